@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Everyday targets over meson and ninja; 'make help' lists them.  Works on a
+# Debian 12 that has nothing but make: the rest is installed when missing.
+
+# The build folder, and configure's arguments when it has to be made.
+BUILD ?= build
+CONFIGURE_ARGS ?=
+
+EMULATOR = $(BUILD)/qemu-system-x86_64
+NINJA = ninja -C $(BUILD)
+RUN_TESTS = scripts/run-tests --build $(BUILD)
+
+# Recipes share one build folder; ninja and meson do the parallel work.
+.NOTPARALLEL:
+.DEFAULT_GOAL := all
+
+.PHONY: all
+all: configured
+	@$(NINJA)
+
+.PHONY: deps
+deps:
+	@scripts/install-deps
+
+# configure makes ./build when it runs in the source folder.
+.PHONY: configured
+configured: deps
+	@if [ ! -f $(BUILD)/build.ninja ]; then \
+	    if [ $(BUILD) = build ]; then \
+	        ./configure $(CONFIGURE_ARGS); \
+	    else \
+	        src=$$PWD && mkdir -p $(BUILD) && cd $(BUILD) && \
+	        "$$src"/configure $(CONFIGURE_ARGS); \
+	    fi; \
+	fi
+
+.PHONY: demo
+demo: all
+	@python3 tests/bench/demo.py --binary $(EMULATOR)
+
+.PHONY: bench
+bench: all
+	@$(NINJA) bench-programs
+	@python3 tests/bench/bench.py --binary $(EMULATOR) $(BENCH_ARGS)
+
+.PHONY: check
+check: all
+	@$(RUN_TESTS) --suite unit --suite qtest --suite functional
+
+.PHONY: check-unit check-qtest check-functional
+check-unit check-qtest check-functional: configured
+	@$(RUN_TESTS) --suite $(@:check-%=%)
+
+.PHONY: check-style
+check-style: deps
+	@scripts/check-style
+	@scripts/check-layers
+	@scripts/check-maintainers
+
+.PHONY: check-tidy
+check-tidy: all
+	@scripts/check-tidy --build $(BUILD)
+
+.PHONY: check-patch
+check-patch: deps
+	@scripts/checkpatch
+
+.PHONY: ci
+ci:
+	@.ci/run
+
+.PHONY: install
+install: all
+	@meson install -C $(BUILD) --no-rebuild
+
+.PHONY: clean
+clean:
+	@if [ -f $(BUILD)/build.ninja ]; then $(NINJA) -t clean; fi
+
+.PHONY: distclean
+distclean:
+	rm -rf build build-ci
+
+.PHONY: help
+help:
+	@echo 'make                   build $(EMULATOR)'
+	@echo 'make demo              migrate a guest and print the table'
+	@echo 'make bench             the same with more runs: JSON, Markdown'
+	@echo 'make check             all tests'
+	@echo 'make check-unit        unit tests (check-qtest: devices;'
+	@echo '                       check-functional: whole guests)'
+	@echo 'make check-style       layout, layers, MAINTAINERS'
+	@echo 'make check-tidy        clang-tidy on every source'
+	@echo 'make check-patch       commit messages and white space'
+	@echo 'make ci                all that CI runs (.ci/run)'
+	@echo 'make install           install (DESTDIR is honoured)'
+	@echo 'make clean             remove what was built (distclean: all)'
+	@echo 'make deps              install missing packages'
+	@echo
+	@echo 'BUILD=DIR uses another build folder, CONFIGURE_ARGS=... sets the'
+	@echo "options of a new one; see ./configure --help."
