@@ -1,0 +1,88 @@
+/*
+ * Virtual CPUs: their threads, how they are stopped all at once, and work
+ * that is run on them.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef ACCEL_VCPU_H
+#define ACCEL_VCPU_H
+
+#include "system/vm.h"
+#include "util/thread.h"
+
+struct X86Cpu; /* target/i386/cpu.h */
+typedef struct Vcpu Vcpu;
+
+typedef enum VcpuExit {
+    VCPU_EXIT_AGAIN, /* look at requests, then run again */
+    VCPU_EXIT_HALT,  /* HLT with user-space interrupt controllers */
+    VCPU_EXIT_STOP,  /* the VM is to stop: internal error, debug */
+} VcpuExit;
+
+/* How much of the state goes to the kernel. */
+typedef enum VcpuPutLevel {
+    VCPU_PUT_RUNTIME, /* what can change while it runs */
+    VCPU_PUT_RESET,   /* and what a reset touches */
+    VCPU_PUT_FULL,    /* and what only a load or start sets (TSC, …) */
+} VcpuPutLevel;
+
+struct Vcpu {
+    Object obj;
+    Vm *vm;
+    unsigned index; /* in vm->vcpus */
+    uint32_t apic_id;
+    Thread thread;
+    bool created;     /* vm_lock; its thread runs its loop */
+    bool init_failed; /* vm_lock */
+    GError *init_error;
+    bool stop;         /* atomic; asked to pause */
+    bool stopped;      /* vm_lock; has paused */
+    bool unplug;       /* vm_lock; the thread is to end */
+    bool exit_request; /* atomic; set before a kick */
+    bool halted;       /* vCPU thread, or while stopped */
+    bool state_loaded; /* cpu->x86 is newer than the kernel's state */
+    bool state_cached; /* cpu->x86 equals the kernel's state (stopped only) */
+    VcpuPutLevel put_level; /* with which state_loaded is to be put */
+    Cond halt_cond;         /* with vm_lock */
+    GQueue work;            /* VcpuWork; work_lock */
+    Lock work_lock;
+    struct X86Cpu *x86; /* architectural state; owned */
+    void *accel_data;   /* the accelerator's, e.g. the KVM descriptor */
+    int64_t run_ns;     /* vCPU thread; for statistics */
+};
+
+/* Makes the vCPU object (no thread yet), adds it to vm->vcpus. */
+Vcpu *vcpu_new(Vm *vm, unsigned index, uint32_t apic_id, GError **errp);
+void vcpu_free(Vcpu *cpu);
+/* Starts the thread ("vcpuN"), waits until it is ready and paused. */
+bool vcpu_start_thread(Vcpu *cpu, GError **errp);
+/* Ends the thread; vm_lock held (dropped while joining). */
+void vcpu_stop_thread(Vcpu *cpu);
+
+/* All at once; vm_lock held, dropped while waiting.  VmHooks point here. */
+void vcpus_pause(Vm *vm);
+void vcpus_resume(Vm *vm);
+bool vcpus_all_paused(Vm *vm);
+/* Wakes a halted or running vCPU so that it looks at its requests. */
+void vcpu_kick(Vcpu *cpu);
+/* Is this the vCPU's own thread? NULL if on no vCPU's thread. */
+Vcpu *vcpu_current(void);
+/* Runs fn in the vCPU's thread and waits; directly if on it or stopped. */
+void vcpu_run_on(Vcpu *cpu, void (*fn)(Vcpu *cpu, void *opaque), void *opaque);
+/* As above without waiting. */
+void vcpu_run_on_async(Vcpu *cpu, void (*fn)(Vcpu *cpu, void *opaque),
+                       void *opaque);
+
+/*
+ * Brings cpu->x86 up to date (once: cached while the vCPU is stopped) /
+ * declares that cpu->x86 was changed, to be put before the next run.
+ * Stopped vCPU or its own thread.
+ */
+bool vcpu_sync_state(Vcpu *cpu, GError **errp);
+void vcpu_mark_state(Vcpu *cpu, VcpuPutLevel level);
+/* Forgets the cached copy, so that the next sync asks the kernel again. */
+void vcpu_invalidate_state(Vcpu *cpu);
+/* Puts now what vcpu_mark_state() declared, ahead of the resume. */
+bool vcpu_flush_state(Vcpu *cpu, GError **errp);
+
+#endif

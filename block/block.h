@@ -1,0 +1,66 @@
+/*
+ * Block back ends: named images that devices read and write by bytes.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef BLOCK_BLOCK_H
+#define BLOCK_BLOCK_H
+
+#include "qom/object.h"
+#include "util/iov.h"
+#include "util/keyval.h"
+
+typedef struct BlockBackends BlockBackends; /* all of a VM's, by name */
+typedef struct BlockBackend BlockBackend;
+
+#define BLOCK_SECTOR 512
+
+/* -errno or 0; called in the main thread under vm_lock. */
+typedef void BlockDone(void *opaque, int ret);
+
+typedef struct BlockInfo {
+    const char *name; /* "ide0-hd0", "drive0" */
+    const char *device_path;
+    const char *filename, *driver;
+    uint64_t size; /* bytes; 0: no medium */
+    bool read_only, removable, inserted, locked, tray_open;
+} BlockInfo;
+
+BlockBackends *block_backends_new(void);
+void block_backends_free(BlockBackends *bs);
+/* -drive file=…,format=raw,if=…,index=…,id=…,media=…,readonly=…,cache=…;
+ * -hda and friends are translated to it.  -blockdev comes later. */
+BlockBackend *block_new_from_keyval(BlockBackends *bs, KeyVal *kv,
+                                    GError **errp);
+BlockBackend *block_find(BlockBackends *bs, const char *name);
+/* The drive given for a slot of a machine's default controller; or NULL.
+ * `if_name`: "ide", "floppy", "none", "virtio"; bus/unit as -drive. */
+BlockBackend *block_find_slot(BlockBackends *bs, const char *if_name, int bus,
+                              int unit);
+void block_foreach(BlockBackends *bs, void (*fn)(BlockBackend *b, void *op),
+                   void *op);
+/* One device holds a back end; false if another has it. */
+bool block_attach(BlockBackend *b, struct Object *dev, GError **errp);
+void block_detach(BlockBackend *b);
+void block_get_info(const BlockBackend *b, BlockInfo *ret);
+bool block_is_cdrom(const BlockBackend *b);
+uint64_t block_size(const BlockBackend *b); /* bytes */
+bool block_read_only(const BlockBackend *b);
+void block_set_locked(BlockBackend *b, bool locked);
+bool block_eject(BlockBackend *b, bool force, GError **errp);
+
+/*
+ * Asynchronous I/O; `iov` must stay until `done` was called, which happens
+ * from the main loop and never from inside the call.  Offsets and lengths
+ * beyond the medium complete with -EIO.
+ */
+void block_aio_readv(BlockBackend *b, uint64_t off, const struct iovec *iov,
+                     int niov, BlockDone *done, void *opaque);
+void block_aio_writev(BlockBackend *b, uint64_t off, const struct iovec *iov,
+                      int niov, BlockDone *done, void *opaque);
+void block_aio_flush(BlockBackend *b, BlockDone *done, void *opaque);
+/* Waits until nothing is in flight (completions are delivered); flushes if
+ * asked.  Main thread, vm_lock held.  -errno of the flush. */
+int block_drain_all(BlockBackends *bs, bool flush);
+
+#endif

@@ -1,0 +1,81 @@
+/*
+ * Character devices: the host side of serial ports, consoles, monitors.
+ *
+ * A back end (socket, stdio, file, pty, …) is a Chardev; at most one front
+ * end (a UART, a monitor) is attached to it.  Main thread, except writes,
+ * which device code makes under vm_lock: back ends guard their output with
+ * their own lock.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef CHARDEV_CHARDEV_H
+#define CHARDEV_CHARDEV_H
+
+#include "qom/object.h"
+#include "util/keyval.h"
+
+typedef struct Chardev Chardev;
+typedef struct Chardevs Chardevs; /* all of a VM's, by label */
+
+typedef enum ChardevEvent {
+    CHARDEV_OPENED, /* a peer connected, or the device is ready */
+    CHARDEV_CLOSED,
+    CHARDEV_BREAK,
+    CHARDEV_MUX_IN, /* got the focus of a mux */
+    CHARDEV_MUX_OUT,
+} ChardevEvent;
+
+/* What a front end gives; main thread, vm_lock held. Members may be NULL. */
+typedef struct ChardevFrontend {
+    /* How many bytes it can take now; 0 stops input until accept_input. */
+    int (*can_receive)(void *opaque);
+    void (*receive)(void *opaque, const uint8_t *buf, int len);
+    void (*event)(void *opaque, ChardevEvent ev);
+    void *opaque;
+} ChardevFrontend;
+
+Chardevs *chardevs_new(void);
+void chardevs_free(Chardevs *cs);
+/* -chardev TYPE,id=ID,…; the new back end is listed under its id. */
+Chardev *chardev_new_from_keyval(Chardevs *cs, KeyVal *kv, GError **errp);
+/* Legacy device text of -serial, -monitor, -qmp ("stdio", "unix:…",
+ * "chardev:ID", …); `label` names the new back end.  *ret_cd NULL for
+ * "none". */
+bool chardev_new_from_text(Chardevs *cs, const char *label, const char *text,
+                           Chardev **ret_cd, GError **errp);
+Chardev *chardev_find(Chardevs *cs, const char *label);
+void chardev_delete(Chardevs *cs, Chardev *cd); /* front end detached */
+void chardevs_foreach(Chardevs *cs, void (*fn)(Chardev *cd, void *opaque),
+                      void *opaque);
+
+const char *chardev_label(const Chardev *cd);
+/* As `info chardev` shows it: "unix:/path,server=on", "pty:/dev/pts/3". */
+char *chardev_filename(const Chardev *cd);
+bool chardev_frontend_open(const Chardev *cd);
+bool chardev_is_open(const Chardev *cd);
+/* False with `errp` if another front end holds it (a mux takes several). */
+bool chardev_attach(Chardev *cd, const ChardevFrontend *fe, void **ret_handle,
+                    GError **errp);
+void chardev_detach(Chardev *cd, void *handle);
+/* The front end can take input again. */
+void chardev_accept_input(Chardev *cd);
+/* Bytes taken, maybe fewer than len, 0 if it would block; -errno. */
+int chardev_write(Chardev *cd, const void *buf, int len);
+/* Waits; for output that must not be lost.  -errno on a dead peer. */
+int chardev_write_all(Chardev *cd, const void *buf, int len);
+/* Calls fn once, from the main loop, when writing is possible again. */
+unsigned chardev_add_write_watch(Chardev *cd, void (*fn)(void *opaque),
+                                 void *opaque);
+void chardev_del_watch(Chardev *cd, unsigned watch);
+/* Last file descriptor a socket peer passed, or -1; the caller owns it. */
+int chardev_take_fd(Chardev *cd);
+/* Drops the peer; a server waits for the next. */
+void chardev_disconnect(Chardev *cd);
+/* Serial line parameters and control lines; -ENOTSUP where there are none. */
+typedef struct ChardevLine {
+    int speed, parity, data_bits, stop_bits;
+} ChardevLine;
+int chardev_set_line(Chardev *cd, const ChardevLine *line);
+int chardev_send_break(Chardev *cd);
+
+#endif

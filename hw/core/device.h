@@ -1,0 +1,162 @@
+/*
+ * Devices: one const DeviceType each, no classes.  See docs/devel/device.md.
+ *
+ * A device is a struct whose member `dev` is a Device.  device_new() makes
+ * it from its type with property defaults stored; properties are set;
+ * device_realize() calls realize(), registers the vmstate and the reset.
+ * What realize claimed through the helpers (I/O ports, memory regions, IRQ
+ * pins, timers are the device's own) is released by the core after
+ * unrealize().
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_CORE_DEVICE_H
+#define HW_CORE_DEVICE_H
+
+#include "hw/core/irq.h"
+#include "migration/vmstate.h"
+#include "qom/object.h"
+#include "system/memory.h"
+#include "util/tsa.h"
+
+struct Machine;
+struct PciInfo;
+struct Vm;
+typedef struct Bus Bus;
+typedef struct Device Device;
+typedef struct DeviceType DeviceType;
+
+/* What a device plugs into; names as `info qtree` and -device show them. */
+typedef enum BusKind {
+    BUS_NONE,   /* not user-pluggable: made by the machine */
+    BUS_SYSTEM, /* "main-system-bus" / System */
+    BUS_ISA,
+    BUS_PCI,
+    BUS_IDE,
+    BUS_I2C,
+    BUS_VIRTIO_SERIAL,
+    BUS_SCSI,
+    BUS_USB,
+} BusKind;
+
+struct DeviceType {
+    const char *name;     /* as -device and QOM know it */
+    const char *parent;   /* abstract parent for qom-list-types; NULL: device */
+    const char *alias;    /* other -device name; may be NULL */
+    const char *desc;     /* one line for -device help; may be NULL */
+    const char *category; /* "Controller/Bridge/Hub", "Network", … */
+    size_t size;          /* of the device's struct, which starts with `dev` */
+    BusKind bus;
+    bool user_creatable;
+    bool hotpluggable;
+    const Property *props;     /* ends with PROP_END; may be NULL */
+    const struct PciInfo *pci; /* BUS_PCI: identity; else NULL */
+    void (*init)(Device *dev); /* before properties are set; may be NULL */
+    bool (*realize)(Device *dev, GError **errp);
+    void (*unrealize)(Device *dev); /* may be NULL */
+    /* To power-on state; before it the parent bus was reset. May be NULL */
+    void (*reset)(Device *dev);
+    /* NULL blocks migration; stateless devices say VMSTATE_NONE. */
+    const Vmstate *vmstate;
+    /* Overrides the path in the section name; NULL: the bus gives it. */
+    char *(*vmstate_path)(Device *dev);
+    int vmstate_instance; /* 0: next free; n: n - 1 fixed */
+};
+
+struct Device {
+    Object obj;
+    const DeviceType *type;
+    struct Vm *vm;
+    struct Machine *machine;
+    char *id; /* given by the user; NULL otherwise */
+    Bus *parent_bus;
+    GQueue child_buses; /* Bus */
+    bool realized;
+    bool hotplugged;
+    GPtrArray *regions; /* IoRange/MemoryRegion claims to release */
+    GPtrArray *outputs; /* named output pins: DeviceOutput */
+    IrqInput *inputs;   /* its input pins */
+    unsigned ninputs;
+    struct VmstateEntry *vmstate_entry;
+    GList link; /* in parent_bus->devices */
+};
+
+#define DEVICE_CAST(type_, dev_) container_of(dev_, type_, dev)
+
+/* A bus is owned by the device that provides it (or by the machine). */
+struct Bus {
+    const char *type_name; /* "PCI", "ISA", "IDE", … as in info qtree */
+    char *name;            /* "pci.0", "isa.0", "ide.0" */
+    BusKind kind;
+    Device *owner; /* NULL: the machine's system bus */
+    struct Vm *vm;
+    GQueue devices;       /* Device */
+    unsigned max_devices; /* 0: no limit */
+    GList link;
+    /* Checks and takes an address property; may be NULL. */
+    bool (*plug)(Bus *bus, Device *dev, GError **errp);
+    void (*unplug)(Bus *bus, Device *dev);
+    void (*reset)(Bus *bus); /* before its devices; may be NULL */
+    /* Path for vmstate names ("0000:00:01.0"), new string; or NULL. */
+    char *(*dev_path)(Bus *bus, Device *dev);
+    void (*print_dev)(Bus *bus, Device *dev, GString *out, int indent);
+};
+
+void bus_init(Bus *bus, BusKind kind, const char *type_name, const char *name,
+              Device *owner, struct Vm *vm);
+void bus_fini(Bus *bus);
+
+/* Table of every DeviceType, listed by hand; ends with NULL. */
+extern const DeviceType *const device_table[];
+/* By name or alias; NULL if there is none. */
+const DeviceType *device_type_find(const char *name);
+
+/* Properties at their defaults (and -global applied); not on a bus yet. */
+Device *device_new(struct Vm *vm, const DeviceType *type);
+/*
+ * Plugs into `bus` (may be NULL) and realizes.  On failure the device is
+ * freed and `errp` names it and the reason.
+ */
+bool device_realize(Device *dev, Bus *bus, GError **errp);
+/* device_new() + realize for machine code without properties to set. */
+Device *device_create(struct Vm *vm, const DeviceType *type, Bus *bus,
+                      GError **errp);
+/* Unrealizes, releases claims, drops the tree's reference. */
+void device_delete(Device *dev);
+bool device_prop_set(Device *dev, const char *name, const char *val,
+                     GError **errp);
+/* Finds a bus by name ("pci.0") or path; NULL if there is none. */
+Bus *bus_find(struct Vm *vm, const char *name);
+/* First bus of a kind that has room; NULL if there is none. */
+Bus *bus_find_kind(struct Vm *vm, BusKind kind);
+/* By user id or QOM path; NULL if there is none. */
+Device *device_find(struct Vm *vm, const char *id);
+/* Text for -device NAME,help and `info qtree`. */
+void device_print_tree(struct Vm *vm, GString *out);
+/* Resets a device and all that hangs below it. */
+void device_reset_tree(Device *dev);
+const char *device_name(const Device *dev); /* id or type, for messages */
+
+/* Input pins: `n` of them, all with one handler; replaces nothing. */
+void irq_in_init(Device *dev, IrqHandler *fn, unsigned n);
+IrqInput *irq_in(Device *dev, unsigned n);
+/* Names an output pin, so that machines and qtest find it. */
+void irq_out_init(Device *dev, IrqLine *line, const char *name);
+IrqLine *irq_out_find(Device *dev, const char *name);
+
+/* A claim on the I/O port space, released with the device. */
+typedef struct IoRange {
+    MemoryRegion mr;
+} IoRange;
+/* Claims ports [base, base+len); an overlap is an error that names both. */
+bool device_claim_io(Device *dev, IoRange *io, const IoOps *ops,
+                     const char *name, uint16_t base, unsigned len,
+                     GError **errp);
+/* Hands a region to the device for release after unrealize. */
+void device_own_region(Device *dev, MemoryRegion *mr);
+
+/* For devices without state: an empty description, no section. */
+extern const Vmstate vmstate_none;
+#define VMSTATE_NONE (&vmstate_none)
+
+#endif

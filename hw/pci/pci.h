@@ -1,0 +1,116 @@
+/*
+ * Conventional PCI: buses, functions, configuration space, BARs, INTx, MSI.
+ * (PCI Local Bus Specification 3.0.)
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_PCI_PCI_H
+#define HW_PCI_PCI_H
+
+#include "hw/core/device.h"
+
+#define PCI_CONFIG_SIZE 256
+#define PCI_NUM_BARS    7 /* the seventh is the expansion ROM */
+#define PCI_ROM_SLOT    6
+
+/* A function's identity; part of its const DeviceType. */
+typedef struct PciInfo {
+    uint16_t vendor_id, device_id;
+    uint16_t subsystem_vendor_id, subsystem_id; /* 0: 1af4:1100 */
+    uint16_t class_id;                          /* base << 8 | sub */
+    uint8_t prog_if, revision, header_type;
+    bool express;
+    const char *romfile; /* default option ROM; may be NULL */
+} PciInfo;
+
+typedef struct PciDevice PciDevice;
+typedef struct PciBus PciBus;
+
+typedef struct PciBar {
+    MemoryRegion *mr; /* NULL: not implemented */
+    uint64_t size;
+    uint8_t type;  /* low bits of the BAR: I/O, 64-bit, prefetchable */
+    uint64_t addr; /* where it is mapped; UINT64_MAX: nowhere */
+} PciBar;
+
+struct PciDevice {
+    Device dev;
+    int32_t devfn; /* slot << 3 | function; -1: next free slot */
+    bool multifunction;
+    char *romfile;
+    int32_t rombar;
+    int32_t bootindex; /* -1: none */
+    uint8_t config[PCI_CONFIG_SIZE];
+    uint8_t wmask[PCI_CONFIG_SIZE];   /* bits the guest can write */
+    uint8_t w1cmask[PCI_CONFIG_SIZE]; /* bits it clears by writing one */
+    uint8_t cmask[PCI_CONFIG_SIZE];   /* bits checked on incoming state */
+    PciBar bars[PCI_NUM_BARS];
+    MemoryRegion bus_master;   /* container the DMA space shows when enabled */
+    int32_t irq_state;         /* bit n: INTx pin n asserted; migrated */
+    uint8_t msi_cap, msix_cap; /* offsets, 0: none */
+    /* Function hooks, set in realize(); defaults do the standard thing. */
+    uint32_t (*config_read)(PciDevice *d, unsigned addr, unsigned len);
+    void (*config_write)(PciDevice *d, unsigned addr, uint32_t val,
+                         unsigned len);
+};
+#define PCI_DEVICE(dev_) DEVICE_CAST(PciDevice, dev_)
+
+struct PciBus {
+    Bus bus;
+    PciDevice *devs[256];   /* by devfn */
+    uint8_t devfn_min;      /* lowest for automatic slots */
+    MemoryRegion *mem, *io; /* where BARs are mapped */
+    int32_t nirq;
+    int32_t irq_count[32]; /* asserted sources per routed line; migrated */
+    /* Which host line an INTx pin of a function drives. */
+    unsigned (*map_irq)(PciDevice *d, unsigned pin);
+    void (*set_irq)(void *opaque, unsigned line, bool level);
+    void *irq_opaque;
+    PciDevice *parent; /* bridge; NULL: root */
+};
+#define PCI_BUS(b) container_of(b, PciBus, bus)
+
+/* A root bus named "pci.0"; vmstate "PCIBUS" is registered for it. */
+void pci_bus_init(PciBus *bus, Device *owner, const char *name,
+                  MemoryRegion *mem, MemoryRegion *io, unsigned devfn_min);
+void pci_bus_set_irqs(PciBus *bus, unsigned nirq,
+                      unsigned (*map)(PciDevice *d, unsigned pin),
+                      void (*set)(void *opaque, unsigned line, bool level),
+                      void *opaque);
+PciBus *pci_bus_of(PciDevice *d);
+/* Properties every PCI function has (addr, multifunction, romfile, …). */
+extern const Property pci_props[];
+/* To be the first member of a function's vmstate: "PCIDevice" struct. */
+extern const Vmstate vmstate_pci_device;
+#define VMSTATE_PCI_DEVICE(T, f)                                  \
+    {                                                             \
+        .name = #f, .kind = VMS_STRUCT, .offset = offsetof(T, f), \
+        .size = sizeof(PciDevice), .vms = &vmstate_pci_device,    \
+        .struct_version = 2                                       \
+    }
+
+/* Called by a function's realize(): identity from type->pci is in place. */
+void pci_register_bar(PciDevice *d, unsigned n, uint8_t type, MemoryRegion *mr);
+/* Finds room for a capability; offset, or 0 with errp. */
+uint8_t pci_add_capability(PciDevice *d, uint8_t id, uint8_t off, uint8_t size,
+                           GError **errp);
+void pci_set_irq(PciDevice *d, bool level); /* INTx by the interrupt pin */
+bool msi_init(PciDevice *d, uint8_t off, unsigned nvectors, bool is64,
+              bool masks, GError **errp);
+bool msi_enabled(const PciDevice *d);
+void msi_notify(PciDevice *d, unsigned vector);
+/* DMA through the function's bus mastering enable; MEM_ERROR if off. */
+MemResult pci_dma_read(PciDevice *d, uint64_t addr, void *buf, uint64_t len);
+MemResult pci_dma_write(PciDevice *d, uint64_t addr, const void *buf,
+                        uint64_t len);
+void pci_default_config_write(PciDevice *d, unsigned addr, uint32_t val,
+                              unsigned len);
+uint32_t pci_default_config_read(PciDevice *d, unsigned addr, unsigned len);
+/* Host bridge side: an access by bus, devfn, register (bounds-checked). */
+uint32_t pci_host_config_read(PciBus *root, uint32_t addr, unsigned len);
+void pci_host_config_write(PciBus *root, uint32_t addr, uint32_t val,
+                           unsigned len);
+PciDevice *pci_find(PciBus *root, unsigned bus, unsigned devfn);
+void pci_print_info(PciBus *root, GString *out); /* info pci */
+
+#endif

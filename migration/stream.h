@@ -1,0 +1,68 @@
+/*
+ * Buffered big-endian byte streams over which VM state travels.
+ *
+ * A StreamOut gathers small puts in a buffer and large guest pages as iovec
+ * entries that point straight into guest memory; a StreamIn reads through a
+ * buffer, and large reads straight into their place.  Both latch the first
+ * error: later puts are dropped and gets return zeros, so that callers check
+ * once per section.  One thread at a time.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef MIGRATION_STREAM_H
+#define MIGRATION_STREAM_H
+
+#include "io/channel.h"
+
+typedef struct StreamOut StreamOut;
+typedef struct StreamIn StreamIn;
+
+/* Takes a reference of `ch`; NULL `ch`: grows a memory buffer instead. */
+StreamOut *stream_out_new(IoChannel *ch);
+void stream_out_free(StreamOut *s);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(StreamOut, stream_out_free)
+void stream_put_u8(StreamOut *s, uint8_t v);
+void stream_put_be16(StreamOut *s, uint16_t v);
+void stream_put_be32(StreamOut *s, uint32_t v);
+void stream_put_be64(StreamOut *s, uint64_t v);
+void stream_put(StreamOut *s, const void *buf, size_t len);
+/* u8 length and bytes; at most 255. */
+void stream_put_str8(StreamOut *s, const char *str);
+/*
+ * Queues memory by reference: it must stay mapped until the next flush; the
+ * bytes may be changed by the guest meanwhile (they are then dirty again).
+ */
+void stream_put_ref(StreamOut *s, const void *buf, size_t len);
+bool stream_out_flush(StreamOut *s, GError **errp);
+/* 0 or the latched -errno; the first error is kept in full. */
+int stream_out_error(const StreamOut *s);
+bool stream_out_check(StreamOut *s, GError **errp);
+void stream_out_set_error(StreamOut *s, GError *err); /* takes err */
+uint64_t stream_out_bytes(const StreamOut *s);        /* put so far */
+/* Memory streams: what was put, as long as nothing more is put. */
+const uint8_t *stream_out_data(const StreamOut *s, size_t *ret_len);
+void stream_out_reset(StreamOut *s); /* memory streams: empties, keeps room */
+
+StreamIn *stream_in_new(IoChannel *ch);
+/* Reads from memory, which must outlive the stream. */
+StreamIn *stream_in_new_mem(const void *buf, size_t len);
+void stream_in_free(StreamIn *s);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(StreamIn, stream_in_free)
+uint8_t stream_get_u8(StreamIn *s);
+uint16_t stream_get_be16(StreamIn *s);
+uint32_t stream_get_be32(StreamIn *s);
+uint64_t stream_get_be64(StreamIn *s);
+/* Exactly `len` bytes; false (error latched, buf zeroed) when cut short. */
+bool stream_get(StreamIn *s, void *buf, size_t len);
+/* u8 length and bytes; NUL-terminated in `buf` of 256 bytes. */
+bool stream_get_str8(StreamIn *s, char buf[256]);
+bool stream_skip(StreamIn *s, uint64_t len);
+/* Looks at a byte `off` ahead without taking it; -1 at the end. */
+int stream_peek_u8(StreamIn *s, size_t off);
+uint64_t stream_in_bytes(const StreamIn *s); /* offset of the next byte */
+bool stream_in_eof(StreamIn *s);             /* clean end at this point */
+int stream_in_error(const StreamIn *s);
+bool stream_in_check(StreamIn *s, GError **errp);
+void stream_in_set_error(StreamIn *s, GError *err); /* takes err */
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * The human monitor: line-based commands.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef MONITOR_HMP_H
+#define MONITOR_HMP_H
+
+#include "system/vm.h"
+
+/* Where a command writes its answer. */
+typedef struct HmpOut {
+    GString *text;
+    struct Vm *vm;
+    struct Hmp *session; /* NULL for human-monitor-command */
+} HmpOut;
+
+/* Runs one line; the answer (incl. errors as text) is appended to `text`. */
+void hmp_execute(Vm *vm, const char *line, GString *text);
+void hmp_printf(HmpOut *out, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+/* A session on a character device; lives until monitors_free(). */
+struct Chardev;
+bool hmp_session_new(Vm *vm, struct Chardev *cd, bool readline, GError **errp);
+
+#endif

@@ -1,0 +1,270 @@
+/*
+ * The guest's address spaces: a tree of memory regions, flattened to a sorted
+ * array of ranges that is published atomically.
+ *
+ * Locking: the tree changes under vm_lock, between memory_transaction_begin()
+ * and _commit() (nestable; the outermost commit rebuilds and tells the
+ * listeners).  Flat views are read under RCU.  Device callbacks (IoOps) run
+ * under vm_lock, which address_space_*() takes if the caller does not hold it.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef SYSTEM_MEMORY_H
+#define SYSTEM_MEMORY_H
+
+#include "system/ramblock.h"
+#include "util/event-notifier.h"
+
+struct Device;
+typedef struct Memory Memory;
+typedef struct MemoryRegion MemoryRegion;
+typedef struct AddressSpace AddressSpace;
+typedef struct FlatView FlatView;
+typedef struct MemoryListener MemoryListener;
+
+/* What a device does with an access; `off` is relative to the region. */
+typedef struct IoOps {
+    /* Value in the low `size` bytes, little endian on the bus. */
+    uint64_t (*read)(struct Device *dev, uint64_t off, unsigned size);
+    void (*write)(struct Device *dev, uint64_t off, uint64_t val,
+                  unsigned size);
+    uint8_t min_size; /* bytes the device takes; 0: 1 */
+    uint8_t max_size; /* 0: 4; larger accesses are split, smaller widened */
+    /*
+     * Accesses outside min_valid..max_valid bytes, or unaligned ones unless
+     * `unaligned`, are not delivered: reads give all ones.  0: 1 and 8.
+     */
+    uint8_t min_valid, max_valid;
+    bool unaligned;
+} IoOps;
+
+typedef enum MemoryKind {
+    MEMORY_CONTAINER,
+    MEMORY_RAM,
+    MEMORY_ROM,  /* guest writes are dropped */
+    MEMORY_ROMD, /* reads from RAM, writes to IoOps; or all to IoOps */
+    MEMORY_IO,
+    MEMORY_ALIAS,
+} MemoryKind;
+
+struct MemoryRegion {
+    char *name;
+    MemoryKind kind;
+    uint64_t size; /* bytes; UINT64_MAX stands for the whole space */
+    uint64_t addr; /* in the parent */
+    int priority;  /* higher hides lower among siblings */
+    bool enabled;
+    bool read_only; /* on RAM: as ROM (for PAM and pflash) */
+    bool romd_mode; /* MEMORY_ROMD: reads come from RAM */
+    bool may_overlap;
+    uint8_t dirty_log; /* mask of 1 << DirtyClient beyond migration */
+    const IoOps *ops;
+    struct Device *dev; /* passed to ops */
+    RamBlock *ram;
+    bool owns_ram;
+    MemoryRegion *alias; /* MEMORY_ALIAS: what it shows … */
+    uint64_t alias_off;  /* … from this offset */
+    MemoryRegion *parent;
+    GQueue children; /* highest priority first */
+    GList link;
+    GArray *eventfds;  /* MemoryEventFd; sorted */
+    GArray *coalesced; /* MemoryRange */
+    Memory *mem;
+};
+
+typedef struct MemoryRange {
+    uint64_t addr, size;
+} MemoryRange;
+
+typedef struct MemoryEventFd {
+    uint64_t addr; /* in the region */
+    unsigned size; /* bytes; 0: any */
+    bool match_data;
+    uint64_t data;
+    EventNotifier *notifier;
+} MemoryEventFd;
+
+/* A piece of a flat view: one leaf region, no overlaps, sorted by addr. */
+typedef struct FlatRange {
+    uint64_t addr, size; /* size: up to 2^64 - addr, 0 never */
+    MemoryRegion *mr;    /* a leaf */
+    uint64_t offset;     /* of addr in mr */
+    bool read_only, romd;
+    uint8_t dirty_log; /* mask of DirtyClient incl. migration while it logs */
+} FlatRange;
+
+struct FlatView {
+    FlatRange *ranges;
+    unsigned nranges;
+};
+
+/* Part of an address space as a listener sees it. */
+typedef struct MemorySection {
+    AddressSpace *as;
+    uint64_t addr, size;
+    MemoryRegion *mr;
+    uint64_t offset;
+    bool read_only, romd;
+    uint8_t dirty_log;
+} MemorySection;
+
+/* All under vm_lock unless said otherwise; any member may be NULL. */
+struct MemoryListener {
+    const char *name;
+    void (*begin)(MemoryListener *l);
+    void (*commit)(MemoryListener *l);
+    void (*region_add)(MemoryListener *l, const MemorySection *s);
+    void (*region_del)(MemoryListener *l, const MemorySection *s);
+    /* The section stays, its dirty_log mask changed from old to new. */
+    void (*log_change)(MemoryListener *l, const MemorySection *s, uint8_t old,
+                       uint8_t now);
+    /* Brings the accelerator's dirty bits into the RAM block's bitmaps. */
+    void (*log_sync)(MemoryListener *l, const MemorySection *s);
+    /* Same for all sections at once (dirty ring); used if log_sync is NULL */
+    void (*log_sync_all)(MemoryListener *l, bool last_stage);
+    /* Write-protects pages again before they are sent; any thread. */
+    void (*log_clear)(MemoryListener *l, const MemorySection *s);
+    void (*log_global_start)(MemoryListener *l);
+    void (*log_global_stop)(MemoryListener *l);
+    void (*eventfd_add)(MemoryListener *l, const MemorySection *s,
+                        const MemoryEventFd *e);
+    void (*eventfd_del)(MemoryListener *l, const MemorySection *s,
+                        const MemoryEventFd *e);
+    void (*coalesced_add)(MemoryListener *l, const MemorySection *s,
+                          uint64_t addr, uint64_t size);
+    void (*coalesced_del)(MemoryListener *l, const MemorySection *s,
+                          uint64_t addr, uint64_t size);
+    int priority;     /* lower is told first on add, last on del */
+    AddressSpace *as; /* set by memory_listener_add() */
+    GList link;
+};
+
+struct AddressSpace {
+    const char *name; /* "memory" or "I/O" */
+    Memory *mem;
+    MemoryRegion *root;
+    FlatView *view;   /* RCU */
+    GArray *eventfds; /* flattened: what listeners were told */
+    GQueue listeners; /* by priority */
+};
+
+/* One machine's memory: the RAM blocks and its two address spaces. */
+struct Memory {
+    RamList ram;
+    MemoryRegion root;    /* "system" */
+    MemoryRegion io_root; /* "io": ports 0…0xffff */
+    AddressSpace memory;
+    AddressSpace io;
+    unsigned depth; /* of open transactions */
+    bool changed;
+    bool dirty_log; /* migration logs: DIRTY_MIGRATION in every RAM range */
+    /* Flushes coalesced MMIO before a device is read; set by accelerators. */
+    void (*flush_coalesced)(void *opaque);
+    void *flush_opaque;
+};
+
+void memory_init(Memory *mem);
+void memory_fini(Memory *mem);
+
+/* Embedded regions: init, then add to a parent; fini removes and releases.
+ * Names are copied. */
+void memory_region_init(MemoryRegion *mr, Memory *mem, const char *name,
+                        uint64_t size);
+void memory_region_init_io(MemoryRegion *mr, Memory *mem, const char *name,
+                           uint64_t size, const IoOps *ops, struct Device *dev);
+/* Shows an existing block, which the caller keeps. */
+void memory_region_init_ram_block(MemoryRegion *mr, Memory *mem,
+                                  const char *name, RamBlock *rb);
+/* New anonymous block named `block` (also the region's name), owned. */
+bool memory_region_init_ram(MemoryRegion *mr, Memory *mem, const char *block,
+                            uint64_t size, GError **errp);
+bool memory_region_init_rom(MemoryRegion *mr, Memory *mem, const char *block,
+                            uint64_t size, GError **errp);
+bool memory_region_init_romd(MemoryRegion *mr, Memory *mem, const char *block,
+                             uint64_t size, const IoOps *ops,
+                             struct Device *dev, GError **errp);
+void memory_region_init_alias(MemoryRegion *mr, Memory *mem, const char *name,
+                              MemoryRegion *target, uint64_t offset,
+                              uint64_t size);
+void memory_region_fini(MemoryRegion *mr);
+
+void memory_region_add(MemoryRegion *parent, uint64_t addr, MemoryRegion *child,
+                       int priority);
+void memory_region_del(MemoryRegion *child);
+void memory_region_set_enabled(MemoryRegion *mr, bool enabled);
+void memory_region_set_address(MemoryRegion *mr, uint64_t addr);
+void memory_region_set_size(MemoryRegion *mr, uint64_t size);
+void memory_region_set_readonly(MemoryRegion *mr, bool ro);
+void memory_region_set_alias_offset(MemoryRegion *mr, uint64_t off);
+void memory_region_set_romd(MemoryRegion *mr, bool romd);
+/* Turns a client's logging on a RAM region on or off (display). */
+void memory_region_set_log(MemoryRegion *mr, DirtyClient c, bool on);
+void memory_region_add_eventfd(MemoryRegion *mr, const MemoryEventFd *e);
+void memory_region_del_eventfd(MemoryRegion *mr, const MemoryEventFd *e);
+void memory_region_add_coalescing(MemoryRegion *mr, uint64_t off,
+                                  uint64_t size);
+void memory_region_clear_coalescing(MemoryRegion *mr);
+void *memory_region_ram_ptr(MemoryRegion *mr);
+
+void memory_transaction_begin(Memory *mem);
+void memory_transaction_commit(Memory *mem);
+
+/* Tells the present state at once, then every change. */
+void memory_listener_add(MemoryListener *l, AddressSpace *as);
+void memory_listener_del(MemoryListener *l);
+
+/*
+ * Migration's dirty log over the whole "memory" space.  start: bitmaps all
+ * set, accelerators log from then on.  sync: accelerator bits are merged into
+ * the blocks' DIRTY_MIGRATION bitmaps.  clear: write-protects `npages` of a
+ * block again before they are read (any thread, RCU).  stop: the expensive
+ * tear-down that `deferred-dirty-log-teardown` moves out of the switch-over.
+ */
+bool memory_dirty_log_start(Memory *mem, GError **errp);
+void memory_dirty_log_sync(Memory *mem, bool last_stage);
+void memory_dirty_log_clear(Memory *mem, RamBlock *rb, uint64_t page,
+                            uint64_t npages);
+void memory_dirty_log_stop(Memory *mem);
+
+/* The outcome of an access; reads that fail give all ones. */
+typedef enum MemResult {
+    MEM_OK,
+    MEM_UNASSIGNED, /* nothing there */
+    MEM_ERROR,      /* the device refused the access */
+} MemResult;
+
+/* Any length; RAM is copied, devices get accesses they accept. */
+MemResult address_space_read(AddressSpace *as, uint64_t addr, void *buf,
+                             uint64_t len);
+MemResult address_space_write(AddressSpace *as, uint64_t addr, const void *buf,
+                              uint64_t len);
+MemResult address_space_fill(AddressSpace *as, uint64_t addr, uint8_t byte,
+                             uint64_t len);
+/* As write, but also into ROM (firmware loading, debugger). */
+MemResult address_space_write_rom(AddressSpace *as, uint64_t addr,
+                                  const void *buf, uint64_t len);
+/* One access of 1, 2, 4 or 8 bytes, little endian, as a CPU makes it. */
+uint64_t address_space_load(AddressSpace *as, uint64_t addr, unsigned size,
+                            MemResult *ret_result);
+MemResult address_space_store(AddressSpace *as, uint64_t addr, uint64_t val,
+                              unsigned size);
+/*
+ * Direct pointer to guest RAM for DMA, at most *len bytes (shortened at the
+ * end of the range); NULL if there is no RAM at addr or it is read-only and
+ * is_write.  Valid in the RCU read section of the caller, or until the block
+ * is freed for those who hold vm_lock.  After writing, the caller calls
+ * address_space_unmap(), which marks the bytes dirty.
+ */
+void *address_space_map(AddressSpace *as, uint64_t addr, uint64_t *len,
+                        bool is_write);
+void address_space_unmap(AddressSpace *as, void *host, uint64_t len,
+                         bool is_write);
+
+/* The range that holds addr, or NULL; caller in an RCU read section. */
+const FlatRange *flat_view_find(const FlatView *view, uint64_t addr);
+/* Current view; caller in an RCU read section. */
+const FlatView *address_space_view(AddressSpace *as);
+/* For `info mtree`: appends text. */
+void memory_print_tree(Memory *mem, GString *out, bool flat);
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * The run state: one state machine that says whether the guest runs, and why
+ * not.  Names are QMP's RunState.
+ *
+ * Locking: vm_lock; requests (reset, shutdown, …) may come from any thread and
+ * are carried out by the main thread.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef SYSTEM_RUNSTATE_H
+#define SYSTEM_RUNSTATE_H
+
+#include "qapi/qapi-types-run-state.h"
+#include "util/lock.h"
+
+struct Vm;
+
+/* Told after a change; `running` as of now.  Stop: in reverse order. */
+typedef struct RunStateListener {
+    void (*changed)(struct RunStateListener *l, bool running, RunState state);
+    /* A second round, when all `changed` callbacks ran (vhost, block). */
+    void (*prepare)(struct RunStateListener *l, bool running, RunState state);
+    int priority; /* lower first when starting, last when stopping */
+    GList link;
+} RunStateListener;
+
+RunState runstate_get(struct Vm *vm);
+bool runstate_is_running(struct Vm *vm);
+/* An impossible transition is a programming error, except from a stream. */
+void runstate_set(struct Vm *vm, RunState state);
+void runstate_add_listener(struct Vm *vm, RunStateListener *l);
+void runstate_del_listener(struct Vm *vm, RunStateListener *l);
+
+/*
+ * Starts all vCPUs, clocks and listeners, emits RESUME.  vm_lock held.
+ * Does nothing if the guest runs.
+ */
+void vm_start(struct Vm *vm);
+/*
+ * Kicks all vCPUs at once, waits for them once, stops the clocks, tells the
+ * listeners, drains block I/O, emits STOP.  Main thread or migration thread,
+ * vm_lock held (dropped while waiting for vCPUs).  0 or -errno of the drain.
+ */
+int vm_stop(struct Vm *vm, RunState state);
+/* From a vCPU thread: asks the main thread to stop with that state. */
+void vm_stop_request(struct Vm *vm, RunState state);
+
+/* Requests, any thread; the main thread acts on them. */
+void vm_request_reset(struct Vm *vm, ShutdownCause cause);
+void vm_request_shutdown(struct Vm *vm, ShutdownCause cause);
+/* Like shutdown by the guest, and the program's exit status is `status`. */
+void vm_request_exit(struct Vm *vm, int status);
+void vm_request_powerdown(struct Vm *vm);
+void vm_request_suspend(struct Vm *vm);
+void vm_request_wakeup(struct Vm *vm);
+
+#endif

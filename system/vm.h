@@ -1,0 +1,99 @@
+/*
+ * One virtual machine: what holds its parts together.
+ *
+ * The struct is passed down; parts of higher layers hang on forward-declared
+ * pointers, so that including this file pulls none of them in.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef SYSTEM_VM_H
+#define SYSTEM_VM_H
+
+#include "qom/object.h"
+#include "system/clock.h"
+#include "system/memory.h"
+#include "system/runstate.h"
+
+struct Accel;
+struct BlockBackends;
+struct Chardevs;
+struct Machine;
+struct Migration;
+struct Monitors;
+struct Vcpu;
+struct VmstateRegistry;
+
+/* Called in order by machine reset; see hw/core/reset.h for devices. */
+typedef struct ResetHandler {
+    void (*fn)(void *opaque);
+    void *opaque;
+} ResetHandler;
+
+typedef struct Vm {
+    char *name;       /* -name; may be NULL */
+    uint8_t uuid[16]; /* -uuid */
+    bool uuid_set;
+
+    Memory mem;
+    Clocks *clocks;
+    Object *root; /* "/": machine, objects, chardevs, backend */
+
+    /* Run state; vm_lock. */
+    RunState run_state;
+    GQueue run_listeners; /* RunStateListener by priority */
+    unsigned requests;    /* atomic; VmRequest bits, see runstate.c */
+    int reset_cause;      /* ShutdownCause of the pending request */
+    int shutdown_cause;
+    int stop_state;   /* RunState of the pending stop request */
+    int exit_status;  /* of the program */
+    bool autostart;   /* no -S */
+    bool no_shutdown; /* -no-shutdown, set-action */
+    bool no_reboot;   /* -no-reboot, set-action */
+    GMainLoop *loop;
+    GSource *request_source; /* wakes the main thread for `requests` */
+
+    /* vCPUs, by index; fixed after machine creation (hot plug: vm_lock). */
+    struct Vcpu **vcpus;
+    unsigned nvcpus, max_vcpus;
+
+    GArray *reset_handlers; /* ResetHandler */
+
+    struct Accel *accel;
+    struct Machine *machine;
+    struct Chardevs *chardevs;
+    struct BlockBackends *blocks;
+    struct Monitors *monitors;
+    struct Migration *migration;
+    struct VmstateRegistry *vmstates;
+
+    /* Bound by upper layers, so that this one can call up. */
+    const struct VmHooks *hooks;
+} Vm;
+
+/* What layer 2 needs of the layers above; one const table in main. */
+typedef struct VmHooks {
+    void (*vcpus_pause)(Vm *vm);  /* all kicked at once, waited for once */
+    void (*vcpus_resume)(Vm *vm); /* vm_lock held for both */
+    void (*machine_reset)(Vm *vm, ShutdownCause cause);
+    void (*powerdown)(Vm *vm); /* presses the ACPI power button */
+    void (*wakeup)(Vm *vm);
+    int (*block_drain)(Vm *vm); /* all block I/O done and flushed; -errno */
+    /* QMP events of the run state. */
+    void (*event_stop)(Vm *vm);
+    void (*event_resume)(Vm *vm);
+    void (*event_reset)(Vm *vm, bool guest, ShutdownCause cause);
+    void (*event_shutdown)(Vm *vm, bool guest, ShutdownCause cause);
+    void (*event_powerdown)(Vm *vm);
+    void (*event_suspend)(Vm *vm);
+    void (*event_wakeup)(Vm *vm);
+} VmHooks;
+
+/* A VM with empty memory, clocks and object tree. */
+Vm *vm_new(const VmHooks *hooks);
+void vm_free(Vm *vm);
+/* Runs the main loop until the program is to end; returns its status. */
+int vm_run_main_loop(Vm *vm);
+void vm_add_reset_handler(Vm *vm, void (*fn)(void *), void *opaque);
+void vm_del_reset_handler(Vm *vm, void (*fn)(void *), void *opaque);
+
+#endif
