@@ -1,0 +1,62 @@
+/*
+ * Read-copy-update: data published with one pointer store, read without a
+ * lock, and freed when no reader can have it any more.
+ *
+ * It is liburcu's "bulletproof" flavour: a thread registers itself at its
+ * first read-side section, so that any thread may read. Its functions keep
+ * their names: rcu_read_lock() and rcu_read_unlock() (nestable, a store and a
+ * compiler barrier each), rcu_dereference(), rcu_assign_pointer(),
+ * synchronize_rcu(), call_rcu(head, fn), rcu_barrier().
+ *
+ * Inside a read-side section don't wait for a lock that a thread which waits
+ * in synchronize_rcu() holds. Under the device lock use call_rcu(), never
+ * synchronize_rcu().
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef UTIL_RCU_H
+#define UTIL_RCU_H
+
+/* Lets liburcu inline the read side; its licence is LGPL 2.1 or later. */
+#define _LGPL_SOURCE 1
+/* The plain names stand for this flavour's. */
+#define URCU_API_MAP 1
+#include <urcu/urcu-bp.h>
+
+#include <stdlib.h>
+
+typedef struct rcu_head RcuHead;
+
+typedef struct RcuReadGuard {
+    char unused;
+} RcuReadGuard;
+
+static inline RcuReadGuard rcu_read_guard_enter(void)
+{
+    rcu_read_lock();
+    return (RcuReadGuard){ 0 };
+}
+
+static inline void rcu_read_guard_leave(RcuReadGuard *g)
+{
+    (void)g;
+    rcu_read_unlock();
+}
+
+#define RCU_PASTE_(a, b) a##b
+#define RCU_PASTE(a, b)  RCU_PASTE_(a, b)
+
+/* A read-side section until the end of the enclosing scope. */
+#define RCU_READ_GUARD()                                                \
+    __attribute__((cleanup(rcu_read_guard_leave), unused)) RcuReadGuard \
+    RCU_PASTE(rcu_read_guard_, __COUNTER__) = rcu_read_guard_enter()
+
+/*
+ * free()s what ptr points to after a grace period; its RcuHead must be its
+ * first member, and it must come from g_malloc() or malloc().
+ */
+void rcu_free(RcuHead *head);
+/* fn(opaque) after a grace period; allocates, so not for hot paths. */
+void rcu_call(void (*fn)(void *opaque), void *opaque);
+
+#endif /* UTIL_RCU_H */
