@@ -10,6 +10,8 @@
 #include "accel/vcpu.h"
 #include "system/vm.h"
 
+struct X86CpuSupport; /* target/i386/cpu-model.h */
+
 typedef struct Accel Accel;
 
 typedef enum KernelIrqchip {
@@ -52,6 +54,11 @@ typedef struct AccelType {
     bool (*vcpu_get_tsc)(Vcpu *cpu, uint64_t *ret_tsc, GError **errp);
     void (*vcpu_nmi)(Vcpu *cpu);
     const IrqchipOps *irqchip; /* NULL or unused if not in the kernel */
+    /*
+     * What CPU models may offer, for x86_cpu_model_realize(); NULL: no
+     * limits.  Valid until fini.
+     */
+    const struct X86CpuSupport *(*cpu_support)(Accel *acc);
 } AccelType;
 
 struct Accel {
