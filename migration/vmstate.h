@@ -40,7 +40,6 @@ typedef enum VmstateKind {
     VMS_UNUSED, /* `size` bytes: zeros out, ignored in */
     VMS_TIMER,  /* Timer: be64 expiry, all ones if not armed */
     VMS_STRUCT, /* nested description */
-    VMS_BITMAP, /* unsigned long[]; be64 words, be32 count before it */
     VMS_CUSTOM, /* info->put and get */
 } VmstateKind;
 
@@ -108,6 +107,10 @@ typedef enum VmstatePriority {
     VMSTATE_PRI_GICV3_ITS,
     VMSTATE_PRI_GICV3,
 } VmstatePriority;
+
+/* For devices without state: an empty description, no section is sent. */
+extern const Vmstate vmstate_none;
+#define VMSTATE_NONE (&vmstate_none)
 
 #define VMSTATE_END  \
     {                \

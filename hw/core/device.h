@@ -155,8 +155,4 @@ bool device_claim_io(Device *dev, IoRange *io, const IoOps *ops,
 /* Hands a region to the device for release after unrealize. */
 void device_own_region(Device *dev, MemoryRegion *mr);
 
-/* For devices without state: an empty description, no section. */
-extern const Vmstate vmstate_none;
-#define VMSTATE_NONE (&vmstate_none)
-
 #endif

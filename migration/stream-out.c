@@ -1,0 +1,235 @@
+/*
+ * Outgoing side of the byte stream: gathers small puts and references to
+ * guest memory, and writes them with few system calls.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "migration/stream.h"
+#include "util/bswap.h"
+#include "util/error.h"
+
+enum {
+    OUT_BUF_SIZE = 64 * 1024,
+    /* The kernel takes 1024 entries a call (UIO_MAXIOV). */
+    OUT_IOV_MAX = 1024,
+    /* References up to this size are copied: cheaper than an entry. */
+    OUT_COPY_MAX = 256,
+};
+
+struct StreamOut {
+    IoChannel *ch;   /* NULL: memory */
+    GByteArray *mem; /* NULL: channel */
+    uint8_t *buf;    /* OUT_BUF_SIZE bytes; never moves while iov points in */
+    size_t used;     /* of buf */
+    struct iovec *iov;
+    size_t niov;
+    uint64_t total; /* bytes put since the start */
+    GError *err;    /* first error */
+    int errnum;     /* its -errno, -EIO if unknown */
+};
+
+StreamOut *stream_out_new(IoChannel *ch)
+{
+    StreamOut *s = g_new0(StreamOut, 1);
+
+    if (ch == NULL) {
+        s->mem = g_byte_array_new();
+        return s;
+    }
+    s->ch = io_channel_ref(ch);
+    s->buf = g_malloc(OUT_BUF_SIZE);
+    s->iov = g_new(struct iovec, OUT_IOV_MAX);
+    return s;
+}
+
+void stream_out_free(StreamOut *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    io_channel_unref(s->ch);
+    if (s->mem != NULL) {
+        g_byte_array_unref(s->mem);
+    }
+    g_free(s->buf);
+    g_free(s->iov);
+    g_clear_error(&s->err);
+    g_free(s);
+}
+
+void stream_out_set_error(StreamOut *s, GError *err)
+{
+    if (s->err != NULL) {
+        g_error_free(err);
+        return;
+    }
+    s->err = err;
+    s->errnum = -EIO;
+}
+
+bool stream_out_flush(StreamOut *s, GError **errp)
+{
+    GError *err = NULL;
+
+    if (s->err == NULL && s->niov > 0 &&
+        !io_channel_writev_all(s->ch, s->iov, s->niov, &err)) {
+        stream_out_set_error(s, err);
+    }
+    s->niov = 0;
+    s->used = 0;
+    return stream_out_check(s, errp);
+}
+
+/* Makes room for `len` more buffered bytes and one more entry. */
+static bool out_room(StreamOut *s, size_t len)
+{
+    if (s->err != NULL) {
+        return false;
+    }
+    if (s->used + len > OUT_BUF_SIZE || s->niov == OUT_IOV_MAX) {
+        return stream_out_flush(s, NULL);
+    }
+    return true;
+}
+
+/* Counts `len` bytes at the end of buf as put. */
+static void out_commit(StreamOut *s, size_t len)
+{
+    uint8_t *start = s->buf + s->used;
+    struct iovec *last = s->niov > 0 ? &s->iov[s->niov - 1] : NULL;
+
+    if (last != NULL && (uint8_t *)last->iov_base + last->iov_len == start) {
+        last->iov_len += len;
+    } else {
+        s->iov[s->niov++] = (struct iovec){ .iov_base = start, .iov_len = len };
+    }
+    s->used += len;
+    s->total += len;
+}
+
+static void out_small(StreamOut *s, const void *data, size_t len)
+{
+    if (s->mem != NULL) {
+        if (s->err == NULL) {
+            g_byte_array_append(s->mem, data, len);
+            s->total += len;
+        }
+        return;
+    }
+    if (out_room(s, len)) {
+        memcpy(s->buf + s->used, data, len);
+        out_commit(s, len);
+    }
+}
+
+void stream_put_u8(StreamOut *s, uint8_t v)
+{
+    out_small(s, &v, sizeof(v));
+}
+
+void stream_put_be16(StreamOut *s, uint16_t v)
+{
+    uint8_t b[2];
+
+    stw_be_p(b, v);
+    out_small(s, b, sizeof(b));
+}
+
+void stream_put_be32(StreamOut *s, uint32_t v)
+{
+    uint8_t b[4];
+
+    stl_be_p(b, v);
+    out_small(s, b, sizeof(b));
+}
+
+void stream_put_be64(StreamOut *s, uint64_t v)
+{
+    uint8_t b[8];
+
+    stq_be_p(b, v);
+    out_small(s, b, sizeof(b));
+}
+
+void stream_put(StreamOut *s, const void *buf, size_t len)
+{
+    const uint8_t *p = buf;
+
+    if (s->mem != NULL) {
+        out_small(s, buf, len);
+        return;
+    }
+    while (len > 0 && s->err == NULL) {
+        size_t n = MIN(len, (size_t)OUT_BUF_SIZE);
+
+        out_small(s, p, n);
+        p += n;
+        len -= n;
+    }
+}
+
+void stream_put_str8(StreamOut *s, const char *str)
+{
+    size_t len = MIN(strlen(str), (size_t)UINT8_MAX);
+
+    stream_put_u8(s, len);
+    stream_put(s, str, len);
+}
+
+void stream_put_ref(StreamOut *s, const void *buf, size_t len)
+{
+    struct iovec *last;
+
+    if (s->mem != NULL || len <= OUT_COPY_MAX) {
+        stream_put(s, buf, len);
+        return;
+    }
+    if (!out_room(s, 0)) {
+        return;
+    }
+    last = s->niov > 0 ? &s->iov[s->niov - 1] : NULL;
+    if (last != NULL && (uint8_t *)last->iov_base + last->iov_len == buf) {
+        last->iov_len += len;
+    } else {
+        s->iov[s->niov++] =
+            (struct iovec){ .iov_base = (void *)buf, .iov_len = len };
+    }
+    s->total += len;
+}
+
+int stream_out_error(const StreamOut *s)
+{
+    return s->errnum;
+}
+
+bool stream_out_check(StreamOut *s, GError **errp)
+{
+    if (s->err == NULL) {
+        return true;
+    }
+    if (errp != NULL) {
+        *errp = g_error_copy(s->err);
+    }
+    return false;
+}
+
+uint64_t stream_out_bytes(const StreamOut *s)
+{
+    return s->total;
+}
+
+const uint8_t *stream_out_data(const StreamOut *s, size_t *ret_len)
+{
+    *ret_len = s->mem->len;
+    return s->mem->data;
+}
+
+void stream_out_reset(StreamOut *s)
+{
+    g_byte_array_set_size(s->mem, 0);
+    s->total = 0;
+    s->errnum = 0;
+    g_clear_error(&s->err);
+}

@@ -1,0 +1,245 @@
+/*
+ * Puts a device's state into a stream as its vmstate table says.
+ *
+ * This runs in the switch-over: it allocates nothing unless the JSON
+ * description is asked for, which the engine does during the rehearsal.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "migration/vmstate-priv.h"
+#include "util/error.h"
+
+static bool save_vmsd(StreamOut *s, const Vmstate *vms, void *opaque,
+                      int version, JsonValue *desc, GError **errp);
+
+static bool save_elem(StreamOut *s, const VmstateField *f, void *elem,
+                      size_t size, GError **errp)
+{
+    switch (f->kind) {
+    case VMS_BOOL:
+        stream_put_u8(s, *(bool *)elem);
+        return true;
+    case VMS_U8:
+    case VMS_I8:
+    case VMS_U8_EQUAL:
+        stream_put_u8(s, *(uint8_t *)elem);
+        return true;
+    case VMS_U16:
+    case VMS_I16:
+    case VMS_U16_EQUAL:
+        stream_put_be16(s, *(uint16_t *)elem);
+        return true;
+    case VMS_U32:
+    case VMS_I32:
+    case VMS_U32_EQUAL:
+    case VMS_I32_EQUAL:
+    case VMS_I32_LE:
+        stream_put_be32(s, *(uint32_t *)elem);
+        return true;
+    case VMS_U64:
+    case VMS_I64:
+    case VMS_U64_EQUAL:
+        stream_put_be64(s, *(uint64_t *)elem);
+        return true;
+    case VMS_BUFFER:
+        stream_put(s, elem, size);
+        return true;
+    case VMS_UNUSED:
+        for (size_t i = 0; i < size; i++) {
+            stream_put_u8(s, 0);
+        }
+        return true;
+    case VMS_TIMER:
+        stream_put_be64(s, ((Timer *)elem)->expire_ns);
+        return true;
+    case VMS_CUSTOM:
+        return f->info->put(s, elem, size, errp);
+    case VMS_STRUCT:
+        break;
+    }
+    g_assert_not_reached();
+}
+
+/* The member of "fields" that stands for element `i` of `n`, or for all. */
+static JsonValue *desc_field(const VmstateField *f, unsigned i, unsigned n,
+                             bool compact, size_t size, JsonValue *nested)
+{
+    JsonValue *o = json_object_new();
+
+    json_object_set_string(o, "name", f->name);
+    if (n > 1 || f->num > 0) {
+        if (compact) {
+            json_object_set_int(o, "array_len", n);
+        } else {
+            json_object_set_int(o, "index", i);
+        }
+    }
+    json_object_set_string(o, "type", vmstate_field_type(f));
+    if (nested != NULL) {
+        json_object_set(o, "struct", nested);
+    }
+    json_object_set_uint(o, "size", size);
+    return o;
+}
+
+/*
+ * Elements of a nested description may differ in size (subsections), in which
+ * case each is described by itself; equal ones are described once.
+ */
+static void desc_flush(const VmstateField *f, GPtrArray *nested,
+                       const uint64_t *sizes, unsigned n, JsonValue *fields)
+{
+    bool equal = true;
+
+    for (unsigned i = 1; i < n && equal; i++) {
+        equal = sizes[i] == sizes[0] &&
+                (nested->pdata[i] == NULL ||
+                 json_equal(nested->pdata[i], nested->pdata[0]));
+    }
+    for (unsigned i = 0; i < (equal ? MIN(n, 1u) : n); i++) {
+        JsonValue *sub = nested->pdata[i];
+
+        json_array_add(fields, desc_field(f, i, n, equal, sizes[i],
+                                          sub != NULL ? json_ref(sub) : NULL));
+    }
+}
+
+static bool save_elems(StreamOut *s, const VmstateField *f, void *opaque,
+                       unsigned n, GPtrArray *nested, uint64_t *sizes,
+                       GError **errp)
+{
+    void *base = vmstate_field_base(f, opaque);
+    size_t size = vmstate_field_size(f, opaque);
+
+    if (base == NULL && n > 0) {
+        error_setf(errp, "field '%s' points nowhere", f->name);
+        return false;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        void *elem = vmstate_field_elem(f, base, i);
+        uint64_t start = stream_out_bytes(s);
+        JsonValue *sub = NULL;
+
+        if (nested != NULL && f->kind == VMS_STRUCT) {
+            sub = json_object_new();
+        }
+        if (nested != NULL) {
+            g_ptr_array_add(nested, sub);
+        }
+        if (f->kind == VMS_STRUCT) {
+            int v = f->struct_version ? f->struct_version : f->vms->version;
+
+            if (!save_vmsd(s, f->vms, elem, v, sub, errp)) {
+                return false;
+            }
+        } else if (!save_elem(s, f, elem, size, errp)) {
+            return false;
+        }
+        if (sizes != NULL) {
+            sizes[i] = stream_out_bytes(s) - start;
+        }
+    }
+    return true;
+}
+
+static bool save_field(StreamOut *s, const VmstateField *f, void *opaque,
+                       JsonValue *fields, GError **errp)
+{
+    unsigned n = vmstate_field_count(f, opaque);
+    g_autoptr(GPtrArray) nested = NULL;
+    g_autofree uint64_t *sizes = NULL;
+
+    if (fields == NULL) {
+        return save_elems(s, f, opaque, n, NULL, NULL, errp);
+    }
+    nested = g_ptr_array_new_with_free_func((GDestroyNotify)json_unref);
+    sizes = g_new0(uint64_t, n);
+    if (!save_elems(s, f, opaque, n, nested, sizes, errp)) {
+        return false;
+    }
+    desc_flush(f, nested, sizes, n, fields);
+    return true;
+}
+
+static bool save_subsections(StreamOut *s, const Vmstate *vms, void *opaque,
+                             JsonValue *desc, GError **errp)
+{
+    JsonValue *subs = NULL;
+
+    for (size_t i = 0; vms->subsections && vms->subsections[i]; i++) {
+        const Vmstate *sub = vms->subsections[i];
+        JsonValue *o = NULL;
+
+        if (sub->needed != NULL && !sub->needed(opaque)) {
+            continue;
+        }
+        if (desc != NULL && subs == NULL) {
+            subs = json_array_new();
+            json_object_set(desc, "subsections", subs);
+        }
+        if (desc != NULL) {
+            o = json_object_new();
+            json_array_add(subs, o);
+        }
+        stream_put_u8(s, VMSTATE_SUBSECTION);
+        stream_put_str8(s, sub->name);
+        stream_put_be32(s, sub->version);
+        if (!save_vmsd(s, sub, opaque, sub->version, o, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool save_fields(StreamOut *s, const Vmstate *vms, void *opaque,
+                        int version, JsonValue *desc, GError **errp)
+{
+    JsonValue *fields = NULL;
+
+    if (desc != NULL) {
+        fields = json_array_new();
+        json_object_set_string(desc, "vmsd_name", vms->name);
+        json_object_set_int(desc, "version", version);
+        json_object_set(desc, "fields", fields);
+    }
+    for (const VmstateField *f = vms->fields; f && f->name; f++) {
+        if (vmstate_field_present(f, opaque, version) &&
+            !save_field(s, f, opaque, fields, errp)) {
+            error_prefix(errp, "%s: ", f->name);
+            return false;
+        }
+    }
+    return save_subsections(s, vms, opaque, desc, errp);
+}
+
+static bool save_vmsd(StreamOut *s, const Vmstate *vms, void *opaque,
+                      int version, JsonValue *desc, GError **errp)
+{
+    bool ok;
+
+    if (vms->pre_save != NULL && !vms->pre_save(opaque, errp)) {
+        error_prefix(errp, "%s: ", vms->name);
+        return false;
+    }
+    ok = save_fields(s, vms, opaque, version, desc, errp);
+    if (vms->post_save != NULL) {
+        vms->post_save(opaque);
+    }
+    if (!ok) {
+        error_prefix(errp, "%s: ", vms->name);
+    }
+    return ok;
+}
+
+bool vmstate_save(StreamOut *s, const Vmstate *vms, void *opaque, GError **errp)
+{
+    return vmstate_save_desc(s, vms, opaque, NULL, errp);
+}
+
+bool vmstate_save_desc(StreamOut *s, const Vmstate *vms, void *opaque,
+                       JsonValue *desc, GError **errp)
+{
+    return save_vmsd(s, vms, opaque, vms->version, desc, errp);
+}
