@@ -25,9 +25,9 @@ BufferZeroFn *buffer_zero_scanner(bool allow_wide);
 
 /* One implementation, for tests and benchmarks. */
 typedef struct BufferZeroImpl {
-    const char *name; /* "portable", "sse2", "avx2", ... */
+    const char *name; /* "portable", "sse2", "avx2", "avx512" */
     BufferZeroFn *fn;
-    bool usable; /* on this host */
+    bool (*usable)(void); /* on this host */
 } BufferZeroImpl;
 
 /* Implementation i from the narrowest on; NULL past the last. */
