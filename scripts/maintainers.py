@@ -2,6 +2,7 @@
 """Read the MAINTAINERS file and match paths with its patterns."""
 
 import re
+import sys
 
 import sourcetree
 
@@ -94,4 +95,7 @@ def add_field(section, number, letter, value):
 
 def load():
     """Return parse() of the tree's own MAINTAINERS."""
-    return parse(sourcetree.read_text('MAINTAINERS'))
+    try:
+        return parse(sourcetree.read_text('MAINTAINERS'))
+    except OSError as err:
+        sys.exit(f'MAINTAINERS: {err.strerror}')

@@ -12,7 +12,7 @@ GOOD = f'''io/channel: stop reading twice
 
 The second read lost what came after the first.
 
-    an indented quotation may be as long as it has to be, so this one
+    an indented quotation may be as long as it has to be, just as this one does
 
 Fixes: 1f2e3d4c5b6a ("io/channel: read")
 Signed-off-by: {AUTHOR}
