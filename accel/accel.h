@@ -11,7 +11,6 @@
 #include "system/vm.h"
 
 struct X86CpuSupport; /* target/i386/cpu-model.h */
-
 typedef struct Accel Accel;
 
 typedef enum KernelIrqchip {
@@ -34,7 +33,7 @@ typedef struct AccelType {
     /* In-kernel PIC, I/O APIC, PIT, local APIC; called by the machine. */
     bool (*irqchip_create)(Accel *acc, KernelIrqchip mode, GError **errp);
 
-    /* vCPU thread, before its first run and after its last. */
+    /* vCPU thread with vm_lock, before its first run and after its last. */
     bool (*vcpu_init)(Vcpu *cpu, GError **errp);
     void (*vcpu_fini)(Vcpu *cpu);
     /*
@@ -42,7 +41,11 @@ typedef struct AccelType {
      * a halt, a stop.  Called and returns without vm_lock.
      */
     VcpuExit (*vcpu_run)(Vcpu *cpu);
-    /* Makes vcpu_run() return soon; any thread. */
+    /*
+     * Makes vcpu_run() return soon; any thread.  cpu->exit_request is set
+     * before, and vcpu_run() must look at it after whatever it does to accept
+     * a kick.  NULL: vcpu_send_ipi().
+     */
     void (*vcpu_kick)(Vcpu *cpu);
     /*
      * Kernel → cpu->x86 and back, all of the architectural state, in as few
@@ -67,13 +70,35 @@ struct Accel {
     Vm *vm;
     bool kernel_irqchip; /* all of it is in the accelerator */
     bool kernel_apic;    /* the local APICs are (split or on) */
+    /*
+     * vm_lock.  Set ahead of vm_stop(): each vCPU reads its state in its own
+     * thread before it counts as paused, so that a switch-over finds all of
+     * it cached.
+     */
+    bool sync_on_pause;
+    Cond vcpu_cond;    /* with vm_lock; a vCPU started, paused, did work */
+    unsigned npausing; /* vm_lock; threads inside vcpus_pause() */
 };
 
 extern const AccelType *const accel_table[]; /* ends with NULL */
+/* By name; NULL if this build has none of that name. */
+const AccelType *accel_type_find(const char *name);
+/* The type as QOM lists it ("kvm-accel"); never freed. */
+const ObjectType *accel_object_type(const AccelType *type);
+/*
+ * One accelerator with its properties at their defaults, not started yet:
+ * accel_start() does it all; this is for tests and the object tree.
+ */
+Accel *accel_new(Vm *vm, const AccelType *type);
 /*
  * Tries the accelerators of a list such as "kvm:tcg" or several -accel
  * options (already split: names[i] with opts[i], NULL-terminated), first that
- * works wins; says which with a warning if it isn't the first.
+ * works wins; says which if it isn't the first.  opts[i] is what followed the
+ * name ("dirty-ring-size=4096"), "" for nothing; opts itself may be NULL for
+ * the -machine accel= form, whose messages don't cite an option.  What each
+ * one that failed lacked is printed; errp then gets the last reason.  A bad
+ * property is the user's mistake and ends the search.  On success vm->accel
+ * is set.  vm_lock held.
  */
 Accel *accel_start(Vm *vm, const char *const *names, const char *const *opts,
                    GError **errp);

@@ -7,6 +7,8 @@
 #ifndef ACCEL_VCPU_H
 #define ACCEL_VCPU_H
 
+#include <signal.h>
+
 #include "system/vm.h"
 #include "util/thread.h"
 
@@ -36,20 +38,25 @@ struct Vcpu {
     bool init_failed; /* vm_lock */
     GError *init_error;
     bool stop;         /* atomic; asked to pause */
-    bool stopped;      /* vm_lock; has paused */
-    bool unplug;       /* vm_lock; the thread is to end */
+    bool stopped;      /* atomic; has paused; cleared under vm_lock */
+    bool busy;         /* vm_lock; its thread works on its state meanwhile */
+    bool unplug;       /* atomic; the thread is to end */
     bool exit_request; /* atomic; set before a kick */
+    bool sleeping;     /* atomic; waits on halt_cond or is about to */
     bool halted;       /* vCPU thread, or while stopped */
     bool state_loaded; /* cpu->x86 is newer than the kernel's state */
     bool state_cached; /* cpu->x86 equals the kernel's state (stopped only) */
     VcpuPutLevel put_level; /* with which state_loaded is to be put */
-    Cond halt_cond;         /* with vm_lock */
+    Lock work_lock;         /* innermost */
+    Cond halt_cond;         /* with work_lock; its thread sleeps on it */
     GQueue work;            /* VcpuWork; work_lock */
-    Lock work_lock;
-    struct X86Cpu *x86; /* architectural state; owned */
-    void *accel_data;   /* the accelerator's, e.g. the KVM descriptor */
-    int64_t run_ns;     /* vCPU thread; for statistics */
+    unsigned nwork;         /* atomic; length of work */
+    struct X86Cpu *x86;     /* architectural state; owned */
+    void *accel_data;       /* the accelerator's, e.g. the KVM descriptor */
 };
+
+/* Sent to a vCPU's thread to make a blocking system call return. */
+#define VCPU_SIG_IPI SIGUSR1
 
 /* Makes the vCPU object (no thread yet), adds it to vm->vcpus. */
 Vcpu *vcpu_new(Vm *vm, unsigned index, uint32_t apic_id, GError **errp);
@@ -59,15 +66,32 @@ bool vcpu_start_thread(Vcpu *cpu, GError **errp);
 /* Ends the thread; vm_lock held (dropped while joining). */
 void vcpu_stop_thread(Vcpu *cpu);
 
-/* All at once; vm_lock held, dropped while waiting.  VmHooks point here. */
+/*
+ * All at once; vm_lock held, dropped while waiting.  VmHooks point here.  On
+ * a vCPU's thread, pausing leaves out that vCPU.  Resuming waits for pauses
+ * that other threads have begun; state declared with vcpu_mark_state() is put
+ * by each vCPU's own thread before it runs.
+ */
 void vcpus_pause(Vm *vm);
 void vcpus_resume(Vm *vm);
 bool vcpus_all_paused(Vm *vm);
-/* Wakes a halted or running vCPU so that it looks at its requests. */
+/*
+ * Wakes a halted or running vCPU so that it looks at its requests.  Any
+ * thread.  A halted vCPU goes through vcpu_run() once more, which answers
+ * VCPU_EXIT_HALT again if there is nothing to do.
+ */
 void vcpu_kick(Vcpu *cpu);
+/*
+ * For AccelType.vcpu_kick: sends VCPU_SIG_IPI to the vCPU's thread, where
+ * only vCPU threads have it unblocked.  Does nothing before it runs.
+ */
+void vcpu_send_ipi(Vcpu *cpu);
 /* Is this the vCPU's own thread? NULL if on no vCPU's thread. */
 Vcpu *vcpu_current(void);
-/* Runs fn in the vCPU's thread and waits; directly if on it or stopped. */
+/*
+ * Runs fn under vm_lock in the vCPU's thread and waits; directly if on it or
+ * stopped.  vm_lock is dropped while waiting.
+ */
 void vcpu_run_on(Vcpu *cpu, void (*fn)(Vcpu *cpu, void *opaque), void *opaque);
 /* As above without waiting. */
 void vcpu_run_on_async(Vcpu *cpu, void (*fn)(Vcpu *cpu, void *opaque),
@@ -76,7 +100,8 @@ void vcpu_run_on_async(Vcpu *cpu, void (*fn)(Vcpu *cpu, void *opaque),
 /*
  * Brings cpu->x86 up to date (once: cached while the vCPU is stopped) /
  * declares that cpu->x86 was changed, to be put before the next run.
- * Stopped vCPU or its own thread.
+ * Stopped vCPU or its own thread; vcpu_sync_state() of a running one takes
+ * what it has between two runs (vm_lock is dropped while waiting for that).
  */
 bool vcpu_sync_state(Vcpu *cpu, GError **errp);
 void vcpu_mark_state(Vcpu *cpu, VcpuPutLevel level);
@@ -84,5 +109,13 @@ void vcpu_mark_state(Vcpu *cpu, VcpuPutLevel level);
 void vcpu_invalidate_state(Vcpu *cpu);
 /* Puts now what vcpu_mark_state() declared, ahead of the resume. */
 bool vcpu_flush_state(Vcpu *cpu, GError **errp);
+/*
+ * vcpu_sync_state() or vcpu_flush_state() of all of the VM's vCPUs, each in
+ * its own thread, so that the time is that of the slowest and not the sum.
+ * All paused, vm_lock held (dropped while waiting).  See also
+ * Accel.sync_on_pause.  False with the first error.
+ */
+bool vcpus_sync_all(Vm *vm, GError **errp);
+bool vcpus_flush_all(Vm *vm, GError **errp);
 
 #endif
