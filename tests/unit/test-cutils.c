@@ -1,0 +1,258 @@
+/*
+ * Text to numbers and back.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "util/cutils.h"
+#include "util/error.h"
+
+static void test_size(void)
+{
+    static const struct {
+        const char *text;
+        uint64_t unit;
+        bool ok;
+        uint64_t want;
+    } t[] = {
+        { "0", 1, true, 0 },
+        { "8G", 1, true, 8 * GiB },
+        { "512M", 1, true, 512 * MiB },
+        { "512m", 1, true, 512 * MiB },
+        { "1.5G", 1, true, 1536 * MiB },
+        { "0.5k", 1, true, 512 },
+        { "1.0001k", 1, true, 1024 },
+        { "128", MiB, true, 128 * MiB },
+        { "128B", MiB, true, 128 },
+        { "1.5", MiB, true, 1536 * KiB },
+        { "0.1M", 1, true, 104857 },
+        { "0x10", 1, true, 16 },
+        { "0x10", KiB, true, 16 * KiB },
+        { "0x10K", 1, true, 16 * KiB },
+        { "0x1B", 1, true, 0x1b },
+        { "0x1e", 1, true, 0x1e },
+        { "010", 1, true, 10 },
+        { "1T", 1, true, TiB },
+        { "2P", 1, true, 2048 * TiB },
+        { "15E", 1, true, UINT64_C(15) << 60 },
+        { "15.999E", 1, true, UINT64_C(18445591152204944769) },
+        { "18446744073709551615", 1, true, UINT64_MAX },
+        { "18446744073709551616", 1, false, 0 },
+        { "16E", 1, false, 0 },
+        { "16777216T", 1, false, 0 },
+        { "18446744073709551615", KiB, false, 0 },
+        { "", 1, false, 0 },
+        { "G", 1, false, 0 },
+        { "-1", 1, false, 0 },
+        { "+1", 1, false, 0 },
+        { " 1", 1, false, 0 },
+        { "1 ", 1, false, 0 },
+        { "1GB", 1, false, 0 },
+        { "1GiB", 1, false, 0 },
+        { "12x", 1, false, 0 },
+        { "1.", 1, false, 0 },
+        { ".5G", 1, false, 0 },
+        { "1.5", 1, false, 0 },
+        { "1.5B", 1, false, 0 },
+        { "1..5G", 1, false, 0 },
+        { "0x", 1, false, 0 },
+        { "0x1.8K", 1, false, 0 },
+        { "1e3", 1, false, 0 },
+        { "nan", 1, false, 0 },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
+        g_autoptr(GError) err = NULL;
+        uint64_t v = 12345;
+
+        g_test_message("'%s'", t[i].text);
+        g_assert_cmpint(parse_size("option 'size'", t[i].text, t[i].unit, &v,
+                                   &err),
+                        ==, t[i].ok);
+        g_assert_cmpuint(v, ==, t[i].ok ? t[i].want : 12345);
+        g_assert_cmpint(err == NULL, ==, t[i].ok);
+        if (err) {
+            g_assert_nonnull(strstr(err->message, "option 'size'"));
+            g_assert_nonnull(strstr(err->message, t[i].text));
+        }
+    }
+}
+
+static void test_uint(void)
+{
+    static const struct {
+        const char *text;
+        uint64_t min, max;
+        bool ok;
+        uint64_t want;
+    } t[] = {
+        { "0", 0, 10, true, 0 },
+        { "10", 0, 10, true, 10 },
+        { "11", 0, 10, false, 0 },
+        { "1", 2, 10, false, 0 },
+        { "0x1f", 0, 100, true, 31 },
+        { "010", 0, 100, true, 8 },
+        { "18446744073709551615", 0, UINT64_MAX, true, UINT64_MAX },
+        { "18446744073709551616", 0, UINT64_MAX, false, 0 },
+        { "", 0, 10, false, 0 },
+        { "-1", 0, UINT64_MAX, false, 0 },
+        { "+1", 0, 10, false, 0 },
+        { " 1", 0, 10, false, 0 },
+        { "1x", 0, 10, false, 0 },
+        { "1.0", 0, 10, false, 0 },
+        { "on", 0, 10, false, 0 },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
+        g_autoptr(GError) err = NULL;
+        uint64_t v = 777;
+
+        g_test_message("'%s'", t[i].text);
+        g_assert_cmpint(parse_uint("x", t[i].text, t[i].min, t[i].max, &v,
+                                   &err),
+                        ==, t[i].ok);
+        g_assert_cmpuint(v, ==, t[i].ok ? t[i].want : 777);
+        g_assert_cmpint(err == NULL, ==, t[i].ok);
+    }
+}
+
+static void test_int(void)
+{
+    static const struct {
+        const char *text;
+        int64_t min, max;
+        bool ok;
+        int64_t want;
+    } t[] = {
+        { "-5", -5, 5, true, -5 },
+        { "+5", -5, 5, true, 5 },
+        { "5", -5, 5, true, 5 },
+        { "-6", -5, 5, false, 0 },
+        { "6", -5, 5, false, 0 },
+        { "-0x10", -20, 0, true, -16 },
+        { "-9223372036854775808", INT64_MIN, INT64_MAX, true, INT64_MIN },
+        { "9223372036854775807", INT64_MIN, INT64_MAX, true, INT64_MAX },
+        { "9223372036854775808", INT64_MIN, INT64_MAX, false, 0 },
+        { "-9223372036854775809", INT64_MIN, INT64_MAX, false, 0 },
+        { "--1", -5, 5, false, 0 },
+        { "-", -5, 5, false, 0 },
+        { "", -5, 5, false, 0 },
+        { "1 ", -5, 5, false, 0 },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
+        g_autoptr(GError) err = NULL;
+        int64_t v = 777;
+
+        g_test_message("'%s'", t[i].text);
+        g_assert_cmpint(parse_int("x", t[i].text, t[i].min, t[i].max, &v, &err),
+                        ==, t[i].ok);
+        g_assert_cmpint(v, ==, t[i].ok ? t[i].want : 777);
+        g_assert_cmpint(err == NULL, ==, t[i].ok);
+    }
+}
+
+static void test_bool(void)
+{
+    static const struct {
+        const char *text;
+        bool ok;
+        bool want;
+    } t[] = {
+        { "on", true, true },     { "yes", true, true },
+        { "true", true, true },   { "y", true, true },
+        { "off", true, false },   { "no", true, false },
+        { "false", true, false }, { "n", true, false },
+        { "", false, false },     { "ON", false, false },
+        { "1", false, false },    { "onn", false, false },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
+        g_autoptr(GError) err = NULL;
+        bool v = !t[i].want;
+
+        g_test_message("'%s'", t[i].text);
+        g_assert_cmpint(parse_bool("x", t[i].text, &v, &err), ==, t[i].ok);
+        g_assert_cmpint(v, ==, t[i].ok ? t[i].want : !t[i].want);
+        g_assert_cmpint(err == NULL, ==, t[i].ok);
+    }
+}
+
+static void test_double(void)
+{
+    static const struct {
+        const char *text;
+        bool ok;
+        double want;
+    } t[] = {
+        { "0", true, 0 },      { "1.5", true, 1.5 }, { "-2.25", true, -2.25 },
+        { "1e3", true, 1000 }, { ".5", true, 0.5 },  { "", false, 0 },
+        { "inf", false, 0 },   { "nan", false, 0 },  { "1e999", false, 0 },
+        { "1x", false, 0 },    { " 1", false, 0 },   { "0x10", false, 0 },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
+        g_autoptr(GError) err = NULL;
+        double v = 777;
+
+        g_test_message("'%s'", t[i].text);
+        g_assert_cmpint(parse_double("x", t[i].text, &v, &err), ==, t[i].ok);
+        g_assert_cmpfloat(v, ==, t[i].ok ? t[i].want : 777);
+        g_assert_cmpint(err == NULL, ==, t[i].ok);
+    }
+}
+
+static void test_size_to_str(void)
+{
+    static const struct {
+        uint64_t bytes;
+        const char *want;
+    } t[] = {
+        { 0, "0 B" },
+        { 17, "17 B" },
+        { 1023, "1023 B" },
+        { 1024, "1 KiB" },
+        { 1536, "1.5 KiB" },
+        { 512 * MiB, "512 MiB" },
+        { GiB + GiB / 4, "1.25 GiB" },
+        { GiB + GiB / 8, "1.125 GiB" },
+        { GiB - 1, "1023.999 MiB" },
+        { 1024 + 52, "1.05 KiB" },
+        { TiB, "1 TiB" },
+        { UINT64_C(1) << 63, "8 EiB" },
+        { UINT64_MAX, "15.999 EiB" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
+        g_autofree char *s = size_to_str(t[i].bytes);
+
+        g_assert_cmpstr(s, ==, t[i].want);
+    }
+}
+
+static void test_id(void)
+{
+    g_assert_true(id_is_valid("net0"));
+    g_assert_true(id_is_valid("a"));
+    g_assert_true(id_is_valid("Vhost-user_1.2"));
+    g_assert_false(id_is_valid(""));
+    g_assert_false(id_is_valid("0net"));
+    g_assert_false(id_is_valid("-a"));
+    g_assert_false(id_is_valid("a/b"));
+    g_assert_false(id_is_valid("a b"));
+    g_assert_false(id_is_valid("a\xc3\xa9"));
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/cutils/size", test_size);
+    g_test_add_func("/cutils/uint", test_uint);
+    g_test_add_func("/cutils/int", test_int);
+    g_test_add_func("/cutils/bool", test_bool);
+    g_test_add_func("/cutils/double", test_double);
+    g_test_add_func("/cutils/size-to-str", test_size_to_str);
+    g_test_add_func("/cutils/id", test_id);
+    return g_test_run();
+}
