@@ -8,73 +8,73 @@
 #include "util/cutils.h"
 #include "util/error.h"
 
+static const struct {
+    const char *text;
+    uint64_t unit;
+    bool ok;
+    uint64_t want;
+} sizes[] = {
+    { "0", 1, true, 0 },
+    { "8G", 1, true, 8 * GiB },
+    { "512M", 1, true, 512 * MiB },
+    { "512m", 1, true, 512 * MiB },
+    { "1.5G", 1, true, 1536 * MiB },
+    { "0.5k", 1, true, 512 },
+    { "1.0001k", 1, true, 1024 },
+    { "128", MiB, true, 128 * MiB },
+    { "128B", MiB, true, 128 },
+    { "1.5", MiB, true, 1536 * KiB },
+    { "0.1M", 1, true, 104857 },
+    { "0x10", 1, true, 16 },
+    { "0x10", KiB, true, 16 * KiB },
+    { "0x10K", 1, true, 16 * KiB },
+    { "0x1B", 1, true, 0x1b },
+    { "0x1e", 1, true, 0x1e },
+    { "010", 1, true, 10 },
+    { "1T", 1, true, TiB },
+    { "2P", 1, true, 2048 * TiB },
+    { "15E", 1, true, UINT64_C(15) << 60 },
+    { "15.999E", 1, true, UINT64_C(18445591152204944769) },
+    { "18446744073709551615", 1, true, UINT64_MAX },
+    { "18446744073709551616", 1, false, 0 },
+    { "16E", 1, false, 0 },
+    { "16777216T", 1, false, 0 },
+    { "18446744073709551615", KiB, false, 0 },
+    { "", 1, false, 0 },
+    { "G", 1, false, 0 },
+    { "-1", 1, false, 0 },
+    { "+1", 1, false, 0 },
+    { " 1", 1, false, 0 },
+    { "1 ", 1, false, 0 },
+    { "1GB", 1, false, 0 },
+    { "1GiB", 1, false, 0 },
+    { "12x", 1, false, 0 },
+    { "1.", 1, false, 0 },
+    { ".5G", 1, false, 0 },
+    { "1.5", 1, false, 0 },
+    { "1.5B", 1, false, 0 },
+    { "1..5G", 1, false, 0 },
+    { "0x", 1, false, 0 },
+    { "0x1.8K", 1, false, 0 },
+    { "1e3", 1, false, 0 },
+    { "nan", 1, false, 0 },
+};
+
 static void test_size(void)
 {
-    static const struct {
-        const char *text;
-        uint64_t unit;
-        bool ok;
-        uint64_t want;
-    } t[] = {
-        { "0", 1, true, 0 },
-        { "8G", 1, true, 8 * GiB },
-        { "512M", 1, true, 512 * MiB },
-        { "512m", 1, true, 512 * MiB },
-        { "1.5G", 1, true, 1536 * MiB },
-        { "0.5k", 1, true, 512 },
-        { "1.0001k", 1, true, 1024 },
-        { "128", MiB, true, 128 * MiB },
-        { "128B", MiB, true, 128 },
-        { "1.5", MiB, true, 1536 * KiB },
-        { "0.1M", 1, true, 104857 },
-        { "0x10", 1, true, 16 },
-        { "0x10", KiB, true, 16 * KiB },
-        { "0x10K", 1, true, 16 * KiB },
-        { "0x1B", 1, true, 0x1b },
-        { "0x1e", 1, true, 0x1e },
-        { "010", 1, true, 10 },
-        { "1T", 1, true, TiB },
-        { "2P", 1, true, 2048 * TiB },
-        { "15E", 1, true, UINT64_C(15) << 60 },
-        { "15.999E", 1, true, UINT64_C(18445591152204944769) },
-        { "18446744073709551615", 1, true, UINT64_MAX },
-        { "18446744073709551616", 1, false, 0 },
-        { "16E", 1, false, 0 },
-        { "16777216T", 1, false, 0 },
-        { "18446744073709551615", KiB, false, 0 },
-        { "", 1, false, 0 },
-        { "G", 1, false, 0 },
-        { "-1", 1, false, 0 },
-        { "+1", 1, false, 0 },
-        { " 1", 1, false, 0 },
-        { "1 ", 1, false, 0 },
-        { "1GB", 1, false, 0 },
-        { "1GiB", 1, false, 0 },
-        { "12x", 1, false, 0 },
-        { "1.", 1, false, 0 },
-        { ".5G", 1, false, 0 },
-        { "1.5", 1, false, 0 },
-        { "1.5B", 1, false, 0 },
-        { "1..5G", 1, false, 0 },
-        { "0x", 1, false, 0 },
-        { "0x1.8K", 1, false, 0 },
-        { "1e3", 1, false, 0 },
-        { "nan", 1, false, 0 },
-    };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
+    for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
         g_autoptr(GError) err = NULL;
         uint64_t v = 12345;
 
-        g_test_message("'%s'", t[i].text);
-        g_assert_cmpint(parse_size("option 'size'", t[i].text, t[i].unit, &v,
-                                   &err),
-                        ==, t[i].ok);
-        g_assert_cmpuint(v, ==, t[i].ok ? t[i].want : 12345);
-        g_assert_cmpint(err == NULL, ==, t[i].ok);
+        g_test_message("'%s'", sizes[i].text);
+        g_assert_cmpint(parse_size("option 'size'", sizes[i].text,
+                                   sizes[i].unit, &v, &err),
+                        ==, sizes[i].ok);
+        g_assert_cmpuint(v, ==, sizes[i].ok ? sizes[i].want : 12345);
+        g_assert_cmpint(err == NULL, ==, sizes[i].ok);
         if (err) {
             g_assert_nonnull(strstr(err->message, "option 'size'"));
-            g_assert_nonnull(strstr(err->message, t[i].text));
+            g_assert_nonnull(strstr(err->message, sizes[i].text));
         }
     }
 }
