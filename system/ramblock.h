@@ -15,6 +15,7 @@
 #ifndef SYSTEM_RAMBLOCK_H
 #define SYSTEM_RAMBLOCK_H
 
+#include "system/rcu-queue.h"
 #include "util/lock.h"
 
 #define RAM_PAGE_BITS      12
@@ -49,24 +50,36 @@ typedef struct RamBlock {
     bool prealloc;      /* every page was populated at start */
     bool resizable;
     bool migratable; /* crosses in the stream */
+    bool read_only;  /* mapped without write permission */
+    bool discard_data;
+    /* Told after ram_block_resize(); vm_lock.  For blocks behind fw_cfg. */
+    void (*resized)(struct RamBlock *rb, void *opaque);
+    void *resized_opaque;
     /* Bit per RAM page; NULL while the client does not log. */
     unsigned long *dirty[DIRTY_CLIENTS];
     GList link;
 } RamBlock;
 
 typedef struct RamList {
-    GQueue blocks; /* RamBlock, largest first then by order of creation */
+    GQueue blocks; /* RamBlock, largest maximum first, then as created */
     unsigned nblocks;
     unsigned dirty_clients; /* atomic mask of 1 << DirtyClient now logging */
     uint64_t total_bytes;   /* sum of used_length */
 } RamList;
+
+/* Walks the list in stream order; vm_lock or an RCU read section. */
+#define RAM_BLOCK_FOREACH(rb_, list_)                            \
+    for (GList *link_ = rcu_queue_head(&(list_)->blocks);        \
+         link_ && ((rb_) = container_of(link_, RamBlock, link)); \
+         link_ = rcu_queue_next(link_))
 
 typedef struct RamBlockOptions {
     uint64_t size;     /* bytes, > 0; rounded up to the backing's page */
     uint64_t max_size; /* 0: same as size */
     RamBacking backing;
     const char *path; /* RAM_FILE: file or folder (hugetlbfs, tmpfs) */
-    int fd;           /* RAM_MEMFD/FILE: use this fd if >= 0 (taken over) */
+    /* RAM_MEMFD and RAM_FILE: use this one if > 0; always taken over. */
+    int fd;
     uint64_t fd_offset;
     bool share;
     bool prealloc;
@@ -74,6 +87,8 @@ typedef struct RamBlockOptions {
     bool hugetlb;              /* RAM_MEMFD: from hugetlb pages */
     size_t hugetlb_size;       /* bytes; 0: the host's default */
     size_t align;              /* bytes, power of two; 0: default */
+    bool seal;                 /* RAM_MEMFD: its size is fixed for ever */
+    bool no_reserve;           /* no swap or huge pages set aside */
     bool no_merge;             /* MADV_UNMERGEABLE; default is mergeable */
     bool no_dump;              /* MADV_DONTDUMP */
     bool read_only;
@@ -92,7 +107,7 @@ typedef struct RamBlockOptions {
  */
 RamBlock *ram_block_new(RamList *list, const char *name,
                         const RamBlockOptions *opts, GError **errp);
-/* Takes the block from the list, unmaps after a grace period. */
+/* Takes the block from the list, unmaps after a grace period.  NULL is fine. */
 void ram_block_free(RamList *list, RamBlock *rb);
 RamBlock *ram_block_find(RamList *list, const char *name);
 /* The block that holds a host address, and the offset in it; or NULL. */
@@ -110,7 +125,10 @@ static inline uint64_t ram_block_max_pages(const RamBlock *rb)
 {
     return (rb->max_length + RAM_PAGE_SIZE - 1) >> RAM_PAGE_BITS;
 }
-/* Drops all pages: they read as zero afterwards (punches files). -errno. */
+/*
+ * Drops all pages: they read as zero afterwards (punches shared files).
+ * `off` and `len` are multiples of page_size.  0 or -errno.
+ */
 int ram_block_discard(RamBlock *rb, uint64_t off, uint64_t len);
 
 /*
@@ -127,6 +145,12 @@ static inline bool ram_dirty_enabled(const RamList *list)
 /* Marks bytes as written for every client that logs.  Any thread. */
 void ram_block_set_dirty(RamList *list, RamBlock *rb, uint64_t off,
                          uint64_t len);
+/*
+ * For ram_block_new(): gives a new block the bitmaps of the clients that log,
+ * all set for the migration.  For ram_block_free(): frees them.
+ */
+bool ram_block_dirty_attach(RamList *list, RamBlock *rb);
+void ram_block_dirty_detach(RamBlock *rb);
 /* Merges an accelerator's bitmap (bit 0 = page `first`) for one client. */
 void ram_block_merge_dirty(RamBlock *rb, DirtyClient client, uint64_t first,
                            const unsigned long *bits, uint64_t npages);
