@@ -24,12 +24,20 @@ typedef struct MemoryListener MemoryListener;
 
 /* What a device does with an access; `off` is relative to the region. */
 typedef struct IoOps {
-    /* Value in the low `size` bytes, little endian on the bus. */
+    /*
+     * Value in the low `size` bytes, little endian on the bus.  NULL: reads
+     * give all ones, writes are dropped.
+     */
     uint64_t (*read)(struct Device *dev, uint64_t off, unsigned size);
     void (*write)(struct Device *dev, uint64_t off, uint64_t val,
                   unsigned size);
     uint8_t min_size; /* bytes the device takes; 0: 1 */
-    uint8_t max_size; /* 0: 4; larger accesses are split, smaller widened */
+    /*
+     * 0: 4.  A larger access is split.  A smaller one becomes an access of
+     * min_size bytes at the aligned offset: reads pick their bytes from it,
+     * writes have zeros in the others.
+     */
+    uint8_t max_size;
     /*
      * Accesses outside min_valid..max_valid bytes, or unaligned ones unless
      * `unaligned`, are not delivered: reads give all ones.  0: 1 and 8.
@@ -68,7 +76,8 @@ struct MemoryRegion {
     GQueue children; /* highest priority first */
     GList link;
     GArray *eventfds;  /* MemoryEventFd; sorted */
-    GArray *coalesced; /* MemoryRange */
+    GArray *coalesced; /* MemoryRange, in the region */
+    const void *busy;  /* the thread inside ops; see address-space.c */
     Memory *mem;
 };
 
@@ -86,10 +95,11 @@ typedef struct MemoryEventFd {
 
 /* A piece of a flat view: one leaf region, no overlaps, sorted by addr. */
 typedef struct FlatRange {
-    uint64_t addr, size; /* size: up to 2^64 - addr, 0 never */
-    MemoryRegion *mr;    /* a leaf */
-    uint64_t offset;     /* of addr in mr */
-    bool read_only, romd;
+    uint64_t addr, size;  /* size: up to 2^64 - addr, 0 never */
+    MemoryRegion *mr;     /* a leaf; vm_lock: a view may outlive it */
+    uint64_t offset;      /* of addr in mr, and in ram */
+    RamBlock *ram;        /* what reads come from; NULL: from mr's ops */
+    bool read_only, romd; /* writes are dropped; go to mr's ops */
     uint8_t dirty_log; /* mask of DirtyClient incl. migration while it logs */
 } FlatRange;
 
@@ -104,11 +114,21 @@ typedef struct MemorySection {
     uint64_t addr, size;
     MemoryRegion *mr;
     uint64_t offset;
+    RamBlock *ram; /* as in FlatRange */
     bool read_only, romd;
     uint8_t dirty_log;
 } MemorySection;
 
-/* All under vm_lock unless said otherwise; any member may be NULL. */
+/*
+ * All under vm_lock unless said otherwise; any member may be NULL.
+ *
+ * A commit tells each listener: begin, what went (region_del), what came or
+ * changed in address order (region_add, log_change), eventfds, coalesced
+ * ranges, commit.  The new view is published before the first callback.
+ *
+ * Migration's log going on is told twice: once as log_global_start, then as a
+ * log_change of each RAM section.  A listener implements what suits it.
+ */
 struct MemoryListener {
     const char *name;
     void (*begin)(MemoryListener *l);
@@ -122,14 +142,19 @@ struct MemoryListener {
     void (*log_sync)(MemoryListener *l, const MemorySection *s);
     /* Same for all sections at once (dirty ring); used if log_sync is NULL */
     void (*log_sync_all)(MemoryListener *l, bool last_stage);
-    /* Write-protects pages again before they are sent; any thread. */
+    /*
+     * Write-protects pages again before they are sent; any thread, in an RCU
+     * read section: s->mr may be gone, s->ram is there.
+     */
     void (*log_clear)(MemoryListener *l, const MemorySection *s);
     void (*log_global_start)(MemoryListener *l);
     void (*log_global_stop)(MemoryListener *l);
+    /* s: where the guest writes (addr, size), and the region; e: as added. */
     void (*eventfd_add)(MemoryListener *l, const MemorySection *s,
                         const MemoryEventFd *e);
     void (*eventfd_del)(MemoryListener *l, const MemorySection *s,
                         const MemoryEventFd *e);
+    /* addr, size: in the address space. */
     void (*coalesced_add)(MemoryListener *l, const MemorySection *s,
                           uint64_t addr, uint64_t size);
     void (*coalesced_del)(MemoryListener *l, const MemorySection *s,
@@ -143,9 +168,10 @@ struct AddressSpace {
     const char *name; /* "memory" or "I/O" */
     Memory *mem;
     MemoryRegion *root;
-    FlatView *view;   /* RCU */
-    GArray *eventfds; /* flattened: what listeners were told */
-    GQueue listeners; /* by priority */
+    FlatView *view;    /* RCU */
+    GArray *eventfds;  /* flattened: what listeners were told */
+    GArray *coalesced; /* the same */
+    GQueue listeners;  /* by priority; RCU */
 };
 
 /* One machine's memory: the RAM blocks and its two address spaces. */
@@ -161,13 +187,17 @@ struct Memory {
     /* Flushes coalesced MMIO before a device is read; set by accelerators. */
     void (*flush_coalesced)(void *opaque);
     void *flush_opaque;
+    bool flushing; /* flush_coalesced() runs */
 };
 
 void memory_init(Memory *mem);
 void memory_fini(Memory *mem);
 
-/* Embedded regions: init, then add to a parent; fini removes and releases.
- * Names are copied. */
+/*
+ * Embedded regions: init, then add to a parent; fini removes and releases.
+ * Names are copied.  After fini, also inside an open transaction, no view
+ * under vm_lock shows the region any more, so that its memory may go.
+ */
 void memory_region_init(MemoryRegion *mr, Memory *mem, const char *name,
                         uint64_t size);
 void memory_region_init_io(MemoryRegion *mr, Memory *mem, const char *name,
@@ -188,6 +218,7 @@ void memory_region_init_alias(MemoryRegion *mr, Memory *mem, const char *name,
                               uint64_t size);
 void memory_region_fini(MemoryRegion *mr);
 
+/* Of siblings with one priority, the last added hides the others. */
 void memory_region_add(MemoryRegion *parent, uint64_t addr, MemoryRegion *child,
                        int priority);
 void memory_region_del(MemoryRegion *child);
@@ -197,7 +228,10 @@ void memory_region_set_size(MemoryRegion *mr, uint64_t size);
 void memory_region_set_readonly(MemoryRegion *mr, bool ro);
 void memory_region_set_alias_offset(MemoryRegion *mr, uint64_t off);
 void memory_region_set_romd(MemoryRegion *mr, bool romd);
-/* Turns a client's logging on a RAM region on or off (display). */
+/*
+ * Turns a client's logging on a RAM region on or off (display).  The bitmap
+ * itself is ram_dirty_start()'s.
+ */
 void memory_region_set_log(MemoryRegion *mr, DirtyClient c, bool on);
 void memory_region_add_eventfd(MemoryRegion *mr, const MemoryEventFd *e);
 void memory_region_del_eventfd(MemoryRegion *mr, const MemoryEventFd *e);
