@@ -32,7 +32,8 @@ typedef struct Timer {
     ClockType type;
     TimerFn *fn; /* main thread, vm_lock held */
     void *opaque;
-    int64_t expire_ns; /* -1: not armed; vm_lock or the list's lock */
+    int64_t expire_ns; /* -1: not armed; atomic, written with clocks' lock */
+    uint64_t order;    /* of arming: breaks ties */
     unsigned heap_pos;
 } Timer;
 
@@ -41,9 +42,15 @@ Clocks *clocks_new(void);
 void clocks_free(Clocks *c);
 /* Nanoseconds; any thread. */
 int64_t clock_get_ns(Clocks *c, ClockType type);
-/* Starts and stops the virtual clock with the guest; vm_lock held. */
+/*
+ * Starts and stops the virtual clock with the guest; vm_lock held.  It begins
+ * at 0, standing.
+ */
 void clocks_enable_virtual(Clocks *c, bool on);
-/* The virtual clock's offset is part of the stream ("timer" section). */
+/*
+ * The virtual clock's offset is part of the stream ("timer" section): its
+ * time while it stands, its distance from CLOCK_TYPE_REALTIME while it runs.
+ */
 int64_t clocks_virtual_offset(Clocks *c);
 void clocks_set_virtual_offset(Clocks *c, int64_t offset_ns);
 /* qtest: the virtual clock stands still and is moved by hand only. */
@@ -54,12 +61,16 @@ void clocks_step_to(Clocks *c, int64_t to_ns);
 int64_t clocks_next_virtual(Clocks *c);
 
 void timer_init(Timer *t, Clocks *c, ClockType type, TimerFn *fn, void *opaque);
-/* Arms (or moves) the timer to an absolute time; any thread. */
+/*
+ * Arms (or moves) the timer to an absolute time, in the past: fires as soon as
+ * the main loop turns.  Negative counts as 0.  Any thread.
+ */
 void timer_mod(Timer *t, int64_t expire_ns);
+/* Disarms; fine if it isn't armed, or was never initialised. */
 void timer_del(Timer *t);
 static inline bool timer_pending(const Timer *t)
 {
-    return t->expire_ns >= 0;
+    return __atomic_load_n(&t->expire_ns, __ATOMIC_RELAXED) >= 0;
 }
 
 #endif
