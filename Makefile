@@ -46,10 +46,11 @@ bench: all
 
 .PHONY: check
 check: all
-	@$(RUN_TESTS) --suite unit --suite qtest --suite functional
+	@$(RUN_TESTS) --suite unit --suite fuzz --suite qtest \
+	    --suite functional
 
-.PHONY: check-unit check-qtest check-functional
-check-unit check-qtest check-functional: configured
+.PHONY: check-unit check-fuzz check-qtest check-functional
+check-unit check-fuzz check-qtest check-functional: configured
 	@$(RUN_TESTS) --suite $(@:check-%=%)
 
 .PHONY: check-style
@@ -89,6 +90,7 @@ help:
 	@echo 'make bench             the same with more runs: JSON, Markdown'
 	@echo 'make check             all tests'
 	@echo 'make check-unit        unit tests (check-qtest: devices;'
+	@echo '                       check-fuzz: parsers, hostile input;'
 	@echo '                       check-functional: whole guests)'
 	@echo 'make check-style       layout, layers, MAINTAINERS'
 	@echo 'make check-tidy        clang-tidy on every source'
