@@ -115,7 +115,7 @@ def header(schema):
             '} QmpCommandFlags;', '',
             'typedef struct QmpCommand {', '    const char *name;',
             '    unsigned flags; /* QmpCommandFlags */',
-            '    /* args: an object; *ret stays NULL if nothing is returned. */',
+            '    /* args: an object; *ret stays NULL for no result. */',
             '    bool (*fn)(QmpCtx *ctx, const JsonValue *args, '
             'JsonValue **ret,', '               GError **errp);',
             '} QmpCommand;', '',
