@@ -73,13 +73,21 @@ struct Device {
     GQueue child_buses; /* Bus */
     bool realized;
     bool hotplugged;
+    bool user_created;  /* by -device or device_add */
+    GError *init_error; /* of a -global; device_realize() fails with it */
     GPtrArray *regions; /* IoRange/MemoryRegion claims to release */
-    GPtrArray *outputs; /* named output pins: DeviceOutput */
-    IrqInput *inputs;   /* its input pins */
-    unsigned ninputs;
+    GArray *outputs;    /* DeviceOutput */
+    GPtrArray *inputs;  /* IrqInput *, its input pins */
+    GPtrArray *pins;    /* the arrays that inputs points into */
     struct VmstateEntry *vmstate_entry;
-    GList link; /* in parent_bus->devices */
+    unsigned blocker; /* of migration, see vmstate_add_blocker(); 0: none */
+    GList link;       /* in parent_bus->devices, else in machine->busless */
 };
+
+typedef struct DeviceOutput {
+    char *name;
+    IrqLine *line; /* the device's own */
+} DeviceOutput;
 
 #define DEVICE_CAST(type_, dev_) container_of(dev_, type_, dev)
 
@@ -92,7 +100,8 @@ struct Bus {
     struct Vm *vm;
     GQueue devices;       /* Device */
     unsigned max_devices; /* 0: no limit */
-    GList link;
+    bool hotplug;         /* takes devices while the machine is up */
+    GList link;           /* in owner->child_buses */
     /* Checks and takes an address property; may be NULL. */
     bool (*plug)(Bus *bus, Device *dev, GError **errp);
     void (*unplug)(Bus *bus, Device *dev);
@@ -102,20 +111,40 @@ struct Bus {
     void (*print_dev)(Bus *bus, Device *dev, GString *out, int indent);
 };
 
+/*
+ * `name` is copied.  NULL: the owner's id and a number ("scsi1.0"), or the
+ * type's name in small letters and the next free number ("ide.1").
+ */
 void bus_init(Bus *bus, BusKind kind, const char *type_name, const char *name,
               Device *owner, struct Vm *vm);
+/* Deletes the devices on it; the core does it for a device's buses. */
 void bus_fini(Bus *bus);
+/* As users see a kind: "PCI", "ISA", … */
+const char *bus_kind_name(BusKind kind);
 
 /* Table of every DeviceType, listed by hand; ends with NULL. */
 extern const DeviceType *const device_table[];
 /* By name or alias; NULL if there is none. */
 const DeviceType *device_type_find(const char *name);
+/* Is it of that name, or does it have a parent of that name? */
+bool device_type_is_a(const DeviceType *type, const char *name);
+/* Its QOM type, with the properties of its bus added; never freed. */
+const ObjectType *device_object_type(const DeviceType *type);
+/*
+ * Every type of device_table and their abstract parents, for
+ * object_types_add(); made once.
+ */
+const ObjectType *const *device_object_types(void);
+/* The device that an object is; NULL if it is none. */
+Device *device_from_object(Object *obj);
 
 /* Properties at their defaults (and -global applied); not on a bus yet. */
 Device *device_new(struct Vm *vm, const DeviceType *type);
 /*
- * Plugs into `bus` (may be NULL) and realizes.  On failure the device is
- * freed and `errp` names it and the reason.
+ * Plugs into `bus` and realizes.  NULL: no bus, or for BUS_SYSTEM types the
+ * machine's.  A device that has no place in the object tree gets one; the
+ * tree then has the only reference.  On failure the device is freed and
+ * `errp` names it and the reason.  vm_lock held.
  */
 bool device_realize(Device *dev, Bus *bus, GError **errp);
 /* device_new() + realize for machine code without properties to set. */
@@ -127,17 +156,27 @@ bool device_prop_set(Device *dev, const char *name, const char *val,
                      GError **errp);
 /* Finds a bus by name ("pci.0") or path; NULL if there is none. */
 Bus *bus_find(struct Vm *vm, const char *name);
+/* All buses from the system bus down, parents first; true of fn ends it. */
+bool bus_foreach(struct Vm *vm, bool (*fn)(Bus *bus, void *opaque),
+                 void *opaque);
 /* First bus of a kind that has room; NULL if there is none. */
 Bus *bus_find_kind(struct Vm *vm, BusKind kind);
 /* By user id or QOM path; NULL if there is none. */
 Device *device_find(struct Vm *vm, const char *id);
-/* Text for -device NAME,help and `info qtree`. */
+/* Text for `info qtree`. */
 void device_print_tree(struct Vm *vm, GString *out);
-/* Resets a device and all that hangs below it. */
+/*
+ * Resets a device and all that hangs below it: the device, then each of its
+ * buses, then the devices there.
+ */
 void device_reset_tree(Device *dev);
 const char *device_name(const Device *dev); /* id or type, for messages */
 
-/* Input pins: `n` of them, all with one handler; replaces nothing. */
+/*
+ * Adds `n` input pins with one handler, which gets the device as opaque and
+ * the pin's number among all of the device's.  They lie side by side: the
+ * first one's address is that of an array.
+ */
 void irq_in_init(Device *dev, IrqHandler *fn, unsigned n);
 IrqInput *irq_in(Device *dev, unsigned n);
 /* Names an output pin, so that machines and qtest find it. */

@@ -7,6 +7,7 @@
 #define HW_CORE_MACHINE_H
 
 #include "hw/core/device.h"
+#include "system/runstate.h"
 
 struct FwCfg;
 typedef struct Machine Machine;
@@ -35,13 +36,21 @@ typedef struct MachineType {
     const Property *props;   /* machine options beyond the common ones */
     /* Builds the board; vCPUs exist.  vm_lock held. */
     bool (*build)(Machine *m, GError **errp);
-    /* Before devices are reset / after (CPU start state). May be NULL. */
+    /*
+     * Last in a reset, when devices and vCPUs are in their power-on state:
+     * gives the vCPUs another start state, for direct boot.  May be NULL.
+     */
     void (*reset)(Machine *m, ShutdownCause cause);
     void (*powerdown)(Machine *m);
     void (*wakeup)(Machine *m);
     void (*fini)(
         Machine *m); /* what build() made beyond devices; may be NULL */
 } MachineType;
+
+/* -global DRIVER.PROP=VALUE */
+typedef struct MachineGlobal {
+    char *driver, *prop, *value;
+} MachineGlobal;
 
 /* Common part: options and what the board made. */
 struct Machine {
@@ -62,7 +71,12 @@ struct Machine {
     bool nodefaults;
     int kernel_irqchip; /* KernelIrqchip, see accel/accel.h */
     char *cpu_model;    /* -cpu text with features */
-    Bus sysbus;         /* "main-system-bus" */
+    GPtrArray *globals; /* MachineGlobal, in the order given */
+    bool only_migratable;
+    bool ready;     /* built: what comes now is plugged while it is up */
+    Bus sysbus;     /* "main-system-bus" */
+    GQueue busless; /* Device; those on no bus */
+    struct X86CpuModel *cpu; /* of all vCPUs; NULL: no vCPUs */
     struct FwCfg *fw_cfg;
     IrqInput *gsi; /* ISA/GSI inputs, ngsi of them; made by the board */
     unsigned ngsi;
@@ -71,10 +85,24 @@ struct Machine {
 extern const MachineType *const machine_table[]; /* ends with NULL */
 /* By name or alias; NULL if there is none. */
 const MachineType *machine_type_find(const char *name);
-/* A machine object with option defaults; options follow as properties. */
+/* Its QOM type ("pc-i440fx-7.2-machine"); never freed. */
+const ObjectType *machine_object_type(const MachineType *type);
+/* Every type of machine_table, for object_types_add(); made once. */
+const ObjectType *const *machine_object_types(void);
+/*
+ * A machine object with option defaults, placed at /machine; options follow
+ * as properties.  Sets vm->machine.
+ */
 Machine *machine_new(struct Vm *vm, const MachineType *type);
-/* Makes RAM, vCPUs (accelerator is ready), then type->build(). */
+/* Takes effect on devices made later; names of no device type are said. */
+void machine_add_global(Machine *m, const char *driver, const char *prop,
+                        const char *value);
+/*
+ * Makes RAM, vCPUs (accelerator is ready), then type->build().  vm_lock
+ * held; machine_free() cleans up after a failure too.
+ */
 bool machine_build(Machine *m, GError **errp);
+/* Ends the vCPU threads and deletes all devices.  vm_lock held. */
 void machine_free(Machine *m);
 /* Asks for a reset from device code; any thread. */
 void machine_request_reset(Machine *m, ResetCause cause);

@@ -1,0 +1,177 @@
+/*
+ * Device types by name, and as QOM sees them.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "hw/core/device-priv.h"
+#include "hw/pci/pci.h"
+#include "qom/type-cache.h"
+
+const DeviceType *device_type_find(const char *name)
+{
+    for (unsigned i = 0; device_table[i] != NULL; i++) {
+        const DeviceType *t = device_table[i];
+
+        if (g_str_equal(t->name, name) ||
+            (t->alias != NULL && g_str_equal(t->alias, name))) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
+const char *bus_kind_name(BusKind kind)
+{
+    static const char *const names[] = {
+        [BUS_NONE] = "none",
+        [BUS_SYSTEM] = "System",
+        [BUS_ISA] = "ISA",
+        [BUS_PCI] = "PCI",
+        [BUS_IDE] = "IDE",
+        [BUS_I2C] = "i2c-bus",
+        [BUS_VIRTIO_SERIAL] = "virtio-serial-bus",
+        [BUS_SCSI] = "SCSI",
+        [BUS_USB] = "usb-bus",
+    };
+
+    return names[kind];
+}
+
+/* The abstract type that the devices of a bus have in common. */
+static const char *bus_kind_parent(BusKind kind)
+{
+    static const char *const names[] = {
+        [BUS_NONE] = "device",
+        [BUS_SYSTEM] = "sys-bus-device",
+        [BUS_ISA] = "isa-device",
+        [BUS_PCI] = "pci-device",
+        [BUS_IDE] = "ide-device",
+        [BUS_I2C] = "i2c-slave-generic",
+        [BUS_VIRTIO_SERIAL] = "virtio-serial-port",
+        [BUS_SCSI] = "scsi-device",
+        [BUS_USB] = "usb-device",
+    };
+
+    return names[kind];
+}
+
+static const char *device_type_parent(const DeviceType *type)
+{
+    return type->parent != NULL ? type->parent : bus_kind_parent(type->bus);
+}
+
+bool device_type_is_a(const DeviceType *type, const char *name)
+{
+    return g_str_equal(type->name, name) ||
+           g_str_equal(device_type_parent(type), name) ||
+           g_str_equal(bus_kind_parent(type->bus), name) ||
+           g_str_equal("device", name);
+}
+
+static unsigned prop_count(const Property *props)
+{
+    unsigned n = 0;
+
+    while (props != NULL && props[n].name != NULL) {
+        n++;
+    }
+    return n;
+}
+
+/* The type's own, then those of its bus, then those of any device. */
+static const Property *device_merge_props(const DeviceType *type)
+{
+    const Property *from[] = {
+        type->props,
+        type->bus == BUS_PCI ? pci_props : NULL,
+        device_props,
+    };
+    GArray *all = g_array_new(TRUE, TRUE, sizeof(Property));
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(from); i++) {
+        unsigned n = prop_count(from[i]);
+
+        if (n > 0) {
+            g_array_append_vals(all, from[i], n);
+        }
+    }
+    return (const Property *)(void *)g_array_free(all, FALSE);
+}
+
+static ObjectType *device_make_object_type(const void *key)
+{
+    const DeviceType *type = key;
+    ObjectType *ot = g_new0(ObjectType, 1);
+
+    ot->name = type->name;
+    ot->parent = device_type_parent(type);
+    ot->size = type->size;
+    ot->props = device_merge_props(type);
+    ot->init = device_object_init;
+    ot->fini = device_object_fini;
+    return ot;
+}
+
+const ObjectType *device_object_type(const DeviceType *type)
+{
+    return object_type_cached(type, device_make_object_type);
+}
+
+Device *device_from_object(Object *obj)
+{
+    if (obj == NULL || obj->type->fini != device_object_fini) {
+        return NULL;
+    }
+    return OBJECT_CAST(Device, obj);
+}
+
+static const ObjectType abstract_types[] = {
+    { .name = "device", .abstract = true, .size = sizeof(Device) },
+    { .name = "sys-bus-device",
+      .parent = "device",
+      .abstract = true,
+      .size = sizeof(Device) },
+    { .name = "isa-device",
+      .parent = "device",
+      .abstract = true,
+      .size = sizeof(Device) },
+    { .name = "pci-device",
+      .parent = "device",
+      .abstract = true,
+      .size = sizeof(PciDevice),
+      .props = pci_props },
+    { .name = "ide-device",
+      .parent = "device",
+      .abstract = true,
+      .size = sizeof(Device) },
+    { .name = "scsi-device",
+      .parent = "device",
+      .abstract = true,
+      .size = sizeof(Device) },
+    { .name = "usb-device",
+      .parent = "device",
+      .abstract = true,
+      .size = sizeof(Device) },
+};
+
+const ObjectType *const *device_object_types(void)
+{
+    static const ObjectType *const *table; /* once */
+
+    if (g_once_init_enter(&table)) {
+        GPtrArray *all = g_ptr_array_new();
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(abstract_types); i++) {
+            g_ptr_array_add(all, (gpointer)&abstract_types[i]);
+        }
+        for (unsigned i = 0; device_table[i] != NULL; i++) {
+            g_ptr_array_add(all, (gpointer)device_object_type(device_table[i]));
+        }
+        g_ptr_array_add(all, NULL);
+        g_once_init_leave(&table, (const ObjectType *const *)(void *)
+                                      g_ptr_array_free(all, FALSE));
+    }
+    return table;
+}

@@ -1,0 +1,13 @@
+/*
+ * Every machine type, in the order of -machine help.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "hw/core/machine-none.h"
+
+const MachineType *const machine_table[] = {
+    &machine_none_type,
+    NULL,
+};
