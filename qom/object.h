@@ -97,6 +97,7 @@ struct Object {
     GPtrArray *children; /* Object *, owned references; may be NULL */
     unsigned refs;       /* main thread only */
     bool complete;
+    bool heap; /* object_new() allocated it */
 };
 
 #define OBJECT_CAST(type_, obj_) container_of(obj_, type_, obj)
@@ -135,6 +136,8 @@ Object *object_child(Object *parent, const char *name);
  * with *ret_ambiguous set if a partial path has several matches.
  */
 Object *object_resolve(Object *root, const char *path, bool *ret_ambiguous);
+/* The top of the tree that the object is in; itself for an orphan. */
+Object *object_root(Object *obj);
 /* The absolute path; the caller frees it. */
 char *object_path(const Object *obj);
 
@@ -149,5 +152,14 @@ bool object_prop_set(Object *obj, const char *name, const JsonValue *val,
                      GError **errp);
 /* A new JsonValue; NULL with `errp` set on failure. */
 JsonValue *object_prop_get(Object *obj, const char *name, GError **errp);
+/*
+ * What a property without `set` and `get` does: parses, checks the range,
+ * stores; loads.  For hooks that only add to it.
+ */
+bool object_prop_store(Object *obj, const Property *p, const JsonValue *val,
+                       GError **errp);
+JsonValue *object_prop_load(Object *obj, const Property *p);
+/* The type that introspection shows: type_name, or by kind ("uint32"). */
+const char *object_prop_type_name(const Property *p);
 
 #endif
