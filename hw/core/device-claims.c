@@ -115,6 +115,6 @@ void device_release_claims(Device *dev)
         g_ptr_array_set_size(dev->regions, 0);
     }
     g_array_set_size(dev->outputs, 0);
+    /* The pins stay as long as the object: a qtest may have tapped them. */
     g_ptr_array_set_size(dev->inputs, 0);
-    g_ptr_array_set_size(dev->pins, 0);
 }
