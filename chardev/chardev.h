@@ -34,8 +34,25 @@ typedef struct ChardevFrontend {
     void *opaque;
 } ChardevFrontend;
 
+/* What back ends need of the layers above.  Members may be NULL. */
+typedef struct ChardevHooks {
+    /* /dev/fdset/ID, for open() @flags: a new descriptor or -errno. */
+    int (*fdset_open)(void *opaque, int64_t id, int flags);
+    /* A name that "getfd" gave: the descriptor, now ours, or -errno. */
+    int (*fd_by_name)(void *opaque, const char *name);
+    /* Ctrl-A x on a mux. */
+    void (*quit)(void *opaque);
+    void *opaque;
+} ChardevHooks;
+
 Chardevs *chardevs_new(void);
+/* Ends every back end; terminals get their modes back. */
 void chardevs_free(Chardevs *cs);
+void chardevs_set_hooks(Chardevs *cs, const ChardevHooks *hooks);
+/* -echr: the escape character of every mux; 1 (Ctrl-A) at first. */
+void chardevs_set_escape(Chardevs *cs, uint8_t escape);
+/* Names of the back ends for -chardev, NULL-terminated. */
+const char *const *chardev_type_names(void);
 /* -chardev TYPE,id=ID,…; the new back end is listed under its id. */
 Chardev *chardev_new_from_keyval(Chardevs *cs, KeyVal *kv, GError **errp);
 /* Legacy device text of -serial, -monitor, -qmp ("stdio", "unix:…",
@@ -43,6 +60,9 @@ Chardev *chardev_new_from_keyval(Chardevs *cs, KeyVal *kv, GError **errp);
  * "none". */
 bool chardev_new_from_text(Chardevs *cs, const char *label, const char *text,
                            Chardev **ret_cd, GError **errp);
+/* QMP chardev-add: @backend is {"type": …, "data": …}. */
+Chardev *chardev_new_from_json(Chardevs *cs, const char *id,
+                               const JsonValue *backend, GError **errp);
 Chardev *chardev_find(Chardevs *cs, const char *label);
 void chardev_delete(Chardevs *cs, Chardev *cd); /* front end detached */
 void chardevs_foreach(Chardevs *cs, void (*fn)(Chardev *cd, void *opaque),
@@ -53,6 +73,14 @@ const char *chardev_label(const Chardev *cd);
 char *chardev_filename(const Chardev *cd);
 bool chardev_frontend_open(const Chardev *cd);
 bool chardev_is_open(const Chardev *cd);
+/* Held by a front end or a mux: can't be deleted. */
+bool chardev_is_busy(const Chardev *cd);
+/* The path of a pty's other side; NULL for other kinds; @cd's own. */
+const char *chardev_pty_path(const Chardev *cd);
+/* ringbuf only: takes out up to @size bytes (g_byte_array_unref()). */
+GByteArray *chardev_ringbuf_read(Chardev *cd, size_t size, GError **errp);
+bool chardev_ringbuf_write(Chardev *cd, const void *buf, size_t len,
+                           GError **errp);
 /* False with `errp` if another front end holds it (a mux takes several). */
 bool chardev_attach(Chardev *cd, const ChardevFrontend *fe, void **ret_handle,
                     GError **errp);
@@ -73,7 +101,9 @@ int chardev_take_fd(Chardev *cd);
 void chardev_disconnect(Chardev *cd);
 /* Serial line parameters and control lines; -ENOTSUP where there are none. */
 typedef struct ChardevLine {
-    int speed, parity, data_bits, stop_bits;
+    int speed;  /* baud */
+    int parity; /* 'N', 'E' or 'O' */
+    int data_bits, stop_bits;
 } ChardevLine;
 int chardev_set_line(Chardev *cd, const ChardevLine *line);
 int chardev_send_break(Chardev *cd);
