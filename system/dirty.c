@@ -104,6 +104,30 @@ void ram_dirty_stop(RamList *list, DirtyClient client)
     }
 }
 
+/* Two threads may widen at once: each bound by its own compare and swap. */
+static void note_host_write(RamBlock *rb, uint64_t lo, uint64_t hi)
+{
+    uint64_t old = __atomic_load_n(&rb->host_lo, __ATOMIC_RELAXED);
+
+    while (lo < old &&
+           !__atomic_compare_exchange_n(&rb->host_lo, &old, lo, true,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+    }
+    old = __atomic_load_n(&rb->host_hi, __ATOMIC_RELAXED);
+    while (hi > old &&
+           !__atomic_compare_exchange_n(&rb->host_hi, &old, hi, true,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+    }
+}
+
+bool ram_block_host_written(const RamBlock *rb, uint64_t *ret_lo,
+                            uint64_t *ret_hi)
+{
+    *ret_lo = __atomic_load_n(&rb->host_lo, __ATOMIC_RELAXED);
+    *ret_hi = __atomic_load_n(&rb->host_hi, __ATOMIC_RELAXED);
+    return *ret_lo < *ret_hi;
+}
+
 void ram_block_set_dirty(RamList *list, RamBlock *rb, uint64_t off,
                          uint64_t len)
 {
@@ -111,7 +135,11 @@ void ram_block_set_dirty(RamList *list, RamBlock *rb, uint64_t off,
     uint64_t first;
     uint64_t npages;
 
-    if (likely(!mask) || !len || !range_fits(off, len, rb->max_length)) {
+    if (!len || !range_fits(off, len, rb->max_length)) {
+        return;
+    }
+    note_host_write(rb, off, off + len);
+    if (likely(!mask)) {
         return;
     }
     first = off >> RAM_PAGE_BITS;

@@ -52,6 +52,9 @@ typedef struct RamBlock {
     bool migratable; /* crosses in the stream */
     bool read_only;  /* mapped without write permission */
     bool discard_data;
+    /* Bytes stored by this process rather than by a vCPU, [lo, hi); lo > hi:
+     * none.  Atomic; only ever widens. */
+    uint64_t host_lo, host_hi;
     /* Told after ram_block_resize(); vm_lock.  For blocks behind fw_cfg. */
     void (*resized)(struct RamBlock *rb, void *opaque);
     void *resized_opaque;
@@ -145,6 +148,12 @@ static inline bool ram_dirty_enabled(const RamList *list)
 /* Marks bytes as written for every client that logs.  Any thread. */
 void ram_block_set_dirty(RamList *list, RamBlock *rb, uint64_t off,
                          uint64_t len);
+/*
+ * Where this process has stored through the functions above since the block
+ * was made: false if nowhere.  Tells an incoming migration what is not zero.
+ */
+bool ram_block_host_written(const RamBlock *rb, uint64_t *ret_lo,
+                            uint64_t *ret_hi);
 /*
  * For ram_block_new(): gives a new block the bitmaps of the clients that log,
  * all set for the migration.  For ram_block_free(): frees them.
