@@ -1,0 +1,72 @@
+/*
+ * Migration capabilities: defaults, what needs and excludes what.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "migration/caps.h"
+#include "util/error.h"
+
+typedef struct MigCap {
+    bool available; /* the engine does it */
+    bool on;        /* by default */
+    MigCapSet needs, excludes;
+} MigCap;
+
+static const MigCap mig_caps[MIGRATION_CAPABILITY__MAX] = {
+    [MIGRATION_CAPABILITY_EVENTS] = { .available = true },
+    [MIGRATION_CAPABILITY_RETURN_PATH] = { .available = true },
+    [MIGRATION_CAPABILITY_PAUSE_BEFORE_SWITCHOVER] = { .available = true },
+    [MIGRATION_CAPABILITY_LATE_BLOCK_ACTIVATE] = { .available = true },
+    [MIGRATION_CAPABILITY_DEFERRED_DIRTY_LOG_TEARDOWN] = { .available = true,
+                                                           .on = true },
+    [MIGRATION_CAPABILITY_AVX2_ZERO_PAGE] = { .available = true, .on = true },
+    [MIGRATION_CAPABILITY_SINGLE_CPU_SYNC] = { .available = true, .on = true },
+    [MIGRATION_CAPABILITY_SWITCHOVER_ABORT] = { .available = true, .on = true },
+};
+
+MigCapSet mig_caps_default(void)
+{
+    MigCapSet set = 0;
+
+    for (int i = 0; i < MIGRATION_CAPABILITY__MAX; i++) {
+        set |= (MigCapSet)mig_caps[i].on << i;
+    }
+    return set;
+}
+
+static bool check_one(MigCapSet want, int i, GError **errp)
+{
+    const MigCap *cap = &mig_caps[i];
+    const char *name = migration_capability_str(i);
+    MigCapSet missing = cap->needs & ~want;
+    MigCapSet clash = cap->excludes & want;
+
+    if (!cap->available) {
+        error_setf(errp, "Capability '%s' is not available in this version",
+                   name);
+        return false;
+    }
+    if (missing != 0) {
+        error_setf(errp, "Capability '%s' requires capability '%s'", name,
+                   migration_capability_str(__builtin_ctzll(missing)));
+        return false;
+    }
+    if (clash != 0) {
+        error_setf(errp, "Capability '%s' is not compatible with '%s'", name,
+                   migration_capability_str(__builtin_ctzll(clash)));
+        return false;
+    }
+    return true;
+}
+
+bool mig_caps_check(MigCapSet want, GError **errp)
+{
+    for (int i = 0; i < MIGRATION_CAPABILITY__MAX; i++) {
+        if (mig_caps_has(want, i) && !check_one(want, i, errp)) {
+            return false;
+        }
+    }
+    return true;
+}

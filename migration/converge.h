@@ -1,0 +1,37 @@
+/*
+ * When to stop the guest: pure functions of numbers.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef MIGRATION_CONVERGE_H
+#define MIGRATION_CONVERGE_H
+
+#include "util/base.h"
+
+/* What is known after a dirty sync. */
+typedef struct ConvergeInput {
+    uint64_t pending_bytes;      /* dirty now */
+    uint64_t last_pending_bytes; /* at the sync before; 0: this is the first */
+    uint64_t bytes_per_s;        /* measured; 0: nothing was sent yet */
+    int64_t fixed_ns;            /* switch-over without RAM, as rehearsed */
+    int64_t limit_ns;            /* downtime-limit */
+    unsigned settled;            /* passes already made below the limit */
+} ConvergeInput;
+
+typedef enum ConvergeAction {
+    CONVERGE_ITERATE,
+    CONVERGE_SWITCH,
+} ConvergeAction;
+
+/* Time to move `bytes`, at least 0; INT64_MAX/4 if it can't be told. */
+int64_t converge_transfer_ns(uint64_t bytes, uint64_t bytes_per_s);
+/*
+ * Below the limit the guest could be stopped; but while another pass still
+ * makes the rest clearly smaller it is cheaper to make it than to have the
+ * guest wait for those pages.
+ */
+ConvergeAction converge_decide(const ConvergeInput *in);
+/* Bandwidth estimate after a measurement: rises at once, falls slowly. */
+uint64_t converge_bandwidth(uint64_t before, uint64_t bytes, int64_t ns);
+
+#endif

@@ -1,0 +1,301 @@
+/*
+ * Incoming migration: the load thread and the hand-shake.
+ *
+ * The load thread reads the stream.  A peer that greets as Godwit gets the
+ * hand-shake: LOADED when everything is in its place, the guest starts on
+ * RUN.  If memory sections follow instead, the source took the guest back and
+ * will try again.  Any other peer's guest starts at the end of the stream.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "migration/migration-priv.h"
+
+#include "migration/savevm.h"
+#include "migration/wire.h"
+#include "util/bswap.h"
+#include "util/error.h"
+#include "util/log.h"
+
+/* Lets a source that still sends read why we gave up before a reset. */
+#define LAST_WORD_MS 2000
+
+typedef struct MigLoad {
+    Migration *m;
+    Vm *vm;
+    IoChannel *ch;
+    StreamIn *in;
+    RamLoad *ram;
+    uint64_t features; /* WIRE_F_* in use */
+    bool return_path;
+    bool loaded;       /* all state of `attempt` is in, LOADED was said */
+    bool running;      /* the guest is ours */
+    uint32_t attempt;  /* as the source numbers it */
+    int64_t switch_ns; /* when SWITCHOVER arrived */
+} MigLoad;
+
+static bool rp_send(MigLoad *l, uint16_t type, const void *data, uint16_t len,
+                    GError **errp)
+{
+    uint8_t buf[4 + WIRE_RP_MAX];
+
+    stw_be_p(buf, type);
+    stw_be_p(buf + 2, len);
+    memcpy(buf + 4, data, len);
+    return io_channel_write_all(l->ch, buf, 4 + len, errp);
+}
+
+static bool send_features(MigLoad *l, GError **errp)
+{
+    uint64_t features = WIRE_F_EXTENTS | WIRE_F_COMMIT;
+    uint8_t data[8];
+
+    if (ram_load_make_pristine(l->ram)) {
+        features |= WIRE_F_ABSENT;
+    }
+    stq_be_p(data, features);
+    return rp_send(l, WIRE_RP_FEATURES, data, sizeof(data), errp);
+}
+
+static bool handle_ping(MigLoad *l, const uint8_t *data, GError **errp)
+{
+    if (!l->return_path) {
+        error_setf(errp, "ping before the return path was opened");
+        return false;
+    }
+    if (ldl_be_p(data) == WIRE_HELLO && !send_features(l, errp)) {
+        return false;
+    }
+    return rp_send(l, WIRE_RP_PONG, data, 4, errp);
+}
+
+static bool start_guest(MigLoad *l, GError **errp)
+{
+    Migration *m = l->m;
+    RunState state = engine_state_loaded(m->state);
+    VM_LOCK_GUARD();
+
+    l->running = true;
+    if (runstate_get(l->vm) != RUN_STATE_INMIGRATE) {
+        error_setf(errp, "run state '%s' instead of inmigrate",
+                   run_state_str(runstate_get(l->vm)));
+        return false;
+    }
+    if (state != RUN_STATE_RUNNING) {
+        runstate_set(l->vm, state);
+    } else if (l->vm->autostart) {
+        vm_start(l->vm);
+    } else {
+        runstate_set(l->vm, RUN_STATE_PAUSED);
+    }
+    mig_set_status(m, MIGRATION_STATUS_COMPLETED);
+    return true;
+}
+
+static bool handle_run(MigLoad *l, const uint8_t *data, GError **errp)
+{
+    int64_t start = clock_monotonic_ns();
+    uint8_t us[8];
+
+    if (!l->loaded || ldl_be_p(data) != l->attempt) {
+        error_setf(errp, "told to run attempt %u, loaded is %u%s",
+                   ldl_be_p(data), l->attempt, l->loaded ? "" : " in part");
+        return false;
+    }
+    if (!start_guest(l, errp)) {
+        return false;
+    }
+    stq_be_p(us, (clock_monotonic_ns() - start) / NS_PER_US);
+    /* The guest runs: whether the source hears of it changes nothing. */
+    rp_send(l, WIRE_RP_RESUMED, us, sizeof(us), NULL);
+    return true;
+}
+
+typedef struct CommandRule {
+    uint16_t cmd, len;
+    bool needs_commit; /* only after the features were agreed on */
+} CommandRule;
+
+static const CommandRule rules[] = {
+    { WIRE_CMD_OPEN_RETURN_PATH, 0, false },
+    { WIRE_CMD_PING, 4, false },
+    { WIRE_CMD_ENABLE, 8, false },
+    { WIRE_CMD_SWITCHOVER, 4, true },
+    { WIRE_CMD_RUN, 4, true },
+    { WIRE_CMD_ABORT, 0, true },
+};
+
+static bool check_command(MigLoad *l, uint16_t cmd, uint16_t len, GError **errp)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(rules); i++) {
+        const CommandRule *r = &rules[i];
+
+        if (r->cmd != cmd) {
+            continue;
+        }
+        if (r->len != len) {
+            error_setf(errp, "%u bytes instead of %u", len, r->len);
+            return false;
+        }
+        if (r->needs_commit && !(l->features & WIRE_F_COMMIT)) {
+            error_setf(errp, "not agreed on");
+            return false;
+        }
+        return true;
+    }
+    error_setf(errp, "not known here");
+    return false;
+}
+
+static bool open_return_path(MigLoad *l, GError **errp)
+{
+    if (!io_channel_has_feature(l->ch, IO_FEATURE_BIDIRECTIONAL)) {
+        error_setf(errp, "%s: no way back for a return path",
+                   io_channel_name(l->ch));
+        return false;
+    }
+    l->return_path = true;
+    return true;
+}
+
+static bool load_command(void *opaque, uint16_t cmd, const uint8_t *data,
+                         uint16_t len, GError **errp)
+{
+    MigLoad *l = opaque;
+
+    if (!check_command(l, cmd, len, errp)) {
+        return false;
+    }
+    switch (cmd) {
+    case WIRE_CMD_OPEN_RETURN_PATH:
+        return open_return_path(l, errp);
+    case WIRE_CMD_PING:
+        return handle_ping(l, data, errp);
+    case WIRE_CMD_ENABLE:
+        l->features = ldq_be_p(data);
+        if (l->features & ~WIRE_F_ALL) {
+            error_setf(errp, "features 0x%" PRIx64, l->features);
+            return false;
+        }
+        return true;
+    case WIRE_CMD_SWITCHOVER:
+        l->attempt = ldl_be_p(data);
+        l->loaded = false;
+        l->switch_ns = clock_monotonic_ns();
+        return true;
+    case WIRE_CMD_RUN:
+        return handle_run(l, data, errp);
+    default:
+        error_setf(errp, "the source keeps the guest");
+        return false;
+    }
+}
+
+/* The end of file mark: everything has been loaded. */
+static bool load_complete(void *opaque, bool *ret_more, GError **errp)
+{
+    MigLoad *l = opaque;
+    uint8_t data[20];
+    int64_t t0 = l->switch_ns, t1 = clock_monotonic_ns();
+
+    if (!ram_load_ready(l->ram)) {
+        error_setf(errp, "end of the stream without guest memory");
+        return false;
+    }
+    {
+        VM_LOCK_GUARD();
+        if (!l->m->hooks->cpus_flush(l->vm, errp)) {
+            return false;
+        }
+    }
+    if (!(l->features & WIRE_F_COMMIT)) {
+        static const uint8_t ok[4] = { 0 };
+
+        *ret_more = false;
+        if (!start_guest(l, errp)) {
+            return false;
+        }
+        if (l->return_path) {
+            rp_send(l, WIRE_RP_SHUT, ok, sizeof(ok), NULL);
+        }
+        return true;
+    }
+    stl_be_p(data, l->attempt);
+    stq_be_p(data + 4, (t1 - t0) / NS_PER_US);
+    stq_be_p(data + 12, (clock_monotonic_ns() - t1) / NS_PER_US);
+    l->loaded = true;
+    *ret_more = true;
+    return rp_send(l, WIRE_RP_LOADED, data, sizeof(data), errp);
+}
+
+static void say_error(MigLoad *l, const GError *err)
+{
+    char sink[4096];
+
+    if (!l->return_path) {
+        return;
+    }
+    rp_send(l, WIRE_RP_ERROR, err->message,
+            MIN(strlen(err->message), (size_t)WIRE_RP_MAX), NULL);
+    io_channel_shutdown(l->ch, IO_SHUTDOWN_WRITE);
+    io_channel_set_deadline_us(l->ch, g_get_monotonic_time() +
+                                          LAST_WORD_MS * INT64_C(1000));
+    while (io_channel_read(l->ch, sink, sizeof(sink)) > 0) {
+    }
+}
+
+/* The source is gone and we don't know whether it has resumed the guest. */
+static void load_orphaned(MigLoad *l, GError *err)
+{
+    VM_LOCK_GUARD();
+
+    log_error("migration: all state is loaded, but the source ended before "
+              "it handed the guest over (%s); the guest stays paused: 'cont' "
+              "starts it if it does not run at the source",
+              err->message);
+    runstate_set(l->vm, RUN_STATE_PAUSED);
+    mig_set_error(l->m, err);
+    mig_set_status(l->m, MIGRATION_STATUS_FAILED);
+}
+
+static void load_failed(MigLoad *l, GError *err)
+{
+    say_error(l, err);
+    if (l->loaded && stream_in_eof(l->in)) {
+        load_orphaned(l, err);
+        return;
+    }
+    VM_LOCK_GUARD();
+    error_prefix(&err, "load of migration failed: ");
+    mig_set_error(l->m, err);
+    mig_set_status(l->m, MIGRATION_STATUS_FAILED);
+    vm_request_exit(l->vm, EXIT_FAILURE);
+}
+
+void *mig_load_thread(void *opaque)
+{
+    Migration *m = opaque;
+    MigLoad l = { .m = m, .vm = m->vm, .ch = m->ch };
+    const LoadvmOps ops = { .command = load_command,
+                            .complete = load_complete,
+                            .opaque = &l };
+    GError *err = NULL;
+
+    l.in = stream_in_new(l.ch);
+    l.ram = ram_load_new(&l.vm->mem);
+    if (!loadvm_run(l.in, l.vm->vmstates, l.ram, m->hooks->machine_name(l.vm),
+                    &ops, &err)) {
+        if (l.running) {
+            g_clear_error(&err);
+        } else {
+            load_failed(&l, err);
+        }
+    }
+    ram_load_free(l.ram);
+    stream_in_free(l.in);
+    lock_acquire(&m->lock);
+    g_clear_pointer(&m->ch, io_channel_unref);
+    lock_release(&m->lock);
+    return NULL;
+}

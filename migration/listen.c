@@ -1,0 +1,156 @@
+/*
+ * Incoming migration: where the stream comes from.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "migration/migration-priv.h"
+
+#include <fcntl.h>
+
+#include "io/file.h"
+#include "io/socket.h"
+#include "util/error.h"
+#include "util/log.h"
+
+/* One stream is loaded; the channel's reference is taken. */
+static bool load_begin(Migration *m, IoChannel *ch, GError **errp)
+{
+    io_channel_set_nodelay(ch, true);
+    lock_acquire(&m->lock);
+    m->ch = ch;
+    lock_release(&m->lock);
+    mig_set_status(m, MIGRATION_STATUS_ACTIVE);
+    if (!thread_create(&m->load_thread, "mig-load", mig_load_thread, m, errp)) {
+        return false;
+    }
+    m->load_made = true;
+    return true;
+}
+
+static void client_connected(IoListener *l, IoChannel *ch, gpointer opaque)
+{
+    g_autoptr(GError) err = NULL;
+    Migration *m = opaque;
+    VM_LOCK_GUARD();
+
+    if (m->load_made) {
+        io_channel_unref(ch); /* a second source: not wanted */
+        return;
+    }
+    io_listener_set_client_func(l, NULL, NULL, NULL);
+    if (!load_begin(m, ch, &err)) {
+        log_error("%s", err->message);
+        vm_request_exit(m->vm, EXIT_FAILURE);
+    }
+}
+
+static IoChannel *open_incoming(Migration *m, const IoUri *uri, GError **errp)
+{
+    IoChannel *ch;
+    int64_t at;
+    int fd;
+
+    switch (uri->type) {
+    case IO_URI_EXEC:
+        return io_channel_new_command(uri->command, O_RDONLY, errp);
+    case IO_URI_SOCKET:
+        fd = m->hooks->take_fd(m->vm, uri->addr->u.fd.str, errp);
+        return fd < 0 ? NULL : io_channel_new_fd(fd, NULL, errp);
+    case IO_URI_FILE:
+        break;
+    }
+    ch = io_channel_open_file(uri->path, O_RDONLY, 0, errp);
+    at = ch && uri->offset ? io_channel_seek(ch, uri->offset, SEEK_SET) : 0;
+    if (at < 0) {
+        io_channel_set_error(ch, errp, "seek", at);
+        g_clear_pointer(&ch, io_channel_unref);
+    }
+    return ch;
+}
+
+/* Begins once the main loop runs: the machine is complete by then. */
+static gboolean load_idle(gpointer opaque)
+{
+    g_autoptr(GError) err = NULL;
+    Migration *m = opaque;
+    VM_LOCK_GUARD();
+    IoChannel *ch = open_incoming(m, m->incoming_uri, &err);
+
+    if (ch == NULL || !load_begin(m, ch, &err)) {
+        log_error("%s", err->message);
+        vm_request_exit(m->vm, EXIT_FAILURE);
+    }
+    return G_SOURCE_REMOVE;
+}
+
+static bool listen_on(Migration *m, GError **errp)
+{
+    const IoUri *uri = m->incoming_uri;
+
+    if (uri->type != IO_URI_SOCKET || uri->addr->type == IO_ADDRESS_FD) {
+        g_idle_add(load_idle, m);
+        return true;
+    }
+    m->listener = io_listener_new(uri->addr, 1, errp);
+    if (m->listener == NULL) {
+        return false;
+    }
+    io_listener_set_client_func(m->listener, NULL, client_connected, m);
+    return true;
+}
+
+bool migration_incoming_start(Migration *m, const char *uri, GError **errp)
+{
+    m->incoming = true;
+    if (strcmp(uri, "defer") == 0) {
+        m->incoming_deferred = true;
+        return true;
+    }
+    if (!io_uri_parse(uri, &m->incoming_uri, errp) || !listen_on(m, errp)) {
+        g_clear_pointer(&m->incoming_uri, io_uri_free);
+        return false;
+    }
+    mig_set_status(m, MIGRATION_STATUS_SETUP);
+    return true;
+}
+
+bool migration_incoming_deferred(Migration *m, const char *uri, GError **errp)
+{
+    if (!m->incoming) {
+        error_setf(errp, "'-incoming' was not specified on the command line");
+        return false;
+    }
+    if (!m->incoming_deferred) {
+        error_setf(errp, "The incoming migration has already been started");
+        return false;
+    }
+    if (strcmp(uri, "defer") == 0) {
+        error_setf(errp, "Parameter 'uri' expects a valid migration protocol");
+        return false;
+    }
+    if (!migration_incoming_start(m, uri, errp)) {
+        return false;
+    }
+    m->incoming_deferred = false;
+    return true;
+}
+
+void mig_incoming_stop(Migration *m)
+{
+    g_clear_pointer(&m->listener, io_listener_free);
+    LOCK_GUARD(&m->lock);
+    if (m->load_made && m->ch != NULL) {
+        io_channel_shutdown(m->ch, IO_SHUTDOWN_BOTH);
+    }
+}
+
+void mig_incoming_join(Migration *m)
+{
+    if (m->load_made) {
+        thread_join(&m->load_thread);
+        m->load_made = false;
+    }
+    g_clear_pointer(&m->incoming_uri, io_uri_free);
+}

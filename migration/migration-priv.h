@@ -1,0 +1,119 @@
+/*
+ * The engine's own view of a migration.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef MIGRATION_MIGRATION_PRIV_H
+#define MIGRATION_MIGRATION_PRIV_H
+
+#include "io/address.h"
+#include "io/cancel.h"
+#include "io/channel.h"
+#include "migration/migration.h"
+#include "migration/ram-send.h"
+#include "migration/vmstate.h"
+#include "util/thread.h"
+
+struct IoListener;
+
+/* Where the downtime went, in microseconds; index of bd_us[]. */
+typedef enum DowntimeStep {
+    STEP_VCPU_STOP,
+    STEP_BLOCK_DRAIN,
+    STEP_CPU_SYNC,
+    STEP_DIRTY_SYNC,
+    STEP_RAM,
+    STEP_DEVICE_STATE,
+    STEP_WIRE,
+    STEP_LOAD,
+    STEP_CPU_RESTORE,
+    STEP_RESUME,
+    STEP_COUNT,
+} DowntimeStep;
+
+/* Capabilities and parameters as they were when the migration began. */
+typedef struct MigConfig {
+    MigCapSet caps;
+    MigParams params;
+} MigConfig;
+
+/* What queries show; written by the migration thread under `lock`. */
+typedef struct MigShow {
+    RamSendStats ram;
+    uint64_t transferred; /* bytes */
+    uint64_t precopy_bytes, downtime_bytes;
+    uint64_t bytes_per_s;
+    uint64_t dirty_pages_per_s;
+    int64_t start_ns, end_ns; /* CLOCK_MONOTONIC; end 0: not ended */
+    int64_t setup_ns;         /* length */
+    int64_t downtime_ns;      /* STOP to the destination's RESUME, or to the
+                                 end of sending if it doesn't say */
+    int64_t expected_downtime_ns;
+    bool have_downtime, have_setup;
+    uint64_t bd_us[STEP_COUNT];
+    unsigned bd_known; /* mask of 1 << DowntimeStep */
+    unsigned progress; /* 0..100 */
+} MigShow;
+
+struct Migration {
+    Vm *vm;
+    const MigrationHooks *hooks;
+    MigCapSet caps; /* main thread */
+    bool only_migratable;
+    Lock lock;
+    Cond cond;              /* with lock: `go_on`, cancel_asked */
+    MigParams params;       /* lock: live; max_bandwidth, downtime_limit */
+    MigrationStatus status; /* lock */
+    char *error_desc;       /* lock; of the last failure */
+    bool cancel_asked;      /* lock */
+    bool committed;         /* lock; too late to cancel */
+    bool go_on;             /* lock; migrate-continue came */
+    MigShow show;           /* lock */
+
+    /* Outgoing. */
+    bool thread_made; /* main thread */
+    Thread thread;
+    MigConfig cfg; /* const while the thread runs */
+    IoUri *uri;
+    int fd;               /* for fd:, -1 otherwise; taken by the thread */
+    IoChannel *ch;        /* lock; so that cancel can shut it down */
+    IoCancel *connecting; /* raised by cancel */
+
+    /* Incoming. */
+    bool incoming_deferred;
+    bool incoming; /* main thread: this VM waits for a guest */
+    struct IoListener *listener;
+    bool load_made;
+    Thread load_thread;
+    IoUri *incoming_uri;
+
+    /* State that travels in sections of the engine's own. */
+    struct EngineState *state;
+};
+
+/* Moves the state machine; emits MIGRATION if `events` is on. */
+void mig_set_status(Migration *m, MigrationStatus status);
+/* Keeps the first reason; takes err. */
+void mig_set_error(Migration *m, GError *err);
+bool mig_cancel_asked(Migration *m);
+/* The thread's work; the thread ends by mig_thread_done(). */
+void *mig_source_thread(void *opaque);
+void *mig_load_thread(void *opaque);
+/* Stops listening and loading; join waits (without vm_lock). */
+void mig_incoming_stop(Migration *m);
+void mig_incoming_join(Migration *m);
+/* Asks the main thread to join the migration thread. */
+void mig_thread_done(Migration *m);
+/* Current limits; any thread. */
+uint64_t mig_max_bandwidth(Migration *m);
+int64_t mig_downtime_limit_ns(Migration *m);
+
+/* Sections "timer" and "globalstate" (engine-state.c). */
+struct EngineState *engine_state_new(Vm *vm);
+void engine_state_free(struct EngineState *s);
+/* Source: remembers the run state before the guest is stopped for good. */
+void engine_state_store(struct EngineState *s);
+/* Destination: what the guest's run state was at the source. */
+RunState engine_state_loaded(const struct EngineState *s);
+
+#endif

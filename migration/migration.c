@@ -1,0 +1,338 @@
+/*
+ * The migration object: states, settings, start and cancel.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "migration/migration-priv.h"
+
+#include "io/socket.h"
+#include "util/cutils.h"
+#include "util/error.h"
+#include "util/log.h"
+
+/* Both sides' states in which a migration is under way. */
+static bool status_busy(MigrationStatus st)
+{
+    switch (st) {
+    case MIGRATION_STATUS_NONE:
+    case MIGRATION_STATUS_CANCELLED:
+    case MIGRATION_STATUS_COMPLETED:
+    case MIGRATION_STATUS_FAILED:
+        return false;
+    default:
+        return true;
+    }
+}
+
+Migration *migration_new(Vm *vm, const MigrationHooks *hooks)
+{
+    Migration *m = g_new0(Migration, 1);
+
+    m->vm = vm;
+    m->hooks = hooks;
+    m->caps = mig_caps_default();
+    m->fd = -1;
+    lock_init(&m->lock);
+    cond_init(&m->cond);
+    mig_params_init(&m->params);
+    m->state = engine_state_new(vm);
+    return m;
+}
+
+static void join_source(Migration *m)
+{
+    if (!m->thread_made) {
+        return;
+    }
+    thread_join(&m->thread);
+    m->thread_made = false;
+    mig_params_fini(&m->cfg.params);
+    g_clear_pointer(&m->uri, io_uri_free);
+    g_clear_pointer(&m->connecting, io_cancel_unref);
+    if (m->fd >= 0) {
+        close(m->fd);
+        m->fd = -1;
+    }
+}
+
+void migration_free(Migration *m)
+{
+    bool held = vm_lock_held();
+
+    if (m == NULL) {
+        return;
+    }
+    migration_cancel(m);
+    mig_incoming_stop(m);
+    /* The threads take vm_lock on their way out. */
+    if (held) {
+        vm_lock_release();
+    }
+    join_source(m);
+    mig_incoming_join(m);
+    if (held) {
+        vm_lock_acquire();
+    }
+    engine_state_free(m->state);
+    mig_params_fini(&m->params);
+    g_free(m->error_desc);
+    cond_fini(&m->cond);
+    lock_fini(&m->lock);
+    g_free(m);
+}
+
+void mig_set_status(Migration *m, MigrationStatus status)
+{
+    lock_acquire(&m->lock);
+    if (m->status == status ||
+        (m->status == MIGRATION_STATUS_CANCELLING && status_busy(status))) {
+        lock_release(&m->lock);
+        return;
+    }
+    m->status = status;
+    lock_release(&m->lock);
+    if (mig_caps_has(m->caps, MIGRATION_CAPABILITY_EVENTS)) {
+        m->hooks->event_status(m->vm, status);
+    }
+}
+
+void mig_set_error(Migration *m, GError *err)
+{
+    LOCK_GUARD(&m->lock);
+
+    if (err != NULL && m->error_desc == NULL) {
+        m->error_desc = g_strdup(err->message);
+        log_error("%s", err->message);
+    }
+    g_clear_error(&err);
+}
+
+bool mig_cancel_asked(Migration *m)
+{
+    LOCK_GUARD(&m->lock);
+
+    return m->cancel_asked;
+}
+
+uint64_t mig_max_bandwidth(Migration *m)
+{
+    LOCK_GUARD(&m->lock);
+
+    return m->params.max_bandwidth;
+}
+
+int64_t mig_downtime_limit_ns(Migration *m)
+{
+    LOCK_GUARD(&m->lock);
+
+    return m->params.downtime_limit * NS_PER_MS;
+}
+
+MigrationStatus migration_status(Migration *m)
+{
+    LOCK_GUARD(&m->lock);
+
+    return m->status;
+}
+
+bool migration_is_idle(Migration *m)
+{
+    return !status_busy(migration_status(m)) && !m->load_made;
+}
+
+static gboolean join_idle(gpointer opaque)
+{
+    join_source(opaque);
+    return G_SOURCE_REMOVE;
+}
+
+void mig_thread_done(Migration *m)
+{
+    g_idle_add_full(G_PRIORITY_HIGH, join_idle, m, NULL);
+}
+
+/* May this VM be migrated at all, now? */
+static bool check_start(Migration *m, GError **errp)
+{
+    g_autofree char *why = vmstate_blocked_reason(m->vm->vmstates);
+    MigrationStatus st = migration_status(m);
+
+    if (status_busy(st)) {
+        error_setf(errp, "There's a migration process in progress");
+        return false;
+    }
+    if (runstate_get(m->vm) == RUN_STATE_INMIGRATE) {
+        error_setf(errp, "Guest is waiting for an incoming migration");
+        return false;
+    }
+    if (runstate_get(m->vm) == RUN_STATE_POSTMIGRATE) {
+        error_setf(errp, "Can't migrate the vm that was paused due to "
+                         "previous migration");
+        return false;
+    }
+    if (why != NULL) {
+        error_setf(errp, "%s", why);
+        return false;
+    }
+    return true;
+}
+
+/* Files and sockets that the URI names only for this side. */
+static bool check_uri(Migration *m, const IoUri *uri, GError **errp)
+{
+    if (uri->type != IO_URI_SOCKET || uri->addr->type != IO_ADDRESS_FD) {
+        return true;
+    }
+    m->fd = m->hooks->take_fd(m->vm, uri->addr->u.fd.str, errp);
+    return m->fd >= 0;
+}
+
+static void reset_for_start(Migration *m)
+{
+    LOCK_GUARD(&m->lock);
+
+    g_clear_pointer(&m->error_desc, g_free);
+    m->cancel_asked = false;
+    m->committed = false;
+    memset(&m->show, 0, sizeof(m->show));
+    m->show.start_ns = clock_monotonic_ns();
+    m->cfg.caps = m->caps;
+    mig_params_copy(&m->cfg.params, &m->params);
+}
+
+bool migration_start(Migration *m, const char *uri, GError **errp)
+{
+    g_autoptr(IoUri) parsed = NULL;
+
+    if (!check_start(m, errp) || !io_uri_parse(uri, &parsed, errp) ||
+        !check_uri(m, parsed, errp)) {
+        return false;
+    }
+    join_source(m);
+    m->connecting = io_cancel_new(errp);
+    if (m->connecting == NULL) {
+        return false;
+    }
+    reset_for_start(m);
+    m->uri = g_steal_pointer(&parsed);
+    mig_set_status(m, MIGRATION_STATUS_SETUP);
+    if (!thread_create(&m->thread, "mig-src", mig_source_thread, m, errp)) {
+        mig_set_status(m, MIGRATION_STATUS_FAILED);
+        return false;
+    }
+    m->thread_made = true;
+    return true;
+}
+
+void migration_cancel(Migration *m)
+{
+    bool busy;
+
+    lock_acquire(&m->lock);
+    busy = status_busy(m->status) && m->thread_made && !m->committed;
+    if (busy) {
+        m->cancel_asked = true;
+        if (m->ch != NULL) {
+            io_channel_shutdown(m->ch, IO_SHUTDOWN_BOTH);
+        }
+        cond_broadcast(&m->cond);
+    }
+    lock_release(&m->lock);
+    if (busy) {
+        io_cancel_trigger(m->connecting);
+        mig_set_status(m, MIGRATION_STATUS_CANCELLING);
+    }
+}
+
+bool migration_continue(Migration *m, MigrationStatus state, GError **errp)
+{
+    LOCK_GUARD(&m->lock);
+
+    if (m->status != state || state != MIGRATION_STATUS_PRE_SWITCHOVER) {
+        error_setf(errp, "Migration not in expected state: %s",
+                   migration_status_str(m->status));
+        return false;
+    }
+    m->go_on = true;
+    cond_broadcast(&m->cond);
+    return true;
+}
+
+bool migration_set_capabilities(Migration *m, MigCapSet mask, MigCapSet on,
+                                GError **errp)
+{
+    MigCapSet want = (m->caps & ~mask) | (on & mask);
+
+    if (!migration_is_idle(m)) {
+        error_setf(errp, "There's a migration process in progress");
+        return false;
+    }
+    if (!mig_caps_check(want, errp)) {
+        return false;
+    }
+    m->caps = want;
+    return true;
+}
+
+bool migration_set_capability(Migration *m, MigrationCapability cap, bool on,
+                              GError **errp)
+{
+    MigCapSet bit = UINT64_C(1) << cap;
+
+    return migration_set_capabilities(m, bit, on ? bit : 0, errp);
+}
+
+MigCapSet migration_capabilities(Migration *m)
+{
+    return m->caps;
+}
+
+bool migration_set_params(Migration *m, const JsonValue *obj, GError **errp)
+{
+    LOCK_GUARD(&m->lock);
+
+    return mig_params_set(&m->params, obj, errp);
+}
+
+bool migration_set_param_text(Migration *m, const char *name, const char *val,
+                              GError **errp)
+{
+    LOCK_GUARD(&m->lock);
+
+    return mig_params_set_text(&m->params, name, val, errp);
+}
+
+JsonValue *migration_params_json(Migration *m)
+{
+    LOCK_GUARD(&m->lock);
+
+    return mig_params_to_json(&m->params);
+}
+
+bool migration_set_global(Migration *m, const char *name, const char *val,
+                          GError **errp)
+{
+    const char *plain = name;
+    MigrationCapability cap;
+    bool on;
+
+    /* The peer's properties of capabilities have an "x-" before the name. */
+    if (g_str_has_prefix(plain, "x-") &&
+        !migration_capability_parse(plain, &cap)) {
+        plain += 2;
+    }
+    if (migration_capability_parse(plain, &cap)) {
+        g_autofree char *what = g_strdup_printf("migration.%s", name);
+
+        return parse_bool(what, val, &on, errp) &&
+               migration_set_capability(m, cap, on, errp);
+    }
+    return migration_set_param_text(m, name, val, errp);
+}
+
+void migration_set_only_migratable(Migration *m, bool on)
+{
+    m->only_migratable = on;
+}

@@ -1,0 +1,76 @@
+/*
+ * Live migration: the state machine, and what monitors ask of it.
+ *
+ * Locking: the functions are called from the main thread with vm_lock held.
+ * `lock` guards what the migration thread and queries share.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef MIGRATION_MIGRATION_H
+#define MIGRATION_MIGRATION_H
+
+#include "migration/caps.h"
+#include "migration/params.h"
+#include "system/vm.h"
+
+typedef struct Migration Migration;
+
+/* What the engine needs of the layers above; one const table in main. */
+typedef struct MigrationHooks {
+    void (*event_status)(Vm *vm, MigrationStatus status);
+    void (*event_pass)(Vm *vm, int64_t pass);
+    /* A descriptor given with getfd or a number; owned by the caller. */
+    int (*take_fd)(Vm *vm, const char *name, GError **errp);
+    /* The machine type's name as it stands in the stream. */
+    const char *(*machine_name)(Vm *vm);
+    /* Gets all vCPUs' state from the accelerator once / puts it ahead of
+     * the resume / forgets it, so that the next reader asks again. */
+    bool (*cpus_sync)(Vm *vm, GError **errp);
+    bool (*cpus_flush)(Vm *vm, GError **errp);
+    void (*cpus_invalidate)(Vm *vm);
+    /* single-cpu-sync: whether the clock device reads the TSC alone. */
+    void (*set_single_cpu_sync)(Vm *vm, bool on);
+} MigrationHooks;
+
+/* Registers the "timer" and "globalstate" sections too. */
+Migration *migration_new(Vm *vm, const MigrationHooks *hooks);
+/* Cancels, waits for the threads. */
+void migration_free(Migration *m);
+
+/* Outgoing.  The connection is made in the background: an unreachable
+ * destination shows up in the status.  Errors: what is wrong with `uri`, a
+ * migration that runs, a device that can't migrate. */
+bool migration_start(Migration *m, const char *uri, GError **errp);
+/* Asks; the guest goes on here.  Nothing happens if none runs. */
+void migration_cancel(Migration *m);
+/* From the state pre-switchover, which `state` must name. */
+bool migration_continue(Migration *m, MigrationStatus state, GError **errp);
+
+/* -incoming URI or "defer"; later migrate-incoming. */
+bool migration_incoming_start(Migration *m, const char *uri, GError **errp);
+bool migration_incoming_deferred(Migration *m, const char *uri, GError **errp);
+
+/* Refused while a migration runs. */
+bool migration_set_capability(Migration *m, MigrationCapability cap, bool on,
+                              GError **errp);
+/* All together or none. */
+bool migration_set_capabilities(Migration *m, MigCapSet mask, MigCapSet on,
+                                GError **errp);
+MigCapSet migration_capabilities(Migration *m);
+/* Also while it runs: bandwidth and downtime limit take effect at once. */
+bool migration_set_params(Migration *m, const JsonValue *obj, GError **errp);
+bool migration_set_param_text(Migration *m, const char *name, const char *val,
+                              GError **errp);
+JsonValue *migration_params_json(Migration *m);
+/* -global migration.NAME=VALUE: a capability or a parameter. */
+bool migration_set_global(Migration *m, const char *name, const char *val,
+                          GError **errp);
+/* -only-migratable: devices that block migration are refused at start. */
+void migration_set_only_migratable(Migration *m, bool on);
+
+MigrationInfo *migration_query(Migration *m);
+MigrationStatus migration_status(Migration *m);
+/* Neither running nor being set up, in either direction. */
+bool migration_is_idle(Migration *m);
+
+#endif

@@ -1,0 +1,115 @@
+/*
+ * What query-migrate says.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "migration/migration-priv.h"
+
+static int64_t to_ms(int64_t ns)
+{
+    return ns / NS_PER_MS;
+}
+
+static MigrationStats *query_ram(const MigShow *s)
+{
+    MigrationStats *r = g_new0(MigrationStats, 1);
+
+    r->transferred = s->transferred;
+    r->remaining = s->ram.remaining_pages * RAM_PAGE_SIZE;
+    r->total = s->ram.total_bytes;
+    r->duplicate = s->ram.zero_pages;
+    r->normal = s->ram.normal_pages;
+    r->normal_bytes = s->ram.normal_pages * RAM_PAGE_SIZE;
+    r->dirty_pages_rate = s->dirty_pages_per_s;
+    r->mbps = s->bytes_per_s * 8 / 1e6;
+    r->dirty_sync_count = s->ram.syncs;
+    r->page_size = RAM_PAGE_SIZE;
+    r->pages_per_second = s->bytes_per_s / RAM_PAGE_SIZE;
+    r->precopy_bytes = s->precopy_bytes;
+    r->downtime_bytes = s->downtime_bytes;
+    return r;
+}
+
+static DowntimeBreakdown *query_breakdown(const MigShow *s)
+{
+    DowntimeBreakdown *b = g_new0(DowntimeBreakdown, 1);
+
+#define STEP(step_, field_)                  \
+    do {                                     \
+        if (s->bd_known & (1u << (step_))) { \
+            b->has_##field_ = true;          \
+            b->field_ = s->bd_us[step_];     \
+        }                                    \
+    } while (0)
+    STEP(STEP_VCPU_STOP, vcpu_stop);
+    STEP(STEP_BLOCK_DRAIN, block_drain);
+    STEP(STEP_CPU_SYNC, cpu_sync);
+    STEP(STEP_DIRTY_SYNC, dirty_sync);
+    STEP(STEP_RAM, ram);
+    STEP(STEP_DEVICE_STATE, device_state);
+    STEP(STEP_WIRE, wire);
+    STEP(STEP_LOAD, load);
+    STEP(STEP_CPU_RESTORE, cpu_restore);
+    STEP(STEP_RESUME, resume);
+#undef STEP
+    return b;
+}
+
+/* Time until the rest is sent at the present speed; 0: can't be told. */
+static uint64_t eta_ms(const MigShow *s)
+{
+    uint64_t rest = s->ram.remaining_pages * RAM_PAGE_SIZE;
+
+    return s->bytes_per_s ? rest * 1000 / s->bytes_per_s : 0;
+}
+
+static void query_progress(const MigShow *s, MigrationInfo *info)
+{
+    int64_t end = s->end_ns ? s->end_ns : clock_monotonic_ns();
+
+    info->has_total_time = true;
+    info->total_time = to_ms(end - s->start_ns);
+    info->has_setup_time = s->have_setup;
+    info->setup_time = to_ms(s->setup_ns);
+    info->ram = query_ram(s);
+    info->has_progress = true;
+    info->progress = s->progress;
+    if (s->have_downtime && s->end_ns) {
+        info->has_downtime = true;
+        /* Of a part of a millisecond it would be wrong to say 0. */
+        info->downtime = DIV_ROUND_UP(s->downtime_ns, NS_PER_MS);
+    } else {
+        info->has_expected_downtime = true;
+        info->expected_downtime = to_ms(s->expected_downtime_ns);
+        info->has_eta = s->bytes_per_s != 0;
+        info->eta = eta_ms(s);
+    }
+    if (s->bd_known != 0) {
+        info->downtime_breakdown = query_breakdown(s);
+    }
+}
+
+MigrationInfo *migration_query(Migration *m)
+{
+    MigrationInfo *info = g_new0(MigrationInfo, 1);
+    char *blocked = vmstate_blocked_reason(m->vm->vmstates);
+    LOCK_GUARD(&m->lock);
+
+    if (blocked != NULL) {
+        info->blocked_reasons = g_new0(StrList, 1);
+        str_list_append(info->blocked_reasons, blocked);
+    }
+    if (m->status == MIGRATION_STATUS_NONE) {
+        return info;
+    }
+    info->has_status = true;
+    info->status = m->status;
+    info->error_desc = g_strdup(m->error_desc);
+    if (m->show.start_ns != 0 && m->status != MIGRATION_STATUS_FAILED &&
+        m->status != MIGRATION_STATUS_CANCELLED) {
+        query_progress(&m->show, info);
+    }
+    return info;
+}

@@ -1,0 +1,282 @@
+/*
+ * Guest memory, incoming: every offset and length comes from the peer and is
+ * checked against the block before a byte is stored.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "migration/ram-load.h"
+#include "migration/wire.h"
+#include "util/bufferiszero.h"
+#include "util/error.h"
+#include "util/rcu.h"
+
+enum { SMALL_BLOCK = 64 << 20 /* bytes */ };
+
+struct RamLoad {
+    Memory *mem;
+    BufferZeroFn *is_zero;
+    RamBlock *last; /* of the record before, also across sections */
+    bool ready;
+};
+
+RamLoad *ram_load_new(Memory *mem)
+{
+    RamLoad *r = g_new0(RamLoad, 1);
+
+    r->mem = mem;
+    r->is_zero = buffer_zero_scanner(true);
+    return r;
+}
+
+void ram_load_free(RamLoad *r)
+{
+    g_free(r);
+}
+
+bool ram_load_ready(const RamLoad *r)
+{
+    return r->ready;
+}
+
+/* Zeroes what may hold anything else. */
+static void block_clear(RamLoad *r, RamBlock *rb, uint64_t off, uint64_t len)
+{
+    uint64_t lo = ROUND_DOWN(off, rb->page_size);
+    uint64_t hi = ROUND_UP(off + len, rb->page_size);
+
+    if (!rb->prealloc && ram_block_discard(rb, lo, hi - lo) == 0) {
+        return;
+    }
+    for (uint64_t p = off; p < off + len; p += RAM_PAGE_SIZE) {
+        uint64_t n = MIN(off + len - p, (uint64_t)RAM_PAGE_SIZE);
+
+        if (!r->is_zero(rb->host + p, n)) {
+            memset(rb->host + p, 0, n);
+        }
+    }
+}
+
+bool ram_load_make_pristine(RamLoad *r)
+{
+    RamBlock *rb;
+
+    RCU_READ_GUARD();
+    RAM_BLOCK_FOREACH(rb, &r->mem->ram)
+    {
+        uint64_t lo, hi;
+
+        if (!rb->migratable) {
+            continue;
+        }
+        if (rb->read_only) {
+            return false;
+        }
+        /* Firmware is put into small blocks through their pointers. */
+        if (rb->backing == RAM_FILE || rb->max_length < SMALL_BLOCK) {
+            block_clear(r, rb, 0, rb->max_length);
+            continue;
+        }
+        if (ram_block_host_written(rb, &lo, &hi)) {
+            block_clear(r, rb, lo, hi - lo);
+        }
+    }
+    return true;
+}
+
+static bool check_block_size(RamLoad *r, RamBlock *rb, uint64_t len,
+                             GError **errp)
+{
+    if (len == rb->used_length) {
+        return true;
+    }
+    if (rb->resizable) {
+        VM_LOCK_GUARD();
+        return ram_block_resize(&r->mem->ram, rb, len, errp);
+    }
+    error_setf(errp,
+               "RAM block '%s' is %" PRIu64 " bytes here but %" PRIu64
+               " bytes in the stream",
+               rb->name, rb->used_length, len);
+    return false;
+}
+
+static bool load_block_list(RamLoad *r, StreamIn *s, uint64_t total,
+                            GError **errp)
+{
+    while (total > 0) {
+        char name[256];
+        RamBlock *rb;
+        uint64_t len;
+
+        stream_get_str8(s, name);
+        len = stream_get_be64(s);
+        if (!stream_in_check(s, errp)) {
+            return false;
+        }
+        rb = ram_block_find(&r->mem->ram, name);
+        if (rb == NULL || !rb->migratable) {
+            error_setf(errp, "RAM block '%s' of the stream is not known here",
+                       name);
+            return false;
+        }
+        if (len == 0 || len > total) {
+            error_setf(errp,
+                       "RAM block '%s': %" PRIu64 " bytes, with %" PRIu64
+                       " left of the total",
+                       name, len, total);
+            return false;
+        }
+        if (!check_block_size(r, rb, len, errp)) {
+            return false;
+        }
+        total -= len;
+    }
+    r->ready = true;
+    return true;
+}
+
+/* The block a record is about; its name follows unless "as before". */
+static RamBlock *record_block(RamLoad *r, StreamIn *s, uint64_t flags,
+                              GError **errp)
+{
+    char name[256];
+
+    if (flags & RAM_REC_CONTINUE) {
+        if (r->last == NULL) {
+            error_setf(errp, "page record continues no block");
+        }
+        return r->last;
+    }
+    stream_get_str8(s, name);
+    if (!stream_in_check(s, errp)) {
+        return NULL;
+    }
+    r->last = ram_block_find(&r->mem->ram, name);
+    if (r->last == NULL || !r->last->migratable) {
+        error_setf(errp, "page record names RAM block '%s', not known here",
+                   name);
+        r->last = NULL;
+        return NULL;
+    }
+    if (r->last->read_only) {
+        error_setf(errp, "RAM block '%s' is read-only here", name);
+        r->last = NULL;
+        return NULL;
+    }
+    return r->last;
+}
+
+static bool check_range(const RamBlock *rb, uint64_t off, uint64_t len,
+                        GError **errp)
+{
+    /* The last page of a block may stick out of an odd length. */
+    uint64_t end = ROUND_UP(rb->used_length, RAM_PAGE_SIZE);
+
+    if (off > end || len > end - off || len == 0) {
+        error_setf(errp,
+                   "RAM block '%s': record of %" PRIu64
+                   " bytes at offset 0x%" PRIx64 " of 0x%" PRIx64,
+                   rb->name, len, off, rb->used_length);
+        return false;
+    }
+    return true;
+}
+
+static void fill_pages(RamLoad *r, RamBlock *rb, uint64_t off, uint64_t len,
+                       uint8_t byte)
+{
+    for (uint64_t p = off; p < off + len; p += RAM_PAGE_SIZE) {
+        uint8_t *host = rb->host + p;
+
+        /* Absent pages stay absent. */
+        if (byte != 0 || !r->is_zero(host, RAM_PAGE_SIZE)) {
+            memset(host, byte, RAM_PAGE_SIZE);
+        }
+    }
+}
+
+static bool load_pages(RamLoad *r, StreamIn *s, uint64_t off, uint64_t flags,
+                       GError **errp)
+{
+    RamBlock *rb = record_block(r, s, flags, errp);
+    uint64_t len = RAM_PAGE_SIZE;
+    bool ok = true;
+
+    if (rb == NULL) {
+        return false;
+    }
+    if (flags & RAM_REC_EXTENT) {
+        len *= stream_get_be32(s);
+    }
+    if (!stream_in_check(s, errp) || !check_range(rb, off, len, errp)) {
+        return false;
+    }
+    if (flags & RAM_REC_FILL) {
+        uint8_t byte = flags & RAM_REC_EXTENT ? 0 : stream_get_u8(s);
+
+        ok = stream_in_check(s, errp);
+        if (ok) {
+            fill_pages(r, rb, off, len, byte);
+        }
+    } else if (!stream_get(s, rb->host + off, len)) {
+        ok = stream_in_check(s, errp);
+    }
+    if (ok && ram_dirty_enabled(&r->mem->ram)) {
+        ram_block_set_dirty(&r->mem->ram, rb, off, len);
+    }
+    return ok;
+}
+
+static bool load_record(RamLoad *r, StreamIn *s, uint64_t head, bool *ret_end,
+                        GError **errp)
+{
+    uint64_t flags = head & RAM_REC_FLAGS,
+             off = head & ~(uint64_t)RAM_REC_FLAGS;
+
+    switch (flags & ~(uint64_t)RAM_REC_CONTINUE) {
+    case RAM_REC_EOS:
+        *ret_end = true;
+        return true;
+    case RAM_REC_MEM_SIZE:
+        return load_block_list(r, s, off, errp);
+    case RAM_REC_FILL:
+    case RAM_REC_PAGE:
+    case RAM_REC_EXTENT:
+    case RAM_REC_EXTENT | RAM_REC_FILL:
+        if (!r->ready) {
+            error_setf(errp, "page record before the list of RAM blocks");
+            return false;
+        }
+        return load_pages(r, s, off, flags, errp);
+    case RAM_REC_XBZRLE:
+        error_setf(errp, "page record uses xbzrle, which is not available");
+        return false;
+    case RAM_REC_COMPRESSED:
+        error_setf(errp, "page record uses compress, which is not available");
+        return false;
+    default:
+        error_setf(errp, "page record with unknown flags 0x%" PRIx64, flags);
+        return false;
+    }
+}
+
+bool ram_load_section(RamLoad *r, StreamIn *s, GError **errp)
+{
+    bool end = false;
+
+    while (!end) {
+        uint64_t at = stream_in_bytes(s);
+        uint64_t head = stream_get_be64(s);
+
+        if (!stream_in_check(s, errp)) {
+            return false;
+        }
+        if (!load_record(r, s, head, &end, errp)) {
+            error_prefix(errp, "offset %" PRIu64 ": ", at);
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,392 @@
+/*
+ * Guest memory, outgoing.
+ *
+ * Each block is walked in windows.  For a window: take its dirty bits, arm
+ * the dirty log again for those pages, drop the pages that were never
+ * touched, find the zero pages, send the rest by reference.  A store that
+ * comes after the log was armed is found by the next sync, so what is read
+ * after that may be torn but is never the last word.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "migration/presence.h"
+#include "migration/ram-send.h"
+#include "migration/scan-pool.h"
+#include "migration/wire.h"
+#include "util/bitmap.h"
+#include "util/error.h"
+#include "util/rcu.h"
+
+enum {
+    WINDOW_PAGES = 65536, /* 256 MiB: one clear and one scan call each */
+    EXTENT_PAGES = 256,   /* 1 MiB: bandwidth is checked in between */
+    FLUSH_BYTES = 1 << 20,
+    WORD_BITS = 64,
+};
+
+struct RamSend {
+    Memory *mem;
+    GPtrArray *blocks; /* RamBlock *; none can go while a migration runs */
+    StreamOut *out;
+    RamSendOptions opts;
+    Presence presence;
+    ScanPool *pool;
+    RamSendStats stats;
+    bool first;                 /* the next pass is the first */
+    bool final;                 /* the guest has stopped: nothing to arm */
+    const RamBlock *last_rb;    /* named in this section already */
+    uint64_t flushed;           /* stream offset at the last flush */
+    unsigned long *todo, *zero; /* WINDOW_PAGES bits each */
+};
+
+static void stat_set(uint64_t *field, uint64_t v)
+{
+    __atomic_store_n(field, v, __ATOMIC_RELAXED);
+}
+
+static void stat_add(uint64_t *field, uint64_t v)
+{
+    stat_set(field, *field + v); /* single writer */
+}
+
+RamSend *ram_send_new(Memory *mem, StreamOut *out, const RamSendOptions *opts,
+                      GError **errp)
+{
+    g_autoptr(RamSend) r = g_new0(RamSend, 1);
+    RamBlock *rb;
+
+    r->mem = mem;
+    r->out = out;
+    r->opts = *opts;
+    r->first = true;
+    presence_init(&r->presence);
+    r->todo = bitmap_new(WINDOW_PAGES);
+    r->zero = bitmap_new(WINDOW_PAGES);
+    r->pool = scan_pool_new(opts->nscanners,
+                            buffer_zero_scanner(opts->wide_scanner), errp);
+    if (r->pool == NULL) {
+        return NULL;
+    }
+    r->blocks = g_ptr_array_new();
+    RCU_READ_GUARD();
+    RAM_BLOCK_FOREACH(rb, &mem->ram)
+    {
+        if (rb->migratable) {
+            g_ptr_array_add(r->blocks, rb);
+            r->stats.total_bytes += rb->used_length;
+        }
+    }
+    r->stats.remaining_pages = r->stats.total_bytes >> RAM_PAGE_BITS;
+    return g_steal_pointer(&r);
+}
+
+void ram_send_free(RamSend *r)
+{
+    if (r == NULL) {
+        return;
+    }
+    scan_pool_free(r->pool);
+    if (r->blocks != NULL) {
+        g_ptr_array_unref(r->blocks);
+    }
+    presence_fini(&r->presence);
+    bitmap_free(r->todo);
+    bitmap_free(r->zero);
+    g_free(r);
+}
+
+static void put_section(RamSend *r, uint8_t type)
+{
+    stream_put_u8(r->out, type);
+    stream_put_be32(r->out, RAM_SECTION_ID);
+    if (type == WIRE_SECTION_START) {
+        stream_put_str8(r->out, "ram");
+        stream_put_be32(r->out, 0);
+        stream_put_be32(r->out, RAM_SECTION_VERSION);
+    }
+    r->last_rb = NULL;
+}
+
+static void put_section_end(RamSend *r)
+{
+    stream_put_be64(r->out, RAM_REC_EOS);
+    stream_put_u8(r->out, WIRE_FOOTER);
+    stream_put_be32(r->out, RAM_SECTION_ID);
+}
+
+bool ram_send_setup(RamSend *r, GError **errp)
+{
+    put_section(r, WIRE_SECTION_START);
+    stream_put_be64(r->out, r->stats.total_bytes | RAM_REC_MEM_SIZE);
+    for (guint i = 0; i < r->blocks->len; i++) {
+        const RamBlock *rb = r->blocks->pdata[i];
+
+        stream_put_str8(r->out, rb->name);
+        stream_put_be64(r->out, rb->used_length);
+    }
+    put_section_end(r);
+    return stream_out_flush(r->out, errp);
+}
+
+static uint64_t count_dirty(RamSend *r)
+{
+    uint64_t n = 0;
+
+    for (guint i = 0; i < r->blocks->len; i++) {
+        const RamBlock *rb = r->blocks->pdata[i];
+
+        n += bitmap_count(rb->dirty[DIRTY_MIGRATION], 0, ram_block_npages(rb));
+    }
+    return n;
+}
+
+uint64_t ram_send_sync(RamSend *r, bool last)
+{
+    uint64_t n;
+
+    {
+        VM_LOCK_GUARD();
+        memory_dirty_log_sync(r->mem, last);
+    }
+    n = count_dirty(r);
+    r->final = last;
+    stat_add(&r->stats.syncs, 1);
+    stat_set(&r->stats.dirtied_pages, n);
+    stat_set(&r->stats.remaining_pages, n);
+    return n;
+}
+
+/* One page or extent header; the block's name where it changes. */
+static void put_record(RamSend *r, const RamBlock *rb, uint64_t page,
+                       uint64_t flags)
+{
+    if (r->last_rb == rb) {
+        flags |= RAM_REC_CONTINUE;
+    }
+    stream_put_be64(r->out, (page << RAM_PAGE_BITS) | flags);
+    if (r->last_rb != rb) {
+        stream_put_str8(r->out, rb->name);
+        r->last_rb = rb;
+    }
+}
+
+static bool flush_if_due(RamSend *r, GError **errp)
+{
+    if (stream_out_bytes(r->out) - r->flushed < FLUSH_BYTES) {
+        return true;
+    }
+    r->flushed = stream_out_bytes(r->out);
+    return stream_out_flush(r->out, errp) &&
+           r->opts.pace(r->opts.opaque, r->flushed, errp);
+}
+
+static bool put_zero_run(RamSend *r, const RamBlock *rb, uint64_t page,
+                         uint64_t n, GError **errp)
+{
+    stat_add(&r->stats.zero_pages, n);
+    if (r->first && (r->opts.features & WIRE_F_ABSENT)) {
+        return true;
+    }
+    if (r->opts.features & WIRE_F_EXTENTS) {
+        put_record(r, rb, page, RAM_REC_EXTENT | RAM_REC_FILL);
+        stream_put_be32(r->out, n);
+        return true;
+    }
+    for (uint64_t i = 0; i < n; i++) {
+        put_record(r, rb, page + i, RAM_REC_FILL);
+        stream_put_u8(r->out, 0);
+    }
+    return flush_if_due(r, errp);
+}
+
+static bool put_data_run(RamSend *r, const RamBlock *rb, uint64_t page,
+                         uint64_t n, GError **errp)
+{
+    const uint8_t *p = rb->host + (page << RAM_PAGE_BITS);
+    uint64_t step = r->opts.features & WIRE_F_EXTENTS ? EXTENT_PAGES : 1;
+
+    stat_add(&r->stats.normal_pages, n);
+    while (n > 0) {
+        uint64_t k = MIN(n, step);
+
+        if (step == 1) {
+            put_record(r, rb, page, RAM_REC_PAGE);
+        } else {
+            put_record(r, rb, page, RAM_REC_EXTENT);
+            stream_put_be32(r->out, k);
+        }
+        stream_put_ref(r->out, p, k << RAM_PAGE_BITS);
+        if (!flush_if_due(r, errp)) {
+            return false;
+        }
+        page += k;
+        p += k << RAM_PAGE_BITS;
+        n -= k;
+    }
+    return true;
+}
+
+/* Puts the pages of `todo`, in runs of zero pages and of data. */
+static bool put_window(RamSend *r, const RamBlock *rb, uint64_t first,
+                       uint64_t npages, GError **errp)
+{
+    uint64_t i = bitmap_find_next(r->todo, npages, 0);
+
+    while (i < npages) {
+        bool zero = bitmap_test(r->zero, i);
+        uint64_t end = bitmap_find_next_zero(r->todo, npages, i);
+        uint64_t turn = zero ? bitmap_find_next_zero(r->zero, npages, i)
+                             : bitmap_find_next(r->zero, npages, i);
+        uint64_t n = MIN(end, turn) - i;
+
+        if (!(zero ? put_zero_run(r, rb, first + i, n, errp)
+                   : put_data_run(r, rb, first + i, n, errp))) {
+            return false;
+        }
+        i = bitmap_find_next(r->todo, npages, i + n);
+    }
+    return true;
+}
+
+/* In the first pass: what was never touched is not even looked at. */
+static bool drop_absent(RamSend *r, RamBlock *rb, uint64_t first,
+                        uint64_t npages, uint64_t *ntodo, GError **errp)
+{
+    uint64_t left;
+
+    bitmap_copy(r->zero, r->todo, npages);
+    presence_mask(&r->presence, rb, first, npages, r->todo);
+    left = bitmap_count(r->todo, 0, npages);
+    if (r->opts.features & WIRE_F_ABSENT) {
+        stat_add(&r->stats.zero_pages, *ntodo - left);
+        *ntodo = left;
+        return true;
+    }
+    /* A peer that wants to be told: the absent pages are runs of zeros. */
+    for (uint64_t w = 0; w < bitmap_words(npages); w++) {
+        unsigned long present = r->todo[w];
+
+        r->todo[w] = r->zero[w] & ~present;
+        r->zero[w] &= present;
+    }
+    for (uint64_t i = bitmap_find_next(r->todo, npages, 0); i < npages;) {
+        uint64_t end = bitmap_find_next_zero(r->todo, npages, i);
+
+        if (!put_zero_run(r, rb, first + i, end - i, errp)) {
+            return false;
+        }
+        i = bitmap_find_next(r->todo, npages, end);
+    }
+    bitmap_copy(r->todo, r->zero, npages);
+    *ntodo = left;
+    return true;
+}
+
+/* Moves the dirty bits of a window to todo; returns how many there are. */
+static uint64_t take_bits(RamSend *r, unsigned long *dirty, uint64_t first,
+                          uint64_t npages)
+{
+    uint64_t w0 = first / WORD_BITS, n = 0;
+
+    for (uint64_t w = 0; w < bitmap_words(npages); w++) {
+        unsigned long *p = &dirty[w0 + w];
+
+        r->todo[w] = 0;
+        if (__atomic_load_n(p, __ATOMIC_RELAXED) != 0) {
+            r->todo[w] = __atomic_exchange_n(p, 0, __ATOMIC_SEQ_CST);
+            n += __builtin_popcountl(r->todo[w]);
+        }
+    }
+    return n;
+}
+
+static void arm_log(RamSend *r, RamBlock *rb, uint64_t first, uint64_t npages)
+{
+    uint64_t lo = bitmap_find_next(r->todo, npages, 0);
+    uint64_t hi = bitmap_find_last(r->todo, npages) + 1;
+
+    RCU_READ_GUARD();
+    memory_dirty_log_clear(r->mem, rb, first + lo, hi - lo);
+}
+
+static bool send_window(RamSend *r, RamBlock *rb, uint64_t first,
+                        uint64_t npages, GError **errp)
+{
+    uint64_t taken = take_bits(r, rb->dirty[DIRTY_MIGRATION], first, npages);
+    uint64_t ntodo = taken;
+
+    if (taken == 0) {
+        return true;
+    }
+    if (!r->final) {
+        arm_log(r, rb, first, npages);
+    }
+    if (r->first && !drop_absent(r, rb, first, npages, &ntodo, errp)) {
+        return false;
+    }
+    if (ntodo > 0) {
+        scan_pool_run(r->pool, rb->host + (first << RAM_PAGE_BITS), npages,
+                      ntodo, r->todo, r->zero);
+        if (!put_window(r, rb, first, npages, errp)) {
+            return false;
+        }
+    }
+    stat_set(&r->stats.remaining_pages,
+             r->stats.remaining_pages - MIN(taken, r->stats.remaining_pages));
+    return true;
+}
+
+static bool send_dirty(RamSend *r, GError **errp)
+{
+    for (guint i = 0; i < r->blocks->len; i++) {
+        RamBlock *rb = r->blocks->pdata[i];
+        uint64_t npages = ram_block_npages(rb);
+
+        for (uint64_t p = 0; p < npages; p += WINDOW_PAGES) {
+            uint64_t n = MIN(npages - p, (uint64_t)WINDOW_PAGES);
+
+            if (!send_window(r, rb, p, n, errp) ||
+                !stream_out_check(r->out, errp)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+bool ram_send_pass(RamSend *r, GError **errp)
+{
+    put_section(r, WIRE_SECTION_PART);
+    if (!send_dirty(r, errp)) {
+        return false;
+    }
+    put_section_end(r);
+    r->first = false;
+    r->flushed = stream_out_bytes(r->out);
+    return stream_out_flush(r->out, errp) &&
+           r->opts.pace(r->opts.opaque, r->flushed, errp);
+}
+
+bool ram_send_finish(RamSend *r, GError **errp)
+{
+    put_section(r, WIRE_SECTION_END);
+    if (!send_dirty(r, errp)) {
+        return false;
+    }
+    put_section_end(r);
+    r->final = false;
+    r->first = false;
+    return stream_out_check(r->out, errp);
+}
+
+void ram_send_get_stats(const RamSend *r, RamSendStats *ret)
+{
+    const uint64_t *src = (const uint64_t *)&r->stats;
+    uint64_t *dst = (uint64_t *)ret;
+
+    for (size_t i = 0; i < sizeof(*ret) / sizeof(*dst); i++) {
+        dst[i] = __atomic_load_n(&src[i], __ATOMIC_RELAXED);
+    }
+}

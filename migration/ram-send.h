@@ -1,0 +1,51 @@
+/*
+ * Guest memory, outgoing: the passes over dirty pages.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef MIGRATION_RAM_SEND_H
+#define MIGRATION_RAM_SEND_H
+
+#include "migration/stream.h"
+#include "system/memory.h"
+
+typedef struct RamSend RamSend;
+
+typedef struct RamSendOptions {
+    uint64_t features;  /* WIRE_F_* that both sides agreed on */
+    bool wide_scanner;  /* avx2-zero-page */
+    unsigned nscanners; /* threads beside the caller's */
+    /* Called after each flush with the bytes put so far; may sleep (limit of
+     * bandwidth).  False ends the pass: the migration was cancelled. */
+    bool (*pace)(void *opaque, uint64_t bytes, GError **errp);
+    void *opaque;
+} RamSendOptions;
+
+/* One writer (the migration thread); readers get each word atomically. */
+typedef struct RamSendStats {
+    uint64_t total_bytes;     /* of all migratable blocks */
+    uint64_t remaining_pages; /* dirty, as far as is known */
+    uint64_t normal_pages;    /* sent with their bytes */
+    uint64_t zero_pages;      /* sent as zero, or not at all as never touched */
+    uint64_t syncs;           /* passes begun */
+    uint64_t dirtied_pages;   /* found by the last sync */
+} RamSendStats;
+
+RamSend *ram_send_new(Memory *mem, StreamOut *out, const RamSendOptions *opts,
+                      GError **errp);
+void ram_send_free(RamSend *r);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(RamSend, ram_send_free)
+/* Puts the list of blocks (the "ram" section's start). */
+bool ram_send_setup(RamSend *r, GError **errp);
+/*
+ * Brings the dirty bits in; takes vm_lock.  `last`: the guest has stopped.
+ * Returns the pages now known to be dirty.
+ */
+uint64_t ram_send_sync(RamSend *r, bool last);
+/* Sends what is dirty once.  The first call treats all pages as new. */
+bool ram_send_pass(RamSend *r, GError **errp);
+/* Sends the rest after the last sync and ends the section; guest stopped. */
+bool ram_send_finish(RamSend *r, GError **errp);
+void ram_send_get_stats(const RamSend *r, RamSendStats *ret);
+
+#endif

@@ -1,0 +1,105 @@
+/*
+ * Sections of the stream that carry devices, outgoing.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "migration/savevm.h"
+#include "migration/wire.h"
+#include "system/ramblock.h"
+#include "util/error.h"
+
+void savevm_put_header(StreamOut *s, const char *machine)
+{
+    stream_put_be32(s, WIRE_MAGIC);
+    stream_put_be32(s, WIRE_VERSION);
+    stream_put_u8(s, WIRE_CONFIGURATION);
+    stream_put_be32(s, strlen(machine));
+    stream_put(s, machine, strlen(machine));
+}
+
+void savevm_put_command(StreamOut *s, uint16_t cmd, const void *data,
+                        uint16_t len)
+{
+    stream_put_u8(s, WIRE_COMMAND);
+    stream_put_be16(s, cmd);
+    stream_put_be16(s, len);
+    stream_put(s, data, len);
+}
+
+static bool entry_travels(const VmstateEntry *e)
+{
+    return e->vms != VMSTATE_NONE &&
+           (e->vms->needed == NULL || e->vms->needed(e->opaque));
+}
+
+static bool put_entry(StreamOut *s, const VmstateEntry *e, JsonValue *desc,
+                      GError **errp)
+{
+    stream_put_u8(s, WIRE_SECTION_FULL);
+    stream_put_be32(s, e->section_id);
+    stream_put_str8(s, e->idstr);
+    stream_put_be32(s, e->instance);
+    stream_put_be32(s, e->vms->version);
+    if (!vmstate_save_desc(s, e->vms, e->opaque, desc, errp)) {
+        error_prefix(errp, "section '%s' instance %u: ", e->idstr, e->instance);
+        return false;
+    }
+    stream_put_u8(s, WIRE_FOOTER);
+    stream_put_be32(s, e->section_id);
+    return true;
+}
+
+bool savevm_put_devices(StreamOut *s, VmstateRegistry *r, GError **errp)
+{
+    for (GList *l = r->entries.head; l != NULL; l = l->next) {
+        if (entry_travels(l->data) && !put_entry(s, l->data, NULL, errp)) {
+            return false;
+        }
+    }
+    stream_put_u8(s, WIRE_EOF);
+    return stream_out_check(s, errp);
+}
+
+static JsonValue *describe_entry(StreamOut *scratch, const VmstateEntry *e,
+                                 GError **errp)
+{
+    g_autoptr(JsonValue) desc = json_object_new();
+
+    json_object_set_string(desc, "name", e->idstr);
+    json_object_set_int(desc, "instance_id", e->instance);
+    stream_out_reset(scratch);
+    if (!put_entry(scratch, e, desc, errp)) {
+        return NULL;
+    }
+    return g_steal_pointer(&desc);
+}
+
+bool savevm_put_description(StreamOut *s, VmstateRegistry *r, GError **errp)
+{
+    g_autoptr(JsonValue) top = json_object_new();
+    g_autoptr(StreamOut) scratch = stream_out_new(NULL);
+    g_autofree char *text = NULL;
+    JsonValue *devices = json_array_new();
+
+    json_object_set_int(top, "page_size", RAM_PAGE_SIZE);
+    json_object_set(top, "devices", devices);
+    for (GList *l = r->entries.head; l != NULL; l = l->next) {
+        JsonValue *desc;
+
+        if (!entry_travels(l->data)) {
+            continue;
+        }
+        desc = describe_entry(scratch, l->data, errp);
+        if (desc == NULL) {
+            return false;
+        }
+        json_array_add(devices, desc);
+    }
+    text = json_to_string(top, false);
+    stream_put_u8(s, WIRE_DESCRIPTION);
+    stream_put_be32(s, strlen(text));
+    stream_put(s, text, strlen(text));
+    return stream_out_check(s, errp);
+}

@@ -1,0 +1,45 @@
+/*
+ * Sections of the stream that carry devices: framing, order, description.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef MIGRATION_SAVEVM_H
+#define MIGRATION_SAVEVM_H
+
+#include "migration/ram-load.h"
+#include "migration/vmstate.h"
+
+/* File header and configuration section (the machine type's name). */
+void savevm_put_header(StreamOut *s, const char *machine);
+/* A command; `len` bytes of data, at most 65535. */
+void savevm_put_command(StreamOut *s, uint16_t cmd, const void *data,
+                        uint16_t len);
+/*
+ * All device sections and the end of file mark.  Guest stopped (or for a
+ * rehearsal, into memory, running), vm_lock held.  Errors name the section.
+ */
+bool savevm_put_devices(StreamOut *s, VmstateRegistry *r, GError **errp);
+/*
+ * The description section that follows the end of file: devices are saved
+ * once more into nowhere to learn it.  Same conditions.
+ */
+bool savevm_put_description(StreamOut *s, VmstateRegistry *r, GError **errp);
+
+/* What the loader does beyond RAM and devices; any may be refused. */
+typedef struct LoadvmOps {
+    /* A command arrived; false with `errp` ends the load. */
+    bool (*command)(void *opaque, uint16_t cmd, const uint8_t *data,
+                    uint16_t len, GError **errp);
+    /* End of file mark: all state is in.  *ret_more: go on reading. */
+    bool (*complete)(void *opaque, bool *ret_more, GError **errp);
+    void *opaque;
+} LoadvmOps;
+
+/*
+ * Reads a stream to its end.  Devices are loaded under vm_lock, RAM without.
+ * Errors name the section and the offset.
+ */
+bool loadvm_run(StreamIn *s, VmstateRegistry *r, RamLoad *ram,
+                const char *machine, const LoadvmOps *ops, GError **errp);
+
+#endif

@@ -1,0 +1,149 @@
+/*
+ * Outgoing migration: the connection and what both sides know.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "migration/source.h"
+
+#include <fcntl.h>
+
+#include "io/file.h"
+#include "io/socket.h"
+#include "migration/return-path.h"
+#include "migration/savevm.h"
+#include "migration/wire.h"
+#include "util/bswap.h"
+#include "util/error.h"
+
+static IoChannel *open_file(const IoUri *uri, GError **errp)
+{
+    int flags = O_WRONLY | O_CREAT | (uri->offset == 0 ? O_TRUNC : 0);
+    g_autoptr(IoChannel) ch =
+        io_channel_open_file(uri->path, flags, 0660, errp);
+    int64_t at;
+
+    if (ch == NULL || uri->offset == 0) {
+        return g_steal_pointer(&ch);
+    }
+    at = io_channel_seek(ch, uri->offset, SEEK_SET);
+    if (at < 0) {
+        io_channel_set_error(ch, errp, "seek", at);
+        return NULL;
+    }
+    return g_steal_pointer(&ch);
+}
+
+static IoChannel *open_channel(Migration *m, GError **errp)
+{
+    switch (m->uri->type) {
+    case IO_URI_EXEC:
+        return io_channel_new_command(m->uri->command, O_WRONLY, errp);
+    case IO_URI_FILE:
+        return open_file(m->uri, errp);
+    case IO_URI_SOCKET:
+        break;
+    }
+    if (m->uri->addr->type == IO_ADDRESS_FD) {
+        int fd = m->fd;
+
+        m->fd = -1;
+        return io_channel_new_fd(fd, NULL, errp);
+    }
+    return io_socket_connect(m->uri->addr, m->connecting, 0, errp);
+}
+
+bool mig_source_connect(MigSource *s, GError **errp)
+{
+    Migration *m = s->m;
+    bool cancelled;
+
+    s->ch = open_channel(m, errp);
+    if (s->ch == NULL) {
+        return false;
+    }
+    io_channel_set_nodelay(s->ch, true);
+    lock_acquire(&m->lock);
+    m->ch = io_channel_ref(s->ch);
+    cancelled = m->cancel_asked;
+    lock_release(&m->lock);
+    if (cancelled) {
+        io_channel_shutdown(s->ch, IO_SHUTDOWN_BOTH);
+    }
+    s->return_path = io_channel_has_feature(s->ch, IO_FEATURE_BIDIRECTIONAL);
+    if (!s->return_path && MIG_HAS(s, RETURN_PATH)) {
+        error_setf(errp,
+                   "%s: capability 'return-path' needs a channel that "
+                   "goes both ways",
+                   io_channel_name(s->ch));
+        return false;
+    }
+    s->out = stream_out_new(s->ch);
+    return true;
+}
+
+static bool wait_for_features(MigSource *s, GError **errp)
+{
+    for (;;) {
+        RpMessage msg;
+
+        if (rp_read(s->ch, 0, &msg, errp) != RP_OK) {
+            return false;
+        }
+        if (msg.type == WIRE_RP_FEATURES && msg.len >= 8) {
+            s->features = ldq_be_p(msg.data) & WIRE_F_ALL;
+        }
+        /* The pong follows what a Godwit has to say of itself. */
+        if (msg.type == WIRE_RP_PONG && msg.len >= 4 &&
+            ldl_be_p(msg.data) == WIRE_HELLO) {
+            return true;
+        }
+    }
+}
+
+bool mig_source_greet(MigSource *s, GError **errp)
+{
+    uint8_t hello[4], enable[8];
+
+    savevm_put_header(s->out, s->m->hooks->machine_name(s->vm));
+    if (!s->return_path) {
+        return stream_out_flush(s->out, errp);
+    }
+    stl_be_p(hello, WIRE_HELLO);
+    savevm_put_command(s->out, WIRE_CMD_OPEN_RETURN_PATH, NULL, 0);
+    savevm_put_command(s->out, WIRE_CMD_PING, hello, sizeof(hello));
+    if (!stream_out_flush(s->out, errp) || !wait_for_features(s, errp)) {
+        return false;
+    }
+    if (s->features != 0) {
+        stq_be_p(enable, s->features);
+        savevm_put_command(s->out, WIRE_CMD_ENABLE, enable, sizeof(enable));
+    }
+    return true;
+}
+
+void mig_source_explain(MigSource *s, GError **err)
+{
+    enum { LAST_WORD_NS = 100 * 1000 * 1000 };
+    int64_t deadline = clock_monotonic_ns() + LAST_WORD_NS;
+
+    if (!s->return_path || mig_cancel_asked(s->m)) {
+        return;
+    }
+    for (;;) {
+        GError *why = NULL;
+        RpMessage msg;
+        RpResult r = rp_read(s->ch, deadline, &msg, &why);
+
+        if (r == RP_FAILED && g_str_has_prefix(why->message, "destination: ")) {
+            g_clear_error(err);
+            *err = why;
+            return;
+        }
+        g_clear_error(&why);
+        if (r != RP_OK) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,327 @@
+/*
+ * Outgoing migration: the thread, from the connection to the last pass.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "migration/source.h"
+
+#include "migration/converge.h"
+#include "migration/wire.h"
+#include "util/error.h"
+
+enum {
+    SLICE_NS = 10 * 1000 * 1000, /* bandwidth is limited over 10 ms */
+    MAX_SCANNERS = 4,
+};
+
+/* Cancelled: the reason why everything else failed. */
+static bool check_cancel(MigSource *s, GError **errp)
+{
+    if (mig_cancel_asked(s->m)) {
+        error_setf(errp, "cancelled");
+        return false;
+    }
+    return true;
+}
+
+/* Sleeps so that no slice carries more than max-bandwidth allows. */
+static void limit_bandwidth(MigSource *s, uint64_t bytes)
+{
+    uint64_t limit = mig_max_bandwidth(s->m);
+    int64_t now = clock_monotonic_ns(), due;
+
+    if (limit == 0) {
+        return;
+    }
+    due =
+        s->slice_ns + converge_transfer_ns(bytes - s->slice_start_bytes, limit);
+    if (due > now) {
+        struct timespec ts = { .tv_sec = due / NS_PER_S,
+                               .tv_nsec = due % NS_PER_S };
+
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+        s->pass_paused_ns += due - now;
+        now = due;
+    }
+    if (now - s->slice_ns >= SLICE_NS) {
+        s->slice_ns = now;
+        s->slice_start_bytes = bytes;
+    }
+}
+
+static bool source_pace(void *opaque, uint64_t bytes, GError **errp)
+{
+    MigSource *s = opaque;
+
+    if (!s->stopped) {
+        limit_bandwidth(s, bytes);
+    }
+    mig_source_show(s);
+    return check_cancel(s, errp);
+}
+
+/* 0..100, never back: what is sent against what is still known to be due. */
+static unsigned progress_now(const MigSource *s, const RamSendStats *st,
+                             unsigned before)
+{
+    uint64_t rest = st->remaining_pages * RAM_PAGE_SIZE;
+    uint64_t done = st->total_bytes - MIN(rest, st->total_bytes);
+    unsigned p = st->total_bytes ? done * 98 / st->total_bytes : 0;
+
+    return MAX(p, before);
+}
+
+void mig_source_show(MigSource *s)
+{
+    MigShow *show = &s->m->show;
+    uint64_t bytes = s->out != NULL ? stream_out_bytes(s->out) : 0;
+    RamSendStats st = { 0 };
+    LOCK_GUARD(&s->m->lock);
+
+    if (s->ram == NULL) {
+        return;
+    }
+    ram_send_get_stats(s->ram, &st);
+    show->ram = st;
+    show->transferred = bytes;
+    show->precopy_bytes = s->stopped ? s->stop_bytes : bytes;
+    show->downtime_bytes = bytes - show->precopy_bytes;
+    show->bytes_per_s = s->bytes_per_s;
+    show->progress = progress_now(s, &st, show->progress);
+    show->expected_downtime_ns =
+        s->fixed_ns +
+        MIN(converge_transfer_ns(st.remaining_pages * RAM_PAGE_SIZE,
+                                 s->bytes_per_s),
+            3600 * NS_PER_S);
+}
+
+static unsigned scanner_count(void)
+{
+    unsigned n = g_get_num_processors();
+
+    return MIN(n > 0 ? n - 1 : 0, (unsigned)MAX_SCANNERS);
+}
+
+static bool log_start(MigSource *s, GError **errp)
+{
+    VM_LOCK_GUARD();
+
+    if (!memory_dirty_log_start(&s->vm->mem, errp)) {
+        return false;
+    }
+    s->log_on = true;
+    return true;
+}
+
+static bool source_setup(MigSource *s, GError **errp)
+{
+    RamSendOptions opts = {
+        .wide_scanner = MIG_HAS(s, AVX2_ZERO_PAGE),
+        .nscanners = scanner_count(),
+        .pace = source_pace,
+        .opaque = s,
+    };
+    Migration *m = s->m;
+
+    if (!mig_source_greet(s, errp)) {
+        return false;
+    }
+    opts.features = s->features;
+    s->ram = ram_send_new(&s->vm->mem, s->out, &opts, errp);
+    if (s->ram == NULL || !ram_send_setup(s->ram, errp) ||
+        !log_start(s, errp) || !mig_source_rehearse(s, errp)) {
+        return false;
+    }
+    VM_LOCK_GUARD();
+    m->hooks->set_single_cpu_sync(s->vm, MIG_HAS(s, SINGLE_CPU_SYNC));
+    lock_acquire(&m->lock);
+    m->show.setup_ns = clock_monotonic_ns() - m->show.start_ns;
+    m->show.have_setup = true;
+    lock_release(&m->lock);
+    mig_set_status(m, MIGRATION_STATUS_ACTIVE);
+    return true;
+}
+
+static void pass_begin(MigSource *s)
+{
+    int64_t now = clock_monotonic_ns();
+
+    s->pass_start_ns = now;
+    s->pass_paused_ns = 0;
+    s->pass_bytes = stream_out_bytes(s->out);
+    s->slice_ns = now;
+    s->slice_start_bytes = s->pass_bytes;
+}
+
+static void pass_end(MigSource *s)
+{
+    int64_t ns = clock_monotonic_ns() - s->pass_start_ns - s->pass_paused_ns;
+    uint64_t bytes = stream_out_bytes(s->out) - s->pass_bytes;
+    uint64_t limit = mig_max_bandwidth(s->m);
+
+    s->bytes_per_s = converge_bandwidth(s->bytes_per_s, bytes, ns);
+    if (limit > 0 && s->pass_paused_ns > 0) {
+        s->bytes_per_s = MIN(s->bytes_per_s, limit);
+    }
+}
+
+/* The pages found dirty, per second since the sync before. */
+static void show_dirty_rate(MigSource *s, uint64_t pages)
+{
+    int64_t now = clock_monotonic_ns();
+
+    if (s->sync_ns != 0 && now > s->sync_ns) {
+        LOCK_GUARD(&s->m->lock);
+        s->m->show.dirty_pages_per_s =
+            (double)pages * NS_PER_S / (now - s->sync_ns);
+    }
+    s->sync_ns = now;
+}
+
+static ConvergeAction decide(MigSource *s, uint64_t pages)
+{
+    ConvergeInput in = {
+        .pending_bytes = pages * RAM_PAGE_SIZE,
+        .last_pending_bytes = s->last_pending,
+        .bytes_per_s = s->bytes_per_s,
+        .fixed_ns = s->fixed_ns,
+        .limit_ns = mig_downtime_limit_ns(s->m),
+        .settled = s->settled,
+    };
+    ConvergeAction action = converge_decide(&in);
+
+    if (in.fixed_ns + converge_transfer_ns(in.pending_bytes, in.bytes_per_s) <=
+        in.limit_ns) {
+        s->settled++;
+    }
+    s->last_pending = in.pending_bytes;
+    return action;
+}
+
+static bool source_pass(MigSource *s, GError **errp)
+{
+    RamSendStats st;
+
+    ram_send_get_stats(s->ram, &st);
+    if (mig_caps_has(s->cfg->caps, MIGRATION_CAPABILITY_EVENTS)) {
+        VM_LOCK_GUARD();
+        s->m->hooks->event_pass(s->vm, st.syncs);
+    }
+    pass_begin(s);
+    if (!ram_send_pass(s->ram, errp)) {
+        return false;
+    }
+    pass_end(s);
+    mig_source_show(s);
+    return true;
+}
+
+/* A switch-over that did not fit; the guest runs again, log and all. */
+static bool source_retry(MigSource *s, GError **errp)
+{
+    {
+        VM_LOCK_GUARD();
+        mig_set_status(s->m, MIGRATION_STATUS_ACTIVE);
+    }
+    s->settled = 0;
+    s->last_pending = 0;
+    return s->log_on || log_start(s, errp);
+}
+
+static bool source_iterate(MigSource *s, GError **errp)
+{
+    uint64_t pages = ram_send_sync(s->ram, false);
+
+    for (;;) {
+        if (!check_cancel(s, errp) || !source_pass(s, errp)) {
+            return false;
+        }
+        pages = ram_send_sync(s->ram, false);
+        show_dirty_rate(s, pages);
+        if (runstate_is_running(s->vm) &&
+            decide(s, pages) == CONVERGE_ITERATE) {
+            continue;
+        }
+        switch (mig_source_switch(s, errp)) {
+        case SWITCH_DONE:
+            return true;
+        case SWITCH_FAILED:
+            return false;
+        case SWITCH_RETRY:
+            break;
+        }
+        if (!source_retry(s, errp)) {
+            return false;
+        }
+    }
+}
+
+/* The destination may have said why it gave up before our write failed. */
+static void source_failed(MigSource *s, GError *err)
+{
+    Migration *m = s->m;
+    bool cancelled = mig_cancel_asked(m);
+
+    VM_LOCK_GUARD();
+    if (cancelled) {
+        g_clear_error(&err);
+        mig_set_status(m, MIGRATION_STATUS_CANCELLED);
+        return;
+    }
+    mig_set_error(m, err);
+    mig_set_status(m, MIGRATION_STATUS_FAILED);
+}
+
+static void source_completed(MigSource *s)
+{
+    Migration *m = s->m;
+
+    mig_source_show(s);
+    lock_acquire(&m->lock);
+    m->show.progress = 100;
+    m->show.end_ns = clock_monotonic_ns();
+    lock_release(&m->lock);
+    VM_LOCK_GUARD();
+    mig_set_status(m, MIGRATION_STATUS_COMPLETED);
+}
+
+static void source_fini(MigSource *s)
+{
+    Migration *m = s->m;
+
+    ram_send_free(s->ram);
+    stream_out_free(s->out);
+    lock_acquire(&m->lock);
+    g_clear_pointer(&m->ch, io_channel_unref);
+    lock_release(&m->lock);
+    io_channel_unref(s->ch);
+}
+
+void *mig_source_thread(void *opaque)
+{
+    Migration *m = opaque;
+    MigSource s = { .m = m, .vm = m->vm, .cfg = &m->cfg };
+    GError *err = NULL;
+    bool ok = mig_source_connect(&s, &err) && source_setup(&s, &err) &&
+              source_iterate(&s, &err);
+
+    if (!ok) {
+        mig_source_explain(&s, &err);
+        lock_acquire(&m->lock);
+        m->show.end_ns = clock_monotonic_ns();
+        lock_release(&m->lock);
+    }
+    /* Completed first: the tear-down of the log has time. */
+    if (ok) {
+        source_completed(&s);
+    }
+    mig_source_log_stop(&s);
+    if (!ok) {
+        source_failed(&s, err);
+    }
+    source_fini(&s);
+    mig_thread_done(m);
+    return NULL;
+}

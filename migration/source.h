@@ -1,0 +1,74 @@
+/*
+ * One outgoing migration: the thread's state, shared by its phases.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef MIGRATION_SOURCE_H
+#define MIGRATION_SOURCE_H
+
+#include "migration/migration-priv.h"
+
+typedef struct MigSource {
+    Migration *m;
+    Vm *vm;
+    const MigConfig *cfg;
+    IoChannel *ch;
+    StreamOut *out;
+    RamSend *ram;
+    uint64_t features; /* WIRE_F_* in use */
+    bool return_path;
+    bool log_on;        /* the dirty log runs: to be torn down */
+    bool stopped;       /* this migration stopped the guest */
+    bool was_running;   /* it ran before that */
+    RunState old_state; /* the run state before that */
+    bool handed_over;   /* RUN was said: the guest is not ours any more */
+    uint32_t attempt;   /* of the switch-over */
+
+    /* Bandwidth limit: bytes put in the present slice. */
+    int64_t slice_ns;
+    uint64_t slice_start_bytes;
+
+    /* Convergence. */
+    uint64_t bytes_per_s; /* measured while sending without a pause */
+    uint64_t pass_bytes, last_pending;
+    int64_t pass_start_ns, pass_paused_ns, sync_ns;
+    int64_t fixed_ns; /* switch-over without RAM: rehearsed, then measured */
+    unsigned settled;
+    int64_t stop_ns; /* CLOCK_MONOTONIC when the guest was stopped */
+    uint64_t stop_bytes;
+} MigSource;
+
+/* True if the capability was on when the migration began. */
+#define MIG_HAS(s_, cap_) \
+    mig_caps_has((s_)->cfg->caps, MIGRATION_CAPABILITY_##cap_)
+
+/* Connects and makes the stream (source-connect.c). */
+bool mig_source_connect(MigSource *s, GError **errp);
+/*
+ * After a failure: if the destination has said why it gave up, that is the
+ * reason, rather than that our next write failed.
+ */
+void mig_source_explain(MigSource *s, GError **err);
+/* Asks the destination what it knows beyond the plain stream. */
+bool mig_source_greet(MigSource *s, GError **errp);
+
+typedef enum SwitchResult {
+    SWITCH_DONE,
+    SWITCH_RETRY, /* did not fit the limit: the guest runs here again */
+    SWITCH_FAILED,
+} SwitchResult;
+
+/* Rehearses the device state: what the switch-over will cost. */
+bool mig_source_rehearse(MigSource *s, GError **errp);
+/* Stops the guest and hands it over (source-switch.c). */
+SwitchResult mig_source_switch(MigSource *s, GError **errp);
+/* Resumes the guest here after a switch-over that did not happen. */
+void mig_source_resume(MigSource *s);
+/* Dirty log off, if it is on.  Takes vm_lock. */
+void mig_source_log_stop(MigSource *s);
+/* Refreshes what queries show. */
+void mig_source_show(MigSource *s);
+/* Adds the time since *since_ns to a step's figure; moves *since_ns on. */
+void mig_source_step(MigSource *s, DowntimeStep step, int64_t *since_ns);
+
+#endif
