@@ -430,7 +430,7 @@ void address_space_unmap(AddressSpace *as, void *host, uint64_t len,
     RamBlock *rb;
     uint64_t off;
 
-    if (!is_write || !host || !ram_dirty_enabled(ram)) {
+    if (!is_write || !host || !len) {
         return;
     }
     RCU_READ_GUARD();
