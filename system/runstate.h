@@ -26,7 +26,13 @@ typedef struct RunStateListener {
 
 RunState runstate_get(struct Vm *vm);
 bool runstate_is_running(struct Vm *vm);
-/* An impossible transition is a programming error, except from a stream. */
+/* INTERNAL_ERROR and SHUTDOWN are left by a reset only: `cont` refuses. */
+bool runstate_needs_reset(struct Vm *vm);
+bool runstate_may_change(RunState from, RunState to);
+/*
+ * An impossible transition is a programming error, and logged; what comes
+ * from a stream is checked with runstate_may_change() before.
+ */
 void runstate_set(struct Vm *vm, RunState state);
 void runstate_add_listener(struct Vm *vm, RunStateListener *l);
 void runstate_del_listener(struct Vm *vm, RunStateListener *l);
@@ -42,13 +48,21 @@ void vm_start(struct Vm *vm);
  * vm_lock held (dropped while waiting for vCPUs).  0 or -errno of the drain.
  */
 int vm_stop(struct Vm *vm, RunState state);
+/*
+ * The same, and the state becomes `state` also if the guest stood already
+ * (migration: FINISH_MIGRATE, whatever it was).
+ */
+int vm_stop_force(struct Vm *vm, RunState state);
 /* From a vCPU thread: asks the main thread to stop with that state. */
 void vm_stop_request(struct Vm *vm, RunState state);
 
-/* Requests, any thread; the main thread acts on them. */
+/*
+ * Requests, any thread; the main thread acts on them.  While a migration has
+ * the guest stopped, all but the user's own end of the program wait.
+ */
 void vm_request_reset(struct Vm *vm, ShutdownCause cause);
 void vm_request_shutdown(struct Vm *vm, ShutdownCause cause);
-/* Like shutdown by the guest, and the program's exit status is `status`. */
+/* Ends the program with that status: no event, whatever no_shutdown says. */
 void vm_request_exit(struct Vm *vm, int status);
 void vm_request_powerdown(struct Vm *vm);
 void vm_request_suspend(struct Vm *vm);

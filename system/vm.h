@@ -44,11 +44,13 @@ typedef struct Vm {
     unsigned requests;    /* atomic; VmRequest bits, see runstate.c */
     int reset_cause;      /* ShutdownCause of the pending request */
     int shutdown_cause;
-    int stop_state;   /* RunState of the pending stop request */
-    int exit_status;  /* of the program */
-    bool autostart;   /* no -S */
-    bool no_shutdown; /* -no-shutdown, set-action */
-    bool no_reboot;   /* -no-reboot, set-action */
+    int stop_state;    /* RunState of the pending stop request */
+    int exit_status;   /* of the program */
+    unsigned stopping; /* threads that wait for the vCPUs to pause */
+    bool quitting;     /* the main loop is to end */
+    bool autostart;    /* no -S */
+    bool no_shutdown;  /* -no-shutdown, set-action */
+    bool no_reboot;    /* -no-reboot, set-action */
     GMainLoop *loop;
     GSource *request_source; /* wakes the main thread for `requests` */
 
@@ -91,6 +93,13 @@ typedef struct VmHooks {
 /* A VM with empty memory, clocks and object tree. */
 Vm *vm_new(const VmHooks *hooks);
 void vm_free(Vm *vm);
+/* The VM whose tree the object is in; NULL for an orphan. */
+Vm *vm_of_object(Object *obj);
+/*
+ * From now on SIGINT, SIGHUP and SIGTERM are printed and shut the VM down,
+ * whatever no_shutdown says.  Once per process.
+ */
+bool vm_catch_signals(Vm *vm, GError **errp);
 /* Runs the main loop until the program is to end; returns its status. */
 int vm_run_main_loop(Vm *vm);
 void vm_add_reset_handler(Vm *vm, void (*fn)(void *), void *opaque);

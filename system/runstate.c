@@ -1,0 +1,386 @@
+/*
+ * The run state: transitions, starting and stopping the guest, and the
+ * requests that the main thread carries out.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "system/runstate.h"
+
+#include "system/vm-priv.h"
+#include "util/log.h"
+#include "util/trace.h"
+
+/* Bits of Vm.requests. */
+enum {
+    REQUEST_EXIT = 1 << 0,
+    REQUEST_SHUTDOWN = 1 << 1,
+    REQUEST_RESET = 1 << 2,
+    REQUEST_SUSPEND = 1 << 3,
+    REQUEST_WAKEUP = 1 << 4,
+    REQUEST_POWERDOWN = 1 << 5,
+    REQUEST_STOP = 1 << 6,
+};
+
+#define TO(state) (1U << RUN_STATE_##state)
+
+/* Where a guest that stands for an outside reason may go from there. */
+#define TO_ANY_STOPPED                                                       \
+    (TO(DEBUG) | TO(INTERNAL_ERROR) | TO(IO_ERROR) | TO(PAUSED) |            \
+     TO(POSTMIGRATE) | TO(PRELAUNCH) | TO(FINISH_MIGRATE) | TO(RESTORE_VM) | \
+     TO(SAVE_VM) | TO(SHUTDOWN) | TO(SUSPENDED) | TO(WATCHDOG) |             \
+     TO(GUEST_PANICKED) | TO(COLO))
+
+/* The states that may follow each state. */
+static const unsigned transitions[RUN_STATE__MAX] = {
+    [RUN_STATE_DEBUG] = TO(RUNNING) | TO(FINISH_MIGRATE) | TO(PRELAUNCH) |
+                        TO(PAUSED) | TO(SAVE_VM) | TO(RESTORE_VM),
+    /* The state of the other side arrives in the stream. */
+    [RUN_STATE_INMIGRATE] = TO(RUNNING) | TO_ANY_STOPPED,
+    [RUN_STATE_INTERNAL_ERROR] = TO(PAUSED) | TO(FINISH_MIGRATE) |
+                                 TO(PRELAUNCH) | TO(SAVE_VM) | TO(RESTORE_VM),
+    [RUN_STATE_IO_ERROR] = TO(RUNNING) | TO(FINISH_MIGRATE) | TO(PRELAUNCH) |
+                           TO(PAUSED) | TO(SAVE_VM) | TO(RESTORE_VM),
+    [RUN_STATE_PAUSED] = TO(RUNNING) | TO_ANY_STOPPED,
+    [RUN_STATE_POSTMIGRATE] = TO(RUNNING) | TO(PAUSED) | TO(FINISH_MIGRATE) |
+                              TO(PRELAUNCH) | TO(SAVE_VM) | TO(RESTORE_VM),
+    [RUN_STATE_PRELAUNCH] = TO(RUNNING) | TO(INMIGRATE) | TO_ANY_STOPPED,
+    /* Back to what it was when a migration fails. */
+    [RUN_STATE_FINISH_MIGRATE] = TO(RUNNING) | TO_ANY_STOPPED,
+    [RUN_STATE_RESTORE_VM] = TO(RUNNING) | TO_ANY_STOPPED,
+    [RUN_STATE_RUNNING] = TO_ANY_STOPPED,
+    [RUN_STATE_SAVE_VM] = TO(RUNNING) | TO_ANY_STOPPED,
+    [RUN_STATE_SHUTDOWN] = TO(PAUSED) | TO(FINISH_MIGRATE) | TO(PRELAUNCH) |
+                           TO(SAVE_VM) | TO(RESTORE_VM),
+    [RUN_STATE_SUSPENDED] = TO(RUNNING) | TO(PAUSED) | TO(FINISH_MIGRATE) |
+                            TO(PRELAUNCH) | TO(SAVE_VM) | TO(RESTORE_VM) |
+                            TO(SHUTDOWN),
+    [RUN_STATE_WATCHDOG] = TO(RUNNING) | TO(FINISH_MIGRATE) | TO(PRELAUNCH) |
+                           TO(PAUSED) | TO(SAVE_VM) | TO(RESTORE_VM),
+    [RUN_STATE_GUEST_PANICKED] = TO(RUNNING) | TO(FINISH_MIGRATE) |
+                                 TO(PRELAUNCH) | TO(PAUSED) | TO(SAVE_VM) |
+                                 TO(RESTORE_VM) | TO(SHUTDOWN),
+    [RUN_STATE_COLO] = TO(RUNNING) | TO(PRELAUNCH) | TO(FINISH_MIGRATE),
+};
+
+bool runstate_may_change(RunState from, RunState to)
+{
+    return from == to || (transitions[from] & (1U << to));
+}
+
+RunState runstate_get(Vm *vm)
+{
+    return vm->run_state;
+}
+
+bool runstate_is_running(Vm *vm)
+{
+    return vm->run_state == RUN_STATE_RUNNING;
+}
+
+bool runstate_needs_reset(Vm *vm)
+{
+    return vm->run_state == RUN_STATE_INTERNAL_ERROR ||
+           vm->run_state == RUN_STATE_SHUTDOWN;
+}
+
+void runstate_set(Vm *vm, RunState state)
+{
+    if (!runstate_may_change(vm->run_state, state)) {
+        /* A bug, but no reason to take the guest down. */
+        log_error("invalid run state transition: '%s' -> '%s'",
+                  run_state_str(vm->run_state), run_state_str(state));
+    }
+    TRACE(runstate_set, "%s -> %s", run_state_str(vm->run_state),
+          run_state_str(state));
+    vm->run_state = state;
+    /* Requests may have waited for the end of a migration. */
+    vm_wake_main();
+}
+
+void runstate_add_listener(Vm *vm, RunStateListener *l)
+{
+    GList *at = vm->run_listeners.head;
+
+    while (at &&
+           container_of(at, RunStateListener, link)->priority <= l->priority) {
+        at = at->next;
+    }
+    l->link.data = l;
+    g_queue_insert_before_link(&vm->run_listeners, at, &l->link);
+}
+
+void runstate_del_listener(Vm *vm, RunStateListener *l)
+{
+    if (l->link.data) {
+        g_queue_unlink(&vm->run_listeners, &l->link);
+        l->link.data = NULL;
+    }
+}
+
+/* One round; a callback may take its own listener off the list. */
+static void tell_round(Vm *vm, bool running, bool second)
+{
+    GQueue *q = &vm->run_listeners;
+    GList *at = running ? q->head : q->tail;
+
+    while (at) {
+        RunStateListener *l = container_of(at, RunStateListener, link);
+        GList *next = running ? at->next : at->prev;
+
+        if (second && l->prepare) {
+            l->prepare(l, running, vm->run_state);
+        } else if (!second && l->changed) {
+            l->changed(l, running, vm->run_state);
+        }
+        at = next;
+    }
+}
+
+static void tell_listeners(Vm *vm, bool running)
+{
+    tell_round(vm, running, false);
+    tell_round(vm, running, true);
+}
+
+static bool start_guest(Vm *vm)
+{
+    if (runstate_is_running(vm)) {
+        return false;
+    }
+    clocks_enable_virtual(vm->clocks, true);
+    runstate_set(vm, RUN_STATE_RUNNING);
+    tell_listeners(vm, true);
+    vm->hooks->vcpus_resume(vm);
+    return true;
+}
+
+/* False: it didn't run, or another thread was first. */
+static bool stop_guest(Vm *vm, RunState state)
+{
+    if (!runstate_is_running(vm)) {
+        return false;
+    }
+    vm->stopping++;
+    vm->hooks->vcpus_pause(vm); /* drops vm_lock while it waits */
+    vm->stopping--;
+    if (!runstate_is_running(vm)) {
+        return false;
+    }
+    clocks_enable_virtual(vm->clocks, false);
+    runstate_set(vm, state);
+    tell_listeners(vm, false);
+    return true;
+}
+
+void vm_start(Vm *vm)
+{
+    if (start_guest(vm)) {
+        vm->hooks->event_resume(vm);
+    }
+}
+
+int vm_stop(Vm *vm, RunState state)
+{
+    bool stopped = stop_guest(vm, state);
+    int ret = vm->hooks->block_drain(vm);
+
+    if (stopped) {
+        vm->hooks->event_stop(vm);
+    }
+    return ret;
+}
+
+int vm_stop_force(Vm *vm, RunState state)
+{
+    int ret = vm_stop(vm, state);
+
+    if (vm->run_state != state) {
+        runstate_set(vm, state);
+    }
+    return ret;
+}
+
+/* Requests. */
+
+static void post(Vm *vm, unsigned request)
+{
+    __atomic_fetch_or(&vm->requests, request, __ATOMIC_SEQ_CST);
+    vm_wake_main();
+}
+
+static bool take(Vm *vm, unsigned request)
+{
+    return __atomic_fetch_and(&vm->requests, ~request, __ATOMIC_SEQ_CST) &
+           request;
+}
+
+static bool cause_is_guest(ShutdownCause cause)
+{
+    return cause == SHUTDOWN_CAUSE_GUEST_SHUTDOWN ||
+           cause == SHUTDOWN_CAUSE_GUEST_RESET ||
+           cause == SHUTDOWN_CAUSE_GUEST_PANIC;
+}
+
+/* -no-shutdown keeps a guest's end from ending the program, not the user's. */
+static bool cause_is_final(ShutdownCause cause)
+{
+    return cause == SHUTDOWN_CAUSE_HOST_QMP_QUIT ||
+           cause == SHUTDOWN_CAUSE_HOST_SIGNAL ||
+           cause == SHUTDOWN_CAUSE_HOST_UI;
+}
+
+void vm_stop_request(Vm *vm, RunState state)
+{
+    __atomic_store_n(&vm->stop_state, (int)state, __ATOMIC_RELAXED);
+    post(vm, REQUEST_STOP);
+}
+
+void vm_request_shutdown(Vm *vm, ShutdownCause cause)
+{
+    ShutdownCause old = __atomic_load_n(&vm->shutdown_cause, __ATOMIC_RELAXED);
+
+    /* The user's own wish is not undone by what the guest asks meanwhile. */
+    if (!cause_is_final(old)) {
+        __atomic_store_n(&vm->shutdown_cause, (int)cause, __ATOMIC_RELAXED);
+    }
+    post(vm, REQUEST_SHUTDOWN);
+}
+
+void vm_request_reset(Vm *vm, ShutdownCause cause)
+{
+    bool inner = cause == SHUTDOWN_CAUSE_SUBSYSTEM_RESET ||
+                 cause == SHUTDOWN_CAUSE_SNAPSHOT_LOAD;
+
+    if (vm->no_reboot && !inner) {
+        vm_request_shutdown(vm, cause);
+        return;
+    }
+    __atomic_store_n(&vm->reset_cause, (int)cause, __ATOMIC_RELAXED);
+    post(vm, REQUEST_RESET);
+}
+
+void vm_request_exit(Vm *vm, int status)
+{
+    __atomic_store_n(&vm->exit_status, status, __ATOMIC_RELAXED);
+    post(vm, REQUEST_EXIT);
+}
+
+void vm_request_powerdown(Vm *vm)
+{
+    post(vm, REQUEST_POWERDOWN);
+}
+
+void vm_request_suspend(Vm *vm)
+{
+    post(vm, REQUEST_SUSPEND);
+}
+
+void vm_request_wakeup(Vm *vm)
+{
+    post(vm, REQUEST_WAKEUP);
+}
+
+static void do_shutdown(Vm *vm)
+{
+    ShutdownCause cause =
+        __atomic_load_n(&vm->shutdown_cause, __ATOMIC_RELAXED);
+
+    vm->hooks->event_shutdown(vm, cause_is_guest(cause), cause);
+    if (vm->no_shutdown && !cause_is_final(cause)) {
+        vm_stop(vm, RUN_STATE_SHUTDOWN);
+    } else {
+        vm_quit(vm);
+    }
+}
+
+static void do_reset(Vm *vm)
+{
+    ShutdownCause cause = __atomic_load_n(&vm->reset_cause, __ATOMIC_RELAXED);
+
+    if (runstate_is_running(vm)) {
+        vm->hooks->vcpus_pause(vm); /* drops vm_lock while it waits */
+    }
+    vm->hooks->machine_reset(vm, cause);
+    if (cause != SHUTDOWN_CAUSE_SUBSYSTEM_RESET) {
+        vm->hooks->event_reset(vm, cause_is_guest(cause), cause);
+    }
+    if (runstate_is_running(vm)) {
+        if (!vm->stopping) {
+            vm->hooks->vcpus_resume(vm);
+        }
+    } else if (vm->run_state != RUN_STATE_INMIGRATE) {
+        runstate_set(vm, RUN_STATE_PRELAUNCH);
+    }
+}
+
+static void do_suspend(Vm *vm)
+{
+    if (stop_guest(vm, RUN_STATE_SUSPENDED)) {
+        vm->hooks->event_suspend(vm);
+    }
+}
+
+static void do_wakeup(Vm *vm)
+{
+    if (vm->run_state == RUN_STATE_SUSPENDED) {
+        vm->hooks->wakeup(vm);
+        start_guest(vm);
+        vm->hooks->event_wakeup(vm);
+    }
+}
+
+static void do_powerdown(Vm *vm)
+{
+    vm->hooks->event_powerdown(vm);
+    vm->hooks->powerdown(vm);
+}
+
+/*
+ * Between the stop and the end of a migration, the guest's state belongs to
+ * the migration: what would change it waits.
+ */
+static unsigned requests_allowed(Vm *vm)
+{
+    unsigned all = ~0U;
+
+    if (vm->run_state == RUN_STATE_FINISH_MIGRATE ||
+        vm->run_state == RUN_STATE_SAVE_VM) {
+        all &= ~(REQUEST_RESET | REQUEST_SUSPEND | REQUEST_WAKEUP |
+                 REQUEST_POWERDOWN);
+        if (!cause_is_final(
+                __atomic_load_n(&vm->shutdown_cause, __ATOMIC_RELAXED))) {
+            all &= ~REQUEST_SHUTDOWN;
+        }
+    }
+    return all;
+}
+
+bool vm_requests_pending(Vm *vm)
+{
+    return __atomic_load_n(&vm->requests, __ATOMIC_SEQ_CST) &
+           requests_allowed(vm);
+}
+
+void vm_requests_run(Vm *vm)
+{
+    static const struct {
+        unsigned request;
+        void (*run)(Vm *vm);
+    } steps[] = {
+        { REQUEST_EXIT, vm_quit },         { REQUEST_SUSPEND, do_suspend },
+        { REQUEST_SHUTDOWN, do_shutdown }, { REQUEST_RESET, do_reset },
+        { REQUEST_WAKEUP, do_wakeup },     { REQUEST_POWERDOWN, do_powerdown },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(steps) && !vm->quitting; i++) {
+        if ((steps[i].request & requests_allowed(vm)) &&
+            take(vm, steps[i].request)) {
+            steps[i].run(vm);
+        }
+    }
+    if (!vm->quitting && take(vm, REQUEST_STOP)) {
+        vm_stop(vm, __atomic_load_n(&vm->stop_state, __ATOMIC_RELAXED));
+    }
+}

@@ -1,0 +1,96 @@
+/*
+ * SIGINT, SIGHUP and SIGTERM end the program in good order.
+ *
+ * Handlers and not a signalfd: that needs the signals blocked, and a program
+ * that Godwit starts would inherit that.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include <signal.h>
+
+#include "system/vm.h"
+#include "util/error.h"
+#include "util/event-notifier.h"
+#include "util/log.h"
+
+#include <glib-unix.h>
+
+/*
+ * What the handler leaves behind.  Static, as a handler gets no argument of
+ * ours; written by it, read by the main loop after the notifier.
+ */
+static EventNotifier signal_notifier = EVENT_NOTIFIER_NONE;
+static volatile sig_atomic_t signal_number;
+static volatile sig_atomic_t signal_sender; /* pid; 0: the kernel */
+
+static void on_signal(int signo, siginfo_t *info, void *unused)
+{
+    int err = errno;
+
+    (void)unused;
+    signal_number = signo;
+    signal_sender = info->si_code <= 0 ? info->si_pid : 0;
+    event_notifier_set(&signal_notifier);
+    errno = err;
+}
+
+/* What the sender calls itself: its argv[0]; NULL if it is gone. */
+static char *process_name(pid_t pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/cmdline", (int)pid);
+    char *text = NULL;
+    gsize len;
+
+    if (!g_file_get_contents(path, &text, &len, NULL)) {
+        return NULL;
+    }
+    if (!*text) {
+        g_clear_pointer(&text, g_free);
+    }
+    return text;
+}
+
+static gboolean on_notifier(gint fd, GIOCondition cond, gpointer opaque)
+{
+    int sender = signal_sender;
+
+    (void)fd;
+    (void)cond;
+    if (!event_notifier_test_and_clear(&signal_notifier)) {
+        return G_SOURCE_CONTINUE;
+    }
+    if (sender) {
+        g_autofree char *name = process_name(sender);
+
+        log_error("terminating on signal %d from pid %d (%s)",
+                  (int)signal_number, sender,
+                  name ? name : "<unknown process>");
+    } else {
+        log_error("terminating on signal %d", (int)signal_number);
+    }
+    vm_request_shutdown(opaque, SHUTDOWN_CAUSE_HOST_SIGNAL);
+    return G_SOURCE_CONTINUE;
+}
+
+bool vm_catch_signals(Vm *vm, GError **errp)
+{
+    static const int signals[] = { SIGINT, SIGHUP, SIGTERM };
+    struct sigaction act = { .sa_flags = SA_SIGINFO | SA_RESTART };
+
+    if (!event_notifier_init(&signal_notifier, false, errp)) {
+        return false;
+    }
+    g_unix_fd_add_full(G_PRIORITY_HIGH, event_notifier_fd(&signal_notifier),
+                       G_IO_IN, on_notifier, vm, NULL);
+    act.sa_sigaction = on_signal;
+    sigfillset(&act.sa_mask);
+    for (size_t i = 0; i < G_N_ELEMENTS(signals); i++) {
+        if (sigaction(signals[i], &act, NULL) < 0) {
+            error_setf_errno(errp, errno, "can't catch signal %d", signals[i]);
+            return false;
+        }
+    }
+    return true;
+}
