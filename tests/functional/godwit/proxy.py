@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A bad network: passes a stream on up to some byte, then misbehaves."""
+
+import socket
+import threading
+
+
+class Proxy:
+    """Listens on a port of its own and connects to `target_port`.
+
+    Counts the bytes from the client (the migration source). At byte `at`:
+      cut      both connections are closed
+      reset    both connections are reset
+      stall    nothing more is read or written
+      corrupt  the byte there has its bits inverted; all else passes
+    With at=None everything passes, and `count` tells how much it was.
+    """
+
+    def __init__(self, target_port, action='cut', at=None):
+        self.target_port = target_port
+        self.action = action
+        self.at = at
+        self.count = 0
+        self.acted = threading.Event()
+        self.finished = threading.Event()
+        self._release = threading.Event()
+        self._listener = socket.socket()
+        self._listener.bind(('127.0.0.1', 0))
+        self._listener.listen(8)
+        self.port = self._listener.getsockname()[1]
+        self._socks = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    @property
+    def uri(self):
+        return 'tcp:127.0.0.1:%d' % self.port
+
+    def close(self):
+        self._release.set()
+        for sock in [self._listener, *self._socks]:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            sock.close()
+        self._thread.join(10)
+
+    def _run(self):
+        try:
+            client, _ = self._listener.accept()
+            self._socks.append(client)
+            server = socket.create_connection(('127.0.0.1',
+                                               self.target_port))
+            self._socks.append(server)
+        except OSError:
+            return
+        back = threading.Thread(target=self._back, args=(server, client),
+                                daemon=True)
+        back.start()
+        try:
+            self._forward(client, server)
+        except OSError:
+            pass
+        self.finished.set()
+
+    def _back(self, server, client):
+        """The return path; ends with either connection."""
+        try:
+            while True:
+                data = server.recv(1 << 16)
+                if not data:
+                    break
+                if self.acted.is_set() and self.action == 'stall':
+                    self._release.wait()
+                    return
+                client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        if self.action != 'stall':
+            self._hang_up()
+
+    def _hang_up(self):
+        for sock in self._socks:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def _forward(self, client, server):
+        buf = bytearray(1 << 20)
+        view = memoryview(buf)
+        while True:
+            limit = len(buf)
+            if self.at is not None and not self.acted.is_set():
+                limit = min(limit, self.at - self.count)
+                if limit <= 0:
+                    self._act(client, server)
+                    if self.action != 'corrupt':
+                        return
+                    continue
+            n = client.recv_into(view[:limit])
+            if n == 0:
+                server.shutdown(socket.SHUT_WR)
+                return
+            server.sendall(view[:n])
+            self.count += n
+
+    def _act(self, client, server):
+        if self.action == 'corrupt':
+            byte = client.recv(1)
+            self.acted.set()
+            if byte:
+                server.sendall(bytes([byte[0] ^ 0xff]))
+                self.count += 1
+            return
+        self.acted.set()
+        if self.action == 'stall':
+            self._release.wait()
+            return
+        if self.action == 'reset':
+            for sock in self._socks:
+                # Linger of zero: RST instead of FIN.
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                b'\1\0\0\0\0\0\0\0')
+        self._hang_up()
+        for sock in self._socks:
+            sock.close()

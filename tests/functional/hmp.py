@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The human monitor, and the sequence NFV scripts type into it."""
+
+import re
+
+from godwit.hmp import PROMPT
+from godwit.migration import (check_pattern_goes_on, last_numbers,
+                              start_incoming, start_pattern, wait_drained,
+                              wait_running)
+from godwit.tap import check, check_equal, check_in, free_port, main, test
+
+
+def machine(t, *extra, **kwargs):
+    """A machine with a monitor on a unix socket, spelt the old way."""
+    vm = t.machine('-monitor', 'unix:%s,server,nowait' % t.path('hmp'),
+                   *extra, **kwargs)
+    return vm, t.hmp(t.path('hmp'))
+
+
+@test()
+def banner_and_prompt(t):
+    _, hmp = machine(t, '-S')
+    check(re.match(r'QEMU \d+\.\d+\.\d+ monitor', hmp.banner),
+          'banner %r' % hmp.banner)
+
+
+@test()
+def info_commands(t):
+    vm, hmp = machine(t, smp=2)
+    vm.wait_line('^hb ')
+    for line, pattern in (
+            ('info status', r'^VM status: running'),
+            ('info version', r'^\d+\.\d+\.\d+'),
+            ('info cpus', r'CPU #0.*\n.*CPU #1'),
+            ('info registers', r'(?s)RAX=.*CR3=.*EFER='),
+            ('info mtree', r'0000000000000402|00000000fee00000'),
+            ('info qtree', r'isa-debug-exit'),
+            ('info pci', r'Bus +0, device +0, function 0'),
+            ('info kvm', r'kvm support: (enabled|disabled)'),
+            ('info chardev', r'gwser'),
+            ('info migrate_capabilities', r'(?m)^xbzrle: off'),
+            ('info migrate_parameters', r'(?m)^max-bandwidth: \d+'),
+            ('info migrate', r''),
+            ('info block', r'')):
+        out = hmp.cmd(line)
+        check(re.search(pattern, out), '%s: %r' % (line, out))
+        check('unknown command' not in out, '%s: %r' % (line, out))
+
+
+@test()
+def help_lists_and_explains(t):
+    _, hmp = machine(t, '-S')
+    out = hmp.cmd('help')
+    for name in ('info', 'migrate', 'stop', 'cont', 'quit', 'system_reset',
+                 'xp'):
+        check(re.search(r'(?m)^%s\b' % name, out), 'no %s in help' % name)
+    check_in('-d', hmp.cmd('help migrate'), 'help migrate')
+
+
+@test()
+def unknown_and_wrong(t):
+    _, hmp = machine(t, '-S')
+    check_equal(hmp.cmd('no-such-command a b'),
+                "unknown command: 'no-such-command'\n", 'answer')
+    check_in('no-such', hmp.cmd('info no-such'), 'answer')
+    for line in ('migrate', 'migrate_set_parameter no-such 1',
+                 'migrate_set_parameter max-bandwidth nonsense',
+                 'migrate_set_capability no-such on', 'migrate_set_parameter',
+                 'migrate nowhere:1', 'xp /4xb', 'xp /4zz 0', '"', 'x /'):
+        check(hmp.cmd(line).strip(), '%r was accepted in silence' % line)
+    check_equal(hmp.cmd(''), '', 'empty line')
+    check_in('paused', hmp.cmd('info status'), 'info status')
+
+
+@test()
+def long_lines(t):
+    _, hmp = machine(t, '-S')
+    hmp.cmd('x' * 1000)
+    hmp.cmd('x' * 20000)
+    check_in('paused', hmp.cmd('info status'), 'info status')
+
+
+@test()
+def stop_and_cont(t):
+    vm, hmp = machine(t)
+    vm.wait_line('^hb ')
+    hmp.cmd('stop')
+    check_in('VM status: paused', hmp.cmd('info status'), 'info status')
+    vm.qmp.wait_event('STOP')
+    hmp.cmd('cont')
+    vm.qmp.wait_event('RESUME')
+    hmp.cmd('system_reset')
+    vm.qmp.wait_event('RESET')
+    hmp.cmd('system_powerdown')
+    vm.qmp.wait_event('POWERDOWN')
+
+
+@test()
+def examine_memory(t):
+    vm, hmp = machine(t)
+    vm.wait_line('^hb ')
+    # The reset vector of the test guest's ROM: a 16-bit jump.
+    with open(t.host.guest('guest.rom'), 'rb') as f:
+        rom = f.read()
+    out = hmp.cmd('xp /4xb 0xfffffff0')
+    want = ' '.join('0x%02x' % b for b in rom[-16:-12])
+    check_equal(out, '00000000fffffff0: %s\n' % want, 'xp')
+    # The program runs from a copy of the ROM at 1 MiB.
+    out = hmp.cmd('x /2xw 0x100000')
+    want = ' '.join('0x%08x' % int.from_bytes(rom[i:i + 4], 'little')
+                    for i in (0, 4))
+    check_equal(out.strip().lstrip('0'), '100000: ' + want, 'x')
+
+
+@test()
+def quit_command(t):
+    vm, hmp = machine(t, '-S')
+    hmp.send('quit')
+    event = vm.qmp.wait_event('SHUTDOWN')
+    check_equal(event['data']['reason'], 'host-qmp-quit', 'reason')
+    check_equal(vm.wait_end(), 0, 'exit status')
+
+
+@test()
+def capability_and_parameter(t):
+    _, hmp = machine(t, '-S')
+    check_equal(hmp.cmd('migrate_set_capability xbzrle on'), '', 'answer')
+    check_in('xbzrle: on', hmp.cmd('info migrate_capabilities'), 'answer')
+    check_equal(hmp.cmd('migrate_set_parameter max-bandwidth 10M'), '',
+                'answer')
+    check_in('max-bandwidth: 10485760',
+             hmp.cmd('info migrate_parameters'), 'answer')
+    check_equal(hmp.cmd('migrate_set_parameter downtime-limit 10'), '',
+                'answer')
+    check_in('downtime-limit: 10 ', hmp.cmd('info migrate_parameters'),
+             'answer')
+
+
+@test()
+def migrate_blocks_without_d(t):
+    """Without -d the prompt comes back when the migration is over."""
+    src = start_pattern(t, '-monitor',
+                        'unix:%s,server,nowait' % t.path('hmp'))
+    hmp = t.hmp(t.path('hmp'))
+    uri = 'tcp:127.0.0.1:%d' % free_port()
+    dst = start_incoming(t, src, uri)
+    hmp.cmd('migrate ' + uri)
+    check_in('Migration status: completed', hmp.cmd('info migrate'), 'status')
+    wait_running(dst)
+
+
+@test()
+def migrate_to_nowhere(t):
+    vm, hmp = machine(t)
+    vm.wait_line('^hb ')
+    hmp.cmd('migrate -d tcp:127.0.0.1:1')
+    t.reactor.poll(
+        lambda: 'Migration status: failed' in hmp.cmd('info migrate'),
+        'failed migration')
+    check_in('running', hmp.cmd('info status'), 'info status')
+    mark = vm.mark()
+    vm.wait_line('^hb ', mark)
+
+
+@test()
+def migrate_cancel(t):
+    src = start_pattern(t, '-monitor',
+                        'unix:%s,server,nowait' % t.path('hmp'))
+    hmp = t.hmp(t.path('hmp'))
+    uri = 'tcp:127.0.0.1:%d' % free_port()
+    dst = start_incoming(t, src, uri)
+    hmp.cmd('migrate_set_parameter max-bandwidth 1M')
+    hmp.cmd('migrate -d ' + uri)
+    t.reactor.poll(
+        lambda: 'Migration status: active' in hmp.cmd('info migrate'),
+        'active migration')
+    hmp.cmd('migrate_cancel')
+    t.reactor.poll(
+        lambda: 'Migration status: cancelled' in hmp.cmd('info migrate'),
+        'cancelled migration')
+    check_equal(dst.wait_end(), 1, 'exit status of the destination')
+    check_pattern_goes_on(src, last_numbers(src))
+
+
+@test()
+def incoming_defer(t):
+    src = start_pattern(t)
+    dst = start_incoming(t, src, 'defer', '-monitor',
+                         'unix:%s,server,nowait' % t.path('hmp'))
+    hmp = t.hmp(t.path('hmp'))
+    uri = 'unix:' + t.path('mig')
+    check_in('inmigrate', hmp.cmd('info status'), 'info status')
+    check_equal(hmp.cmd('migrate_incoming ' + uri), '', 'answer')
+    src.qmp.cmd('migrate', uri=uri)
+    wait_running(dst)
+
+
+@test(godwit_only='the peer has dropped migrate_set_speed')
+def opnfv_sequence(t):
+    """What OPNFV's own live migration test types over nc -U."""
+    src = start_pattern(t, '-monitor',
+                        'unix:%s,server,nowait' % t.path('hmp'), mem=128)
+    port = free_port()
+    dst = start_incoming(t, src, 'tcp:0:%d' % port)
+    before = last_numbers(src)
+    hmp = t.hmp(t.path('hmp'))
+    check_equal(hmp.cmd('migrate_set_speed 0'), '', 'answer')
+    check_equal(hmp.cmd('migrate_set_downtime 10'), '', 'answer')
+    check_in('downtime-limit: 10000 ', hmp.cmd('info migrate_parameters'),
+             'seconds, not milliseconds')
+    check_equal(hmp.cmd('migrate -d tcp:127.0.0.1:%d' % port), '', 'answer')
+    t.reactor.poll(
+        lambda: 'Migration status: completed' in hmp.cmd('info migrate'),
+        'completed migration')
+    out = hmp.cmd('info migrate')
+    for pattern in (r'total time: \d+ ms', r'downtime: \d+ ms',
+                    r'transferred ram: \d+ kbytes', r'total ram: \d+ kbytes'):
+        check(re.search(pattern, out), '%s in %r' % (pattern, out))
+    wait_running(dst)
+    wait_drained(src)
+    dst.serial.adopt(src.serial)
+    check_pattern_goes_on(dst, before)
+
+
+@test()
+def prompt_survives_anything(t):
+    _, hmp = machine(t, '-S')
+    hmp.sock.setblocking(True)
+    hmp.sock.sendall(bytes(range(32, 256)) * 20 + b'\n')
+    hmp.sock.sendall(b'\x15\n')
+    hmp.sock.setblocking(False)
+    # The second line, emptied by ^U, gives a prompt of its own.
+    text = ''
+    while text.count(PROMPT) < 2:
+        t.reactor.wait(hmp.at_prompt, 'prompt')
+        text += hmp.take()
+    check_in('paused', hmp.cmd('info status'), 'info status')
+
+
+if __name__ == '__main__':
+    main()
