@@ -78,6 +78,7 @@ struct Accel {
     bool sync_on_pause;
     Cond vcpu_cond;    /* with vm_lock; a vCPU started, paused, did work */
     unsigned npausing; /* vm_lock; threads inside vcpus_pause() */
+    unsigned nrunning; /* atomic; vCPUs that are not stopped */
 };
 
 extern const AccelType *const accel_table[]; /* ends with NULL */

@@ -54,19 +54,6 @@ Vcpu *vcpu_current(void)
     return vcpu_self;
 }
 
-/* Are all but one (NULL: all) paused? */
-static bool vcpus_paused_but(const Vm *vm, const Vcpu *but)
-{
-    unsigned i;
-
-    for (i = 0; i < vm->nvcpus; i++) {
-        if (vm->vcpus[i] != but && !flag_get(&vm->vcpus[i]->stopped)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* Life */
 
 static void vcpu_object_fini(Object *obj)
@@ -431,6 +418,27 @@ static void vcpu_fail(Vcpu *cpu, GError *err)
     vm_stop_request(cpu->vm, RUN_STATE_INTERNAL_ERROR);
 }
 
+/* Of those that stop at the same time, the last one wakes who waits. */
+NO_TSA static void vcpu_set_stopped(Vcpu *cpu)
+{
+    Accel *acc = cpu->vm->accel;
+
+    if (__atomic_exchange_n(&cpu->stopped, true, __ATOMIC_SEQ_CST)) {
+        return;
+    }
+    if (__atomic_sub_fetch(&acc->nrunning, 1, __ATOMIC_SEQ_CST) == 0) {
+        VM_LOCK_GUARD();
+        cond_broadcast(&acc->vcpu_cond);
+    }
+}
+
+static void vcpu_clear_stopped(Vcpu *cpu)
+{
+    if (__atomic_exchange_n(&cpu->stopped, false, __ATOMIC_SEQ_CST)) {
+        __atomic_add_fetch(&cpu->vm->accel->nrunning, 1, __ATOMIC_SEQ_CST);
+    }
+}
+
 /*
  * The vCPU has seen that it is to stop.  Without vm_lock, as those that stop
  * at the same time would queue up for it.
@@ -441,12 +449,7 @@ NO_TSA static void vcpu_enter_pause(Vcpu *cpu)
         /* Whoever wants the state asks again and gets the error, if any. */
         vcpu_get_state(cpu, NULL);
     }
-    flag_set(&cpu->stopped, true);
-    /* Of those that stop now, the last one to get here sees all stopped. */
-    if (vcpus_paused_but(cpu->vm, NULL)) {
-        VM_LOCK_GUARD();
-        cond_broadcast(&cpu->vm->accel->vcpu_cond);
-    }
+    vcpu_set_stopped(cpu);
 }
 
 NO_TSA static void vcpu_take_work(Vcpu *cpu)
@@ -537,8 +540,7 @@ NO_TSA static void vcpu_thread_leave(Vcpu *cpu)
         type->vcpu_fini(cpu);
     }
     cpu->created = false;
-    flag_set(&cpu->stopped, true);
-    cond_broadcast(&cpu->vm->accel->vcpu_cond);
+    vcpu_set_stopped(cpu);
 }
 
 static void *vcpu_thread(void *opaque)
@@ -613,11 +615,21 @@ NO_TSA void vcpu_stop_thread(Vcpu *cpu)
 
 bool vcpus_all_paused(Vm *vm)
 {
-    return vcpus_paused_but(vm, NULL);
+    return vm->accel == NULL ||
+           __atomic_load_n(&vm->accel->nrunning, __ATOMIC_SEQ_CST) == 0;
+}
+
+/* A vCPU's thread that pauses the others doesn't count meanwhile. */
+static void vcpu_count_self(Accel *acc, int delta)
+{
+    if (vcpu_self != NULL && !flag_get(&vcpu_self->stopped)) {
+        __atomic_add_fetch(&acc->nrunning, delta, __ATOMIC_SEQ_CST);
+    }
 }
 
 NO_TSA void vcpus_pause(Vm *vm)
 {
+    Accel *acc = vm->accel;
     unsigned i;
 
     if (vm->nvcpus == 0) {
@@ -633,12 +645,14 @@ NO_TSA void vcpus_pause(Vm *vm)
             vcpu_kick(vm->vcpus[i]);
         }
     }
-    vm->accel->npausing++;
-    while (!vcpus_paused_but(vm, vcpu_self)) {
-        vm_lock_wait(&vm->accel->vcpu_cond);
+    acc->npausing++;
+    vcpu_count_self(acc, -1);
+    while (!vcpus_all_paused(vm)) {
+        vm_lock_wait(&acc->vcpu_cond);
     }
-    if (--vm->accel->npausing == 0) {
-        cond_broadcast(&vm->accel->vcpu_cond);
+    vcpu_count_self(acc, 1);
+    if (--acc->npausing == 0) {
+        cond_broadcast(&acc->vcpu_cond);
     }
 }
 
@@ -656,7 +670,7 @@ NO_TSA void vcpus_resume(Vm *vm)
     for (i = 0; i < vm->nvcpus; i++) {
         /* In this order: a vCPU that sees stop marks itself stopped. */
         flag_set(&vm->vcpus[i]->stop, false);
-        flag_set(&vm->vcpus[i]->stopped, false);
+        vcpu_clear_stopped(vm->vcpus[i]);
         vcpu_kick(vm->vcpus[i]);
     }
 }

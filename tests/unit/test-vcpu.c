@@ -1,0 +1,582 @@
+/*
+ * Unit test: vCPU threads (accel/vcpu.h), with an accelerator that runs no
+ * guest: even vCPUs spin until they are kicked, odd ones block in the kernel
+ * until VCPU_SIG_IPI arrives.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include <poll.h>
+
+#include "accel/accel.h"
+#include "util/error.h"
+
+#define NCPUS 8
+
+typedef struct FakeCpu {
+    unsigned runs; /* atomic */
+    bool in_run;   /* atomic */
+    unsigned gets; /* vCPU's thread, or while it is stopped */
+    unsigned puts;
+    VcpuPutLevel level;
+    pid_t last_tid; /* that read or wrote the state */
+    bool fail_put, fail_init;
+    bool halt; /* atomic; vcpu_run() says HALT */
+} FakeCpu;
+
+/* Recorded instead of being done: no main loop runs here. */
+static unsigned stop_requests;
+
+void vm_stop_request(Vm *vm, RunState state)
+{
+    g_assert_cmpint(state, ==, RUN_STATE_INTERNAL_ERROR);
+    __atomic_add_fetch(&stop_requests, 1, __ATOMIC_SEQ_CST);
+}
+
+static bool get(const bool *p)
+{
+    return __atomic_load_n(p, __ATOMIC_SEQ_CST);
+}
+
+static void set(bool *p, bool v)
+{
+    __atomic_store_n(p, v, __ATOMIC_SEQ_CST);
+}
+
+static FakeCpu *fake(Vcpu *cpu)
+{
+    return cpu->accel_data;
+}
+
+static void block_until_ipi(Vcpu *cpu)
+{
+    sigset_t ipi, none;
+
+    sigemptyset(&none);
+    sigemptyset(&ipi);
+    sigaddset(&ipi, VCPU_SIG_IPI);
+    pthread_sigmask(SIG_BLOCK, &ipi, NULL);
+    while (!get(&cpu->exit_request)) {
+        ppoll(NULL, 0, NULL, &none);
+    }
+    pthread_sigmask(SIG_UNBLOCK, &ipi, NULL);
+}
+
+static VcpuExit fake_run(Vcpu *cpu)
+{
+    FakeCpu *f = fake(cpu);
+
+    g_assert_true(vcpu_current() == cpu);
+    g_assert_false(vm_lock_held());
+    set(&f->in_run, true);
+    __atomic_add_fetch(&f->runs, 1, __ATOMIC_SEQ_CST);
+    if (get(&f->halt)) {
+        set(&f->in_run, false);
+        return VCPU_EXIT_HALT;
+    }
+    if (cpu->index & 1) {
+        block_until_ipi(cpu);
+    } else {
+        while (!get(&cpu->exit_request)) {
+            g_thread_yield();
+        }
+    }
+    set(&f->in_run, false);
+    return VCPU_EXIT_AGAIN;
+}
+
+static bool fake_init(Vcpu *cpu, GError **errp)
+{
+    g_assert_true(vm_lock_held());
+    if (fake(cpu)->fail_init) {
+        error_setf(errp, "no CPU today");
+        return false;
+    }
+    return true;
+}
+
+static bool fake_get(Vcpu *cpu, GError **errp)
+{
+    fake(cpu)->gets++;
+    fake(cpu)->last_tid = gettid();
+    return true;
+}
+
+static bool fake_put(Vcpu *cpu, VcpuPutLevel level, GError **errp)
+{
+    if (fake(cpu)->fail_put) {
+        error_setf(errp, "register 7 refused");
+        return false;
+    }
+    fake(cpu)->puts++;
+    fake(cpu)->level = level;
+    fake(cpu)->last_tid = gettid();
+    return true;
+}
+
+static bool broken_start(Accel *acc, GError **errp)
+{
+    error_setf(errp, "failed to initialize broken: No such file or directory");
+    return false;
+}
+
+static const char *const threads_names[] = { "single", "multi", NULL };
+
+typedef struct FakeAccel {
+    Accel acc;
+    int threads;
+} FakeAccel;
+
+static const Property fake_props[] = {
+    PROP(PROP_ENUM, FakeAccel, threads, "thread", .names = threads_names),
+    PROP_END,
+};
+
+static const AccelType fake_type = {
+    .name = "fake",
+    .size = sizeof(FakeAccel),
+    .props = fake_props,
+    .vcpu_init = fake_init,
+    .vcpu_run = fake_run,
+    .vcpu_get_state = fake_get,
+    .vcpu_put_state = fake_put,
+};
+static const AccelType broken_type = {
+    .name = "broken",
+    .size = sizeof(Accel),
+    .init = broken_start,
+};
+
+const AccelType *const accel_table[] = { &broken_type, &fake_type, NULL };
+
+/* A VM of n vCPUs, all paused; returns with vm_lock held. */
+static Vm *vm_make(unsigned n)
+{
+    Vm *vm = g_new0(Vm, 1);
+
+    vm_lock_acquire();
+    vm->max_vcpus = n;
+    vm->accel = accel_new(vm, &fake_type);
+    for (unsigned i = 0; i < n; i++) {
+        Vcpu *cpu = vcpu_new(vm, i, i, NULL);
+
+        g_assert_nonnull(cpu);
+        cpu->accel_data = g_new0(FakeCpu, 1);
+        g_assert_true(vcpu_start_thread(cpu, NULL));
+        g_assert_true(cpu->created);
+    }
+    return vm;
+}
+
+static void vm_drop(Vm *vm)
+{
+    while (vm->nvcpus > 0) {
+        Vcpu *cpu = vm->vcpus[vm->nvcpus - 1];
+
+        vcpu_stop_thread(cpu);
+        g_free(cpu->accel_data);
+        vcpu_free(cpu);
+    }
+    g_free(vm->vcpus);
+    accel_free(vm->accel);
+    vm_lock_release();
+    g_free(vm);
+}
+
+static void nop(Vcpu *cpu, void *opaque)
+{
+}
+
+static unsigned runs(Vcpu *cpu)
+{
+    return __atomic_load_n(&fake(cpu)->runs, __ATOMIC_SEQ_CST);
+}
+
+/* Until the vCPU has entered vcpu_run() more often than `before`. */
+static void wait_for_run(Vcpu *cpu, unsigned before)
+{
+    vm_lock_release();
+    while (runs(cpu) <= before) {
+        g_thread_yield();
+    }
+    vm_lock_acquire();
+}
+
+static void check_nobody_runs(Vm *vm)
+{
+    g_assert_true(vcpus_all_paused(vm));
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        g_assert_false(get(&fake(vm->vcpus[i])->in_run));
+    }
+}
+
+static void test_pause_resume(void)
+{
+    Vm *vm = vm_make(NCPUS);
+
+    check_nobody_runs(vm);
+    for (unsigned i = 0; i < NCPUS; i++) {
+        g_assert_cmpuint(runs(vm->vcpus[i]), ==, 0);
+    }
+    vcpus_resume(vm);
+    g_assert_false(vcpus_all_paused(vm));
+    for (unsigned i = 0; i < NCPUS; i++) {
+        wait_for_run(vm->vcpus[i], 0);
+    }
+    vcpus_pause(vm);
+    check_nobody_runs(vm);
+    /* Pausing what is paused does nothing. */
+    vcpus_pause(vm);
+    check_nobody_runs(vm);
+    vm_drop(vm);
+}
+
+static void test_storm(void)
+{
+    Vm *vm = vm_make(NCPUS);
+
+    for (unsigned round = 0; round < 300; round++) {
+        unsigned before = runs(vm->vcpus[round % NCPUS]);
+
+        vcpus_resume(vm);
+        if (round % 3 == 0) {
+            wait_for_run(vm->vcpus[round % NCPUS], before);
+        }
+        vcpus_pause(vm);
+        check_nobody_runs(vm);
+    }
+    vm_drop(vm);
+}
+
+static void *pauser(void *opaque)
+{
+    Vm *vm = opaque;
+
+    for (unsigned round = 0; round < 100; round++) {
+        vm_lock_acquire();
+        vcpus_pause(vm);
+        check_nobody_runs(vm);
+        vcpus_resume(vm);
+        vm_lock_release();
+    }
+    return NULL;
+}
+
+/* Main and migration thread both stop and start the guest. */
+static void test_two_pausers(void)
+{
+    Vm *vm = vm_make(4);
+    Thread t[2] = { 0 };
+
+    vcpus_resume(vm);
+    vm_lock_release();
+    for (unsigned i = 0; i < 2; i++) {
+        g_assert_true(thread_create(&t[i], "pauser", pauser, vm, NULL));
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        thread_join(&t[i]);
+    }
+    vm_lock_acquire();
+    vcpus_pause(vm);
+    vm_drop(vm);
+}
+
+/* Work */
+
+static void note_thread(Vcpu *cpu, void *opaque)
+{
+    Vcpu **ret = opaque;
+
+    g_assert_true(vm_lock_held());
+    *ret = vcpu_current();
+}
+
+static void count(Vcpu *cpu, void *opaque)
+{
+    ++*(unsigned *)opaque;
+}
+
+static void test_work(void)
+{
+    Vm *vm = vm_make(2);
+    Vcpu *where = vm->vcpus[1];
+    unsigned n = 0;
+
+    /* Stopped: at once, here. */
+    vcpu_run_on(vm->vcpus[0], note_thread, &where);
+    g_assert_null(where);
+    vcpus_resume(vm);
+    wait_for_run(vm->vcpus[1], 0);
+    vcpu_run_on(vm->vcpus[1], note_thread, &where);
+    g_assert_true(where == vm->vcpus[1]);
+    for (unsigned i = 0; i < 100; i++) {
+        vcpu_run_on_async(vm->vcpus[i & 1], count, &n);
+    }
+    /* In order: when these are done, so are those. */
+    vcpu_run_on(vm->vcpus[0], nop, NULL);
+    vcpu_run_on(vm->vcpus[1], nop, NULL);
+    g_assert_cmpuint(n, ==, 100);
+    vm_drop(vm);
+}
+
+typedef struct Cross {
+    Vcpu *other;
+    unsigned *left; /* vm_lock */
+    Accel *acc;
+} Cross;
+
+static void cross(Vcpu *cpu, void *opaque)
+{
+    Cross *c = opaque;
+
+    vcpu_run_on(c->other, nop, NULL);
+    if (--*c->left == 0) {
+        cond_broadcast(&c->acc->vcpu_cond);
+    }
+}
+
+/* Two vCPUs that wait for each other must not wait for ever. */
+static void test_cross_work(void)
+{
+    Vm *vm = vm_make(2);
+    Cross c[2];
+    unsigned left = 0;
+
+    for (unsigned i = 0; i < 2; i++) {
+        c[i] = (Cross){ vm->vcpus[!i], &left, vm->accel };
+    }
+    vcpus_resume(vm);
+    for (unsigned round = 0; round < 200; round++) {
+        left = 2;
+        vcpu_run_on_async(vm->vcpus[0], cross, &c[0]);
+        vcpu_run_on_async(vm->vcpus[1], cross, &c[1]);
+        while (left > 0) {
+            vm_lock_wait(&vm->accel->vcpu_cond);
+        }
+    }
+    vm_drop(vm);
+}
+
+/* State */
+
+static void test_state_cached(void)
+{
+    Vm *vm = vm_make(1);
+    Vcpu *cpu = vm->vcpus[0];
+
+    g_assert_true(vcpu_sync_state(cpu, NULL));
+    g_assert_true(vcpu_sync_state(cpu, NULL));
+    g_assert_cmpuint(fake(cpu)->gets, ==, 1);
+    vcpu_invalidate_state(cpu);
+    g_assert_true(vcpu_sync_state(cpu, NULL));
+    g_assert_cmpuint(fake(cpu)->gets, ==, 2);
+    /* What was changed is put once, by the highest level asked for. */
+    vcpu_mark_state(cpu, VCPU_PUT_FULL);
+    vcpu_mark_state(cpu, VCPU_PUT_RUNTIME);
+    g_assert_true(vcpu_sync_state(cpu, NULL));
+    g_assert_cmpuint(fake(cpu)->gets, ==, 2);
+    g_assert_true(vcpu_flush_state(cpu, NULL));
+    g_assert_true(vcpu_flush_state(cpu, NULL));
+    g_assert_cmpuint(fake(cpu)->puts, ==, 1);
+    g_assert_cmpint(fake(cpu)->level, ==, VCPU_PUT_FULL);
+    vcpu_mark_state(cpu, VCPU_PUT_RUNTIME);
+    g_assert_true(vcpu_flush_state(cpu, NULL));
+    g_assert_cmpint(fake(cpu)->level, ==, VCPU_PUT_RUNTIME);
+    /* Running makes the copy old. */
+    vcpus_resume(vm);
+    wait_for_run(cpu, 0);
+    vcpus_pause(vm);
+    g_assert_true(vcpu_sync_state(cpu, NULL));
+    g_assert_cmpuint(fake(cpu)->gets, ==, 3);
+    vm_drop(vm);
+}
+
+static void test_state_of_running(void)
+{
+    Vm *vm = vm_make(2);
+
+    vcpus_resume(vm);
+    wait_for_run(vm->vcpus[1], 0);
+    g_assert_true(vcpu_sync_state(vm->vcpus[1], NULL));
+    vcpus_pause(vm);
+    g_assert_cmpuint(fake(vm->vcpus[1])->gets, ==, 1);
+    g_assert_cmpint(fake(vm->vcpus[1])->last_tid, !=, gettid());
+    vm_drop(vm);
+}
+
+static void test_state_in_own_threads(void)
+{
+    Vm *vm = vm_make(NCPUS);
+    unsigned before[NCPUS];
+
+    g_assert_true(vcpus_sync_all(vm, NULL));
+    for (unsigned i = 0; i < NCPUS; i++) {
+        g_assert_cmpuint(fake(vm->vcpus[i])->gets, ==, 1);
+        g_assert_cmpint(fake(vm->vcpus[i])->last_tid, ==,
+                        thread_tid(&vm->vcpus[i]->thread));
+        vcpu_mark_state(vm->vcpus[i], VCPU_PUT_FULL);
+        before[i] = runs(vm->vcpus[i]);
+    }
+    vcpus_resume(vm);
+    for (unsigned i = 0; i < NCPUS; i++) {
+        wait_for_run(vm->vcpus[i], before[i]);
+    }
+    vcpus_pause(vm);
+    for (unsigned i = 0; i < NCPUS; i++) {
+        g_assert_cmpuint(fake(vm->vcpus[i])->puts, ==, 1);
+        g_assert_cmpint(fake(vm->vcpus[i])->last_tid, ==,
+                        thread_tid(&vm->vcpus[i]->thread));
+    }
+    vm_drop(vm);
+}
+
+static void test_sync_on_pause(void)
+{
+    Vm *vm = vm_make(NCPUS);
+
+    vcpus_resume(vm);
+    for (unsigned i = 0; i < NCPUS; i++) {
+        wait_for_run(vm->vcpus[i], 0);
+    }
+    __atomic_store_n(&vm->accel->sync_on_pause, true, __ATOMIC_RELAXED);
+    vcpus_pause(vm);
+    for (unsigned i = 0; i < NCPUS; i++) {
+        g_assert_true(vcpu_sync_state(vm->vcpus[i], NULL));
+        g_assert_cmpuint(fake(vm->vcpus[i])->gets, ==, 1);
+    }
+    vm_drop(vm);
+}
+
+static void test_put_fails(void)
+{
+    g_autoptr(GError) err = NULL;
+    Vm *vm = vm_make(2);
+
+    for (unsigned i = 0; i < 2; i++) {
+        fake(vm->vcpus[i])->fail_put = i == 1;
+        vcpu_mark_state(vm->vcpus[i], VCPU_PUT_FULL);
+    }
+    g_assert_false(vcpus_flush_all(vm, &err));
+    g_assert_cmpstr(err->message, ==, "register 7 refused");
+    g_assert_cmpuint(fake(vm->vcpus[0])->puts, ==, 1);
+    vcpus_resume(vm);
+    vm_lock_release();
+    while (__atomic_load_n(&stop_requests, __ATOMIC_SEQ_CST) == 0) {
+        g_thread_yield();
+    }
+    vm_lock_acquire();
+    vcpus_pause(vm);
+    g_assert_cmpuint(runs(vm->vcpus[1]), ==, 0);
+    vm_drop(vm);
+}
+
+/* Halt, failure to start, limits */
+
+static void test_halt(void)
+{
+    Vm *vm = vm_make(1);
+    Vcpu *cpu = vm->vcpus[0];
+    unsigned before;
+
+    set(&fake(cpu)->halt, true);
+    vcpus_resume(vm);
+    wait_for_run(cpu, 0);
+    before = runs(cpu);
+    vcpu_kick(cpu);
+    wait_for_run(cpu, before);
+    vcpus_pause(vm);
+    check_nobody_runs(vm);
+    vm_drop(vm);
+}
+
+static void test_init_fails(void)
+{
+    g_autoptr(GError) err = NULL, full = NULL;
+    Vm *vm = vm_make(1);
+    Vcpu *cpu;
+
+    g_assert_null(vcpu_new(vm, 1, 1, &full));
+    g_assert_cmpstr(full->message, ==,
+                    "CPU index 1: the machine has room for 1 CPUs");
+    cpu = vm->vcpus[0];
+    vcpu_stop_thread(cpu);
+    fake(cpu)->fail_init = true;
+    g_assert_false(vcpu_start_thread(cpu, &err));
+    g_assert_cmpstr(err->message, ==, "no CPU today");
+    vm_drop(vm);
+}
+
+/* Accelerators */
+
+static void test_accel_fall_back(void)
+{
+    static const char *const names[] = { "broken", "fake", NULL };
+    static const char *const opts[] = { "", "thread=multi", NULL };
+    Vm *vm = g_new0(Vm, 1);
+    Accel *acc = accel_start(vm, names, opts, NULL);
+
+    g_assert_nonnull(acc);
+    g_assert_true(vm->accel == acc);
+    g_assert_true(acc->type == &fake_type);
+    g_assert_cmpint(((FakeAccel *)acc)->threads, ==, 1);
+    accel_free(acc);
+    g_assert_null(vm->accel);
+    g_free(vm);
+}
+
+static void test_accel_errors(void)
+{
+    static const struct {
+        const char *names[3], *opts[3], *message;
+        bool option; /* given as -accel, not in a list */
+    } t[] = {
+        { { NULL }, { NULL }, "no accelerator found", false },
+        { { "foo" }, { "" }, "invalid accelerator foo", false },
+        { { "foo" }, { "" }, "-accel foo: invalid accelerator foo", true },
+        { { "broken", "tcg" },
+          { "", "" },
+          "-accel tcg: accelerator 'tcg' is not available in this build",
+          true },
+        { { "fake", "broken" },
+          { "a=1", "" },
+          "-accel fake,a=1: Property 'fake-accel.a' not found",
+          true },
+        { { "broken" },
+          { "" },
+          "failed to initialize broken: No such file or directory",
+          false },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
+        g_autoptr(GError) err = NULL;
+        Vm *vm = g_new0(Vm, 1);
+
+        g_test_message("case %zu", i);
+        g_assert_null(
+            accel_start(vm, t[i].names, t[i].option ? t[i].opts : NULL, &err));
+        g_assert_cmpstr(err->message, ==, t[i].message);
+        g_assert_null(vm->accel);
+        g_free(vm);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/vcpu/pause-resume", test_pause_resume);
+    g_test_add_func("/vcpu/storm", test_storm);
+    g_test_add_func("/vcpu/two-pausers", test_two_pausers);
+    g_test_add_func("/vcpu/work", test_work);
+    g_test_add_func("/vcpu/cross-work", test_cross_work);
+    g_test_add_func("/vcpu/state-cached", test_state_cached);
+    g_test_add_func("/vcpu/state-of-running", test_state_of_running);
+    g_test_add_func("/vcpu/state-in-own-threads", test_state_in_own_threads);
+    g_test_add_func("/vcpu/sync-on-pause", test_sync_on_pause);
+    g_test_add_func("/vcpu/put-fails", test_put_fails);
+    g_test_add_func("/vcpu/halt", test_halt);
+    g_test_add_func("/vcpu/init-fails", test_init_fails);
+    g_test_add_func("/accel/fall-back", test_accel_fall_back);
+    g_test_add_func("/accel/errors", test_accel_errors);
+    return g_test_run();
+}
