@@ -6,7 +6,13 @@
 #include "util/base.h"
 
 #include "hw/core/device.h"
+#include "hw/isa/isa-devices.h"
 
 const DeviceType *const device_table[] = {
+    /* char */
+    &debugcon_type,
+    &serial_isa_type,
+    /* misc */
+    &debug_exit_type,
     NULL,
 };
