@@ -713,6 +713,17 @@ void json_parser_feed(JsonParser *p, const char *buf, size_t len)
     }
 }
 
+void json_parser_reset(JsonParser *p)
+{
+    parser_drop_value(p);
+    p->lex = LEX_START;
+    p->skipping = false;
+    p->string_failed = false;
+    g_string_truncate(p->text, 0);
+    g_string_truncate(p->str, 0);
+    p->token_len = 0;
+}
+
 void json_parser_end(JsonParser *p)
 {
     bool unfinished;
@@ -723,11 +734,7 @@ void json_parser_end(JsonParser *p)
     unfinished = parser_depth(p) > 0 || p->lex == LEX_STRING ||
                  p->lex == LEX_ESCAPE || p->lex == LEX_HEX;
     unfinished = unfinished && !p->skipping && !p->string_failed;
-    parser_drop_value(p);
-    p->lex = LEX_START;
-    p->skipping = false;
-    p->string_failed = false;
-    g_string_truncate(p->text, 0);
+    json_parser_reset(p);
     if (unfinished) {
         report(p, "JSON parse error, unexpected end of input");
     }

@@ -120,7 +120,7 @@ typedef struct JsonParser JsonParser;
 /*
  * Called for each top-level value (the callee owns v, err is NULL) and for
  * each piece of input that is none (v is NULL, err is borrowed). It must not
- * feed or free the parser.
+ * feed, reset or free the parser.
  */
 typedef void (*JsonParserFn)(void *opaque, JsonValue *v, const GError *err);
 
@@ -140,6 +140,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(JsonParser, json_parser_free)
 void json_parser_feed(JsonParser *p, const char *buf, size_t len);
 /* End of input: finishes a number or word, reports an unfinished value. */
 void json_parser_end(JsonParser *p);
+/* Forgets what is unfinished, and that there was an error. */
+void json_parser_reset(JsonParser *p);
 /* Bytes held for an unfinished value. */
 size_t json_parser_pending(const JsonParser *p);
 

@@ -51,7 +51,8 @@ BAD = [
      "2: struct 'St': bad feature"),
     # Enums.
     ("{ 'enum': 'En', 'data': [] }", "2: enum 'En': 'data' must be a list"),
-    ("{ 'enum': 'En', 'data': [ '*a' ] }", "2: enum 'En': bad value {'name': '*a'}"),
+    ("{ 'enum': 'En', 'data': [ '*a' ] }",
+     "2: enum 'En': bad value {'name': '*a'}"),
     ("{ 'enum': 'En', 'data': [ 'a-b', 'a_b' ] }",
      "2: enum 'En': value 'a_b' clashes with 'a-b'"),
     # Structs.
