@@ -6,12 +6,15 @@
 #include "util/base.h"
 
 #include "hw/core/device.h"
+#include "hw/i386/fw-cfg.h"
 #include "hw/isa/isa-devices.h"
 
 const DeviceType *const device_table[] = {
     /* char */
     &debugcon_type,
     &serial_isa_type,
+    /* i386 */
+    &fw_cfg_io_type,
     /* misc */
     &debug_exit_type,
     NULL,

@@ -48,8 +48,10 @@ void fw_cfg_add_u16(FwCfg *f, uint16_t key, uint16_t v);
 void fw_cfg_add_u32(FwCfg *f, uint16_t key, uint32_t v);
 void fw_cfg_add_u64(FwCfg *f, uint16_t key, uint64_t v);
 void fw_cfg_add_string(FwCfg *f, uint16_t key, const char *s);
+#define FW_CFG_NAME_MAX 55u /* bytes */
+
 /*
- * A named file; names are at most 55 bytes and unique.  `select` is called
+ * A named file; names are at most FW_CFG_NAME_MAX bytes and unique.  `select` is called
  * when the guest selects the item, before it reads (tables that are built
  * late); may be NULL.  `writable`: the guest may write it by DMA.
  */
@@ -59,10 +61,28 @@ bool fw_cfg_add_file_callback(FwCfg *f, const char *name,
                               void (*select)(void *opaque), void *opaque,
                               void *data, size_t len, bool writable,
                               GError **errp);
+/*
+ * A file whose content is a RAM block, so that it moves with a migration;
+ * `len` of its bytes are shown.  `select` as above.
+ */
+bool fw_cfg_add_file_ram(FwCfg *f, const char *name, RamBlock *rb, size_t len,
+                         void (*select)(void *opaque), void *opaque,
+                         GError **errp);
+/* How many of the block's bytes are shown from now on. */
+void fw_cfg_set_ram_len(FwCfg *f, const char *name, size_t len);
+/* Content and size of a file; NULL if there is none.  Owned by the device. */
+const void *fw_cfg_file_data(FwCfg *f, const char *name, size_t *ret_len);
 /* Replaces a file's content (copied); the size may change. */
 bool fw_cfg_update_file(FwCfg *f, const char *name, const void *data,
                         size_t len, GError **errp);
 /* -fw_cfg [name=]opt/…,file=|string= ; fw_cfg-… objects. */
 bool fw_cfg_add_from_opts(FwCfg *f, const char *opts, GError **errp);
+
+/* Makes the device on the system bus, at /machine/fw_cfg. */
+FwCfg *fw_cfg_create(struct Machine *m, GError **errp);
+/* Files of the ACPI tables; their exact sizes are in the stream. */
+#define FW_CFG_ACPI_TABLES "etc/acpi/tables"
+#define FW_CFG_ACPI_LOADER "etc/table-loader"
+#define FW_CFG_ACPI_RSDP   "etc/acpi/rsdp"
 
 #endif
