@@ -336,3 +336,8 @@ void migration_set_only_migratable(Migration *m, bool on)
 {
     m->only_migratable = on;
 }
+
+bool migration_only_migratable(const Migration *m)
+{
+    return m->only_migratable;
+}

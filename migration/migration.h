@@ -67,6 +67,7 @@ bool migration_set_global(Migration *m, const char *name, const char *val,
                           GError **errp);
 /* -only-migratable: devices that block migration are refused at start. */
 void migration_set_only_migratable(Migration *m, bool on);
+bool migration_only_migratable(const Migration *m);
 
 MigrationInfo *migration_query(Migration *m);
 MigrationStatus migration_status(Migration *m);

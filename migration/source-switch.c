@@ -95,7 +95,7 @@ static bool stop_guest(MigSource *s, GError **errp)
     s->old_state = runstate_get(s->vm);
     engine_state_store(s->m->state);
     s->stopped = true;
-    r = vm_stop(s->vm, RUN_STATE_FINISH_MIGRATE);
+    r = vm_stop_force(s->vm, RUN_STATE_FINISH_MIGRATE);
     mig_source_step(s, STEP_VCPU_STOP, &t);
     if (r < 0) {
         error_setf_errno(errp, -r, "flushing disks before the switch-over");

@@ -1,0 +1,104 @@
+/*
+ * Inner parts of the human monitor: the command tables.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef MONITOR_HMP_PRIV_H
+#define MONITOR_HMP_PRIV_H
+
+#include "monitor/hmp.h"
+
+enum { HMP_ARGS_MAX = 4 };
+
+/*
+ * Arguments of a command as its table row declares them.  Kinds:
+ *   -x  a flag (the letter)         s  a word or a "quoted string"
+ *   i   a number                    /  a format such as /4xw
+ *   b   on or off                   S  the rest of the line
+ * A '?' behind the kind: may be missing.
+ */
+typedef struct HmpArgs {
+    unsigned flags; /* bit c - 'a' of a flag's letter */
+    struct {
+        bool given;
+        char *text;  /* s, S; owned */
+        int64_t num; /* i, b */
+    } arg[HMP_ARGS_MAX];
+    struct {
+        int count;
+        char format, size; /* as given before, or 0 */
+    } fmt;
+} HmpArgs;
+
+typedef struct HmpCommand HmpCommand;
+struct HmpCommand {
+    const char *name;          /* "quit|q": with its short forms */
+    const char *spec;          /* "-d -b uri:s"; "" for none */
+    const char *params, *help; /* for `help` */
+    void (*run)(HmpOut *out, const HmpArgs *a);
+    const HmpCommand *sub; /* `info`: a table of its own */
+    /* Adds what the last argument may be; may be NULL. */
+    void (*complete)(Vm *vm, const char *word, GPtrArray *matches);
+};
+
+extern const HmpCommand hmp_commands[],
+    hmp_info_commands[]; /* name NULL ends */
+
+const HmpCommand *hmp_find(const HmpCommand *table, const char *name);
+bool hmp_name_matches(const HmpCommand *c, const char *name);
+/* Splits what follows the name; false with the message appended to `out`. */
+bool hmp_parse_args(const HmpCommand *c, const char *text, HmpArgs *ret,
+                    HmpOut *out);
+void hmp_args_clear(HmpArgs *a);
+/* Prints "Error: …" and frees err. */
+void hmp_error(HmpOut *out, GError *err);
+/* The session's CPU index; 0 without a session. */
+unsigned hmp_session_cpu(const struct Hmp *session);
+void hmp_session_set_cpu(struct Hmp *session, unsigned index);
+/* Keeps the session from taking input until the migration has ended. */
+void hmp_wait_migration(HmpOut *out);
+
+void hmp_print_help(HmpOut *out, const HmpCommand *table, const char *prefix,
+                    const char *only);
+/* hmp-cmds-vm.c, hmp-cmds-migration.c, hmp-cmds-memory.c */
+void hmp_cmd_stop(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_cont(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_system_reset(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_system_powerdown(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_system_wakeup(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_quit(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_nmi(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_cpu(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_x(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_xp(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_gpa2hva(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_gva2gpa(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_migrate(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_migrate_cancel(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_migrate_continue(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_migrate_incoming(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_migrate_set_capability(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_migrate_set_parameter(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_migrate_set_speed(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_migrate_set_downtime(HmpOut *out, const HmpArgs *a);
+void hmp_complete_capability(Vm *vm, const char *word, GPtrArray *matches);
+void hmp_complete_parameter(Vm *vm, const char *word, GPtrArray *matches);
+void hmp_info_version(HmpOut *out, const HmpArgs *a);
+void hmp_info_status(HmpOut *out, const HmpArgs *a);
+void hmp_info_name(HmpOut *out, const HmpArgs *a);
+void hmp_info_uuid(HmpOut *out, const HmpArgs *a);
+void hmp_info_kvm(HmpOut *out, const HmpArgs *a);
+void hmp_info_cpus(HmpOut *out, const HmpArgs *a);
+void hmp_info_registers(HmpOut *out, const HmpArgs *a);
+void hmp_info_mtree(HmpOut *out, const HmpArgs *a);
+void hmp_info_ramblock(HmpOut *out, const HmpArgs *a);
+void hmp_info_qtree(HmpOut *out, const HmpArgs *a);
+void hmp_info_qom_tree(HmpOut *out, const HmpArgs *a);
+void hmp_info_chardev(HmpOut *out, const HmpArgs *a);
+void hmp_info_block(HmpOut *out, const HmpArgs *a);
+void hmp_info_pci(HmpOut *out, const HmpArgs *a);
+void hmp_info_migrate(HmpOut *out, const HmpArgs *a);
+void hmp_info_migrate_capabilities(HmpOut *out, const HmpArgs *a);
+void hmp_info_migrate_parameters(HmpOut *out, const HmpArgs *a);
+
+#endif

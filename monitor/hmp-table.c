@@ -1,0 +1,110 @@
+/*
+ * The human monitor's commands: every row of both tables.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "monitor/hmp-priv.h"
+
+static void run_help(HmpOut *out, const HmpArgs *a)
+{
+    hmp_print_help(out, hmp_commands, "", a->arg[0].text);
+}
+
+static void run_info(HmpOut *out, const HmpArgs *a)
+{
+    hmp_print_help(out, hmp_info_commands, "info ", NULL);
+}
+
+static void complete_command(Vm *vm, const char *word, GPtrArray *matches)
+{
+    for (const HmpCommand *c = hmp_commands; c->name != NULL; c++) {
+        g_autofree char *name = g_strndup(c->name, strcspn(c->name, "|"));
+
+        if (g_str_has_prefix(name, word)) {
+            g_ptr_array_add(matches, g_steal_pointer(&name));
+        }
+    }
+}
+
+#define ROW(name_, spec_, params_, help_, run_, ...)                    \
+    {                                                                   \
+        .name = name_, .spec = spec_, .params = params_, .help = help_, \
+        .run = run_, __VA_ARGS__                                        \
+    }
+
+const HmpCommand hmp_commands[] = {
+    ROW("cont|c", "", "", "resume emulation", hmp_cmd_cont),
+    ROW("cpu", "index:i", "index", "set the default CPU", hmp_cmd_cpu),
+    ROW("gpa2hva", "addr:i", "addr",
+        "print the host address of guest-physical memory", hmp_cmd_gpa2hva),
+    ROW("gva2gpa", "addr:i", "addr",
+        "print the guest-physical address of a virtual one", hmp_cmd_gva2gpa),
+    ROW("help|?", "name:s?", "[cmd]", "show the help", run_help,
+        .complete = complete_command),
+    ROW("info", "", "[subcommand]", "show various information", run_info,
+        .sub = hmp_info_commands),
+    ROW("migrate", "-d -b -i -r uri:s", "[-d] uri",
+        "migrate to URI (-d: don't wait for completion)", hmp_cmd_migrate),
+    ROW("migrate_cancel", "", "", "cancel the current migration",
+        hmp_cmd_migrate_cancel),
+    ROW("migrate_continue", "state:s", "state",
+        "go on from the migration state pre-switchover",
+        hmp_cmd_migrate_continue),
+    ROW("migrate_incoming", "uri:s", "uri",
+        "take in a migration that -incoming defer waits for",
+        hmp_cmd_migrate_incoming),
+    ROW("migrate_set_capability", "capability:s state:b", "capability state",
+        "switch a migration capability on or off",
+        hmp_cmd_migrate_set_capability, .complete = hmp_complete_capability),
+    ROW("migrate_set_downtime", "value:s", "value",
+        "set the downtime limit in seconds (older form of "
+        "migrate_set_parameter downtime-limit)",
+        hmp_cmd_migrate_set_downtime),
+    ROW("migrate_set_parameter", "parameter:s value:s", "parameter value",
+        "set a migration parameter", hmp_cmd_migrate_set_parameter,
+        .complete = hmp_complete_parameter),
+    ROW("migrate_set_speed", "value:s", "value",
+        "set the bandwidth limit in bytes/s, MiB/s without a suffix, 0: none "
+        "(older form of migrate_set_parameter max-bandwidth)",
+        hmp_cmd_migrate_set_speed),
+    ROW("nmi", "", "", "inject an NMI into every CPU", hmp_cmd_nmi),
+    ROW("quit|q", "", "", "quit the emulator", hmp_cmd_quit),
+    ROW("stop|s", "", "", "stop emulation", hmp_cmd_stop),
+    ROW("system_powerdown", "", "", "press the power button",
+        hmp_cmd_system_powerdown),
+    ROW("system_reset", "", "", "reset the system", hmp_cmd_system_reset),
+    ROW("system_wakeup", "", "", "wake up the system from suspend",
+        hmp_cmd_system_wakeup),
+    ROW("x", "fmt:/ addr:i", "/fmt addr", "dump virtual memory", hmp_cmd_x),
+    ROW("xp", "fmt:/ addr:i", "/fmt addr", "dump physical memory", hmp_cmd_xp),
+    { .name = NULL },
+};
+
+const HmpCommand hmp_info_commands[] = {
+    ROW("block", "", "", "show the block devices", hmp_info_block),
+    ROW("chardev", "", "", "show the character devices", hmp_info_chardev),
+    ROW("cpus", "", "", "show each CPU's thread", hmp_info_cpus),
+    ROW("kvm", "", "", "show whether KVM is in use", hmp_info_kvm),
+    ROW("migrate", "-a", "[-a]", "show the state of the migration",
+        hmp_info_migrate),
+    ROW("migrate_capabilities", "", "", "show the migration capabilities",
+        hmp_info_migrate_capabilities),
+    ROW("migrate_parameters", "", "", "show the migration parameters",
+        hmp_info_migrate_parameters),
+    ROW("mtree", "-f", "[-f]", "show the memory tree (-f: flat views)",
+        hmp_info_mtree),
+    ROW("name", "", "", "show the name of the VM", hmp_info_name),
+    ROW("pci", "", "", "show the PCI functions", hmp_info_pci),
+    ROW("qom-tree", "path:s?", "[path]", "show the object tree",
+        hmp_info_qom_tree),
+    ROW("qtree", "", "", "show the device tree", hmp_info_qtree),
+    ROW("ramblock", "", "", "show the RAM blocks", hmp_info_ramblock),
+    ROW("registers", "-a vcpu:i?", "[-a|vcpu]",
+        "show CPU registers (-a: of all CPUs)", hmp_info_registers),
+    ROW("status", "", "", "show whether the VM runs", hmp_info_status),
+    ROW("uuid", "", "", "show the UUID of the VM", hmp_info_uuid),
+    ROW("version", "", "", "show the version", hmp_info_version),
+    { .name = NULL },
+};

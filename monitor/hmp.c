@@ -1,0 +1,371 @@
+/*
+ * The human monitor: sessions and the running of a line.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "monitor/hmp-priv.h"
+
+#include "chardev/chardev.h"
+#include "migration/migration.h"
+#include "monitor/qmp.h"
+#include "monitor/readline.h"
+#include "util/cutils.h"
+#include "util/error.h"
+#include "util/version.h"
+
+enum {
+    OUTPUT_MAX = 16 << 20, /* bytes waiting for a reader; more is dropped */
+    WAIT_POLL_MS = 50,
+};
+
+typedef struct Hmp {
+    Vm *vm;
+    Chardev *cd;
+    void *handle;
+    Readline *rl;
+    GString *out;   /* not taken by the peer yet */
+    unsigned watch; /* for writing; 0: none */
+    guint wait;     /* timer while `migrate` is waited for; 0: none */
+    unsigned progress;
+    unsigned cpu; /* index of the current CPU */
+} Hmp;
+
+unsigned hmp_session_cpu(const Hmp *session)
+{
+    return session != NULL ? session->cpu : 0;
+}
+
+void hmp_session_set_cpu(Hmp *session, unsigned index)
+{
+    if (session != NULL) {
+        session->cpu = index;
+    }
+}
+
+static void flush_out(void *opaque)
+{
+    Hmp *h = opaque;
+
+    h->watch = 0;
+    while (h->out->len > 0) {
+        int n =
+            chardev_write(h->cd, h->out->str, MIN(h->out->len, (gsize)INT_MAX));
+
+        if (n < 0) {
+            g_string_truncate(h->out, 0);
+        } else if (n == 0) {
+            h->watch = chardev_add_write_watch(h->cd, flush_out, h);
+            return;
+        } else {
+            g_string_erase(h->out, 0, n);
+        }
+    }
+}
+
+/* Terminals want a carriage return before each line feed. */
+static void session_put(void *opaque, const char *text)
+{
+    Hmp *h = opaque;
+
+    if (h->out->len > OUTPUT_MAX) {
+        return;
+    }
+    for (; *text != '\0'; text++) {
+        if (*text == '\n') {
+            g_string_append_c(h->out, '\r');
+        }
+        g_string_append_c(h->out, *text);
+    }
+    if (h->watch == 0) {
+        flush_out(h);
+    }
+}
+
+void hmp_printf(HmpOut *out, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    g_string_append_vprintf(out->text, fmt, ap);
+    va_end(ap);
+}
+
+void hmp_error(HmpOut *out, GError *err)
+{
+    hmp_printf(out, "Error: %s\n", err->message);
+    g_error_free(err);
+}
+
+bool hmp_name_matches(const HmpCommand *c, const char *name)
+{
+    g_auto(GStrv) names = g_strsplit(c->name, "|", -1);
+
+    return g_strv_contains((const char *const *)names, name);
+}
+
+const HmpCommand *hmp_find(const HmpCommand *table, const char *name)
+{
+    for (const HmpCommand *c = table; c->name != NULL; c++) {
+        if (hmp_name_matches(c, name)) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+/* The command's name ends where no letter of a name stands: "x/4xw". */
+static char *take_name(const char **text)
+{
+    const char *s = *text;
+    size_t n;
+
+    while (g_ascii_isspace(*s)) {
+        s++;
+    }
+    n = *s == '?' ? 1
+                  : strspn(s, "abcdefghijklmnopqrstuvwxyz"
+                              "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+    *text = s + n;
+    return g_strndup(s, n);
+}
+
+static void run_command(HmpOut *out, const HmpCommand *table,
+                        const char *prefix, const char *text)
+{
+    const char *rest = text;
+    g_autofree char *name = take_name(&rest);
+    const HmpCommand *c = hmp_find(table, name);
+    HmpArgs args;
+
+    if (c == NULL) {
+        g_autofree char *all = g_strdup(text);
+
+        hmp_printf(out, "unknown command: '%s%s'\n", prefix,
+                   *name ? name : g_strstrip(all));
+        return;
+    }
+    if (c->sub != NULL && strspn(rest, " \t") != strlen(rest)) {
+        run_command(out, c->sub, "info ", rest);
+        return;
+    }
+    if (hmp_parse_args(c, rest, &args, out)) {
+        c->run(out, &args);
+    } else {
+        hmp_printf(out, "Try \"help %s%s\" for more information\n", prefix,
+                   name);
+    }
+    hmp_args_clear(&args);
+}
+
+static void execute(Vm *vm, Hmp *session, const char *line, GString *text)
+{
+    HmpOut out = { .text = text, .vm = vm, .session = session };
+
+    if (strspn(line, " \t\r\n") != strlen(line) && *line != '#') {
+        run_command(&out, hmp_commands, "", line);
+    }
+}
+
+void hmp_execute(Vm *vm, const char *line, GString *text)
+{
+    execute(vm, NULL, line, text);
+}
+
+static void print_one_help(HmpOut *out, const HmpCommand *c, const char *prefix)
+{
+    hmp_printf(out, "%s%s%s%s -- %s\n", prefix, c->name, *c->params ? " " : "",
+               c->params, c->help);
+}
+
+void hmp_print_help(HmpOut *out, const HmpCommand *table, const char *prefix,
+                    const char *only)
+{
+    for (const HmpCommand *c = table; c->name != NULL; c++) {
+        if (only == NULL) {
+            print_one_help(out, c, prefix);
+        } else if (hmp_name_matches(c, only)) {
+            if (c->sub != NULL) {
+                hmp_print_help(out, c->sub, "info ", NULL);
+            } else {
+                print_one_help(out, c, prefix);
+            }
+            return;
+        }
+    }
+    if (only != NULL) {
+        hmp_printf(out, "unknown command: '%s'\n", only);
+    }
+}
+
+/* A migration that was started without -d: the session waits for its end. */
+static gboolean wait_poll(gpointer opaque)
+{
+    g_autoptr(MigrationInfo) info = NULL;
+    Hmp *h = opaque;
+
+    info = migration_query(h->vm->migration);
+    if (!migration_is_idle(h->vm->migration)) {
+        if (info->has_progress && info->progress != h->progress) {
+            g_autofree char *s =
+                g_strdup_printf("\rCompleted %d %%", info->progress);
+
+            h->progress = info->progress;
+            session_put(h, s);
+        }
+        return G_SOURCE_CONTINUE;
+    }
+    h->wait = 0;
+    session_put(h, "\n");
+    if (info->error_desc != NULL) {
+        g_autofree char *s = g_strdup_printf("Error: %s\n", info->error_desc);
+
+        session_put(h, s);
+    }
+    readline_show_prompt(h->rl);
+    chardev_accept_input(h->cd);
+    return G_SOURCE_REMOVE;
+}
+
+void hmp_wait_migration(HmpOut *out)
+{
+    if (out->session == NULL) {
+        hmp_printf(out, "terminal does not allow synchronous migration, "
+                        "continuing detached\n");
+        return;
+    }
+    out->session->progress = UINT_MAX;
+    out->session->wait = g_timeout_add(WAIT_POLL_MS, wait_poll, out->session);
+}
+
+static void session_line(void *opaque, const char *line)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    Hmp *h = opaque;
+
+    execute(h->vm, h, line, text);
+    session_put(h, text->str);
+    if (h->wait == 0) {
+        readline_show_prompt(h->rl);
+    }
+}
+
+static void complete_names(const HmpCommand *table, const char *word,
+                           GPtrArray *matches)
+{
+    for (const HmpCommand *c = table; c->name != NULL; c++) {
+        g_auto(GStrv) names = g_strsplit(c->name, "|", -1);
+
+        for (char **n = names; *n != NULL; n++) {
+            if (g_str_has_prefix(*n, word)) {
+                g_ptr_array_add(matches, g_strdup(*n));
+            }
+        }
+    }
+}
+
+static size_t session_complete(void *opaque, const char *text,
+                               GPtrArray *matches)
+{
+    Hmp *h = opaque;
+    const char *last = strrchr(text, ' ');
+    const char *word = last ? last + 1 : text;
+    g_autofree char *first = g_strndup(text, strcspn(text, " "));
+    const HmpCommand *c = hmp_find(hmp_commands, first);
+
+    if (last == NULL) {
+        complete_names(hmp_commands, word, matches);
+    } else if (c != NULL && c->sub != NULL) {
+        complete_names(c->sub, word, matches);
+    } else if (c != NULL && c->complete != NULL) {
+        c->complete(h->vm, word, matches);
+    }
+    return word - text;
+}
+
+static const ReadlineOps session_readline = {
+    .put = session_put,
+    .line = session_line,
+    .complete = session_complete,
+};
+
+static int session_can_receive(void *opaque)
+{
+    Hmp *h = opaque;
+
+    return h->wait != 0 || h->out->len > OUTPUT_MAX / 2 ? 0 : 1;
+}
+
+static void session_receive(void *opaque, const uint8_t *buf, int len)
+{
+    Hmp *h = opaque;
+
+    for (int i = 0; i < len; i++) {
+        readline_feed(h->rl, buf[i]);
+    }
+}
+
+static void session_event(void *opaque, ChardevEvent ev)
+{
+    Hmp *h = opaque;
+
+    switch (ev) {
+    case CHARDEV_OPENED: {
+        g_autofree char *hello = g_strdup_printf(
+            "QEMU %s monitor - type 'help' for more information\n",
+            COMPAT_VERSION);
+
+        readline_reset(h->rl);
+        session_put(h, hello);
+        readline_show_prompt(h->rl);
+        break;
+    }
+    case CHARDEV_CLOSED:
+        g_string_truncate(h->out, 0);
+        readline_reset(h->rl);
+        break;
+    default:
+        break;
+    }
+}
+
+static void session_free(void *opaque)
+{
+    Hmp *h = opaque;
+
+    if (h->wait != 0) {
+        g_source_remove(h->wait);
+    }
+    if (h->watch != 0) {
+        chardev_del_watch(h->cd, h->watch);
+    }
+    chardev_detach(h->cd, h->handle);
+    readline_free(h->rl);
+    g_string_free(h->out, TRUE);
+    g_free(h);
+}
+
+bool hmp_session_new(Vm *vm, Chardev *cd, bool readline, GError **errp)
+{
+    Hmp *h = g_new0(Hmp, 1);
+    const ChardevFrontend fe = {
+        .can_receive = session_can_receive,
+        .receive = session_receive,
+        .event = session_event,
+        .opaque = h,
+    };
+
+    h->vm = vm;
+    h->cd = cd;
+    h->out = g_string_new(NULL);
+    h->rl = readline_new(&session_readline, h, "(qemu) ", readline);
+    if (!chardev_attach(cd, &fe, &h->handle, errp)) {
+        readline_free(h->rl);
+        g_string_free(h->out, TRUE);
+        g_free(h);
+        return false;
+    }
+    monitors_at_free(vm->monitors, session_free, h);
+    return true;
+}

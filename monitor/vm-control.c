@@ -1,0 +1,124 @@
+/*
+ * What both monitors do to the VM.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "monitor/vm-control.h"
+
+#include "accel/accel.h"
+#include "migration/migration.h"
+#include "target/i386/cpu.h"
+#include "util/bswap.h"
+#include "util/error.h"
+
+void vm_control_stop(Vm *vm)
+{
+    if (runstate_get(vm) == RUN_STATE_INMIGRATE) {
+        vm->autostart = false;
+        return;
+    }
+    vm_stop(vm, RUN_STATE_PAUSED);
+}
+
+bool vm_control_cont(Vm *vm, GError **errp)
+{
+    RunState st = runstate_get(vm);
+
+    if (st == RUN_STATE_INMIGRATE) {
+        vm->autostart = true;
+        return true;
+    }
+    if (runstate_needs_reset(vm)) {
+        error_setf(errp, "Resetting the Virtual Machine is required");
+        return false;
+    }
+    if (st == RUN_STATE_SUSPENDED) {
+        return true;
+    }
+    if (st == RUN_STATE_FINISH_MIGRATE ||
+        migration_status(vm->migration) == MIGRATION_STATUS_PRE_SWITCHOVER) {
+        error_setf(errp, "Migration is not finalized yet");
+        return false;
+    }
+    vm_start(vm);
+    return true;
+}
+
+bool vm_control_wakeup(Vm *vm, GError **errp)
+{
+    if (runstate_get(vm) != RUN_STATE_SUSPENDED) {
+        error_setf(errp, "Unable to wake up: guest is not in suspended state");
+        return false;
+    }
+    vm_request_wakeup(vm);
+    return true;
+}
+
+void vm_control_quit(Vm *vm)
+{
+    vm->no_shutdown = false;
+    vm_request_shutdown(vm, SHUTDOWN_CAUSE_HOST_QMP_QUIT);
+}
+
+static void nmi_on(Vcpu *cpu, void *opaque)
+{
+    cpu->vm->accel->type->vcpu_nmi(cpu);
+}
+
+bool vm_control_nmi(Vm *vm, GError **errp)
+{
+    if (vm->nvcpus == 0 || vm->accel->type->vcpu_nmi == NULL) {
+        error_setf(errp, "accelerator '%s' can't inject an NMI",
+                   vm->accel->type->name);
+        return false;
+    }
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        vcpu_run_on(vm->vcpus[i], nmi_on, NULL);
+    }
+    return true;
+}
+
+bool vm_control_sync_cpu(Vcpu *cpu, GError **errp)
+{
+    return vcpu_sync_state(cpu, errp);
+}
+
+static bool load_phys(void *opaque, uint64_t pa, unsigned size, uint64_t *ret)
+{
+    uint8_t buf[8] = { 0 };
+    Vcpu *cpu = opaque;
+
+    if (size > sizeof(buf) ||
+        address_space_read(&cpu->vm->mem.memory, pa, buf, size) != MEM_OK) {
+        return false;
+    }
+    *ret = ldq_le_p(buf);
+    return true;
+}
+
+bool vm_control_virt_to_phys(Vcpu *cpu, uint64_t va, uint64_t *ret_pa)
+{
+    return vcpu_sync_state(cpu, NULL) &&
+           x86_cpu_virt_to_phys(cpu->x86, va, load_phys, cpu, ret_pa);
+}
+
+bool vm_control_read_virt(Vcpu *cpu, uint64_t va, void *buf, size_t len)
+{
+    uint8_t *dst = buf;
+
+    while (len > 0) {
+        size_t n = MIN(len, RAM_PAGE_SIZE - (va & (RAM_PAGE_SIZE - 1)));
+        uint64_t pa;
+
+        if (!vm_control_virt_to_phys(cpu, va, &pa) ||
+            address_space_read(&cpu->vm->mem.memory, pa, dst, n) != MEM_OK) {
+            return false;
+        }
+        va += n;
+        dst += n;
+        len -= n;
+    }
+    return true;
+}
