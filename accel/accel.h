@@ -76,6 +76,12 @@ struct Accel {
      * it cached.
      */
     bool sync_on_pause;
+    /*
+     * Migration capability single-cpu-sync: what is saved beside the vCPUs
+     * (the clock device) makes do with the TSC alone.  Off: it forces another
+     * read of all vCPU state.  vm_lock.
+     */
+    bool single_cpu_sync;
     Cond vcpu_cond;    /* with vm_lock; a vCPU started, paused, did work */
     unsigned npausing; /* vm_lock; threads inside vcpus_pause() */
     unsigned nrunning; /* atomic; vCPUs that are not stopped */

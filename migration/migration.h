@@ -28,8 +28,11 @@ typedef struct MigrationHooks {
     bool (*cpus_sync)(Vm *vm, GError **errp);
     bool (*cpus_flush)(Vm *vm, GError **errp);
     void (*cpus_invalidate)(Vm *vm);
-    /* single-cpu-sync: whether the clock device reads the TSC alone. */
-    void (*set_single_cpu_sync)(Vm *vm, bool on);
+    /*
+     * An outgoing migration begins or ends: lets vCPUs save their state as
+     * they pause, and says whether the clock device reads the TSC alone.
+     */
+    void (*prepare)(Vm *vm, bool active, bool single_cpu_sync);
 } MigrationHooks;
 
 /* Registers the "timer" and "globalstate" sections too. */

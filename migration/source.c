@@ -135,7 +135,7 @@ static bool source_setup(MigSource *s, GError **errp)
         return false;
     }
     VM_LOCK_GUARD();
-    m->hooks->set_single_cpu_sync(s->vm, MIG_HAS(s, SINGLE_CPU_SYNC));
+    m->hooks->prepare(s->vm, true, MIG_HAS(s, SINGLE_CPU_SYNC));
     lock_acquire(&m->lock);
     m->show.setup_ns = clock_monotonic_ns() - m->show.start_ns;
     m->show.have_setup = true;
@@ -318,6 +318,9 @@ void *mig_source_thread(void *opaque)
         source_completed(&s);
     }
     mig_source_log_stop(&s);
+    vm_lock_acquire();
+    m->hooks->prepare(m->vm, false, true);
+    vm_lock_release();
     if (!ok) {
         source_failed(&s, err);
     }

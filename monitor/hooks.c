@@ -1,0 +1,173 @@
+/*
+ * How the lower layers call up.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "monitor/hooks.h"
+
+#include <fcntl.h>
+
+#include "accel/accel.h"
+#include "block/block.h"
+#include "hw/core/machine.h"
+#include "monitor/qmp-fds.h"
+#include "monitor/qmp.h"
+#include "qapi/qapi-events.h"
+#include "util/cutils.h"
+#include "util/error.h"
+
+/* NULL before the monitors exist: nobody listens yet. */
+static EventSink *sink(Vm *vm)
+{
+    return vm->monitors != NULL ? monitors_event_sink(vm->monitors) : NULL;
+}
+
+#define EMIT(vm_, call_)           \
+    do {                           \
+        EventSink *to = sink(vm_); \
+        if (to != NULL) {          \
+            call_;                 \
+        }                          \
+    } while (0)
+
+static void event_stop(Vm *vm)
+{
+    EMIT(vm, qapi_event_stop(to));
+}
+
+static void event_resume(Vm *vm)
+{
+    EMIT(vm, qapi_event_resume(to));
+}
+
+static void event_reset(Vm *vm, bool guest, ShutdownCause cause)
+{
+    EMIT(vm, qapi_event_reset(to, guest, cause));
+}
+
+static void event_shutdown(Vm *vm, bool guest, ShutdownCause cause)
+{
+    EMIT(vm, qapi_event_shutdown(to, guest, cause));
+}
+
+static void event_powerdown(Vm *vm)
+{
+    EMIT(vm, qapi_event_powerdown(to));
+}
+
+static void event_suspend(Vm *vm)
+{
+    EMIT(vm, qapi_event_suspend(to));
+}
+
+static void event_wakeup(Vm *vm)
+{
+    EMIT(vm, qapi_event_wakeup(to));
+}
+
+static void hook_machine_reset(Vm *vm, ShutdownCause cause)
+{
+    if (vm->machine != NULL) {
+        machine_reset(vm->machine, cause);
+    }
+}
+
+static void hook_powerdown(Vm *vm)
+{
+    if (vm->machine != NULL && vm->machine->type->powerdown != NULL) {
+        vm->machine->type->powerdown(vm->machine);
+    }
+}
+
+static void hook_wakeup(Vm *vm)
+{
+    if (vm->machine != NULL && vm->machine->type->wakeup != NULL) {
+        vm->machine->type->wakeup(vm->machine);
+    }
+}
+
+static int hook_block_drain(Vm *vm)
+{
+    return vm->blocks != NULL ? block_drain_all(vm->blocks, true) : 0;
+}
+
+const VmHooks monitor_vm_hooks = {
+    .vcpus_pause = vcpus_pause,
+    .vcpus_resume = vcpus_resume,
+    .machine_reset = hook_machine_reset,
+    .powerdown = hook_powerdown,
+    .wakeup = hook_wakeup,
+    .block_drain = hook_block_drain,
+    .event_stop = event_stop,
+    .event_resume = event_resume,
+    .event_reset = event_reset,
+    .event_shutdown = event_shutdown,
+    .event_powerdown = event_powerdown,
+    .event_suspend = event_suspend,
+    .event_wakeup = event_wakeup,
+};
+
+static void event_migration(Vm *vm, MigrationStatus status)
+{
+    EMIT(vm, qapi_event_migration(to, status));
+}
+
+static void event_migration_pass(Vm *vm, int64_t pass)
+{
+    EMIT(vm, qapi_event_migration_pass(to, pass));
+}
+
+/* A name given to getfd, else an open descriptor's number. */
+static int take_fd(Vm *vm, const char *name, GError **errp)
+{
+    uint64_t n;
+    int fd;
+
+    if (!g_ascii_isdigit(*name)) {
+        fd = qmp_fds_take(monitors_fds(vm->monitors), name);
+        if (fd < 0) {
+            error_setf(errp, "File descriptor named '%s' has not been found",
+                       name);
+        }
+        return fd;
+    }
+    if (!parse_uint("file descriptor", name, 0, INT_MAX, &n, errp)) {
+        return -1;
+    }
+    if (fcntl(n, F_GETFD) < 0) {
+        error_setf_errno(errp, errno, "file descriptor %s", name);
+        return -1;
+    }
+    return n;
+}
+
+static const char *machine_name(Vm *vm)
+{
+    return vm->machine->type->name;
+}
+
+static void cpus_invalidate(Vm *vm)
+{
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        vcpu_invalidate_state(vm->vcpus[i]);
+    }
+}
+
+static void prepare(Vm *vm, bool active, bool single_cpu_sync)
+{
+    vm->accel->sync_on_pause = active;
+    vm->accel->single_cpu_sync = single_cpu_sync;
+}
+
+const MigrationHooks monitor_migration_hooks = {
+    .event_status = event_migration,
+    .event_pass = event_migration_pass,
+    .take_fd = take_fd,
+    .machine_name = machine_name,
+    .cpus_sync = vcpus_sync_all,
+    .cpus_flush = vcpus_flush_all,
+    .cpus_invalidate = cpus_invalidate,
+    .prepare = prepare,
+};

@@ -1,0 +1,15 @@
+/*
+ * How the lower layers call up: events to the monitors, vCPUs, block I/O.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef MONITOR_HOOKS_H
+#define MONITOR_HOOKS_H
+
+#include "migration/migration.h"
+#include "system/vm.h"
+
+extern const VmHooks monitor_vm_hooks;
+extern const MigrationHooks monitor_migration_hooks;
+
+#endif

@@ -1,0 +1,112 @@
+/*
+ * QMP: migration.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "migration/migration.h"
+#include "monitor/qmp.h"
+#include "qapi/qapi-commands.h"
+#include "util/error.h"
+
+bool qmp_migrate_set_capabilities(
+    QmpCtx *ctx, const MigrationCapabilityStatusList *capabilities,
+    GError **errp)
+{
+    MigCapSet mask = 0, on = 0;
+
+    for (size_t i = 0; i < capabilities->n; i++) {
+        const MigrationCapabilityStatus *s = capabilities->items[i];
+        MigCapSet bit = UINT64_C(1) << s->capability;
+
+        mask |= bit;
+        on = s->state ? on | bit : on & ~bit;
+    }
+    return migration_set_capabilities(ctx->vm->migration, mask, on, errp);
+}
+
+bool qmp_query_migrate_capabilities(QmpCtx *ctx,
+                                    MigrationCapabilityStatusList **ret,
+                                    GError **errp)
+{
+    MigrationCapabilityStatusList *l = migration_capability_status_list_new();
+    MigCapSet caps = migration_capabilities(ctx->vm->migration);
+
+    for (int i = 0; i < MIGRATION_CAPABILITY__MAX; i++) {
+        MigrationCapabilityStatus *s = migration_capability_status_new();
+
+        s->capability = i;
+        s->state = mig_caps_has(caps, i);
+        migration_capability_status_list_append(l, s);
+    }
+    *ret = l;
+    return true;
+}
+
+bool qmp_migrate_set_parameters(QmpCtx *ctx, const MigrateSetParameters *arg,
+                                GError **errp)
+{
+    g_autoptr(JsonValue) obj = migrate_set_parameters_to_json(arg);
+
+    if (arg->block_bitmap_mapping != NULL) {
+        error_setf(errp, "Parameter 'block-bitmap-mapping' is not available "
+                         "in this version");
+        return false;
+    }
+    return migration_set_params(ctx->vm->migration, obj, errp);
+}
+
+bool qmp_query_migrate_parameters(QmpCtx *ctx, MigrationParameters **ret,
+                                  GError **errp)
+{
+    g_autoptr(JsonValue) obj = migration_params_json(ctx->vm->migration);
+
+    *ret = migration_parameters_from_json(obj, errp);
+    return *ret != NULL;
+}
+
+bool qmp_query_migrate(QmpCtx *ctx, MigrationInfo **ret, GError **errp)
+{
+    *ret = migration_query(ctx->vm->migration);
+    return true;
+}
+
+bool qmp_migrate(QmpCtx *ctx, const char *uri, bool has_blk, bool blk,
+                 bool has_inc, bool inc, bool has_detach, bool detach,
+                 bool has_resume, bool resume, GError **errp)
+{
+    if ((has_blk && blk) || (has_inc && inc)) {
+        error_setf(errp, "Parameter '%s': block migration is not available",
+                   has_blk && blk ? "blk" : "inc");
+        return false;
+    }
+    if (has_resume && resume) {
+        error_setf(errp, "Cannot resume if there is no paused migration");
+        return false;
+    }
+    return migration_start(ctx->vm->migration, uri, errp);
+}
+
+bool qmp_migrate_cancel(QmpCtx *ctx, GError **errp)
+{
+    migration_cancel(ctx->vm->migration);
+    return true;
+}
+
+bool qmp_migrate_continue(QmpCtx *ctx, MigrationStatus state, GError **errp)
+{
+    return migration_continue(ctx->vm->migration, state, errp);
+}
+
+bool qmp_migrate_incoming(QmpCtx *ctx, const char *uri, GError **errp)
+{
+    return migration_incoming_deferred(ctx->vm->migration, uri, errp);
+}
+
+bool qmp_migrate_pause(QmpCtx *ctx, GError **errp)
+{
+    error_setf(errp, "migrate-pause is currently only supported during "
+                     "postcopy-active or postcopy-recover state");
+    return false;
+}
