@@ -90,6 +90,8 @@ static void machine_object_init(Object *obj)
 
     g_queue_init(&m->busless);
     m->globals = g_ptr_array_new_with_free_func(machine_global_free);
+    m->data_dirs = g_ptr_array_new_with_free_func(g_free);
+    m->rtc.clock = CLOCK_TYPE_HOST;
     m->boot_splash_ms = -1;
     m->reboot_timeout_ms = -1;
     m->acpi = true;
@@ -101,9 +103,17 @@ static void machine_object_fini(Object *obj)
     Machine *m = OBJECT_CAST(Machine, obj);
 
     g_ptr_array_free(m->globals, TRUE);
+    g_ptr_array_free(m->data_dirs, TRUE);
     g_free(m->boot_order);
     g_free(m->boot_once);
+    g_free(m->boot_splash);
     g_free(m->cpu_model);
+    for (unsigned i = 0; i < MACHINE_SERIALS; i++) {
+        g_free(m->serials[i]);
+    }
+    for (unsigned i = 0; i < MACHINE_PARALLELS; i++) {
+        g_free(m->parallels[i]);
+    }
 }
 
 static ObjectType *machine_make_object_type(const void *key)
@@ -163,6 +173,33 @@ Machine *machine_new(Vm *vm, const MachineType *type)
     bus_init(&m->sysbus, BUS_SYSTEM, "System", "main-system-bus", NULL, vm);
     m->sysbus.hotplug = false;
     return m;
+}
+
+/* Firmware files */
+
+char *machine_find_file(const Machine *m, const char *name)
+{
+    g_auto(GStrv) dirs = g_strsplit(CONFIG_FIRMWARE_PATH, ":", -1);
+
+    if (access(name, R_OK) == 0) {
+        return g_strdup(name);
+    }
+    for (unsigned i = 0; i < m->data_dirs->len; i++) {
+        g_autofree char *path =
+            g_build_filename(m->data_dirs->pdata[i], name, NULL);
+
+        if (access(path, R_OK) == 0) {
+            return g_steal_pointer(&path);
+        }
+    }
+    for (unsigned i = 0; dirs[i] != NULL; i++) {
+        g_autofree char *path = g_build_filename(dirs[i], name, NULL);
+
+        if (access(path, R_OK) == 0) {
+            return g_steal_pointer(&path);
+        }
+    }
+    return NULL;
 }
 
 /* -global */

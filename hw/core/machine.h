@@ -41,11 +41,29 @@ typedef struct MachineType {
      * gives the vCPUs another start state, for direct boot.  May be NULL.
      */
     void (*reset)(Machine *m, ShutdownCause cause);
+    /*
+     * Takes an option that only some boards know ("smbios", "acpitable",
+     * "option-rom", "no-fd-bootchk"), before build().  *ret_known false: this
+     * board doesn't.  May be NULL.
+     */
+    bool (*option)(Machine *m, const char *name, const char *arg,
+                   bool *ret_known, GError **errp);
     void (*powerdown)(Machine *m);
     void (*wakeup)(Machine *m);
     void (*fini)(
         Machine *m); /* what build() made beyond devices; may be NULL */
 } MachineType;
+
+/* -rtc: what the clock of the guest starts with and follows. */
+typedef struct MachineRtc {
+    enum { RTC_UTC, RTC_LOCALTIME, RTC_DATE } base;
+    int64_t date_s;  /* RTC_DATE: seconds since 1970 at the start */
+    ClockType clock; /* CLOCK_TYPE_HOST by default */
+    bool slew;       /* driftfix=slew: lost ticks are made up for */
+} MachineRtc;
+
+#define MACHINE_SERIALS   4
+#define MACHINE_PARALLELS 3
 
 /* -global DRIVER.PROP=VALUE */
 typedef struct MachineGlobal {
@@ -66,7 +84,13 @@ struct Machine {
     char *boot_order; /* -boot order=, "cad" by default */
     char *boot_once;
     bool boot_menu, boot_strict;
+    char *boot_splash;                     /* file of the logo; may be NULL */
     int boot_splash_ms, reboot_timeout_ms; /* -1: unset */
+    MachineRtc rtc;
+    /* Labels of the ports' character devices; NULL: no such port. */
+    char *serials[MACHINE_SERIALS];
+    char *parallels[MACHINE_PARALLELS];
+    GPtrArray *data_dirs; /* char *; -L in order, before the built-in ones */
     bool usb, dump_guest_core, mem_merge, graphics, acpi;
     bool nodefaults;
     int kernel_irqchip; /* KernelIrqchip, see accel/accel.h */
