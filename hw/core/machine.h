@@ -122,6 +122,12 @@ Machine *machine_new(struct Vm *vm, const MachineType *type);
 void machine_add_global(Machine *m, const char *driver, const char *prop,
                         const char *value);
 /*
+ * The path of a firmware file: `name` itself if it can be read, else in the
+ * first of the data folders that has it.  The caller frees it; NULL if there
+ * is none.
+ */
+char *machine_find_file(const Machine *m, const char *name);
+/*
  * Makes RAM, vCPUs (accelerator is ready), then type->build().  vm_lock
  * held; machine_free() cleans up after a failure too.
  */
