@@ -71,7 +71,8 @@ struct Monitors {
     int64_t (*now_us)(void *opaque);
     void *clock_opaque;
     struct QmpFds *fds;
-    GArray *cleanups; /* of monitors_at_free() */
+    GArray *cleanups;          /* of monitors_at_free() */
+    MonitorsOptionsFn options; /* or NULL */
 
     EventSink sink;
     Lock event_lock;

@@ -116,6 +116,11 @@ void monitors_at_free(Monitors *m, void (*fn)(void *opaque), void *opaque)
     g_array_append_val(m->cleanups, c);
 }
 
+void monitors_set_options(Monitors *m, MonitorsOptionsFn fn)
+{
+    m->options = fn;
+}
+
 struct QmpFds *monitors_fds(Monitors *m)
 {
     return m->fds;

@@ -44,6 +44,15 @@ EventSink *monitors_event_sink(Monitors *m);
 /* Descriptors that getfd and add-fd took in; see monitor/qmp-fds.h. */
 struct QmpFds *monitors_fds(Monitors *m);
 /*
+ * Who answers query-command-line-options: all options that have parameters,
+ * or the one asked for (option not NULL); NULL with *errp set if there is no
+ * such option.
+ */
+struct CommandLineOptionInfoList;
+typedef struct CommandLineOptionInfoList *(*MonitorsOptionsFn)(
+    const char *option, GError **errp);
+void monitors_set_options(Monitors *m, MonitorsOptionsFn fn);
+/*
  * Carries out at most one queued request of each session, and passes on the
  * events that are due. The main loop calls it; tests may.
  */

@@ -12,7 +12,6 @@
 
 #include "qapi/qapi-commands.h"
 #include "qapi/qapi-events.h"
-#include "qapi/version.h"
 #include "util/error.h"
 
 #include "monitor/qmp-priv.h"
@@ -195,18 +194,22 @@ static void open_and_negotiate(Monitors *m, Peer *p, bool oob)
 static void test_negotiation(void)
 {
     g_autoptr(Monitors) m = monitors_new(NULL);
+    g_autoptr(JsonValue) v = qmp_version_json();
+    g_autofree char *version = NULL;
+    g_autofree char *greeting = NULL;
     Peer p;
 
     peer_init(&p, m);
     g_assert_cmpuint(qmp_session_can_feed(p.session), ==, 0);
     feed(&p, "{'execute':'mark'}");
     qmp_session_open(p.session);
-    expect(
-        &p,
-        "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": " G_STRINGIFY(COMPAT_VERSION_MICRO) ", \"minor\": 2, "
-                                  "\"major\": 7}, \"package\": \"Godwit " GODWIT_VERSION
-                                  "\"}, "
-                                  "\"capabilities\": [\"oob\"]}}\r\n");
+    version = json_to_string(v, false);
+    greeting = g_strdup_printf("{\"QMP\": {\"version\": %s, "
+                               "\"capabilities\": [\"oob\"]}}\r\n",
+                               version);
+    expect(&p, greeting);
+    g_assert_nonnull(strstr(greeting, "\"minor\": 2, \"major\": 7}, "
+                                      "\"package\": \"Godwit "));
     ask(m, &p, "{'execute':'echo'}",
         ERROR_NOT_FOUND("Expecting capabilities negotiation with "
                         "'qmp_capabilities'"));

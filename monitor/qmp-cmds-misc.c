@@ -1,0 +1,144 @@
+/*
+ * QMP commands on descriptors, character devices, disks, options.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "block/block.h"
+#include "chardev/chardev.h"
+#include "monitor/qmp-fds.h"
+#include "monitor/qmp-priv.h"
+#include "qapi/qapi-commands.h"
+#include "system/vm.h"
+#include "util/error.h"
+
+/* The descriptor that came with the command; -1 with *errp set. */
+static int take_fd(QmpCtx *ctx, GError **errp)
+{
+    int fd = qmp_ctx_take_fd(ctx);
+
+    if (fd < 0) {
+        error_setf(errp, "No file descriptor supplied via SCM_RIGHTS");
+    }
+    return fd;
+}
+
+bool qmp_getfd(QmpCtx *ctx, const char *fdname, GError **errp)
+{
+    int fd = take_fd(ctx, errp);
+
+    return fd >= 0 &&
+           qmp_fds_name(monitors_fds(ctx->monitors), fdname, fd, errp);
+}
+
+bool qmp_closefd(QmpCtx *ctx, const char *fdname, GError **errp)
+{
+    return qmp_fds_close(monitors_fds(ctx->monitors), fdname, errp);
+}
+
+bool qmp_add_fd(QmpCtx *ctx, bool has_fdset_id, int64_t fdset_id,
+                const char *opaque, AddfdInfo **ret, GError **errp)
+{
+    int fd = take_fd(ctx, errp);
+
+    return fd >= 0 && qmp_fdset_add(monitors_fds(ctx->monitors), has_fdset_id,
+                                    fdset_id, fd, opaque, ret, errp);
+}
+
+bool qmp_remove_fd(QmpCtx *ctx, int64_t fdset_id, bool has_fd, int64_t fd,
+                   GError **errp)
+{
+    return qmp_fdset_remove(monitors_fds(ctx->monitors), fdset_id, has_fd, fd,
+                            errp);
+}
+
+bool qmp_query_fdsets(QmpCtx *ctx, FdsetInfoList **ret, GError **errp)
+{
+    *ret = qmp_fdset_query(monitors_fds(ctx->monitors));
+    return true;
+}
+
+bool qmp_query_iothreads(QmpCtx *ctx, IothreadInfoList **ret, GError **errp)
+{
+    /* There is no object type yet that would be one. */
+    *ret = iothread_info_list_new();
+    return true;
+}
+
+static void add_chardev(Chardev *cd, void *opaque)
+{
+    ChardevInfoList *list = opaque;
+    ChardevInfo *info = chardev_info_new();
+
+    info->label = g_strdup(chardev_label(cd));
+    info->filename = chardev_filename(cd);
+    info->frontend_open = chardev_frontend_open(cd);
+    chardev_info_list_append(list, info);
+}
+
+bool qmp_query_chardev(QmpCtx *ctx, ChardevInfoList **ret, GError **errp)
+{
+    *ret = chardev_info_list_new();
+    if (ctx->vm->chardevs) {
+        chardevs_foreach(ctx->vm->chardevs, add_chardev, *ret);
+    }
+    return true;
+}
+
+static BlockDeviceInfo *block_inserted(const BlockInfo *b)
+{
+    BlockDeviceInfo *info = block_device_info_new();
+
+    info->file = g_strdup(b->filename);
+    info->ro = b->read_only;
+    info->drv = g_strdup(b->driver);
+    info->image = image_info_new();
+    info->image->filename = g_strdup(b->filename);
+    info->image->format = g_strdup(b->driver);
+    info->image->virtual_size = (int64_t)b->size;
+    info->cache = blockdev_cache_info_new();
+    info->cache->writeback = true;
+    return info;
+}
+
+static void add_block(BlockBackend *b, void *opaque)
+{
+    BlockDriveInfoList *list = opaque;
+    BlockDriveInfo *info = block_drive_info_new();
+    BlockInfo bi = { 0 };
+
+    block_get_info(b, &bi);
+    info->device = g_strdup(bi.name);
+    info->qdev = g_strdup(bi.device_path);
+    info->type = g_strdup("unknown");
+    info->removable = bi.removable;
+    info->locked = bi.locked;
+    info->has_tray_open = bi.removable;
+    info->tray_open = bi.tray_open;
+    if (bi.inserted) {
+        info->inserted = block_inserted(&bi);
+    }
+    block_drive_info_list_append(list, info);
+}
+
+bool qmp_query_block(QmpCtx *ctx, BlockDriveInfoList **ret, GError **errp)
+{
+    *ret = block_drive_info_list_new();
+    if (ctx->vm->blocks) {
+        block_foreach(ctx->vm->blocks, add_block, *ret);
+    }
+    return true;
+}
+
+bool qmp_query_command_line_options(QmpCtx *ctx, const char *option,
+                                    CommandLineOptionInfoList **ret,
+                                    GError **errp)
+{
+    if (!ctx->monitors->options) {
+        error_setf(errp, "query-command-line-options: not available");
+        return false;
+    }
+    *ret = ctx->monitors->options(option, errp);
+    return *ret != NULL;
+}
