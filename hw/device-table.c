@@ -15,7 +15,14 @@ const DeviceType *const device_table[] = {
     &serial_isa_type,
     /* i386 */
     &fw_cfg_io_type,
+    /* intc */
+    &i8259_type,
+    &kvm_i8259_type,
     /* misc */
     &debug_exit_type,
+    /* timer */
+    &kvm_pit_type,
+    &pcspk_type,
+    &pit_type,
     NULL,
 };

@@ -46,13 +46,11 @@ static bool debugcon_realize(Device *dev, GError **errp)
     const ChardevFrontend fe = { .opaque = s };
 
     if (s->chardev == NULL) {
-        error_setf(errp, "%s: it needs a character device (chardev=ID)",
-                   device_name(dev));
+        error_setf(errp, "it needs a character device (chardev=ID)");
         return false;
     }
     if (s->iobase > 0xffff) {
-        error_setf(errp, "%s: iobase 0x%x: at most 0xffff", device_name(dev),
-                   s->iobase);
+        error_setf(errp, "iobase 0x%x: at most 0xffff", s->iobase);
         return false;
     }
     if (!char_frontend_open(&s->chr, dev, s->chardev, &fe, errp)) {

@@ -20,11 +20,10 @@ bool char_frontend_open(CharFrontend *f, Device *dev, const char *id,
     }
     cd = dev->vm->chardevs ? chardev_find(dev->vm->chardevs, id) : NULL;
     if (cd == NULL) {
-        error_setf(errp, "%s: no character device '%s'", device_name(dev), id);
+        error_setf(errp, "no character device '%s'", id);
         return false;
     }
     if (!chardev_attach(cd, fe, &f->handle, errp)) {
-        error_prefix(errp, "%s: ", device_name(dev));
         return false;
     }
     f->cd = cd;

@@ -60,8 +60,8 @@ static bool serial_isa_defaults(SerialIsa *s, GError **errp)
         }
     }
     if (s->index >= G_N_ELEMENTS(ports)) {
-        error_setf(errp, "%s: index %u: at most %zu serial ports",
-                   device_name(&s->dev), s->index, G_N_ELEMENTS(ports));
+        error_setf(errp, "index %u: at most %zu serial ports", s->index,
+                   G_N_ELEMENTS(ports));
         return false;
     }
     if (s->iobase == UNSET) {
@@ -81,8 +81,7 @@ static bool serial_isa_realize(Device *dev, GError **errp)
         return false;
     }
     if (s->iobase > 0xfff8) {
-        error_setf(errp, "%s: iobase 0x%x: at most 0xfff8", device_name(dev),
-                   s->iobase);
+        error_setf(errp, "iobase 0x%x: at most 0xfff8", s->iobase);
         return false;
     }
     irq_out_init(dev, &s->irq, "sysbus-irq");

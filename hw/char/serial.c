@@ -518,7 +518,7 @@ bool serial_realize(Serial *s, Device *dev, IrqLine *irq, const char *chardev,
     };
 
     if (s->baudbase == 0) {
-        error_setf(errp, "%s: baudbase 0: at least 1", device_name(dev));
+        error_setf(errp, "baudbase 0: at least 1");
         return false;
     }
     s->dev = dev;

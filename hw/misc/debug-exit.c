@@ -38,8 +38,7 @@ static bool debug_exit_realize(Device *dev, GError **errp)
     DebugExit *s = DEVICE_CAST(DebugExit, dev);
 
     if (s->iobase > 0xffff) {
-        error_setf(errp, "%s: iobase 0x%x: at most 0xffff", device_name(dev),
-                   s->iobase);
+        error_setf(errp, "iobase 0x%x: at most 0xffff", s->iobase);
         return false;
     }
     return isa_claim_io(dev, &s->io, &debug_exit_io, s->iobase, s->iosize,
