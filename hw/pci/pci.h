@@ -35,7 +35,8 @@ typedef struct PciBar {
 
 struct PciDevice {
     Device dev;
-    int32_t devfn; /* slot << 3 | function; -1: next free slot */
+    int32_t devfn; /* slot << 3 | function, once plugged or addr_set */
+    bool addr_set; /* by the property; else the next free slot is taken */
     bool multifunction;
     char *romfile;
     int32_t rombar;
@@ -45,9 +46,8 @@ struct PciDevice {
     uint8_t w1cmask[PCI_CONFIG_SIZE]; /* bits it clears by writing one */
     uint8_t cmask[PCI_CONFIG_SIZE];   /* bits checked on incoming state */
     PciBar bars[PCI_NUM_BARS];
-    MemoryRegion bus_master;   /* container the DMA space shows when enabled */
-    int32_t irq_state;         /* bit n: INTx pin n asserted; migrated */
-    uint8_t msi_cap, msix_cap; /* offsets, 0: none */
+    int32_t version_id; /* in the stream; always 2 */
+    uint8_t irq_state;  /* bit n: INTx pin n asserted; migrated */
     /* Function hooks, set in realize(); defaults do the standard thing. */
     uint32_t (*config_read)(PciDevice *d, unsigned addr, unsigned len);
     void (*config_write)(PciDevice *d, unsigned addr, uint32_t val,
@@ -70,13 +70,15 @@ struct PciBus {
 };
 #define PCI_BUS(b) container_of(b, PciBus, bus)
 
-/* A root bus named "pci.0"; vmstate "PCIBUS" is registered for it. */
+/* A root bus; see pci_bus_register_vmstate(). */
 void pci_bus_init(PciBus *bus, Device *owner, const char *name,
                   MemoryRegion *mem, MemoryRegion *io, unsigned devfn_min);
 void pci_bus_set_irqs(PciBus *bus, unsigned nirq,
                       unsigned (*map)(PciDevice *d, unsigned pin),
                       void (*set)(void *opaque, unsigned line, bool level),
                       void *opaque);
+/* Registers the section "PCIBUS"; after pci_bus_set_irqs(). */
+void pci_bus_register_vmstate(PciBus *bus);
 PciBus *pci_bus_of(PciDevice *d);
 /* Properties every PCI function has (addr, multifunction, romfile, …). */
 extern const Property pci_props[];
@@ -95,10 +97,6 @@ void pci_register_bar(PciDevice *d, unsigned n, uint8_t type, MemoryRegion *mr);
 uint8_t pci_add_capability(PciDevice *d, uint8_t id, uint8_t off, uint8_t size,
                            GError **errp);
 void pci_set_irq(PciDevice *d, bool level); /* INTx by the interrupt pin */
-bool msi_init(PciDevice *d, uint8_t off, unsigned nvectors, bool is64,
-              bool masks, GError **errp);
-bool msi_enabled(const PciDevice *d);
-void msi_notify(PciDevice *d, unsigned vector);
 /* DMA through the function's bus mastering enable; MEM_ERROR if off. */
 MemResult pci_dma_read(PciDevice *d, uint64_t addr, void *buf, uint64_t len);
 MemResult pci_dma_write(PciDevice *d, uint64_t addr, const void *buf,

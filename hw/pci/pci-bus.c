@@ -1,0 +1,228 @@
+/*
+ * Conventional PCI: the bus, its slots and its interrupt lines.
+ * (PCI Local Bus Specification 3.0, sections 2.2.6 and 6.2.)
+ *
+ * Stream: "PCIBUS" version 1: number of lines, asserted sources per line.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "hw/pci/pci.h"
+
+#include "hw/core/machine.h"
+#include "hw/pci/pci-priv.h"
+#include "hw/pci/pci-regs.h"
+#include "system/vm.h"
+#include "util/bswap.h"
+#include "util/error.h"
+
+PciBus *pci_bus_of(PciDevice *d)
+{
+    return PCI_BUS(d->dev.parent_bus);
+}
+
+/* The first free slot from devfn_min on; -1 if all are taken. */
+static int free_devfn(const PciBus *bus)
+{
+    for (unsigned slot = bus->devfn_min; slot < 256; slot += 8) {
+        bool taken = false;
+
+        for (unsigned f = 0; f < 8; f++) {
+            taken |= bus->devs[slot + f] != NULL;
+        }
+        if (!taken) {
+            return slot;
+        }
+    }
+    return -1;
+}
+
+/* A slot with more than function 0 says so in function 0's header. */
+static bool check_slot(const PciBus *bus, const PciDevice *d, int devfn,
+                       GError **errp)
+{
+    const PciDevice *f0 = bus->devs[devfn & ~7];
+
+    if (PCI_FUNC_OF(devfn) != 0 && f0 != NULL && !f0->multifunction) {
+        error_setf(errp,
+                   "PCI: slot %u function 0 is single-function, '%s' can't be "
+                   "function %u",
+                   PCI_SLOT_OF(devfn), device_name(&d->dev),
+                   PCI_FUNC_OF(devfn));
+        return false;
+    }
+    return true;
+}
+
+static bool bus_plug(Bus *b, Device *dev, GError **errp)
+{
+    PciDevice *d = PCI_DEVICE(dev);
+    PciBus *bus = PCI_BUS(b);
+    int devfn = d->addr_set ? d->devfn : free_devfn(bus);
+
+    if (devfn < 0) {
+        error_setf(errp, "PCI: no slot/function available for %s, all in use",
+                   device_name(dev));
+        return false;
+    }
+    if (bus->devs[devfn] != NULL) {
+        error_setf(errp,
+                   "PCI: slot %u function %u not available for %s, in use by "
+                   "%s",
+                   PCI_SLOT_OF(devfn), PCI_FUNC_OF(devfn), device_name(dev),
+                   device_name(&bus->devs[devfn]->dev));
+        return false;
+    }
+    if (!check_slot(bus, d, devfn, errp)) {
+        return false;
+    }
+    d->devfn = devfn;
+    pci_config_init(d);
+    bus->devs[devfn] = d;
+    return true;
+}
+
+static void bus_unplug(Bus *b, Device *dev)
+{
+    PciDevice *d = PCI_DEVICE(dev);
+    PciBus *bus = PCI_BUS(b);
+
+    pci_set_irq(d, false);
+    pci_config_fini(d);
+    bus->devs[d->devfn] = NULL;
+}
+
+/* Interrupt counts start over: each function's reset lowers its own pin. */
+static void bus_reset(Bus *b)
+{
+    PciBus *bus = PCI_BUS(b);
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(bus->devs); i++) {
+        if (bus->devs[i] != NULL) {
+            pci_config_reset(bus->devs[i]);
+        }
+    }
+}
+
+static char *bus_dev_path(Bus *b, Device *dev)
+{
+    int devfn = PCI_DEVICE(dev)->devfn;
+
+    return g_strdup_printf("0000:00:%02x.%x", PCI_SLOT_OF(devfn),
+                           PCI_FUNC_OF(devfn));
+}
+
+static void bus_print_dev(Bus *b, Device *dev, GString *out, int indent)
+{
+    PciDevice *d = PCI_DEVICE(dev);
+    char class[64];
+
+    pci_class_name(lduw_le_p(d->config + PCI_CLASS_DEVICE), class,
+                   sizeof(class));
+    g_string_append_printf(
+        out, "%*sclass %s, addr 00:%02x.%x, pci id %04x:%04x (sub %04x:%04x)\n",
+        indent, "", class, PCI_SLOT_OF(d->devfn), PCI_FUNC_OF(d->devfn),
+        lduw_le_p(d->config + PCI_VENDOR_ID),
+        lduw_le_p(d->config + PCI_DEVICE_ID),
+        lduw_le_p(d->config + PCI_SUBSYSTEM_VENDOR_ID),
+        lduw_le_p(d->config + PCI_SUBSYSTEM_ID));
+}
+
+void pci_bus_init(PciBus *bus, Device *owner, const char *name,
+                  MemoryRegion *mem, MemoryRegion *io, unsigned devfn_min)
+{
+    bus_init(&bus->bus, BUS_PCI, "PCI", name, owner, owner->vm);
+    bus->bus.plug = bus_plug;
+    bus->bus.unplug = bus_unplug;
+    bus->bus.reset = bus_reset;
+    bus->bus.dev_path = bus_dev_path;
+    bus->bus.print_dev = bus_print_dev;
+    bus->mem = mem;
+    bus->io = io;
+    bus->devfn_min = devfn_min;
+}
+
+void pci_bus_set_irqs(PciBus *bus, unsigned nirq,
+                      unsigned (*map)(PciDevice *d, unsigned pin),
+                      void (*set)(void *opaque, unsigned line, bool level),
+                      void *opaque)
+{
+    g_assert(nirq <= G_N_ELEMENTS(bus->irq_count));
+    bus->nirq = nirq;
+    bus->map_irq = map;
+    bus->set_irq = set;
+    bus->irq_opaque = opaque;
+}
+
+static const Vmstate pci_bus_vmstate = {
+    .name = "PCIBUS",
+    .version = 1,
+    .oldest = 1,
+    .priority = VMSTATE_PRI_PCI_BUS,
+    .fields =
+        (const VmstateField[]){
+            VMSTATE_FIELD_(PciBus, nirq, VMS_I32_EQUAL),
+            { .name = "irq_count",
+              .kind = VMS_I32,
+              .offset = offsetof(PciBus, irq_count),
+              .size = sizeof(int32_t),
+              .num_offset = offsetof(PciBus, nirq),
+              .num_max = 32,
+              .flags = VMF_VARRAY_I32 },
+            VMSTATE_END,
+        },
+};
+
+void pci_bus_register_vmstate(PciBus *bus)
+{
+    vmstate_register(bus->bus.vm->vmstates, NULL, -1, &pci_bus_vmstate, bus);
+}
+
+/* A source of a shared line came or went. */
+static void change_line(PciBus *bus, unsigned line, int by)
+{
+    if (line >= (unsigned)bus->nirq) {
+        return;
+    }
+    bus->irq_count[line] += by;
+    bus->set_irq(bus->irq_opaque, line, bus->irq_count[line] != 0);
+}
+
+void pci_irq_route(PciDevice *d, unsigned pin, bool level)
+{
+    PciBus *bus = pci_bus_of(d);
+
+    if (bus->map_irq != NULL) {
+        change_line(bus, bus->map_irq(d, pin), level ? 1 : -1);
+    }
+}
+
+PciDevice *pci_find(PciBus *root, unsigned bus, unsigned devfn)
+{
+    return bus == 0 && devfn < G_N_ELEMENTS(root->devs) ? root->devs[devfn]
+                                                        : NULL;
+}
+
+/* addr: bus << 16 | devfn << 8 | register; absent functions read as ones. */
+uint32_t pci_host_config_read(PciBus *root, uint32_t addr, unsigned len)
+{
+    PciDevice *d = pci_find(root, (addr >> 16) & 0xff, (addr >> 8) & 0xff);
+    unsigned reg = addr & 0xff;
+
+    if (d == NULL || len == 0 || len > 4 || reg + len > PCI_CONFIG_SIZE) {
+        return MAKE_64BIT_MASK(0, MIN(len, 4u) * 8);
+    }
+    return d->config_read(d, reg, len);
+}
+
+void pci_host_config_write(PciBus *root, uint32_t addr, uint32_t val,
+                           unsigned len)
+{
+    PciDevice *d = pci_find(root, (addr >> 16) & 0xff, (addr >> 8) & 0xff);
+    unsigned reg = addr & 0xff;
+
+    if (d != NULL && len >= 1 && len <= 4 && reg + len <= PCI_CONFIG_SIZE) {
+        d->config_write(d, reg, val, len);
+    }
+}

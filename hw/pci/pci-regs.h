@@ -1,0 +1,22 @@
+/*
+ * Offsets and bits of the configuration header that the bus code and the
+ * functions share beyond linux/pci_regs.h, which has the rest.
+ * (PCI Local Bus Specification 3.0, chapter 6.)
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_PCI_PCI_REGS_H
+#define HW_PCI_PCI_REGS_H
+
+#include <linux/pci_regs.h>
+
+enum {
+    PCI_DEFAULT_SUBVENDOR = 0x1af4, /* of functions that have none */
+    PCI_DEFAULT_SUBSYSTEM = 0x1100,
+    PCI_PINS = 4,
+};
+
+#define PCI_SLOT_OF(devfn_) (((devfn_) >> 3) & 31)
+#define PCI_FUNC_OF(devfn_) ((devfn_)&7)
+
+#endif
