@@ -33,7 +33,8 @@ static bool parse_addr(const char *text, int32_t *ret_devfn)
 static bool set_addr(Object *obj, const Property *p, const JsonValue *val,
                      GError **errp)
 {
-    PciDevice *d = PCI_DEVICE(container_of(obj, Device, obj));
+    Device *dev = container_of(obj, Device, obj);
+    PciDevice *d = PCI_DEVICE(dev);
     const char *text = json_get_string(val);
     int64_t n;
 
@@ -53,7 +54,8 @@ static bool set_addr(Object *obj, const Property *p, const JsonValue *val,
 
 static JsonValue *get_addr(Object *obj, const Property *p, GError **errp)
 {
-    PciDevice *d = PCI_DEVICE(container_of(obj, Device, obj));
+    Device *dev = container_of(obj, Device, obj);
+    PciDevice *d = PCI_DEVICE(dev);
 
     if (!d->addr_set && !d->dev.realized) {
         return json_string_new("<unset>");
