@@ -32,7 +32,9 @@ class Reactor:
             time.sleep(min(timeout, 0.01))
             return
         for key, _ in self._selector.select(timeout):
-            key.data()
+            # One that was called before may have removed it.
+            if self._selector.get_map().get(key.fd) == key:
+                key.data()
 
     def wait(self, condition, what, timeout=DEFAULT_TIMEOUT):
         """Turn until condition() is true; returns its value."""
