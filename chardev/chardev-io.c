@@ -243,6 +243,11 @@ int chardev_write(Chardev *cd, const void *buf, int len)
     return n;
 }
 
+static Chardev *chardev_output(Chardev *cd)
+{
+    return cd->ops->output ? cd->ops->output(cd) : cd;
+}
+
 int chardev_write_all(Chardev *cd, const void *buf, int len)
 {
     const uint8_t *p = buf;
@@ -255,7 +260,7 @@ int chardev_write_all(Chardev *cd, const void *buf, int len)
             return n;
         }
         if (n == 0) {
-            g_autoptr(IoChannel) ch = chardev_get_channel(cd);
+            g_autoptr(IoChannel) ch = chardev_get_channel(chardev_output(cd));
 
             if (ch) {
                 io_channel_wait(ch, G_IO_OUT, -1);
@@ -322,9 +327,11 @@ static void watch_start(ChardevWatch *w, IoChannel *ch)
 unsigned chardev_add_write_watch(Chardev *cd, void (*fn)(void *opaque),
                                  void *opaque)
 {
-    g_autoptr(IoChannel) ch = chardev_get_channel(cd);
     ChardevWatch *w = g_new0(ChardevWatch, 1);
+    g_autoptr(IoChannel) ch = NULL;
 
+    cd = chardev_output(cd);
+    ch = chardev_get_channel(cd);
     w->id = ++cd->next_watch ? cd->next_watch : ++cd->next_watch;
     w->cd = cd;
     w->fn = fn;
@@ -336,6 +343,7 @@ unsigned chardev_add_write_watch(Chardev *cd, void (*fn)(void *opaque),
 
 void chardev_del_watch(Chardev *cd, unsigned watch)
 {
+    cd = chardev_output(cd);
     for (GSList *l = cd->watches; l; l = l->next) {
         ChardevWatch *w = l->data;
 

@@ -32,6 +32,8 @@ typedef struct ChardevOps {
      * to the channel, or drops what is written while there is none.
      */
     int (*write)(Chardev *cd, const uint8_t *buf, int len);
+    /* Who really writes, and tells when there is room; NULL: this one. */
+    Chardev *(*output)(Chardev *cd);
     /* The peer is gone or there is no more input; NULL: nothing to do. */
     void (*hangup)(Chardev *cd);
     /* The front end can take input.  NULL: the channel's watch. */

@@ -269,6 +269,13 @@ static bool mux_write_stamp(ChardevMux *m)
     return chardev_write(m->base, s, len) == len;
 }
 
+static Chardev *mux_output(Chardev *cd)
+{
+    ChardevMux *m = container_of(cd, ChardevMux, cd);
+
+    return m->base ? m->base : cd;
+}
+
 /* With time stamps: a line at a time. */
 static int mux_write(Chardev *cd, const uint8_t *buf, int len)
 {
@@ -344,6 +351,7 @@ static void mux_fini(Chardev *cd)
     if (m->base) {
         chardev_detach(m->base, m->base_handle);
         chardev_unref(m->base);
+        m->base = NULL;
     }
     g_free(m->base_label);
 }
@@ -360,6 +368,7 @@ const ChardevOps chardev_mux_ops = {
     .start = mux_start,
     .fini = mux_fini,
     .write = mux_write,
+    .output = mux_output,
     .accept_input = mux_accept_input,
     .attach = mux_attach,
     .detach = mux_detach,

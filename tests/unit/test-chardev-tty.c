@@ -272,6 +272,34 @@ static void test_mux_timestamps(Mux *m, gconstpointer data)
     test_fe_detach(&a);
 }
 
+static void on_writable(void *opaque)
+{
+    ++*(int *)opaque;
+}
+
+/* The watch is for the room that the back end has. */
+static void test_mux_write_watch(Mux *m, gconstpointer data)
+{
+    g_autofree char *big = g_malloc0(1 << 20);
+    int fired = 0;
+    unsigned id;
+
+    while (chardev_write(m->cd, big, 1 << 20) > 0) {
+        /* until it is full */
+    }
+    id = chardev_add_write_watch(m->cd, on_writable, &fired);
+    chardev_del_watch(m->cd, id);
+    chardev_add_write_watch(m->cd, on_writable, &fired);
+    g_assert_false(g_main_context_iteration(NULL, false));
+    g_assert_cmpint(fired, ==, 0);
+    io_channel_set_blocking(m->peer, false);
+    while (io_channel_read(m->peer, big, 1 << 20) > 0) {
+        /* until it is empty */
+    }
+    WAIT_FOR(fired);
+    g_assert_cmpint(chardev_write_all(m->cd, "x", 1), ==, 1);
+}
+
 static void test_mux_full(Mux *m, gconstpointer data)
 {
     ChardevFrontend none = { 0 };
@@ -302,6 +330,7 @@ int main(int argc, char **argv)
     ADD("help", test_mux_help);
     ADD("blocked", test_mux_blocked);
     ADD("timestamps", test_mux_timestamps);
+    ADD("write-watch", test_mux_write_watch);
     ADD("full", test_mux_full);
     return g_test_run();
 }
