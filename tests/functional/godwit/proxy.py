@@ -2,7 +2,17 @@
 """A bad network: passes a stream on up to some byte, then misbehaves."""
 
 import socket
+import struct
 import threading
+
+
+def reset_on_close(sock):
+    """Linger of zero: RST instead of FIN."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                        struct.pack('ii', 1, 0))
+    except OSError:
+        pass
 
 
 class Proxy:
@@ -24,6 +34,8 @@ class Proxy:
         self.acted = threading.Event()
         self.finished = threading.Event()
         self._release = threading.Event()
+        self._hung_up = False
+        self._source_done = False
         self._listener = socket.socket()
         self._listener.bind(('127.0.0.1', 0))
         self._listener.listen(8)
@@ -61,7 +73,15 @@ class Proxy:
         try:
             self._forward(client, server)
         except OSError:
-            pass
+            self._hang_up()
+        if not (self.action == 'stall' and self.acted.is_set()):
+            back.join()
+            if not self._source_done:
+                # As when a process dies with data unread: without the RST
+                # the source can wait on a closed window for a minute.
+                reset_on_close(client)
+            client.close()
+            server.close()
         self.finished.set()
 
     def _back(self, server, client):
@@ -82,6 +102,7 @@ class Proxy:
             self._hang_up()
 
     def _hang_up(self):
+        self._hung_up = True
         for sock in self._socks:
             try:
                 sock.shutdown(socket.SHUT_RDWR)
@@ -102,6 +123,7 @@ class Proxy:
                     continue
             n = client.recv_into(view[:limit])
             if n == 0:
+                self._source_done = not self._hung_up
                 server.shutdown(socket.SHUT_WR)
                 return
             server.sendall(view[:n])
@@ -121,9 +143,7 @@ class Proxy:
             return
         if self.action == 'reset':
             for sock in self._socks:
-                # Linger of zero: RST instead of FIN.
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                                b'\1\0\0\0\0\0\0\0')
-        self._hang_up()
-        for sock in self._socks:
-            sock.close()
+                reset_on_close(sock)
+                sock.shutdown(socket.SHUT_RD)  # wakes our own reader
+        else:
+            self._hang_up()

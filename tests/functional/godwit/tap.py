@@ -183,7 +183,7 @@ def run_one(host, func):
         raise
     except Exception:  # pylint: disable=broad-except
         problems += traceback.format_exc().splitlines()
-        for vm in t.machines:
+        for vm in t.machines[-3:]:
             if hasattr(vm, 'serial'):
                 problems.append('%s: serial %r' % (vm.name,
                                                    vm.serial.lines[-5:]))

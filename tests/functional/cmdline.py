@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Command lines that can't work: status 1, one line that names the thing."""
+
+import os
+import re
+import socket
+import subprocess
+
+from godwit.tap import Skip, check, check_equal, check_in, main, test
+
+# Arguments behind "-machine pc -nodefaults -display none -S" and what the
+# message must contain. {dir} is an empty folder, {port} a port in use, {file}
+# a file with a few bytes in it, {rom} a good firmware.
+TABLE = (
+    # Options.
+    (['-no-such-option'], 'no-such-option'),
+    (['--no-such-option=1'], 'no-such-option'),
+    (['-m'], '-m'),
+    (['-bios'], '-bios'),
+    (['-name', 'a,no-such=1'], 'no-such'),
+    # Machines and accelerators.
+    (['-machine', 'no-such-machine'], 'no-such-machine'),
+    (['-machine', 'pc,no-such-property=1'], 'no-such-property'),
+    (['-machine', 'pc,kernel-irqchip=sometimes'], 'sometimes'),
+    (['-accel', 'no-such-accel'], 'no-such-accel'),
+    (['-machine', 'pc,accel=no-such-accel'], 'no-such-accel'),
+    # Processors.
+    (['-cpu', 'no-such-cpu'], 'no-such-cpu'),
+    (['-cpu', 'qemu64,no-such-feature=on'], 'no-such-feature'),
+    (['-cpu', 'qemu64,+no-such-feature'], 'no-such-feature'),
+    (['-smp', '0'], ''),
+    (['-smp', 'nonsense'], 'nonsense'),
+    (['-smp', '99999'], '99999'),
+    (['-smp', '4,maxcpus=2'], ''),
+    (['-smp', '4,sockets=3,cores=1,threads=1,maxcpus=4'], ''),
+    (['-smp', '2,no-such=1'], 'no-such'),
+    # Memory.
+    (['-m', 'nonsense'], 'nonsense'),
+    (['-m', '-5'], ''),
+    (['-m', '1Z'], '1Z'),
+    (['-m', '900000G'], ''),
+    (['-m', '64,no-such=1'], 'no-such'),
+    (['-object', 'memory-backend-ram,id=m'], 'size'),
+    (['-object', 'memory-backend-ram,size=64M'], 'id'),
+    (['-object', 'memory-backend-file,id=m,size=64M'], 'mem-path'),
+    (['-object', 'memory-backend-file,id=m,size=64M,'
+      'mem-path={dir}/no/such/file'], '{dir}/no/such/file'),
+    (['-object', 'memory-backend-ram,id=m,size=64M,no-such=1'], 'no-such'),
+    (['-object', 'no-such-object,id=m'], 'no-such-object'),
+    (['-machine', 'pc,memory-backend=nowhere'], 'nowhere'),
+    (['-mem-path', '{dir}/no/such/folder'], '{dir}/no/such/folder'),
+    # Images and firmware.
+    (['-bios', '{dir}/no-such-bios'], '{dir}/no-such-bios'),
+    (['-bios', '{file}'], '{file}'),
+    (['-kernel', '{dir}/no-such-kernel'], '{dir}/no-such-kernel'),
+    (['-kernel', '{rom}', '-initrd', '{dir}/no-such-initrd'], ''),
+    (['-drive', 'file={dir}/no-such-image,if=ide,format=raw'],
+     '{dir}/no-such-image'),
+    (['-drive', 'file={rom},if=nonsense,format=raw'], 'nonsense'),
+    (['-drive', 'file={rom},if=ide,format=no-such-format'],
+     'no-such-format'),
+    (['-hda', '{dir}/no-such-image'], '{dir}/no-such-image'),
+    (['-cdrom', '{dir}/no-such-image'], '{dir}/no-such-image'),
+    # Devices.
+    (['-device', 'no-such-device'], 'no-such-device'),
+    (['-device', 'isa-debug-exit,no-such-property=1'], 'no-such-property'),
+    (['-device', 'isa-debug-exit,iobase=nonsense'], 'iobase'),
+    (['-device', 'isa-serial,chardev=nowhere'], 'nowhere'),
+    (['-device', 'isa-debugcon'], 'chardev'),
+    (['-device', ''], ''),
+    (['-device', 'isa-debug-exit,id=a', '-device',
+      'isa-debug-exit,id=a,iobase=0x600'], "a"),
+    (['-device', 'pci-testdev,addr=99'], 'addr'),
+    (['-device', 'pci-testdev,bus=nowhere'], 'nowhere'),
+    (['-global', 'nonsense'], 'nonsense'),
+    # Firmware configuration.
+    (['-fw_cfg', 'name=opt/a'], ''),
+    (['-fw_cfg', 'name=opt/a,file={dir}/no-such-file'],
+     '{dir}/no-such-file'),
+    (['-fw_cfg', 'string=a'], 'name'),
+    # Character devices and monitors.
+    (['-serial', 'no-such-backend'], 'no-such-backend'),
+    (['-serial', 'unix:{dir}/no/such/sock,server=on,wait=off'],
+     '{dir}/no/such/sock'),
+    (['-chardev', 'no-such-backend,id=c'], 'no-such-backend'),
+    (['-chardev', 'null'], 'id'),
+    (['-chardev', 'file,id=c,path={dir}/no/such/log'], '{dir}/no/such/log'),
+    (['-chardev', 'socket,id=c,path={dir}/no-such-sock'],
+     '{dir}/no-such-sock'),
+    (['-chardev', 'null,id=c,no-such-option=1'], 'no-such-option'),
+    (['-chardev', 'null,id=c', '-chardev', 'null,id=c'], "c"),
+    (['-monitor', 'unix:{dir}/no/such/sock,server,nowait'],
+     '{dir}/no/such/sock'),
+    (['-monitor', 'tcp:127.0.0.1:{port},server,nowait'], '{port}'),
+    (['-qmp', 'tcp:127.0.0.1:{port},server,nowait'], '{port}'),
+    (['-qmp', 'nonsense'], 'nonsense'),
+    (['-mon', 'chardev=nowhere,mode=control'], 'nowhere'),
+    (['-mon', 'mode=control'], 'chardev'),
+    # Incoming migrations.
+    (['-incoming', 'nonsense'], 'nonsense'),
+    (['-incoming', 'nonsense:1'], 'nonsense'),
+    (['-incoming', 'tcp:127.0.0.1:{port}'], '{port}'),
+    (['-incoming', 'unix:{dir}/no/such/sock'], '{dir}/no/such/sock'),
+    (['-incoming', 'fd:9999'], '9999'),
+    (['-global', 'migration.no-such-capability=on', '-incoming', 'defer'],
+     'no-such-capability'),
+    # Back ends that nothing is there for.
+    (['-netdev', 'no-such-netdev,id=n'], 'no-such-netdev'),
+    (['-display', 'no-such-display'], 'no-such-display'),
+    (['-vga', 'no-such-vga'], 'no-such-vga'),
+    (['-daemonize', '-pidfile', '{dir}/no/such/pidfile'],
+     '{dir}/no/such/pidfile'),
+    (['-pidfile', '{dir}/no/such/pidfile'], '{dir}/no/such/pidfile'),
+    (['-qtest', 'unix:{dir}/no-such-sock'], '{dir}/no-such-sock'),
+)
+
+# Where the peer accepts it, needs more than one line, or names less.
+PEER_DIFFERS = (
+    '-machine no-such-machine', '-smp 0', '-smp nonsense', '-m nonsense',
+    '-m -5', '-m 1Z', '-device isa-debugcon', '-global nonsense',
+    '-serial no-such-backend',
+    '-serial unix:{dir}/no/such/sock,server=on,wait=off', '-qmp nonsense',
+    '-qtest unix:{dir}/no-such-sock', '-incoming fd:9999',
+)
+
+
+def bad_lines(t, rows):
+    listener = socket.socket()
+    listener.bind(('127.0.0.1', 0))
+    listener.listen(1)
+    t.defer(listener.close)
+    os.mkdir(t.path('d'))
+    with open(t.path('d/file'), 'wb') as f:
+        f.write(b'a few bytes')
+    words = {'dir': t.path('d'), 'file': t.path('d/file'),
+             'rom': t.host.guest('guest.rom'),
+             'port': listener.getsockname()[1]}
+    wrong = []
+    for args, part in rows:
+        if ' '.join(args) in PEER_DIFFERS and not t.host.is_godwit:
+            continue
+        args = [a.format(**words) for a in args]
+        part = part.format(**words)
+        base = [] if '-machine' in args else ['-machine', 'pc']
+        base += ['-nodefaults', '-display', 'none', '-S']
+        if not any(a.startswith('-accel') or 'accel=' in a for a in args):
+            base += ['-accel', t.host.accel]
+        if '-bios' not in args and '-kernel' not in args:
+            base += ['-bios', words['rom']]
+        vm = t.launch(base + args, name='run', qmp=False, serial=False)
+        try:
+            vm.wait_end(20)
+        except Exception as err:  # pylint: disable=broad-except
+            wrong.append('%r: %s' % (args, err))
+            vm.kill()
+            continue
+        lines = vm.error_lines()
+        text = ' '.join(lines)
+        if vm.status != 1:
+            wrong.append('%r: status %s: %r' % (args, vm.status, lines))
+        elif len(lines) != 1:
+            wrong.append('%r: %d lines: %r' % (args, len(lines), lines))
+        elif part not in text:
+            wrong.append('%r: no %r in %r' % (args, part, text))
+        else:
+            t.note(text)
+    check(not wrong, '%d of %d wrong:\n%s' % (len(wrong), len(rows),
+                                              '\n'.join(wrong)))
+
+
+def rows_of(*options):
+    """The part of the table that is about some options."""
+    return [row for row in TABLE if row[0][0] in options]
+
+
+SETS = (
+    ('-machine', '-accel', '-cpu'),
+    ('-smp', '-m', '-object', '-mem-path'),
+    ('-bios', '-kernel', '-drive', '-hda', '-cdrom', '-fw_cfg'),
+    ('-device', '-global'),
+    ('-serial', '-chardev', '-monitor', '-qmp', '-mon', '-qtest'),
+    ('-incoming', '-netdev', '-display', '-vga', '-daemonize', '-pidfile'),
+)
+
+
+@test()
+def machines_and_cpus(t):
+    bad_lines(t, rows_of(*SETS[0]))
+
+
+@test()
+def memory_and_topology(t):
+    bad_lines(t, rows_of(*SETS[1]))
+
+
+@test()
+def images_and_firmware(t):
+    bad_lines(t, rows_of(*SETS[2]))
+
+
+@test()
+def devices(t):
+    bad_lines(t, rows_of(*SETS[3]))
+
+
+@test()
+def character_devices_and_monitors(t):
+    bad_lines(t, rows_of(*SETS[4]))
+
+
+@test()
+def incoming_and_the_rest(t):
+    bad_lines(t, rows_of(*SETS[5]))
+
+
+@test()
+def options(t):
+    seen = {option for options_ in SETS for option in options_}
+    bad_lines(t, [row for row in TABLE if row[0][0] not in seen])
+
+
+@test()
+def kvm_is_not_there(t):
+    """One clear line, or the next accelerator in the list."""
+    hide = ('unshare', '-m', 'sh', '-c',
+            'mount --bind /dev/null /dev/kvm && exec "$@"', 'sh')
+    try:
+        subprocess.run([*hide, 'true'], check=True,
+                       stderr=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError):
+        raise Skip('/dev/kvm cannot be hidden here') from None
+    base = ['-nodefaults', '-display', 'none', '-S', '-machine', 'none']
+    vm = t.run_to_end([*base, '-accel', 'kvm'], wrapper=hide)
+    check_equal(vm.status, 1, 'status')
+    check_in('kvm', vm.stderr.lower(), 'message')
+    if t.host.is_godwit:
+        check_equal(len(vm.error_lines()), 1, vm.stderr)
+        check_in('/dev/kvm', vm.stderr, 'message')
+    other = 'qtest' if t.host.is_godwit else 'tcg'
+    vm = t.launch([*base, '-accel', 'kvm', '-accel', other], name='next',
+                  serial=False, wrapper=hide)
+    check_equal(vm.qmp.cmd('query-kvm')['enabled'], False, 'KVM')
+
+
+@test()
+def version_and_help(t):
+    vm = t.run_to_end(['--version'])
+    check_equal((vm.status, vm.stderr), (0, ''), 'status, stderr')
+    check(re.match(r'QEMU emulator version \d+\.\d+\.\d+ ', vm.stdout),
+          vm.stdout)
+    vm = t.run_to_end(['-version'])
+    check_equal(vm.status, 0, 'status')
+    for option in ('-h', '-help', '--help'):
+        vm = t.run_to_end([option])
+        check_equal((vm.status, vm.stderr), (0, ''), 'status, stderr')
+        for word in ('-machine', '-accel', '-smp', '-incoming', '-monitor',
+                     '-qmp', '-bios', '-device', '-object'):
+            check(re.search(r'(?m)^%s\b' % word, vm.stdout),
+                  'no %s in help' % word)
+
+
+@test()
+def lists(t):
+    for args, words in ((['-machine', 'help'], ('pc ', 'microvm', 'none')),
+                        (['-accel', 'help'], ('kvm',)),
+                        (['-cpu', 'help'], ('qemu64', 'host', 'max')),
+                        (['-device', 'help'], ('isa-debug-exit',
+                                               'pci-testdev')),
+                        (['-device', 'isa-debug-exit,help'], ('iobase',
+                                                              'iosize')),
+                        (['-object', 'help'], ('memory-backend-ram',
+                                               'memory-backend-memfd')),
+                        (['-chardev', 'help'], ('socket', 'stdio', 'file',
+                                                'null', 'pty', 'pipe'))):
+        vm = t.run_to_end(args)
+        check_equal(vm.status, 0, '%r: status' % args)
+        for word in words:
+            check_in(word, vm.stdout, repr(args))
+
+
+if __name__ == '__main__':
+    main()
