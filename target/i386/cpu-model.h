@@ -73,6 +73,14 @@ enum {
     X86_F_INVTSC = X86_FEATURE(X86_FEAT_8000_0007_EDX, 8),
 };
 
+#define X86_XSAVE_COMPONENTS 64
+/* Where each component of an XSAVE area is; size 0: it isn't there. */
+typedef struct X86XsaveLayout {
+    uint32_t offset[X86_XSAVE_COMPONENTS];
+    uint32_t size[X86_XSAVE_COMPONENTS];
+    uint32_t total; /* bytes of the whole area */
+} X86XsaveLayout;
+
 /* What an accelerator can give a guest; made by it once. */
 typedef struct X86CpuSupport {
     const char *accel; /* "KVM", "TCG": in messages */
@@ -81,6 +89,7 @@ typedef struct X86CpuSupport {
     uint32_t words[X86_FEATURE_WORDS];
     uint64_t xcr0; /* components a guest may enable */
     uint64_t xss;
+    X86XsaveLayout xsave;   /* of these; total 0: as Intel lays them out */
     uint32_t level, xlevel; /* largest leaves of the models max and host */
     unsigned phys_bits;     /* of the host; 0: not known */
     /* Raw host CPUID for cache and identification leaves; may be NULL. */
@@ -123,9 +132,12 @@ bool x86_cpu_model_has(const X86CpuModel *m, unsigned feature);
 uint32_t x86_cpu_model_word(const X86CpuModel *m, X86FeatureWord w);
 unsigned x86_cpu_model_phys_bits(const X86CpuModel *m);
 bool x86_cpu_model_migratable(const X86CpuModel *m);
+const X86XsaveLayout *x86_cpu_model_xsave(const X86CpuModel *m);
 /* Components of XCR0 the guest may set. */
 uint64_t x86_cpu_model_xcr0(const X86CpuModel *m);
 uint64_t x86_cpu_model_xss(const X86CpuModel *m);
+/* The vendor as CPUID spells it: "GenuineIntel". */
+const char *x86_cpu_model_vendor(const X86CpuModel *m);
 /* Asked for by tsc-frequency=, Hz; 0: none. */
 uint64_t x86_cpu_model_tsc_hz(const X86CpuModel *m);
 /* kvm=on (default): the paravirtual leaves show. */
@@ -142,8 +154,12 @@ struct X86Cpu;
  */
 void x86_cpu_cpuid(const struct X86Cpu *cpu, uint32_t leaf, uint32_t subleaf,
                    uint32_t regs[4]);
-/* The leaf's answer depends on ECX; how many subleaves have content. */
-bool x86_cpuid_leaf_indexed(uint32_t leaf);
+/* Last basic leaf, as leaf 0 tells it. */
+uint32_t x86_cpuid_max_leaf(const struct X86Cpu *cpu);
+/* Family, model and stepping: EAX of leaf 1; EDX after a reset. */
+uint32_t x86_cpu_signature(const struct X86Cpu *cpu);
+/* Subleaves of a leaf whose answer depends on ECX; 0 for the others. */
+unsigned x86_cpuid_subleaves(const struct X86Cpu *cpu, uint32_t leaf);
 
 /* Text of -cpu help. */
 void x86_cpu_models_print(GString *out);

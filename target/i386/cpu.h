@@ -244,9 +244,10 @@ typedef struct X86Cpu {
     uint32_t hflags2; /* X86_HF2_* */
     X86Segment segs[X86_NSEGS];
     X86Segment ldt, tr, gdt, idt; /* gdt, idt: base and limit only */
-    uint64_t cr[5];               /* CR8 is the local APIC's TPR >> 4 */
-    uint64_t dr[8];               /* 4, 5: as the stream carries them */
-    uint64_t pdptrs[4];           /* PAE paging; valid if pdptrs_valid */
+    uint64_t cr[5];
+    uint64_t cr8;       /* not in the stream: TPR >> 4 */
+    uint64_t dr[8];     /* 4, 5: as the stream carries them */
+    uint64_t pdptrs[4]; /* PAE paging; valid if pdptrs_valid */
     bool pdptrs_valid;
     int32_t a20_mask; /* ~(1 << 20) while the gate is off, else -1 */
 
@@ -327,7 +328,10 @@ typedef struct X86Cpu {
     uint32_t mp_state;          /* X86_MP_* */
     uint32_t halted;            /* in HLT, or never started */
     uint32_t interrupt_request; /* X86_IRQ_* */
-    uint8_t crash_occurred;     /* guest panic notified */
+    bool crash_occurred;        /* guest panic notified */
+    int32_t exception_index;    /* of the software CPU, -1: none */
+    /* Filled for the stream only. */
+    uint16_t fpus_stream, fptag_stream, fpformat_stream;
 
     /* What follows is not state: it is fixed when the CPU is made. */
     const X86CpuModel *model; /* borrowed; lives as long as the machine */

@@ -1,0 +1,59 @@
+/*
+ * A CPU model's insides: cpu-model.c fills it, cpuid.c reads it.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef TARGET_I386_CPU_MODEL_PRIV_H
+#define TARGET_I386_CPU_MODEL_PRIV_H
+
+#include "target/i386/cpu-features.h"
+#include "target/i386/cpu-models-priv.h"
+
+struct X86CpuModel {
+    char *name; /* as given, without features */
+    char *type_name;
+    const X86ModelDef *def; /* NULL: base, max, host */
+    bool is_max, is_host;
+    bool realized;
+
+    char vendor[13];
+    bool vendor_set;
+    char model_id[49];
+    bool model_id_set;
+    uint32_t family, model, stepping;
+    bool family_set, model_set, stepping_set;
+    uint32_t level, xlevel, xlevel2;
+    bool level_set, xlevel_set;
+    uint32_t func7; /* largest subleaf of leaf 7 */
+    X86CacheSet cache;
+
+    uint32_t words[X86_FEATURE_WORDS];
+    uint32_t plus[X86_FEATURE_WORDS];  /* asked for by the user … */
+    uint32_t minus[X86_FEATURE_WORDS]; /* … and asked to be left out */
+
+    bool check, enforce, migratable, expose_kvm, l3_cache;
+    bool host_phys_bits;
+    uint32_t phys_bits, host_phys_bits_limit; /* 0: default */
+    uint64_t tsc_hz;
+
+    uint64_t xcr0, xss;
+    X86XsaveLayout xsave;
+    bool is_kvm;   /* KVM's leaves can be shown */
+    bool has_host; /* made for an accelerator that runs on the host's CPU */
+};
+
+static inline bool x86_model_is_intel(const X86CpuModel *m)
+{
+    return g_str_equal(m->vendor, "GenuineIntel");
+}
+
+static inline bool x86_model_is_amd(const X86CpuModel *m)
+{
+    return g_str_equal(m->vendor, "AuthenticAMD");
+}
+
+/* cpu-options.c: one key and value of -cpu; value NULL: the key alone. */
+bool x86_model_set_option(X86CpuModel *m, const char *key, const char *val,
+                          GError **errp);
+
+#endif
