@@ -161,6 +161,16 @@ static bool load_field(StreamIn *s, const VmstateField *f, void *opaque,
     return true;
 }
 
+static const Vmstate *find_subsection(const Vmstate *vms, const char *name)
+{
+    for (size_t i = 0; vms->subsections && vms->subsections[i]; i++) {
+        if (strcmp(vms->subsections[i]->name, name) == 0) {
+            return vms->subsections[i];
+        }
+    }
+    return NULL;
+}
+
 /* Looks ahead for "SUBSECTION len NAME"; false if there is none of ours. */
 static bool peek_subsection(StreamIn *s, const Vmstate *vms, char name[256])
 {
@@ -183,17 +193,9 @@ static bool peek_subsection(StreamIn *s, const Vmstate *vms, char name[256])
         name[i] = c;
     }
     name[len] = '\0';
-    return memcmp(name, vms->name, plen) == 0 && name[plen] == '/';
-}
-
-static const Vmstate *find_subsection(const Vmstate *vms, const char *name)
-{
-    for (size_t i = 0; vms->subsections && vms->subsections[i]; i++) {
-        if (strcmp(vms->subsections[i]->name, name) == 0) {
-            return vms->subsections[i];
-        }
-    }
-    return NULL;
+    /* An unlisted one below our name is ours to refuse. */
+    return find_subsection(vms, name) != NULL ||
+           (memcmp(name, vms->name, plen) == 0 && name[plen] == '/');
 }
 
 static bool load_subsections(StreamIn *s, const Vmstate *vms, void *opaque,
