@@ -16,10 +16,15 @@ const DeviceType *const device_table[] = {
     /* i386 */
     &fw_cfg_io_type,
     /* intc */
+    &apic_type,
     &i8259_type,
+    &ioapic_type,
+    &kvm_apic_type,
     &kvm_i8259_type,
+    &kvm_ioapic_type,
     /* misc */
     &debug_exit_type,
+    &kvmvapic_type,
     /* timer */
     &kvm_pit_type,
     &pcspk_type,

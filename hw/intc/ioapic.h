@@ -7,12 +7,9 @@
 #ifndef HW_INTC_IOAPIC_H
 #define HW_INTC_IOAPIC_H
 
-#include "hw/core/device.h"
+#include "hw/isa/isa-devices.h"
 
 #define IOAPIC_ADDR UINT64_C(0xfec00000)
-
-extern const DeviceType ioapic_type;     /* ioapic */
-extern const DeviceType kvm_ioapic_type; /* kvm-ioapic */
 
 /*
  * Makes one at `addr`, placed as `name` below `parent` in the object tree

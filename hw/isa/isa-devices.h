@@ -13,12 +13,17 @@
 extern const DeviceType serial_isa_type; /* isa-serial */
 extern const DeviceType debugcon_type;   /* isa-debugcon */
 extern const DeviceType debug_exit_type; /* isa-debug-exit */
+extern const DeviceType kvmvapic_type;   /* kvmvapic */
 
-/* Made by boards; see hw/intc/i8259.h and hw/timer/i8254.h. */
-extern const DeviceType i8259_type;     /* isa-i8259 */
-extern const DeviceType kvm_i8259_type; /* kvm-i8259 */
-extern const DeviceType pit_type;       /* isa-pit */
-extern const DeviceType kvm_pit_type;   /* kvm-pit */
-extern const DeviceType pcspk_type;     /* isa-pcspk */
+/* Made by boards; see the headers in hw/intc and hw/timer. */
+extern const DeviceType apic_type;       /* apic */
+extern const DeviceType kvm_apic_type;   /* kvm-apic */
+extern const DeviceType ioapic_type;     /* ioapic */
+extern const DeviceType kvm_ioapic_type; /* kvm-ioapic */
+extern const DeviceType i8259_type;      /* isa-i8259 */
+extern const DeviceType kvm_i8259_type;  /* kvm-i8259 */
+extern const DeviceType pit_type;        /* isa-pit */
+extern const DeviceType kvm_pit_type;    /* kvm-pit */
+extern const DeviceType pcspk_type;      /* isa-pcspk */
 
 #endif
