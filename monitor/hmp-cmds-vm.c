@@ -13,7 +13,7 @@
 #include "hw/core/machine.h"
 #include "hw/pci/pci.h"
 #include "monitor/vm-control.h"
-#include "util/version.h"
+#include "qapi/version.h"
 
 static void report(HmpOut *out, bool ok, GError *err)
 {

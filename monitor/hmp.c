@@ -13,7 +13,7 @@
 #include "monitor/readline.h"
 #include "util/cutils.h"
 #include "util/error.h"
-#include "util/version.h"
+#include "qapi/version.h"
 
 enum {
     OUTPUT_MAX = 16 << 20, /* bytes waiting for a reader; more is dropped */

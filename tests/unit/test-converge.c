@@ -1,0 +1,125 @@
+/*
+ * When to stop the guest.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "migration/converge.h"
+
+#define MS INT64_C(1000000)
+#define GB UINT64_C(1000000000)
+
+static void test_transfer(void)
+{
+    g_assert_cmpint(converge_transfer_ns(0, 0), ==, 0);
+    g_assert_cmpint(converge_transfer_ns(1, 0), ==, INT64_MAX / 4);
+    g_assert_cmpint(converge_transfer_ns(GB, GB), ==, 1000 * MS);
+    g_assert_cmpint(converge_transfer_ns(UINT64_MAX, 1), ==, INT64_MAX / 4);
+}
+
+static void test_decide(void)
+{
+    static const struct {
+        ConvergeInput in;
+        ConvergeAction want;
+    } t[] = {
+        /* Nothing was sent yet and much is dirty. */
+        { { .pending_bytes = GB, .limit_ns = 300 * MS }, CONVERGE_ITERATE },
+        /* Nothing left. */
+        { { .pending_bytes = 0, .limit_ns = 0 }, CONVERGE_SWITCH },
+        /* Far above the limit, however often it was tried. */
+        { { .pending_bytes = GB,
+            .bytes_per_s = GB,
+            .limit_ns = 300 * MS,
+            .settled = 100 },
+          CONVERGE_ITERATE },
+        /* Below the limit, but still halving: one more pass is cheaper. */
+        { { .pending_bytes = GB / 100,
+            .last_pending_bytes = GB / 50,
+            .bytes_per_s = GB,
+            .limit_ns = 300 * MS },
+          CONVERGE_ITERATE },
+        /* Below the limit and not shrinking any more. */
+        { { .pending_bytes = GB / 100,
+            .last_pending_bytes = GB / 100,
+            .bytes_per_s = GB,
+            .limit_ns = 300 * MS },
+          CONVERGE_SWITCH },
+        /* Below the limit and shrinking, but tried often enough. */
+        { { .pending_bytes = GB / 100,
+            .last_pending_bytes = GB / 50,
+            .bytes_per_s = GB,
+            .limit_ns = 300 * MS,
+            .settled = 8 },
+          CONVERGE_SWITCH },
+        /* So little that a pass costs more. */
+        { { .pending_bytes = 40960,
+            .last_pending_bytes = GB,
+            .bytes_per_s = GB,
+            .limit_ns = 300 * MS },
+          CONVERGE_SWITCH },
+        /* The fixed part alone is too long: passes can't mend that. */
+        { { .pending_bytes = 40960,
+            .last_pending_bytes = GB,
+            .bytes_per_s = GB,
+            .limit_ns = 1 * MS,
+            .fixed_ns = 2 * MS },
+          CONVERGE_SWITCH },
+        /* The fixed part counts. */
+        { { .pending_bytes = GB / 100,
+            .last_pending_bytes = GB / 100,
+            .bytes_per_s = GB,
+            .limit_ns = 11 * MS,
+            .fixed_ns = 2 * MS },
+          CONVERGE_ITERATE },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
+        g_test_message("case %zu", i);
+        g_assert_cmpint(converge_decide(&t[i].in), ==, t[i].want);
+    }
+}
+
+/* A guest that dirties at a fixed rate: the rest must settle, not creep. */
+static void test_settles(void)
+{
+    const uint64_t bw = 2 * GB, dirty = 200 * 1000 * 1000;
+    ConvergeInput in = { .pending_bytes = GB,
+                         .bytes_per_s = bw,
+                         .limit_ns = 10 * MS,
+                         .fixed_ns = MS / 2 };
+    unsigned passes = 0;
+
+    while (converge_decide(&in) == CONVERGE_ITERATE) {
+        int64_t ns = converge_transfer_ns(in.pending_bytes, bw) + MS / 5;
+
+        g_assert_cmpuint(++passes, <, 20);
+        if (converge_transfer_ns(in.pending_bytes, bw) + in.fixed_ns <=
+            in.limit_ns) {
+            in.settled++;
+        }
+        in.last_pending_bytes = in.pending_bytes;
+        in.pending_bytes = (double)dirty * ns / 1e9;
+    }
+    g_assert_cmpint(converge_transfer_ns(in.pending_bytes, bw), <, MS);
+}
+
+static void test_bandwidth(void)
+{
+    g_assert_cmpuint(converge_bandwidth(5, 100, 1000), ==, 5); /* too short */
+    g_assert_cmpuint(converge_bandwidth(0, GB, 1000 * MS), ==, GB);
+    g_assert_cmpuint(converge_bandwidth(2 * GB, GB, 1000 * MS), ==,
+                     (2 * GB * 3 + GB) / 4);
+    g_assert_cmpuint(converge_bandwidth(7, GB, 0), ==, 7);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/converge/transfer", test_transfer);
+    g_test_add_func("/converge/decide", test_decide);
+    g_test_add_func("/converge/settles", test_settles);
+    g_test_add_func("/converge/bandwidth", test_bandwidth);
+    return g_test_run();
+}

@@ -1,0 +1,58 @@
+/*
+ * Capabilities: defaults and rules.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "migration/caps.h"
+
+static void test_default(void)
+{
+    MigCapSet set = mig_caps_default();
+    g_autoptr(GError) err = NULL;
+
+    g_assert_true(mig_caps_check(set, &err));
+    g_assert_no_error(err);
+    g_assert_true(set & CAP(DEFERRED_DIRTY_LOG_TEARDOWN));
+    g_assert_true(set & CAP(AVX2_ZERO_PAGE));
+    g_assert_true(set & CAP(SINGLE_CPU_SYNC));
+    g_assert_true(set & CAP(SWITCHOVER_ABORT));
+    g_assert_false(set & CAP(EVENTS));
+}
+
+static void test_rules(void)
+{
+    static const struct {
+        MigCapSet want;
+        bool ok;
+        const char *named; /* in the error */
+    } t[] = {
+        { 0, true, NULL },
+        { CAP(EVENTS) | CAP(RETURN_PATH), true, NULL },
+        { CAP(PAUSE_BEFORE_SWITCHOVER), true, NULL },
+        { CAP(EVENTS) | CAP(XBZRLE), false, "xbzrle" },
+        { CAP(POSTCOPY_RAM), false, "postcopy-ram" },
+        { CAP(MULTIFD), false, "multifd" },
+        { CAP(RDMA_PIN_ALL), false, "rdma-pin-all" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
+        g_autoptr(GError) err = NULL;
+
+        g_test_message("case %zu", i);
+        g_assert_cmpint(mig_caps_check(t[i].want, &err), ==, t[i].ok);
+        g_assert_cmpint(err == NULL, ==, t[i].ok);
+        if (t[i].named != NULL) {
+            g_assert_nonnull(strstr(err->message, t[i].named));
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/mig-caps/default", test_default);
+    g_test_add_func("/mig-caps/rules", test_rules);
+    return g_test_run();
+}

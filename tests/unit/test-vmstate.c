@@ -1,0 +1,265 @@
+/*
+ * vmstate tables: bytes as declared, back again, and hostile input.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "migration/vmstate.h"
+
+typedef struct Inner {
+    uint16_t a;
+    bool b;
+} Inner;
+
+typedef struct Toy {
+    uint8_t u8;
+    uint16_t u16;
+    uint32_t u32;
+    uint64_t u64;
+    int32_t i32;
+    bool flag;
+    uint8_t buf[3];
+    uint16_t arr[2];
+    Inner inner[2];
+    uint8_t count;
+    uint32_t var[4];
+    uint32_t fixed; /* must be equal */
+    uint32_t extra; /* subsection */
+    bool extra_needed;
+    unsigned loads;
+    bool refuse;
+} Toy;
+
+static const Vmstate inner_vmstate = {
+    .name = "inner",
+    .version = 1,
+    .oldest = 1,
+    .fields = (const VmstateField[]){ VMSTATE_U16(Inner, a),
+                                      VMSTATE_BOOL(Inner, b), VMSTATE_END },
+};
+
+static bool extra_needed(void *opaque)
+{
+    return ((Toy *)opaque)->extra_needed;
+}
+
+static const Vmstate extra_vmstate = {
+    .name = "toy/extra",
+    .version = 3,
+    .oldest = 3,
+    .needed = extra_needed,
+    .fields = (const VmstateField[]){ VMSTATE_U32(Toy, extra), VMSTATE_END },
+};
+
+static bool toy_post_load(void *opaque, int version, GError **errp)
+{
+    Toy *t = opaque;
+
+    t->loads++;
+    if (t->refuse) {
+        g_set_error_literal(errp, g_quark_from_static_string("toy"), 0,
+                            "refused");
+        return false;
+    }
+    return true;
+}
+
+static const Vmstate toy_vmstate = {
+    .name = "toy",
+    .version = 2,
+    .oldest = 1,
+    .post_load = toy_post_load,
+    .fields =
+        (const VmstateField[]){
+            VMSTATE_U8(Toy, u8),
+            VMSTATE_U16(Toy, u16),
+            VMSTATE_U32(Toy, u32),
+            VMSTATE_U64(Toy, u64),
+            VMSTATE_I32(Toy, i32),
+            VMSTATE_BOOL(Toy, flag),
+            VMSTATE_BUFFER(Toy, buf),
+            VMSTATE_UNUSED(2),
+            VMSTATE_U16_ARRAY(Toy, arr, 2),
+            VMSTATE_STRUCT_ARRAY(Toy, inner, 2, inner_vmstate, 1),
+            VMSTATE_U8(Toy, count),
+            { .name = "var",
+              .kind = VMS_U32,
+              .offset = offsetof(Toy, var),
+              .size = sizeof(uint32_t),
+              .num_offset = offsetof(Toy, count),
+              .num_max = 4,
+              .flags = VMF_VARRAY_U8 },
+            VMSTATE_FIELD_(Toy, fixed, VMS_U32_EQUAL, .version = 2),
+            VMSTATE_END,
+        },
+    .subsections = (const Vmstate *const[]){ &extra_vmstate, NULL },
+};
+
+static const uint8_t toy_bytes[] = {
+    0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07,             /* u8, u16, u32 */
+    0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18,       /* u64 */
+    0xff, 0xff, 0xff, 0xfe, 0x01,                         /* i32 -2, flag */
+    0xa1, 0xa2, 0xa3, 0x00, 0x00,                         /* buf, unused */
+    0x00, 0x21, 0x00, 0x22,                               /* arr */
+    0x00, 0x31, 0x01, 0x00, 0x32, 0x00,                   /* inner */
+    0x02, 0x00, 0x00, 0x00, 0x41, 0x00, 0x00, 0x00, 0x42, /* var */
+    0x00, 0x00, 0x00, 0x99,                               /* fixed */
+    0x05, 0x09, 't',  'o',  'y',  '/',  'e',  'x',  't',  'r',
+    'a',  0x00, 0x00, 0x00, 0x03, 0x00, 0x00, 0x00, 0x77,
+};
+
+static void toy_fill(Toy *t)
+{
+    *t = (Toy){
+        .u8 = 1,
+        .u16 = 0x0203,
+        .u32 = 0x04050607,
+        .u64 = 0x1112131415161718,
+        .i32 = -2,
+        .flag = true,
+        .buf = { 0xa1, 0xa2, 0xa3 },
+        .arr = { 0x21, 0x22 },
+        .inner = { { 0x31, true }, { 0x32, false } },
+        .count = 2,
+        .var = { 0x41, 0x42 },
+        .fixed = 0x99,
+        .extra = 0x77,
+        .extra_needed = true,
+    };
+}
+
+static void test_bytes(void)
+{
+    g_autoptr(StreamOut) out = stream_out_new(NULL);
+    g_autoptr(JsonValue) desc = json_object_new();
+    g_autofree char *text = NULL;
+    g_autoptr(GError) err = NULL;
+    const uint8_t *data;
+    size_t len;
+    Toy t;
+
+    toy_fill(&t);
+    g_assert_true(vmstate_save_desc(out, &toy_vmstate, &t, desc, &err));
+    g_assert_no_error(err);
+    data = stream_out_data(out, &len);
+    g_assert_cmpmem(data, len, toy_bytes, sizeof(toy_bytes));
+    text = json_to_string(desc, false);
+    g_assert_nonnull(strstr(text, "\"vmsd_name\": \"toy\""));
+    g_assert_nonnull(strstr(text, "\"array_len\": 2"));
+    g_assert_nonnull(strstr(text, "toy/extra"));
+}
+
+static bool toy_load(Toy *t, const void *bytes, size_t len, int version,
+                     GError **errp)
+{
+    g_autoptr(StreamIn) in = stream_in_new_mem(bytes, len);
+
+    return vmstate_load(in, &toy_vmstate, t, version, errp);
+}
+
+static void test_load(void)
+{
+    g_autoptr(GError) err = NULL;
+    Toy want, t = { .fixed = 0x99 };
+
+    toy_fill(&want);
+    want.extra_needed = false;
+    want.loads = 1;
+    g_assert_true(toy_load(&t, toy_bytes, sizeof(toy_bytes), 2, &err));
+    g_assert_no_error(err);
+    g_assert_cmpmem(&t, sizeof(t), &want, sizeof(want));
+}
+
+static void test_truncated(void)
+{
+    /* Without its subsection the state is whole. */
+    const size_t whole = sizeof(toy_bytes) - 19;
+
+    for (size_t len = 0; len < sizeof(toy_bytes); len++) {
+        /* A copy of its own, so that a sanitizer sees reads past the end. */
+        g_autofree uint8_t *copy = g_memdup2(toy_bytes, len);
+        g_autoptr(GError) err = NULL;
+        Toy t = { .fixed = 0x99 };
+        bool ok = toy_load(&t, copy, len, 2, &err);
+
+        if (len == whole || (len > whole && len < whole + 11)) {
+            continue; /* a name that was cut is no subsection of ours */
+        }
+        g_assert_false(ok);
+        g_assert_nonnull(err);
+        g_assert_cmpuint(t.loads, ==, 0);
+    }
+}
+
+static void expect_error(size_t at, uint8_t byte, int version,
+                         const char *named)
+{
+    g_autofree uint8_t *copy = g_memdup2(toy_bytes, sizeof(toy_bytes));
+    g_autoptr(GError) err = NULL;
+    Toy t = { .fixed = 0x99 };
+
+    copy[at] = byte;
+    g_assert_false(toy_load(&t, copy, sizeof(toy_bytes), version, &err));
+    g_test_message("%s", err->message);
+    g_assert_nonnull(strstr(err->message, named));
+}
+
+static void test_hostile(void)
+{
+    Toy t = { .fixed = 0x99, .refuse = true };
+    g_autoptr(GError) err = NULL;
+
+    expect_error(35, 5, 2, "var"); /* more elements than fit */
+    expect_error(35, 255, 2, "var");
+    expect_error(47, 0x98, 2, "fixed"); /* not as here */
+    expect_error(54, 'X', 2, "toy/");   /* unknown subsection */
+    expect_error(62, 4, 2, "version 4");
+    expect_error(0, 0, 3, "version 3");
+    expect_error(0, 0, 0, "version 0");
+    g_assert_false(toy_load(&t, toy_bytes, sizeof(toy_bytes), 2, &err));
+    g_assert_nonnull(strstr(err->message, "refused"));
+}
+
+static void test_registry(void)
+{
+    VmstateRegistry *r = vmstate_registry_new();
+    static const Vmstate high = { .name = "high", .priority = 1 };
+    static const Vmstate bad = { .name = "bad", .unmigratable = true };
+    VmstateEntry *a = vmstate_register(r, NULL, -1, &toy_vmstate, NULL);
+    VmstateEntry *b = vmstate_register(r, NULL, -1, &toy_vmstate, NULL);
+    VmstateEntry *h = vmstate_register(r, "0000:00:01.0", -1, &high, NULL);
+    VmstateEntry *u;
+    g_autofree char *why = NULL;
+    unsigned handle;
+
+    g_assert_cmpuint(a->instance, ==, 0);
+    g_assert_cmpuint(b->instance, ==, 1);
+    g_assert_cmpstr(h->idstr, ==, "0000:00:01.0/high");
+    g_assert_true(r->entries.head->data == h);
+    g_assert_true(vmstate_find(r, "toy", 1) == b);
+    g_assert_null(vmstate_find(r, "toy", 2));
+    g_assert_null(vmstate_blocked_reason(r));
+    u = vmstate_register(r, NULL, 7, &bad, NULL);
+    why = vmstate_blocked_reason(r);
+    g_assert_nonnull(strstr(why, "bad"));
+    vmstate_unregister(r, u);
+    handle = vmstate_add_blocker(r, "because of %d", 42);
+    g_free(why);
+    why = vmstate_blocked_reason(r);
+    g_assert_cmpstr(why, ==, "because of 42");
+    vmstate_del_blocker(r, handle);
+    g_assert_null(vmstate_blocked_reason(r));
+    vmstate_registry_free(r);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/vmstate/bytes", test_bytes);
+    g_test_add_func("/vmstate/load", test_load);
+    g_test_add_func("/vmstate/truncated", test_truncated);
+    g_test_add_func("/vmstate/hostile", test_hostile);
+    g_test_add_func("/vmstate/registry", test_registry);
+    return g_test_run();
+}
