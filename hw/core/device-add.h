@@ -27,5 +27,8 @@ bool device_del_by_id(Vm *vm, const char *id, GError **errp);
 /* Text of -device help, and of -device NAME,help. */
 void device_print_list(GString *out);
 bool device_print_help(const char *name, GString *out, GError **errp);
+/* The same for any type of object, called `name` in it. */
+void object_type_print_help(const ObjectType *type, const char *name,
+                            GString *out);
 
 #endif

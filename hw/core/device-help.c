@@ -156,17 +156,12 @@ static void print_prop(const Property *p, GString *out)
     g_string_append_c(out, '\n');
 }
 
-bool device_print_help(const char *name, GString *out, GError **errp)
+void object_type_print_help(const ObjectType *type, const char *name,
+                            GString *out)
 {
-    const DeviceType *t = device_type_find(name);
     g_autoptr(GPtrArray) props = g_ptr_array_new();
 
-    if (t == NULL) {
-        error_set_class(errp, ERROR_CLASS_DEVICE_NOT_FOUND,
-                        "Device '%s' not found", name);
-        return false;
-    }
-    for (const Property *p = device_object_type(t)->props; p->name; p++) {
+    for (const Property *p = type->props; p != NULL && p->name != NULL; p++) {
         if (!p->read_only) {
             g_ptr_array_add(props, (gpointer)p);
         }
@@ -174,11 +169,23 @@ bool device_print_help(const char *name, GString *out, GError **errp)
     g_ptr_array_sort(props, prop_compare);
     if (props->len == 0) {
         g_string_append_printf(out, "There are no options for %s.\n", name);
-        return true;
+        return;
     }
     g_string_append_printf(out, "%s options:\n", name);
     for (unsigned i = 0; i < props->len; i++) {
         print_prop(g_ptr_array_index(props, i), out);
     }
+}
+
+bool device_print_help(const char *name, GString *out, GError **errp)
+{
+    const DeviceType *t = device_type_find(name);
+
+    if (t == NULL) {
+        error_set_class(errp, ERROR_CLASS_DEVICE_NOT_FOUND,
+                        "Device '%s' not found", name);
+        return false;
+    }
+    object_type_print_help(device_object_type(t), name, out);
     return true;
 }

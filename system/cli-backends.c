@@ -1,0 +1,335 @@
+/*
+ * Options that make back ends: descriptors, character devices, objects,
+ * drives; and -set, which changes any item that has an id.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "system/cli.h"
+
+#include <fcntl.h>
+
+#include "block/block.h"
+#include "hw/core/device-add.h"
+#include "monitor/qmp-fds.h"
+#include "monitor/qmp.h"
+#include "util/cutils.h"
+#include "util/error.h"
+
+/* -add-fd */
+
+bool cli_add_fd(Cli *cli, CliArg *a, GError **errp)
+{
+    g_autoptr(KeyVal) kv = cli_arg_keyval(a, NULL, errp);
+    AddfdInfo *info = NULL;
+    int64_t fd = -1, set = -1;
+    int copy;
+
+    if (kv == NULL || !keyval_get_int(kv, "fd", INT_MIN, INT_MAX, &fd, errp) ||
+        !keyval_get_int(kv, "set", INT64_MIN, INT64_MAX, &set, errp)) {
+        return false;
+    }
+    if (fd < 0) {
+        error_setf(errp, "fd option is required and must be non-negative");
+        return false;
+    }
+    if (fd <= STDERR_FILENO) {
+        error_setf(errp, "fd cannot be a standard I/O stream");
+        return false;
+    }
+    if (set < 0) {
+        error_setf(errp, "set option is required and must be non-negative");
+        return false;
+    }
+    /* It came over exec: one that is ours has the flag set. */
+    if ((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0 ||
+        (copy = fcntl(fd, F_DUPFD_CLOEXEC, 0)) < 0) {
+        error_setf(errp, "fd is not valid or already in use");
+        return false;
+    }
+    if (!qmp_fdset_add(monitors_fds(cli->vm->monitors), true, set, copy,
+                       keyval_get(kv, "opaque"), &info, errp)) {
+        return false;
+    }
+    addfd_info_free(info);
+    return cli_check_keys(kv, errp);
+}
+
+/* Character devices */
+
+/* A daemon has no terminal. */
+bool cli_check_stdio(const Cli *cli, const char *device, GError **errp)
+{
+    if (cli->daemonize &&
+        (g_str_equal(device, "stdio") || g_str_equal(device, "mon:stdio"))) {
+        error_setf(errp, "cannot use stdio with -daemonize");
+        return false;
+    }
+    return true;
+}
+
+bool cli_chardev(Cli *cli, CliArg *a, GError **errp)
+{
+    g_autoptr(KeyVal) kv = cli_arg_keyval(a, "backend", errp);
+    const char *const *names = chardev_type_names();
+
+    if (kv == NULL) {
+        return false;
+    }
+    if (keyval_wants_help(kv)) {
+        printf("Available chardev backend types: \n");
+        for (unsigned i = 0; names[i] != NULL; i++) {
+            printf("  %s\n", names[i]);
+        }
+        cli->done = true;
+        return true;
+    }
+    if (keyval_has(kv, "backend") &&
+        !cli_check_stdio(cli, keyval_get(kv, "backend"), errp)) {
+        return false;
+    }
+    return chardev_new_from_keyval(cli->vm->chardevs, kv, errp) != NULL;
+}
+
+bool cli_echr(Cli *cli, CliArg *a, GError **errp)
+{
+    uint64_t c = 0;
+
+    if (!parse_uint("escape character", a->text, 0, 255, &c, errp)) {
+        return false;
+    }
+    chardevs_set_escape(cli->vm->chardevs, c);
+    return true;
+}
+
+/* Objects */
+
+static void print_object_type(const ObjectType *t, void *opaque)
+{
+    if (t->user_creatable) {
+        printf("  %s\n", t->name);
+    }
+}
+
+static bool object_help(const char *name, GError **errp)
+{
+    const ObjectType *t = name != NULL ? object_type_find(name) : NULL;
+    g_autoptr(GString) out = g_string_new(NULL);
+
+    if (t == NULL || !t->user_creatable) {
+        printf("List of user creatable objects:\n");
+        object_types_foreach(print_object_type, NULL);
+        return true;
+    }
+    object_type_print_help(t, t->name, out);
+    fputs(out->str, stdout);
+    return true;
+}
+
+/* The text form as JSON: all values are strings. */
+static JsonValue *keyval_to_json(const KeyVal *kv)
+{
+    JsonValue *v = json_object_new();
+
+    for (unsigned i = 0; i < keyval_count(kv); i++) {
+        json_object_set_string(v, keyval_key_at(kv, i), keyval_value_at(kv, i));
+    }
+    return v;
+}
+
+static bool object_set_props(Object *obj, const JsonValue *args, bool text,
+                             GError **errp)
+{
+    for (size_t i = 0; i < json_object_len(args); i++) {
+        JsonValue *val;
+        const char *key = json_object_at(args, i, &val);
+
+        if (g_str_equal(key, "qom-type") || g_str_equal(key, "id")) {
+            continue;
+        }
+        if (text ? !object_prop_set_str(obj, key, json_get_string(val), errp)
+                 : !object_prop_set(obj, key, val, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool cli_object_make(Cli *cli, const JsonValue *args, bool text, GError **errp)
+{
+    const char *type_name = json_get_string(json_object_get(args, "qom-type"));
+    const char *id = json_get_string(json_object_get(args, "id"));
+    Object *objects = object_child(cli->vm->root, "objects");
+    const ObjectType *t;
+    g_autoptr(Object) obj = NULL;
+
+    if (type_name == NULL || id == NULL) {
+        error_setf(errp, "Parameter '%s' is missing",
+                   type_name == NULL ? "qom-type" : "id");
+        return false;
+    }
+    t = object_type_find(type_name);
+    if (t == NULL || !t->user_creatable) {
+        error_setf(errp, "Parameter 'qom-type' does not accept value '%s'",
+                   type_name);
+        return false;
+    }
+    if (!id_is_valid(id)) {
+        error_setf(errp, "Parameter 'id' expects an identifier");
+        return false;
+    }
+    if (object_child(objects, id) != NULL) {
+        error_setf(errp,
+                   "attempt to add duplicate property '%s' to object "
+                   "(type 'container')",
+                   id);
+        return false;
+    }
+    obj = object_new(t);
+    if (!object_set_props(obj, args, text, errp)) {
+        return false;
+    }
+    object_add_child(objects, id, obj);
+    if (!object_complete(obj, errp)) {
+        object_remove_child(objects, id);
+        return false;
+    }
+    return true;
+}
+
+bool cli_object(Cli *cli, CliArg *a, GError **errp)
+{
+    g_autoptr(KeyVal) kv = NULL;
+    g_autoptr(JsonValue) args = NULL;
+
+    if (*a->text == '{') {
+        args = json_parse(a->text, -1, errp);
+        return args != NULL && cli_object_make(cli, args, false, errp);
+    }
+    kv = cli_arg_keyval(a, "qom-type", errp);
+    if (kv == NULL) {
+        return false;
+    }
+    if (keyval_wants_help(kv)) {
+        cli->done = true;
+        return object_help(keyval_get(kv, "qom-type"), errp);
+    }
+    args = keyval_to_json(kv);
+    return cli_object_make(cli, args, true, errp);
+}
+
+/* -mem-path and -mem-prealloc are a memory back end without a name. */
+bool cli_make_memory(Cli *cli, GError **errp)
+{
+    Machine *m = cli->vm->machine;
+    g_autoptr(JsonValue) args = NULL;
+
+    if (cli->mem_path == NULL && !cli->mem_prealloc) {
+        return true;
+    }
+    if (m->memory_backend != NULL) {
+        error_setf(errp, "'-mem-path' and '-mem-prealloc' can't be used with "
+                         "a memory backend: it has options of its own");
+        return false;
+    }
+    if (m->ram_size == 0) {
+        return true;
+    }
+    args = json_object_new();
+    json_object_set_string(args, "qom-type",
+                           cli->mem_path != NULL ? "memory-backend-file"
+                                                 : "memory-backend-ram");
+    json_object_set_string(args, "id", m->type->ram_id);
+    json_object_set_string(args, "mem-path", cli->mem_path);
+    json_object_set_uint(args, "size", m->ram_size);
+    json_object_set_bool(args, "prealloc", cli->mem_prealloc);
+    json_object_set_bool(args, "merge", m->mem_merge);
+    json_object_set_bool(args, "dump", m->dump_guest_core);
+    if (!cli_object_make(cli, args, false, errp)) {
+        return false;
+    }
+    m->memory_backend = g_strdup(m->type->ram_id);
+    return true;
+}
+
+/* Drives */
+
+static bool drive_make(Cli *cli, KeyVal *kv, GError **errp)
+{
+    return block_new_from_keyval(cli->vm->blocks, kv, errp) != NULL;
+}
+
+bool cli_drive(Cli *cli, CliArg *a, GError **errp)
+{
+    g_autoptr(KeyVal) kv = cli_arg_keyval(a, NULL, errp);
+
+    return kv != NULL && drive_make(cli, kv, errp);
+}
+
+static bool disk_make(Cli *cli, const char *file, unsigned index,
+                      const char *media, GError **errp)
+{
+    g_autoptr(KeyVal) kv = keyval_new();
+    char number[2] = { '0' + index, '\0' };
+
+    if (file != NULL) {
+        keyval_add(kv, "file", file);
+    }
+    keyval_add(kv, "if", "ide");
+    keyval_add(kv, "index", number);
+    keyval_add(kv, "media", media);
+    return drive_make(cli, kv, errp);
+}
+
+bool cli_disk(Cli *cli, CliArg *a, GError **errp)
+{
+    return disk_make(cli, a->text, a->opt->name[2] - 'a', "disk", errp);
+}
+
+bool cli_cdrom(Cli *cli, CliArg *a, GError **errp)
+{
+    return disk_make(cli, *a->text != '\0' ? a->text : NULL, 2, "cdrom", errp);
+}
+
+/* -set GROUP.ID.KEY=VALUE */
+
+static CliArg *find_item(Cli *cli, const char *group, const char *id)
+{
+    for (unsigned i = 0; i < cli->args->len; i++) {
+        CliArg *a = cli->args->pdata[i];
+        g_autoptr(KeyVal) kv = NULL;
+
+        if (!g_str_equal(a->opt->name, group) || *a->text == '{') {
+            continue;
+        }
+        kv = keyval_parse(a->text, "type", NULL);
+        if (kv != NULL && g_strcmp0(keyval_get(kv, "id"), id) == 0) {
+            return a;
+        }
+    }
+    return NULL;
+}
+
+bool cli_set(Cli *cli, CliArg *a, GError **errp)
+{
+    const char *eq = strchr(a->text, '=');
+    g_autofree char *path = eq ? g_strndup(a->text, eq - a->text) : NULL;
+    g_auto(GStrv) parts = g_strsplit(path != NULL ? path : "", ".", 3);
+    CliArg *item;
+
+    if (g_strv_length(parts) != 3) {
+        error_setf(errp, "can't parse: \"%s\"", a->text);
+        return false;
+    }
+    item = find_item(cli, parts[0], parts[1]);
+    if (item == NULL) {
+        error_setf(errp, "there is no %s \"%s\" defined", parts[0], parts[1]);
+        return false;
+    }
+    if (item->sets == NULL) {
+        item->sets = g_ptr_array_new_with_free_func(g_free);
+    }
+    g_ptr_array_add(item->sets, g_strdup_printf("%s%s", parts[2], eq));
+    return true;
+}

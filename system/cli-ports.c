@@ -1,0 +1,320 @@
+/*
+ * Options that connect things: the board's ports, monitors, qtest, devices.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "system/cli.h"
+
+#include "hw/core/device-add.h"
+#include "hw/core/qtest-pins.h"
+#include "hw/i386/fw-cfg.h"
+#include "monitor/hmp.h"
+#include "monitor/qmp.h"
+#include "util/error.h"
+
+/* A back end by -serial's kind of text; "mon:" adds a monitor to it. */
+static bool port_chardev(Cli *cli, const char *label, const char *text,
+                         Chardev **ret_cd, GError **errp)
+{
+    Vm *vm = cli->vm;
+
+    if (!cli_check_stdio(cli, text, errp) ||
+        !chardev_new_from_text(vm->chardevs, label, text, ret_cd, errp)) {
+        return false;
+    }
+    return !g_str_has_prefix(text, "mon:") ||
+           hmp_session_new(vm, *ret_cd, true, errp);
+}
+
+/* Ports */
+
+static bool port_add(Cli *cli, const char *kind, const char *text, char **slots,
+                     unsigned nslots, unsigned *used, GError **errp)
+{
+    g_autofree char *label = g_strdup_printf("%s%u", kind, *used);
+    Chardev *cd = NULL;
+
+    if (*used == nslots) {
+        error_setf(errp, "the machine has %u %s ports", nslots, kind);
+        return false;
+    }
+    if (!port_chardev(cli, label, text, &cd, errp)) {
+        return false;
+    }
+    slots[(*used)++] = cd != NULL ? g_strdup(chardev_label(cd)) : NULL;
+    return true;
+}
+
+bool cli_serial(Cli *cli, CliArg *a, GError **errp)
+{
+    return port_add(cli, "serial", a->text, cli->vm->machine->serials,
+                    MACHINE_SERIALS, &cli->nserials, errp);
+}
+
+/* There is no model of a parallel port yet: only what means none will do. */
+bool cli_parallel(Cli *cli, CliArg *a, GError **errp)
+{
+    if (!g_str_equal(a->text, "none") && !g_str_equal(a->text, "null")) {
+        error_setf(errp, "parallel ports are not supported yet");
+        return false;
+    }
+    cli->nparallels++;
+    return true;
+}
+
+bool cli_default_ports(Cli *cli, GError **errp)
+{
+    char **slots = cli->vm->machine->serials;
+
+    if (cli->nodefaults || cli->nserials > 0 ||
+        cli->vm->machine->type->default_cpu == NULL) {
+        return true;
+    }
+    /* Without a display there is nobody to look at the port. */
+    return port_add(cli, "serial", cli->nographic ? "mon:stdio" : "null", slots,
+                    MACHINE_SERIALS, &cli->nserials, errp);
+}
+
+bool cli_debugcon(Cli *cli, CliArg *a, GError **errp)
+{
+    Chardev *cd = NULL;
+
+    if (!port_chardev(cli, "debugcon", a->text, &cd, errp)) {
+        return false;
+    }
+    if (cd != NULL) {
+        g_free(cli->debugcon);
+        cli->debugcon = g_strdup(chardev_label(cd));
+    }
+    return true;
+}
+
+/* Made when the board is there. */
+bool cli_make_debugcon(Cli *cli, GError **errp)
+{
+    g_autoptr(KeyVal) kv = NULL;
+
+    if (cli->debugcon == NULL) {
+        return true;
+    }
+    kv = keyval_new();
+    keyval_add(kv, "driver", "isa-debugcon");
+    keyval_add(kv, "iobase", "0xe9");
+    keyval_add(kv, "chardev", cli->debugcon);
+    return device_new_from_keyval(cli->vm, kv, errp) != NULL;
+}
+
+/* Monitors */
+
+static bool monitor_chardev(Cli *cli, const char *text, Chardev **ret_cd,
+                            GError **errp)
+{
+    g_autofree char *label =
+        g_strdup_printf("compat_monitor%u", cli->nmonitors++);
+
+    return cli_check_stdio(cli, text, errp) &&
+           chardev_new_from_text(cli->vm->chardevs, label, text, ret_cd, errp);
+}
+
+bool cli_monitor(Cli *cli, CliArg *a, GError **errp)
+{
+    Chardev *cd = NULL;
+
+    return monitor_chardev(cli, a->text, &cd, errp) &&
+           (cd == NULL || hmp_session_new(cli->vm, cd, true, errp));
+}
+
+bool cli_qmp(Cli *cli, CliArg *a, GError **errp)
+{
+    bool pretty = g_str_equal(a->opt->name, "qmp-pretty");
+    Chardev *cd = NULL;
+
+    return monitor_chardev(cli, a->text, &cd, errp) &&
+           (cd == NULL ||
+            qmp_session_on_chardev(cli->vm->monitors, cd, pretty, errp));
+}
+
+bool cli_mon(Cli *cli, CliArg *a, GError **errp)
+{
+    static const char *const modes[] = { "readline", "control", NULL };
+    g_autoptr(KeyVal) kv = cli_arg_keyval(a, "chardev", errp);
+    bool pretty = false;
+    const char *id;
+    Chardev *cd;
+    int mode = 0;
+
+    if (kv == NULL || !keyval_get_enum(kv, "mode", modes, &mode, errp) ||
+        !keyval_get_bool(kv, "pretty", &pretty, errp)) {
+        return false;
+    }
+    id = keyval_get(kv, "chardev");
+    if (!cli_check_keys(kv, errp)) {
+        return false;
+    }
+    cd = id != NULL ? chardev_find(cli->vm->chardevs, id) : NULL;
+    if (cd == NULL) {
+        error_setf(errp, "chardev \"%s\" not found", id != NULL ? id : "");
+        return false;
+    }
+    return mode == 1
+               ? qmp_session_on_chardev(cli->vm->monitors, cd, pretty, errp)
+               : hmp_session_new(cli->vm, cd, true, errp);
+}
+
+/* qtest */
+
+bool cli_qtest(Cli *cli, CliArg *a, GError **errp)
+{
+    Chardev *cd = NULL;
+
+    if (cli->qtest != NULL) {
+        error_setf(errp, "there is one already");
+        return false;
+    }
+    if (!cli_check_stdio(cli, a->text, errp) ||
+        !chardev_new_from_text(cli->vm->chardevs, "qtest", a->text, &cd,
+                               errp)) {
+        return false;
+    }
+    if (cd != NULL) {
+        cli->qtest = qtest_server_new(cli->vm, cd, cli->qtest_log,
+                                      &device_qtest_pins, errp);
+    }
+    return cd == NULL || cli->qtest != NULL;
+}
+
+bool cli_qtest_log(Cli *cli, CliArg *a, GError **errp)
+{
+    g_free(cli->qtest_log);
+    cli->qtest_log = g_strdup(a->text);
+    return true;
+}
+
+/* Devices */
+
+static bool device_help(Cli *cli, KeyVal *kv, GError **errp)
+{
+    const char *driver = keyval_get(kv, "driver");
+    g_autoptr(GString) out = g_string_new(NULL);
+
+    cli->done = true;
+    if (driver == NULL || g_str_equal(driver, "help") ||
+        g_str_equal(driver, "?")) {
+        device_print_list(out);
+    } else if (!device_print_help(driver, out, errp)) {
+        return false;
+    }
+    fputs(out->str, stdout);
+    return true;
+}
+
+/* Help needs no machine, so it is given before there is one. */
+bool cli_device_help(Cli *cli, GError **errp)
+{
+    for (unsigned i = 0; i < cli->args->len && !cli->done; i++) {
+        CliArg *a = cli->args->pdata[i];
+        g_autoptr(KeyVal) kv = NULL;
+
+        if (a->opt->fn != cli_device || *a->text == '{') {
+            continue;
+        }
+        kv = cli_arg_keyval(a, "driver", NULL);
+        if (kv != NULL && keyval_wants_help(kv) &&
+            !device_help(cli, kv, errp)) {
+            error_prefix(errp, "-device %s: ", a->text);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool cli_device(Cli *cli, CliArg *a, GError **errp)
+{
+    g_autoptr(JsonValue) args = NULL;
+    g_autoptr(KeyVal) kv = NULL;
+
+    if (*a->text == '{') {
+        args = json_parse(a->text, -1, errp);
+        return args != NULL &&
+               device_new_from_json(cli->vm, args, errp) != NULL;
+    }
+    kv = cli_arg_keyval(a, "driver", errp);
+    return kv != NULL && device_new_from_keyval(cli->vm, kv, errp) != NULL;
+}
+
+bool cli_fw_cfg(Cli *cli, CliArg *a, GError **errp)
+{
+    Machine *m = cli->vm->machine;
+
+    if (m->fw_cfg == NULL) {
+        error_setf(errp, "machine '%s' has no fw_cfg device", m->type->name);
+        return false;
+    }
+    return fw_cfg_add_from_opts(m->fw_cfg, a->text, errp);
+}
+
+/* What isn't there, and how one says that it needn't be. */
+
+bool cli_display(Cli *cli, CliArg *a, GError **errp)
+{
+    static const char *const kinds[] = {
+        "spice-app",    "sdl",  "gtk",   "vnc",     "curses",
+        "egl-headless", "dbus", "cocoa", "default", NULL,
+    };
+    g_auto(GStrv) parts = g_strsplit(a->text, ",", 2);
+    g_auto(GStrv) kind = g_strsplit(parts[0] ? parts[0] : "", "=", 2);
+
+    if (g_strcmp0(parts[0], "none") == 0) {
+        return true;
+    }
+    if (g_strcmp0(parts[0], "help") == 0) {
+        printf("Available display backend types:\nnone\n");
+        cli->done = true;
+        return true;
+    }
+    if (kind[0] != NULL && g_strv_contains(kinds, kind[0])) {
+        error_setf(errp, "Display '%s' is not available.", kind[0]);
+    } else {
+        error_setf(errp,
+                   "-display %s: Parameter 'type' does not accept value "
+                   "'%s'",
+                   a->text, kind[0] != NULL ? kind[0] : "");
+    }
+    return false;
+}
+
+bool cli_vga(Cli *cli, CliArg *a, GError **errp)
+{
+    static const char *const kinds[] = {
+        "std", "cirrus", "vmware", "qxl", "xenfb", "tcx", "cg3", "virtio", NULL,
+    };
+
+    if (g_str_equal(a->text, "none")) {
+        return true;
+    }
+    if (g_strv_contains(kinds, a->text)) {
+        error_setf(errp, "-vga %s: this video card is not supported yet",
+                   a->text);
+    } else {
+        error_setf(errp, "unknown vga type: %s", a->text);
+    }
+    return false;
+}
+
+bool cli_no_net(Cli *cli, CliArg *a, GError **errp)
+{
+    if (g_str_equal(a->text, "none")) {
+        return true;
+    }
+    error_setf(errp, "network cards are not supported yet");
+    return false;
+}
+
+bool cli_incoming(Cli *cli, CliArg *a, GError **errp)
+{
+    g_free(cli->incoming);
+    cli->incoming = g_strdup(a->text);
+    return true;
+}

@@ -1,0 +1,169 @@
+/*
+ * From a parsed command line to a VM that is ready for the main loop, and
+ * back to nothing.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "system/cli.h"
+
+#include "accel/accel.h"
+#include "block/block.h"
+#include "hw/core/device-add.h"
+#include "migration/migration.h"
+#include "monitor/hooks.h"
+#include "monitor/qmp-fds.h"
+#include "monitor/qmp.h"
+#include "util/error.h"
+
+/* What character devices ask of the layers above them. */
+
+static int chardev_fdset_open(void *opaque, int64_t id, int flags)
+{
+    Vm *vm = opaque;
+
+    return qmp_fdset_open(monitors_fds(vm->monitors), id, flags);
+}
+
+static int chardev_fd_by_name(void *opaque, const char *name)
+{
+    Vm *vm = opaque;
+
+    return qmp_fds_take(monitors_fds(vm->monitors), name);
+}
+
+static void chardev_quit(void *opaque)
+{
+    Vm *vm = opaque;
+
+    /* -no-shutdown is about the guest, not about the user at the terminal. */
+    vm->no_shutdown = false;
+    vm_request_shutdown(vm, SHUTDOWN_CAUSE_HOST_UI);
+}
+
+static void vm_set_identity(Vm *vm, const Cli *cli)
+{
+    vm->name = g_strdup(cli->name);
+    memcpy(vm->uuid, cli->uuid, sizeof(vm->uuid));
+    vm->uuid_set = cli->uuid_set;
+    vm->autostart = !cli->paused;
+    vm->no_reboot = cli->no_reboot;
+    vm->no_shutdown = cli->no_shutdown;
+}
+
+/* A VM with its registries, and no machine. */
+static bool make_vm(Cli *cli, GError **errp)
+{
+    ChardevHooks hooks = {
+        .fdset_open = chardev_fdset_open,
+        .fd_by_name = chardev_fd_by_name,
+        .quit = chardev_quit,
+    };
+    Vm *vm = vm_new(&monitor_vm_hooks);
+
+    cli->vm = vm;
+    vm_set_identity(vm, cli);
+    vm->vmstates = vmstate_registry_new();
+    vm->monitors = monitors_new(vm);
+    vm->chardevs = chardevs_new();
+    hooks.opaque = vm;
+    chardevs_set_hooks(vm->chardevs, &hooks);
+    vm->blocks = block_backends_new();
+    vm->migration = migration_new(vm, &monitor_migration_hooks);
+    migration_set_only_migratable(vm->migration, cli->only_migratable);
+    return vm_catch_signals(vm, errp);
+}
+
+/* Types that QMP lists and -object makes. */
+static void add_types(void)
+{
+    object_types_add(device_object_types());
+    object_types_add(machine_object_types());
+}
+
+/* The board, with everything that it needs first. */
+static bool make_board(Cli *cli, GError **errp)
+{
+    return cli_make_machine(cli, errp) &&
+           cli_run_phase(cli, CLI_MACHINE, errp) &&
+           cli_check_machine(cli, errp) && cli_run_phase(cli, CLI_FD, errp) &&
+           cli_run_phase(cli, CLI_CHARDEV, errp) &&
+           (cli->done || cli_start_accel(cli, errp)) &&
+           cli_run_phase(cli, CLI_OBJECT, errp) &&
+           cli_run_phase(cli, CLI_BLOCK, errp) &&
+           (cli->done || cli_make_memory(cli, errp)) &&
+           cli_run_phase(cli, CLI_PORT, errp) &&
+           (cli->done || (cli_default_ports(cli, errp) &&
+                          machine_build(cli->vm->machine, errp)));
+}
+
+/* The guest's first state: reset, or what a migration brings. */
+static bool start_guest(Cli *cli, GError **errp)
+{
+    Vm *vm = cli->vm;
+
+    vm->machine->ready = true;
+    if (cli->incoming != NULL) {
+        runstate_set(vm, RUN_STATE_INMIGRATE);
+    }
+    machine_reset(vm->machine, SHUTDOWN_CAUSE_NONE);
+    if (cli->incoming != NULL &&
+        !migration_incoming_start(vm->migration, cli->incoming, errp)) {
+        error_prefix(errp, "-incoming %s: ", cli->incoming);
+        return false;
+    }
+    return true;
+}
+
+bool cli_build(Cli *cli, GError **errp)
+{
+    add_types();
+    if (!cli_run_phase(cli, CLI_SETTING, errp) || !cli_device_help(cli, errp) ||
+        cli->done) {
+        return cli->done;
+    }
+    if (!cli_apply_log(cli, errp) || !cli_daemonize(cli, errp) ||
+        !cli_lock_memory(cli, errp)) {
+        return false;
+    }
+    if (!make_vm(cli, errp) || !cli_run_phase(cli, CLI_QTEST, errp) ||
+        !make_board(cli, errp)) {
+        return false;
+    }
+    if (cli->done) {
+        return true;
+    }
+    if (!cli_make_debugcon(cli, errp) ||
+        !cli_run_phase(cli, CLI_DEVICE, errp) || !start_guest(cli, errp) ||
+        !cli_write_pidfile(cli, errp) || !cli_drop_privileges(cli, errp) ||
+        !cli_finish_daemon(cli, errp)) {
+        return false;
+    }
+    if (cli->incoming == NULL && cli->vm->autostart) {
+        vm_start(cli->vm);
+    }
+    return true;
+}
+
+void cli_teardown(Cli *cli)
+{
+    Vm *vm = cli->vm;
+
+    if (cli->pidfile_written) {
+        unlink(cli->pidfile);
+    }
+    if (vm == NULL) {
+        return;
+    }
+    qtest_server_free(g_steal_pointer(&cli->qtest));
+    migration_free(g_steal_pointer(&vm->migration));
+    machine_free(vm->machine);
+    accel_free(vm->accel);
+    monitors_free(g_steal_pointer(&vm->monitors));
+    block_backends_free(g_steal_pointer(&vm->blocks));
+    chardevs_free(g_steal_pointer(&vm->chardevs));
+    vmstate_registry_free(g_steal_pointer(&vm->vmstates));
+    vm_free(vm);
+    cli->vm = NULL;
+}
