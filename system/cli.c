@@ -36,7 +36,9 @@ void cli_fini(Cli *cli)
     keyval_free(cli->machine_opts);
     g_ptr_array_free(cli->accel_names, TRUE);
     g_ptr_array_free(cli->accel_opts, TRUE);
-    g_ptr_array_free(cli->data_dirs, TRUE);
+    if (cli->data_dirs != NULL) {
+        g_ptr_array_free(cli->data_dirs, TRUE);
+    }
     g_free(cli->machine_name);
     g_free(cli->machine_accel);
     g_free(cli->name);

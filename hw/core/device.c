@@ -11,8 +11,6 @@
 #include "hw/core/machine.h"
 #include "util/error.h"
 
-const Vmstate vmstate_none = { .name = "none" };
-
 static JsonValue *device_get_parent_bus(Object *obj, const Property *p,
                                         GError **errp)
 {
