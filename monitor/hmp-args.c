@@ -8,6 +8,8 @@
 #include "monitor/hmp-priv.h"
 #include "util/cutils.h"
 
+enum { FORMAT_COUNT_MAX = 65536 };
+
 static const char *skip_space(const char *s)
 {
     while (g_ascii_isspace(*s)) {
@@ -55,7 +57,9 @@ static bool parse_format(const char **text, HmpArgs *a, HmpOut *out)
     }
     s++;
     if (g_ascii_isdigit(*s)) {
-        a->fmt.count = MIN(strtoul(s, (char **)&s, 10), 65536ul);
+        unsigned long n = strtoul(s, (char **)&s, 10);
+
+        a->fmt.count = MIN(n, (unsigned long)FORMAT_COUNT_MAX);
     }
     for (; *s != '\0' && !g_ascii_isspace(*s); s++) {
         if (strchr("bhwg", *s)) {

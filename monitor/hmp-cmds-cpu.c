@@ -160,7 +160,9 @@ static void dump(HmpOut *out, const HmpArgs *a, ReadFn *read)
 
 void hmp_cmd_x(HmpOut *out, const HmpArgs *a)
 {
-    dump(out, a, read_virt);
+    if (current_cpu(out) != NULL) {
+        dump(out, a, read_virt);
+    }
 }
 
 void hmp_cmd_xp(HmpOut *out, const HmpArgs *a)
