@@ -48,6 +48,7 @@ Accel *accel_new(Vm *vm, const AccelType *type)
 
     acc->type = type;
     acc->vm = vm;
+    acc->single_cpu_sync = true;
     cond_init(&acc->vcpu_cond);
     return acc;
 }
