@@ -10,6 +10,9 @@
 #include "target/i386/msr.h"
 #include "util/error.h"
 
+/* Longer pauses are told to the guest. */
+#define KVM_PAUSE_NS (1000 * NSEC_PER_MSEC)
+
 bool kvm_get_clock(Accel *acc, uint64_t *ret_ns, bool *ret_stable,
                    GError **errp)
 {
@@ -22,22 +25,39 @@ bool kvm_get_clock(Accel *acc, uint64_t *ret_ns, bool *ret_stable,
         return false;
     }
     KVM_COUNT(k, clock_reads);
+    k->clock_read_ns = clock_monotonic_ns();
     *ret_ns = data.clock;
     *ret_stable = data.flags & KVM_CLOCK_TSC_STABLE;
     return true;
 }
 
+/* Tells guests that they were away, so that their watchdogs don't bark. */
+static void kvm_tell_paused(KvmAccel *k)
+{
+    Vm *vm = k->acc.vm;
+
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        /* EINVAL: this guest doesn't use the clock. */
+        kvm_ioctl_num(kvm_vcpu_of(vm->vcpus[i])->fd, KVM_KVMCLOCK_CTRL, 0);
+    }
+}
+
 bool kvm_set_clock(Accel *acc, uint64_t ns, GError **errp)
 {
+    KvmAccel *k = KVM_ACCEL(acc);
     struct kvm_clock_data data = { .clock = ns };
-    int r = kvm_ioctl(KVM_ACCEL(acc)->vm_fd, KVM_SET_CLOCK, &data);
+    int r = kvm_ioctl(k->vm_fd, KVM_SET_CLOCK, &data);
 
     if (r < 0) {
         error_setf_errno(errp, r,
-                         "KVM: setting the clock to %" PRIu64 " ns "
-                         "failed",
-                         ns);
+                         "KVM: setting the clock to %" PRIu64 " ns failed", ns);
         return false;
+    }
+    /* A switch-over is too short to be told, and too short for the calls. */
+    if (k->clock_read_ns &&
+        clock_monotonic_ns() - k->clock_read_ns > KVM_PAUSE_NS &&
+        kvm_check(k, KVM_CAP_KVMCLOCK_CTRL)) {
+        kvm_tell_paused(k);
     }
     return true;
 }

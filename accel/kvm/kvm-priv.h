@@ -122,6 +122,8 @@ struct KvmAccel {
     unsigned ring_entries; /* capacity */
     unsigned ring_page;    /* offset in kvm_run's mapping */
 
+    int64_t clock_read_ns; /* vm_lock; CLOCK_MONOTONIC */
+
     KvmCounters count; /* atomic */
 };
 

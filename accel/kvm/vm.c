@@ -233,6 +233,7 @@ static bool kvm_init(Accel *acc, GError **errp)
     k->fd = k->vm_fd = -1;
     lock_init(&k->run_lock);
     cond_init(&k->run_cond);
+    acc->single_cpu_sync = true;
     if (!kvm_open(k, errp)) {
         kvm_fini(acc);
         return false;
