@@ -8,6 +8,8 @@
 #include "hw/core/device.h"
 #include "hw/i386/fw-cfg.h"
 #include "hw/isa/isa-devices.h"
+#include "hw/isa/piix3.h"
+#include "hw/pci/i440fx.h"
 
 const DeviceType *const device_table[] = {
     /* char */
@@ -22,9 +24,14 @@ const DeviceType *const device_table[] = {
     &kvm_apic_type,
     &kvm_i8259_type,
     &kvm_ioapic_type,
+    /* isa */
+    &piix3_type,
     /* misc */
     &debug_exit_type,
     &kvmvapic_type,
+    /* pci */
+    &i440fx_pcihost_type,
+    &i440fx_type,
     /* timer */
     &kvm_pit_type,
     &pcspk_type,

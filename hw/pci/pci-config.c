@@ -37,6 +37,7 @@ static void init_identity(PciDevice *d)
 
     stw_le_p(c + PCI_VENDOR_ID, info->vendor_id);
     stw_le_p(c + PCI_DEVICE_ID, info->device_id);
+    stw_le_p(c + PCI_STATUS, info->status);
     stb_p(c + PCI_REVISION_ID, info->revision);
     stb_p(c + PCI_CLASS_PROG, info->prog_if);
     stw_le_p(c + PCI_CLASS_DEVICE, info->class_id);
@@ -52,8 +53,7 @@ static void init_identity(PciDevice *d)
 static void init_masks(PciDevice *d)
 {
     stw_le_p(d->wmask + PCI_COMMAND, PCI_COMMAND_IO | PCI_COMMAND_MEMORY |
-                                         PCI_COMMAND_MASTER |
-                                         PCI_COMMAND_PARITY | PCI_COMMAND_SERR |
+                                         PCI_COMMAND_MASTER | PCI_COMMAND_SERR |
                                          PCI_COMMAND_INTX_DISABLE);
     stw_le_p(d->w1cmask + PCI_STATUS,
              PCI_STATUS_PARITY | PCI_STATUS_SIG_TARGET_ABORT |
@@ -401,7 +401,11 @@ const Vmstate vmstate_pci_device = {
     .fields =
         (const VmstateField[]){
             VMSTATE_FIELD_(PciDevice, version_id, VMS_I32_LE),
-            VMSTATE_FIELD_(PciDevice, config, VMS_CUSTOM, .info = &config_info),
+            { .name = "config[0]",
+              .kind = VMS_CUSTOM,
+              .offset = offsetof(PciDevice, config),
+              .size = PCI_CONFIG_SIZE,
+              .info = &config_info },
             { .name = "irq_state",
               .kind = VMS_CUSTOM,
               .offset = offsetof(PciDevice, irq_state),

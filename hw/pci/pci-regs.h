@@ -16,6 +16,14 @@ enum {
     PCI_PINS = 4,
 };
 
+/* Base class << 8 | sub-class (PCI Code and ID Assignment Specification). */
+enum {
+    PCI_CLASS_STORAGE_IDE = 0x0101,
+    PCI_CLASS_BRIDGE_HOST = 0x0600,
+    PCI_CLASS_BRIDGE_ISA = 0x0601,
+    PCI_CLASS_BRIDGE_OTHER = 0x0680,
+};
+
 #define PCI_SLOT_OF(devfn_) (((devfn_) >> 3) & 31)
 #define PCI_FUNC_OF(devfn_) ((devfn_)&7)
 

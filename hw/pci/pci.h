@@ -19,6 +19,7 @@ typedef struct PciInfo {
     uint16_t subsystem_vendor_id, subsystem_id; /* 0: 1af4:1100 */
     uint16_t class_id;                          /* base << 8 | sub */
     uint8_t prog_if, revision, header_type;
+    uint16_t status; /* bits of the status register that are always set */
     bool express;
     const char *romfile; /* default option ROM; may be NULL */
 } PciInfo;
@@ -84,12 +85,13 @@ PciBus *pci_bus_of(PciDevice *d);
 extern const Property pci_props[];
 /* To be the first member of a function's vmstate: "PCIDevice" struct. */
 extern const Vmstate vmstate_pci_device;
-#define VMSTATE_PCI_DEVICE(T, f)                                  \
-    {                                                             \
-        .name = #f, .kind = VMS_STRUCT, .offset = offsetof(T, f), \
-        .size = sizeof(PciDevice), .vms = &vmstate_pci_device,    \
-        .struct_version = 2                                       \
+#define VMSTATE_PCI_DEVICE_AS(T, f, name_)                             \
+    {                                                                  \
+        .name = (name_), .kind = VMS_STRUCT, .offset = offsetof(T, f), \
+        .size = sizeof(PciDevice), .vms = &vmstate_pci_device,         \
+        .struct_version = 2                                            \
     }
+#define VMSTATE_PCI_DEVICE(T, f) VMSTATE_PCI_DEVICE_AS(T, f, #f)
 
 /* Called by a function's realize(): identity from type->pci is in place. */
 void pci_register_bar(PciDevice *d, unsigned n, uint8_t type, MemoryRegion *mr);

@@ -1,0 +1,321 @@
+/*
+ * 82441FX (PMC): host bridge, memory controller, PCI configuration mechanism.
+ *
+ * Behaviour: Intel 82441FX data sheet (290549-001), section 3.2 (registers),
+ * 4.1 (address map).  Two things are as the machine type has them: with only
+ * writes enabled, a PAM segment is read from DRAM too, and the function's own
+ * registers outlive a reset, so that firmware finds its shadowed copy when a
+ * guest comes back from S3.  D_LCK is a plain bit, as there is no SMM.
+ *
+ * Stream: "PCIHost" version 1, "I440FX" version 3, ABI.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "hw/pci/i440fx.h"
+
+#include "hw/pci/pci-regs.h"
+#include "system/vm.h"
+#include "util/error.h"
+
+enum {
+    CONFADD_PORT = 0xcf8, /* section 3.1.1 */
+    CONFDATA_PORT = 0xcfc,
+    REG_DRAMC = 0x57,
+    REG_PAM0 = 0x59, /* section 3.2.14 */
+    REG_PAM6 = 0x5f,
+    REG_SMRAM = 0x72, /* section 3.2.21 */
+    SMRAM_D_OPEN = 1 << 6,
+    PAM_SEGMENTS = 13,
+    PAM_RE = 1 << 0,
+    PAM_WE = 1 << 1,
+};
+#define CONFADD_ENABLE (UINT32_C(1) << 31)
+
+#define SMRAM_BASE 0xa0000
+#define SMRAM_SIZE 0x20000
+
+/* A stretch of memory whose reads and writes go to DRAM or to PCI. */
+typedef struct PamSegment {
+    MemoryRegion pci, ram; /* aliases; one is enabled */
+} PamSegment;
+
+typedef struct I440fxHost {
+    Device dev;
+    PciBus bus;
+    MemoryRegion pci; /* PCI memory space */
+    IoRange index, data;
+    uint32_t config_reg; /* CONFADD; migrated */
+} I440fxHost;
+
+typedef struct I440fx {
+    PciDevice pci;
+    MemoryRegion *ram; /* of the guest, from address 0 */
+    MemoryRegion smram_region;
+    PamSegment pam[PAM_SEGMENTS];
+} I440fx;
+
+static I440fx *i440fx_of(Device *dev)
+{
+    PciDevice *d = PCI_DEVICE(dev);
+
+    return container_of(d, I440fx, pci);
+}
+
+/* Host bridge: configuration mechanism #1 */
+
+/* Only a whole dword reaches CONFADD; its other bytes are other ports. */
+static void confadd_write(Device *dev, uint64_t off, uint64_t val,
+                          unsigned size)
+{
+    if (off == 0 && size == 4) {
+        DEVICE_CAST(I440fxHost, dev)->config_reg = val;
+    }
+}
+
+static uint64_t confadd_read(Device *dev, uint64_t off, unsigned size)
+{
+    return DEVICE_CAST(I440fxHost, dev)->config_reg >> (off * 8);
+}
+
+static uint32_t config_addr(const I440fxHost *h, uint64_t off)
+{
+    return (h->config_reg & ~CONFADD_ENABLE) | off;
+}
+
+static void confdata_write(Device *dev, uint64_t off, uint64_t val,
+                           unsigned size)
+{
+    I440fxHost *h = DEVICE_CAST(I440fxHost, dev);
+
+    if (h->config_reg & CONFADD_ENABLE) {
+        pci_host_config_write(&h->bus, config_addr(h, off), val, size);
+    }
+}
+
+static uint64_t confdata_read(Device *dev, uint64_t off, unsigned size)
+{
+    I440fxHost *h = DEVICE_CAST(I440fxHost, dev);
+
+    if (!(h->config_reg & CONFADD_ENABLE)) {
+        return UINT64_MAX;
+    }
+    return pci_host_config_read(&h->bus, config_addr(h, off), size);
+}
+
+static const IoOps confadd_io = {
+    .read = confadd_read,
+    .write = confadd_write,
+    .unaligned = true,
+};
+
+static const IoOps confdata_io = {
+    .read = confdata_read,
+    .write = confdata_write,
+    .unaligned = true,
+};
+
+static bool host_realize(Device *dev, GError **errp)
+{
+    I440fxHost *h = DEVICE_CAST(I440fxHost, dev);
+    Memory *mem = &dev->vm->mem;
+
+    memory_region_init(&h->pci, mem, "pci", UINT64_MAX);
+    memory_region_add(&mem->root, 0, &h->pci, -1);
+    device_own_region(dev, &h->pci);
+    pci_bus_init(&h->bus, dev, "pci.0", &h->pci, &mem->io_root, 0);
+    return device_claim_io(dev, &h->index, &confadd_io, "pci-conf-idx",
+                           CONFADD_PORT, 4, errp) &&
+           device_claim_io(dev, &h->data, &confdata_io, "pci-conf-data",
+                           CONFDATA_PORT, 4, errp);
+}
+
+static void host_reset(Device *dev)
+{
+    DEVICE_CAST(I440fxHost, dev)->config_reg = 0;
+}
+
+static const Vmstate host_vmstate = {
+    .name = "PCIHost",
+    .version = 1,
+    .oldest = 1,
+    .fields =
+        (const VmstateField[]){
+            VMSTATE_U32(I440fxHost, config_reg),
+            VMSTATE_END,
+        },
+};
+
+const DeviceType i440fx_pcihost_type = {
+    .name = "i440FX-pcihost",
+    .category = "Controller/Bridge/Hub",
+    .size = sizeof(I440fxHost),
+    .bus = BUS_SYSTEM,
+    .realize = host_realize,
+    .reset = host_reset,
+    .vmstate = &host_vmstate,
+};
+
+/* Function 0: the memory controller */
+
+/* 0xf0000 … 0xfffff, then pieces of 16 KiB from 0xc0000 on. */
+static uint64_t pam_base(unsigned n)
+{
+    return n == 0 ? 0xf0000 : 0xc0000 + (n - 1) * 0x4000;
+}
+
+static uint64_t pam_size(unsigned n)
+{
+    return n == 0 ? 0x10000 : 0x4000;
+}
+
+/* PAM0 has only its high half; then low half first. */
+static unsigned pam_bits(const I440fx *s, unsigned n)
+{
+    return s->pci.config[REG_PAM0 + (n + 1) / 2] >> ((n & 1) ? 0 : 4);
+}
+
+static void pam_update(I440fx *s, unsigned n)
+{
+    unsigned bits = pam_bits(s, n);
+    PamSegment *seg = &s->pam[n];
+    bool ram = bits & (PAM_RE | PAM_WE);
+
+    memory_region_set_enabled(&seg->pci, !ram);
+    memory_region_set_enabled(&seg->ram, ram);
+    if (ram) {
+        memory_region_set_readonly(&seg->ram, !(bits & PAM_WE));
+    }
+}
+
+/* One transaction, in which setters skip what stays as it is. */
+static void memory_map_update(I440fx *s)
+{
+    Memory *mem = &s->pci.dev.vm->mem;
+
+    memory_transaction_begin(mem);
+    for (unsigned n = 0; n < PAM_SEGMENTS; n++) {
+        pam_update(s, n);
+    }
+    memory_region_set_enabled(&s->smram_region,
+                              !(s->pci.config[REG_SMRAM] & SMRAM_D_OPEN));
+    memory_transaction_commit(mem);
+}
+
+static void i440fx_config_write(PciDevice *d, unsigned addr, uint32_t val,
+                                unsigned len)
+{
+    unsigned last = addr + len - 1;
+
+    pci_default_config_write(d, addr, val, len);
+    if ((addr <= REG_PAM6 && last >= REG_PAM0) ||
+        (addr <= REG_SMRAM && last >= REG_SMRAM)) {
+        memory_map_update(container_of(d, I440fx, pci));
+    }
+}
+
+static void add_alias(I440fx *s, MemoryRegion *mr, const char *name,
+                      MemoryRegion *target, uint64_t base, uint64_t size,
+                      bool enabled)
+{
+    Memory *mem = &s->pci.dev.vm->mem;
+
+    memory_region_init_alias(mr, mem, name, target, base, size);
+    mr->enabled = enabled;
+    memory_region_add(&mem->root, base, mr, 1);
+    device_own_region(&s->pci.dev, mr);
+}
+
+static bool i440fx_realize(Device *dev, GError **errp)
+{
+    I440fx *s = i440fx_of(dev);
+    PciBus *bus = pci_bus_of(&s->pci);
+    Memory *mem = &dev->vm->mem;
+
+    s->pci.config[REG_DRAMC] = 0x08;
+    s->pci.config[REG_SMRAM] = 0x02;
+    s->pci.config_write = i440fx_config_write;
+    memory_transaction_begin(mem);
+    add_alias(s, &s->smram_region, "smram-region", bus->mem, SMRAM_BASE,
+              SMRAM_SIZE, true);
+    for (unsigned n = 0; n < PAM_SEGMENTS; n++) {
+        PamSegment *seg = &s->pam[n];
+
+        add_alias(s, &seg->pci, "pam-pci", bus->mem, pam_base(n), pam_size(n),
+                  true);
+        add_alias(s, &seg->ram, "pam-ram", s->ram, pam_base(n), pam_size(n),
+                  false);
+    }
+    memory_transaction_commit(mem);
+    return true;
+}
+
+static bool i440fx_post_load(void *opaque, int version, GError **errp)
+{
+    memory_map_update(opaque);
+    return true;
+}
+
+static const Vmstate i440fx_vmstate = {
+    .name = "I440FX",
+    .version = 3,
+    .oldest = 3,
+    .post_load = i440fx_post_load,
+    .fields =
+        (const VmstateField[]){
+            VMSTATE_PCI_DEVICE_AS(I440fx, pci, "parent_obj"),
+            VMSTATE_UNUSED(1), /* was: SMM enabled */
+            VMSTATE_END,
+        },
+};
+
+static const PciInfo i440fx_pci = {
+    .vendor_id = 0x8086,
+    .device_id = 0x1237,
+    .revision = 2,
+    .class_id = PCI_CLASS_BRIDGE_HOST,
+};
+
+const DeviceType i440fx_type = {
+    .name = "i440FX",
+    .desc = "Host bridge",
+    .category = "Controller/Bridge/Hub",
+    .size = sizeof(I440fx),
+    .bus = BUS_PCI,
+    .pci = &i440fx_pci,
+    .realize = i440fx_realize,
+    .vmstate = &i440fx_vmstate,
+};
+
+PciBus *i440fx_create(Machine *m, MemoryRegion *ram, uint64_t below_4g,
+                      GError **errp)
+{
+    Device *host = device_new(m->vm, &i440fx_pcihost_type), *dev;
+    PciBus *bus = &DEVICE_CAST(I440fxHost, host)->bus;
+    PciDevice *d;
+
+    object_add_child(&m->obj, "i440fx", &host->obj);
+    if (below_4g < MiB && below_4g < ram->size) {
+        error_setf(errp,
+                   "i440FX: %" PRIu64 " bytes of RAM from address 0: "
+                   "the segments below 1 MiB have to be among them",
+                   below_4g);
+        device_delete(host);
+        return NULL;
+    }
+    if (!device_realize(host, NULL, errp)) {
+        return NULL;
+    }
+    dev = device_new(m->vm, &i440fx_type);
+    d = PCI_DEVICE(dev);
+    d->devfn = 0;
+    d->addr_set = true;
+    i440fx_of(dev)->ram = ram;
+    return device_realize(dev, &bus->bus, errp) ? bus : NULL;
+}
+
+MemoryRegion *i440fx_pci_memory(PciBus *root)
+{
+    return root->mem;
+}
