@@ -48,6 +48,7 @@ static const struct {
     { "report", &config.report_ms, 1, 1000000 },
     { "cpus", &config.cpus, 0, CPU_MAX },
     { "tick", &config.tick_port, 0, 0xffff },
+    { "sleep", &config.sleep, 0, 1 },
 };
 
 static bool parse_number(const char *s, uint64_t *ret)

@@ -109,6 +109,7 @@ typedef struct Config {
     uint64_t report_ms; /* between two heartbeat lines */
     uint64_t cpus;      /* CPUs to use; 0: all there are */
     uint64_t tick_port; /* nonzero: every heartbeat writes one byte here */
+    uint64_t sleep;     /* 1: halt until the timer where `rate` makes wait */
     bool debug_console; /* lines go to port 0x402 too */
 } Config;
 

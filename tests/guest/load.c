@@ -17,13 +17,17 @@ void load_pace(Cpu *cpu)
         return;
     }
     while ((int64_t)(cpu->last_tsc - cpu->pace_tsc) < 0) {
-        cpu_relax();
+        if (config.sleep) {
+            cpu_idle(cpu);
+        } else {
+            cpu_relax();
+        }
         heartbeat(cpu);
     }
     cpu->pace_tsc += cpu->pace_step;
-    /* After a pause the rate must not be made up for. */
-    if (cpu->last_tsc - cpu->pace_tsc > tsc_khz &&
-        (int64_t)(cpu->last_tsc - cpu->pace_tsc) > 0) {
+    /* After a pause of more than two timer ticks at the usual 1 kHz the rate
+     * must not be made up for. */
+    if ((int64_t)(cpu->last_tsc - cpu->pace_tsc) > (int64_t)(2 * tsc_khz)) {
         cpu->pace_tsc = cpu->last_tsc;
     }
 }

@@ -111,6 +111,9 @@ static void __attribute__((noreturn)) run_poll(Cpu *cpu)
 
 static void __attribute__((noreturn)) run(Cpu *cpu)
 {
+    if (config.sleep && config.mode != MODE_IDLE) {
+        clock_start_timer();
+    }
     cpu->last_tsc = cpu->pace_tsc = rdtsc();
     cpu->gap_tsc = 0;
     cpu->pace_step = config.rate ? tsc_khz * 1000 / config.rate : 0;
