@@ -7,6 +7,7 @@
 
 #include "hw/core/device.h"
 #include "hw/i386/fw-cfg.h"
+#include "hw/i386/isabus-bridge.h"
 #include "hw/isa/isa-devices.h"
 #include "hw/isa/piix3.h"
 #include "hw/pci/i440fx.h"
@@ -17,6 +18,7 @@ const DeviceType *const device_table[] = {
     &serial_isa_type,
     /* i386 */
     &fw_cfg_io_type,
+    &isabus_bridge_type,
     /* intc */
     &apic_type,
     &i8259_type,
@@ -25,7 +27,11 @@ const DeviceType *const device_table[] = {
     &kvm_i8259_type,
     &kvm_ioapic_type,
     /* isa */
+    &i8042_type,
     &piix3_type,
+    &port92_type,
+    &ps2_kbd_type,
+    &ps2_mouse_type,
     /* misc */
     &debug_exit_type,
     &kvmvapic_type,

@@ -26,4 +26,10 @@ extern const DeviceType pit_type;        /* isa-pit */
 extern const DeviceType kvm_pit_type;    /* kvm-pit */
 extern const DeviceType pcspk_type;      /* isa-pcspk */
 
+/* See hw/isa/i8042.h. */
+extern const DeviceType i8042_type;     /* i8042 */
+extern const DeviceType ps2_kbd_type;   /* ps2-kbd */
+extern const DeviceType ps2_mouse_type; /* ps2-mouse */
+extern const DeviceType port92_type;    /* port92 */
+
 #endif
