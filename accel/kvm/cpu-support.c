@@ -121,7 +121,6 @@ static void kvm_support_adjust(KvmAccel *k)
     if (kvm_check(k, KVM_CAP_TSC_DEADLINE_TIMER)) {
         w[X86_FEAT_1_ECX] |= BIT(24);
     }
-    w[X86_FEAT_1_EDX] |= BIT(28); /* HT: topology is ours to tell */
     w[X86_FEAT_6_EAX] |= BIT(2);  /* ARAT: the timer never stops */
     w[X86_FEAT_8000_0007_EDX] |= BIT(8);
     w[X86_FEAT_8000_0001_ECX] |= BIT(1); /* CmpLegacy: topology */

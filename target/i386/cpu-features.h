@@ -14,7 +14,7 @@ typedef struct X86FeatureInfo {
     uint32_t leaf, subleaf; /* or the MSR's number */
     bool has_subleaf;
     uint8_t reg;   /* 0..3: EAX, EBX, ECX, EDX */
-    bool internal; /* derived: has no names, is not filtered */
+    bool internal; /* follows from others: has no names */
 } X86FeatureInfo;
 
 extern const X86FeatureInfo x86_features[X86_FEATURE_WORDS];

@@ -13,9 +13,18 @@
 #include "util/log.h"
 
 /* Bits of leaf 1 EDX that AMD repeats in 0x80000001 EDX: APM volume 3. */
-#define AMD_EDX_COPIES      0x0183f3ffU
-#define MODEL_TYPE_FMT      "%s-x86_64-cpu"
-#define PHYS_BITS_DEFAULT   40
+#define AMD_EDX_COPIES    0x0183f3ffU
+#define MODEL_TYPE_FMT    "%s-x86_64-cpu"
+#define PHYS_BITS_DEFAULT 40
+
+#define XCR0_BASE ((uint64_t)X86_XCR0_X87 | X86_XCR0_SSE)
+#define XCR0_AVX  ((uint64_t)X86_XCR0_AVX)
+#define XCR0_MPX  ((uint64_t)X86_XCR0_BNDREGS | X86_XCR0_BNDCSR)
+#define XCR0_AVX512 \
+    ((uint64_t)X86_XCR0_OPMASK | X86_XCR0_ZMM_HI256 | X86_XCR0_HI16_ZMM)
+#define XCR0_PKRU ((uint64_t)X86_XCR0_PKRU)
+#define XCR0_AMX  ((uint64_t)X86_XCR0_XTILECFG | X86_XCR0_XTILEDATA)
+
 #define KVM_SIGNATURE_WORDS 0x0100007bU /* see model_kvm_defaults() */
 
 static uint32_t feature_mask(unsigned feature)
@@ -59,6 +68,9 @@ static void model_from_def(X86CpuModel *m, const X86ModelDef *d)
     m->cache = d->cache;
     memcpy(m->words, d->words, sizeof(m->words));
     m->words[X86_FEAT_1_ECX] |= feature_mask(X86_F_HYPERVISOR);
+    if (m->words[X86_FEAT_7_1_EAX]) {
+        m->func7 = 1; /* stays, though a host may have none of the subleaf */
+    }
 }
 
 static X86CpuModel *model_new(const char *name, GError **errp)
@@ -174,6 +186,16 @@ static void model_from_host(X86CpuModel *m, const X86CpuSupport *s)
     }
 }
 
+static uint32_t named_bits(X86FeatureWord w)
+{
+    uint32_t mask = 0;
+
+    for (unsigned b = 0; b < 32; b++) {
+        mask |= x86_features[w].names[b] ? 1U << b : 0;
+    }
+    return mask;
+}
+
 static bool model_expand_max(X86CpuModel *m, const X86CpuSupport *s,
                              GError **errp)
 {
@@ -185,7 +207,10 @@ static bool model_expand_max(X86CpuModel *m, const X86CpuSupport *s,
         error_setf(errp, "CPU model '%s' requires an accelerator", m->name);
         return false;
     }
-    memcpy(m->words, s->words, sizeof(m->words));
+    for (unsigned w = 0; w < X86_FEATURE_WORDS; w++) {
+        /* Bits without a name may need state that nobody migrates. */
+        m->words[w] = s->words[w] & (m->migratable ? named_bits(w) : ~0U);
+    }
     if (m->migratable) {
         m->words[X86_FEAT_8000_0007_EDX] &= ~feature_mask(X86_F_INVTSC);
     }
@@ -281,29 +306,65 @@ static void model_apply_dependencies(X86CpuModel *m)
     }
 }
 
+/* Components of XCR0 follow from features: SDM volume 1, 13.1. */
+static uint64_t model_wanted_xcr0(const X86CpuModel *m)
+{
+    static const struct {
+        unsigned on;
+        uint64_t comps;
+    } need[] = {
+        { X86_F_AVX, XCR0_AVX },
+        { X86_F_MPX, XCR0_MPX },
+        { X86_F_AVX512F, XCR0_AVX512 },
+        { X86_F_PKU, XCR0_PKRU },
+        { X86_FEATURE(X86_FEAT_7_0_EDX, 24), XCR0_AMX },
+    };
+    uint64_t xcr0 = XCR0_BASE;
+
+    if (!x86_cpu_model_has(m, X86_F_XSAVE)) {
+        return 0;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(need); i++) {
+        if (x86_cpu_model_has(m, need[i].on)) {
+            xcr0 |= need[i].comps;
+        }
+    }
+    return xcr0;
+}
+
+static void model_warn_missing(const X86CpuSupport *s, X86FeatureWord w,
+                               uint32_t bits)
+{
+    for (unsigned b = 0; b < 32; b++) {
+        if (bits & (1U << b)) {
+            g_autofree char *t = x86_feature_describe(w, b);
+
+            log_warn("%s doesn't support requested feature: %s", s->accel, t);
+        }
+    }
+}
+
 static bool model_filter(X86CpuModel *m, const X86CpuSupport *s, GError **errp)
 {
     bool missing = false;
 
-    for (unsigned w = 0; s && w < X86_FEATURE_WORDS; w++) {
-        uint32_t bad = m->words[w] & ~s->words[w];
+    if (!s) {
+        return true;
+    }
+    m->words[X86_FEAT_XCR0_LO] = model_wanted_xcr0(m);
+    for (unsigned w = 0; w < X86_FEATURE_WORDS; w++) {
+        uint32_t can = s->words[w];
+        uint32_t bad;
 
-        if (x86_features[w].internal) {
-            continue;
+        if (w == X86_FEAT_XCR0_LO) {
+            can = s->xcr0 | XCR0_BASE;
         }
-        for (unsigned b = 0; b < 32; b++) {
-            if (!(bad & (1U << b))) {
-                continue;
-            }
-            missing = true;
-            if (m->check || m->enforce) {
-                g_autofree char *t = x86_feature_describe(w, b);
-
-                log_warn("%s doesn't support requested feature: %s", s->accel,
-                         t);
-            }
+        bad = m->words[w] & ~can;
+        missing |= bad != 0;
+        if (m->check || m->enforce) {
+            model_warn_missing(s, w, bad);
         }
-        m->words[w] &= s->words[w];
+        m->words[w] &= can;
     }
     if (missing && m->enforce) {
         error_setf(errp, "%s doesn't support requested features",
@@ -313,36 +374,13 @@ static bool model_filter(X86CpuModel *m, const X86CpuSupport *s, GError **errp)
     return true;
 }
 
-/* Components of XCR0 follow from features: SDM volume 1, 13.1. */
 static void model_derive_xcr0(X86CpuModel *m, const X86CpuSupport *s)
 {
-    static const struct {
-        unsigned on;
-        uint64_t comps;
-    } need[] = {
-        { X86_F_AVX, X86_XCR0_AVX },
-        { X86_F_MPX, X86_XCR0_BNDREGS | X86_XCR0_BNDCSR },
-        { X86_F_AVX512F,
-          X86_XCR0_OPMASK | X86_XCR0_ZMM_HI256 | X86_XCR0_HI16_ZMM },
-        { X86_F_PKU, X86_XCR0_PKRU },
-        { X86_FEATURE(X86_FEAT_7_0_EDX, 24),
-          X86_XCR0_XTILECFG | X86_XCR0_XTILEDATA },
-    };
-
-    m->xcr0 = m->xss = 0;
-    m->words[X86_FEAT_XCR0_LO] = m->words[X86_FEAT_XCR0_HI] = 0;
+    m->xss = 0;
     m->words[X86_FEAT_XSS_LO] = 0;
-    if (!x86_cpu_model_has(m, X86_F_XSAVE)) {
-        return;
-    }
-    m->xcr0 = X86_XCR0_X87 | X86_XCR0_SSE;
-    for (size_t i = 0; i < G_N_ELEMENTS(need); i++) {
-        if (x86_cpu_model_has(m, need[i].on)) {
-            m->xcr0 |= need[i].comps;
-        }
-    }
-    if (s) {
-        m->xcr0 &= s->xcr0 | X86_XCR0_X87 | X86_XCR0_SSE;
+    m->xcr0 = model_wanted_xcr0(m);
+    if (s && m->xcr0) {
+        m->xcr0 &= s->xcr0 | XCR0_BASE;
     }
     m->words[X86_FEAT_XCR0_LO] = m->xcr0;
     m->words[X86_FEAT_XCR0_HI] = m->xcr0 >> 32;

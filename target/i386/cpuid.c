@@ -467,7 +467,11 @@ uint32_t x86_cpuid_max_leaf(const X86Cpu *cpu)
 {
     const X86CpuModel *m = cpu->model;
 
-    return cpu->topo.dies > 1 && !m->level_set ? MAX(m->level, 0x1f) : m->level;
+    /* Dies show in leaf 0x1f, which only Intel has. */
+    if (cpu->topo.dies > 1 && !m->level_set && x86_model_is_intel(m)) {
+        return MAX(m->level, 0x1f);
+    }
+    return m->level;
 }
 
 void x86_cpu_cpuid(const X86Cpu *cpu, uint32_t leaf, uint32_t subleaf,
