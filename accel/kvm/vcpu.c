@@ -348,6 +348,7 @@ VcpuExit kvm_vcpu_run(Vcpu *cpu)
 
     v->lapic_pending = false; /* it lives on in the kernel from now on */
     for (;;) {
+        KvmNext n;
         int r;
 
         /* Partner: kick sets exit_request before immediate_exit. */
@@ -364,13 +365,13 @@ VcpuExit kvm_vcpu_run(Vcpu *cpu)
         }
         r = kvm_vcpu_run_raw(v);
         if (r < 0) {
-            KvmNext n = kvm_run_failed(v, r);
-
+            n = kvm_run_failed(v, r);
             next = MAX(next, n);
             continue;
         }
         v->io_pending = false;
-        next = MAX(next, kvm_handle_exit(v));
+        n = kvm_handle_exit(v); /* MAX() evaluates its arguments twice */
+        next = MAX(next, n);
     }
     return next == KVM_NEXT_STOP ? VCPU_EXIT_STOP : VCPU_EXIT_AGAIN;
 }
