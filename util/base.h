@@ -50,11 +50,38 @@
 #define ROUND_UP(n, m)   (DIV_ROUND_UP(n, m) * (m))
 #define ROUND_DOWN(n, m) ((n) / (m) * (m))
 
+#define BASE_PASTE_(a, b) a##b
+#define BASE_PASTE(a, b)  BASE_PASTE_(a, b)
+
+/*
+ * GLib's evaluate the larger (smaller) argument twice, which has made a
+ * virtual CPU carry out each port access twice.  MIN_CONST and MAX_CONST are
+ * for array sizes and the like.
+ */
+#undef MIN
+#undef MAX
+#define PICK_(a, op, b, x, y)              \
+    ({                                     \
+        const __typeof__((a) + 0) x = (a); \
+        const __typeof__((b) + 0) y = (b); \
+        x op y ? x : y;                    \
+    })
+#define MIN(a, b)                                   \
+    PICK_(a, <, b, BASE_PASTE(min_a_, __COUNTER__), \
+          BASE_PASTE(min_b_, __COUNTER__))
+#define MAX(a, b)                                   \
+    PICK_(a, >, b, BASE_PASTE(max_a_, __COUNTER__), \
+          BASE_PASTE(max_b_, __COUNTER__))
+#define MIN_CONST(a, b) ((a) < (b) ? (a) : (b))
+#define MAX_CONST(a, b) ((a) > (b) ? (a) : (b))
+
 /* The struct of the given type of which ptr is the given member. */
-#define container_of(ptr, type, member)                                    \
-    ({                                                                     \
-        const __typeof__(((type *)NULL)->member) *member_ptr_ = (ptr);     \
-        (type *)((char *)(uintptr_t)member_ptr_ - offsetof(type, member)); \
+#define container_of(ptr, type, member) \
+    CONTAINER_OF_(ptr, type, member, BASE_PASTE(member_ptr_, __COUNTER__))
+#define CONTAINER_OF_(ptr, type, member, p)                      \
+    ({                                                           \
+        const __typeof__(((type *)NULL)->member) *p = (ptr);     \
+        (type *)((char *)(uintptr_t)p - offsetof(type, member)); \
     })
 
 #ifndef likely
