@@ -6,8 +6,10 @@
 #include "util/base.h"
 
 #include "hw/core/machine-none.h"
+#include "hw/i386/microvm.h"
 
 const MachineType *const machine_table[] = {
+    &machine_microvm_type,
     &machine_none_type,
     NULL,
 };
