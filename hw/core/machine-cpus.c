@@ -95,6 +95,14 @@ void machine_reset_cpus(Machine *m)
     }
 }
 
+/* The threads end while the devices they may call still exist. */
+void machine_stop_cpus(Machine *m)
+{
+    for (unsigned i = 0; i < m->vm->nvcpus; i++) {
+        vcpu_stop_thread(m->vm->vcpus[i]);
+    }
+}
+
 void machine_free_cpus(Machine *m)
 {
     Vm *vm = m->vm;
@@ -102,7 +110,6 @@ void machine_free_cpus(Machine *m)
     while (vm->nvcpus > 0) {
         Vcpu *cpu = vm->vcpus[vm->nvcpus - 1];
 
-        vcpu_stop_thread(cpu);
         if (cpu->x86 != NULL && vm->vmstates != NULL) {
             x86_cpu_unregister_vmstate(cpu->x86, vm->vmstates);
         }

@@ -15,6 +15,8 @@ bool machine_build_ram(Machine *m, GError **errp);
 bool machine_build_cpus(Machine *m, GError **errp);
 /* vCPUs to their power-on state; the first one is going to run. */
 void machine_reset_cpus(Machine *m);
+/* In this order, the devices in between. */
+void machine_stop_cpus(Machine *m);
 void machine_free_cpus(Machine *m);
 
 #endif

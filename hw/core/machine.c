@@ -266,8 +266,10 @@ void machine_free(Machine *m)
         return;
     }
     vm = m->vm;
-    machine_free_cpus(m);
+    machine_stop_cpus(m);
+    /* Local APICs are devices below the CPUs. */
     machine_delete_devices(m);
+    machine_free_cpus(m);
     if (m->type->fini != NULL) {
         m->type->fini(m);
     }
