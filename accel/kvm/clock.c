@@ -65,18 +65,13 @@ bool kvm_set_clock(Accel *acc, uint64_t ns, GError **errp)
 bool kvm_vcpu_get_tsc(Vcpu *cpu, uint64_t *ret_tsc, GError **errp)
 {
     KvmVcpu *v = kvm_vcpu_of(cpu);
-    struct {
-        struct kvm_msrs head;
-        struct kvm_msr_entry entry;
-    } m = { .head.nmsrs = 1, .entry.index = MSR_IA32_TSC };
-    int r = kvm_ioctl(v->fd, KVM_GET_MSRS, &m);
+    int r = kvm_get_one_msr(v->fd, MSR_IA32_TSC, ret_tsc);
 
-    if (r != 1) {
-        error_setf_errno(errp, r < 0 ? r : EINVAL,
-                         "KVM: reading the TSC of CPU %u failed", cpu->index);
+    if (r < 0) {
+        error_setf_errno(errp, r, "KVM: reading the TSC of CPU %u failed",
+                         cpu->index);
         return false;
     }
     KVM_COUNT(v->kvm, tsc_reads);
-    *ret_tsc = m.entry.data;
     return true;
 }

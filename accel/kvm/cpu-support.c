@@ -97,16 +97,13 @@ static void kvm_host_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t regs[4])
 /* An MSR of which the kernel knows what it can offer; 0 if it doesn't. */
 static uint64_t kvm_feature_msr(KvmAccel *k, uint32_t index)
 {
-    struct {
-        struct kvm_msrs head;
-        struct kvm_msr_entry entry;
-    } m = { .head.nmsrs = 1, .entry.index = index };
+    uint64_t val = 0;
 
     if (!kvm_check(k, KVM_CAP_GET_MSR_FEATURES) ||
-        kvm_ioctl(k->fd, KVM_GET_MSRS, &m) != 1) {
+        kvm_get_one_msr(k->fd, index, &val) < 0) {
         return 0;
     }
-    return m.entry.data;
+    return val;
 }
 
 /* Features that the kernel has but doesn't list: api.rst, 4.46. */
@@ -121,7 +118,7 @@ static void kvm_support_adjust(KvmAccel *k)
     if (kvm_check(k, KVM_CAP_TSC_DEADLINE_TIMER)) {
         w[X86_FEAT_1_ECX] |= BIT(24);
     }
-    w[X86_FEAT_6_EAX] |= BIT(2);  /* ARAT: the timer never stops */
+    w[X86_FEAT_6_EAX] |= BIT(2); /* ARAT: the timer never stops */
     w[X86_FEAT_8000_0007_EDX] |= BIT(8);
     w[X86_FEAT_8000_0001_ECX] |= BIT(1); /* CmpLegacy: topology */
     /* Not offered: there is no nested state in the stream yet. */

@@ -231,6 +231,8 @@ bool kvm_vcpu_get_state(Vcpu *cpu, GError **errp);
 bool kvm_vcpu_put_state(Vcpu *cpu, VcpuPutLevel level, GError **errp);
 
 /* msr.c */
+/* One MSR of a vCPU, or what the system (fd of /dev/kvm) offers; -errno. */
+int kvm_get_one_msr(int fd, uint32_t index, uint64_t *ret);
 bool kvm_msrs_init(KvmVcpu *v, GError **errp);
 void kvm_msrs_fini(KvmVcpu *v);
 bool kvm_msrs_get(KvmVcpu *v, GError **errp);

@@ -15,6 +15,24 @@
 #include "util/error.h"
 #include "util/log.h"
 
+int kvm_get_one_msr(int fd, uint32_t index, uint64_t *ret)
+{
+    /* The kernel's struct ends with an array, which can't be on the stack. */
+    uint64_t buf[(sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)) / 8];
+    struct kvm_msrs *m = (struct kvm_msrs *)buf;
+    int r;
+
+    memset(buf, 0, sizeof(buf));
+    m->nmsrs = 1;
+    m->entries[0].index = index;
+    r = kvm_ioctl(fd, KVM_GET_MSRS, m);
+    if (r < 0) {
+        return r;
+    }
+    *ret = m->entries[0].data;
+    return r == 1 ? 0 : -ENOENT;
+}
+
 /* When a register is written. */
 typedef enum MsrLevel {
     MSR_RUNTIME, /* the guest changes it while it runs */

@@ -10,6 +10,9 @@
 #include "util/cutils.h"
 #include "util/error.h"
 
+/* The rate is kept in kHz in 32 bits by the kernel. */
+#define TSC_HZ_MAX 2e12
+
 typedef struct CpuNumber {
     const char *name;
     size_t offset;     /* uint32_t in X86CpuModel */
@@ -152,7 +155,7 @@ static bool set_tsc_frequency(X86CpuModel *m, const char *val, GError **errp)
         end += s ? 1 : 0;
     }
     if (!val || !*val || end == val || *end || !(d >= 0) ||
-        d * unit > INT64_MAX / 1000) {
+        d * unit > TSC_HZ_MAX) {
         error_setf(errp, "Property '%s.tsc-frequency' doesn't take value '%s'",
                    type_name(m), val ? val : "");
         return false;
