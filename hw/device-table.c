@@ -28,6 +28,7 @@ const DeviceType *const device_table[] = {
     &kvm_ioapic_type,
     /* isa */
     &i8042_type,
+    &i8257_type,
     &piix3_type,
     &port92_type,
     &ps2_kbd_type,
@@ -39,8 +40,10 @@ const DeviceType *const device_table[] = {
     &i440fx_pcihost_type,
     &i440fx_type,
     /* timer */
+    &hpet_type,
     &kvm_pit_type,
     &pcspk_type,
     &pit_type,
+    &rtc_type,
     NULL,
 };

@@ -25,6 +25,10 @@ extern const DeviceType kvm_i8259_type;  /* kvm-i8259 */
 extern const DeviceType pit_type;        /* isa-pit */
 extern const DeviceType kvm_pit_type;    /* kvm-pit */
 extern const DeviceType pcspk_type;      /* isa-pcspk */
+extern const DeviceType rtc_type;        /* mc146818rtc */
+extern const DeviceType hpet_type;       /* hpet */
+
+extern const DeviceType i8257_type; /* i8257, see hw/isa/i8257.h */
 
 /* See hw/isa/i8042.h. */
 extern const DeviceType i8042_type;     /* i8042 */
