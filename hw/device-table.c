@@ -5,6 +5,7 @@
  */
 #include "util/base.h"
 
+#include "hw/acpi/piix4-pm.h"
 #include "hw/core/device.h"
 #include "hw/i386/fw-cfg.h"
 #include "hw/i386/isabus-bridge.h"
@@ -13,6 +14,8 @@
 #include "hw/pci/i440fx.h"
 
 const DeviceType *const device_table[] = {
+    /* acpi */
+    &piix4_pm_type,
     /* char */
     &debugcon_type,
     &serial_isa_type,

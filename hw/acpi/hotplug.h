@@ -1,0 +1,54 @@
+/*
+ * Register blocks by which a guest's ACPI code learns of hot-plugged PCI
+ * functions and CPUs.  Nothing is ever plugged or asked to go in this
+ * version: they show what is there, and carry their state in a migration.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_ACPI_HOTPLUG_H
+#define HW_ACPI_HOTPLUG_H
+
+#include "hw/pci/pci.h"
+
+#define ACPI_PCIHP_BUSES 256
+#define ACPI_CPUHP_MAX   1024
+
+/* Bit n: slot n of that bus. */
+typedef struct AcpiPcihpStatus {
+    uint32_t up, down;
+} AcpiPcihpStatus;
+
+typedef struct AcpiPcihp {
+    PciBus *root;
+    uint32_t select; /* bus; migrated, as all below */
+    uint32_t acpi_index;
+    AcpiPcihpStatus status[ACPI_PCIHP_BUSES];
+} AcpiPcihp;
+
+uint64_t acpi_pcihp_read(AcpiPcihp *hp, unsigned off, unsigned size);
+void acpi_pcihp_write(AcpiPcihp *hp, unsigned off, uint32_t val, unsigned size);
+void acpi_pcihp_reset(AcpiPcihp *hp);
+extern const Vmstate acpi_pcihp_status_vmstate;
+
+typedef struct AcpiCpuhpDev {
+    bool is_inserting, is_removing;
+    uint32_t ost_event, ost_status; /* what _OST said last */
+} AcpiCpuhpDev;
+
+typedef struct AcpiCpuhp {
+    struct Vm *vm;
+    bool modern; /* a bitmap of CPUs until the guest writes to it */
+    uint32_t selector;
+    uint8_t command;
+    uint32_t ndevs; /* possible CPUs */
+    AcpiCpuhpDev *devs;
+} AcpiCpuhp;
+
+void acpi_cpuhp_init(AcpiCpuhp *hp, struct Vm *vm);
+void acpi_cpuhp_fini(AcpiCpuhp *hp);
+void acpi_cpuhp_reset(AcpiCpuhp *hp);
+uint64_t acpi_cpuhp_read(AcpiCpuhp *hp, unsigned off, unsigned size);
+void acpi_cpuhp_write(AcpiCpuhp *hp, unsigned off, uint32_t val, unsigned size);
+extern const Vmstate acpi_cpuhp_vmstate;
+
+#endif
