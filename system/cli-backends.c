@@ -164,15 +164,18 @@ bool cli_object_make(Cli *cli, const JsonValue *args, bool text, GError **errp)
     const ObjectType *t;
     g_autoptr(Object) obj = NULL;
 
-    if (type_name == NULL || id == NULL) {
-        error_setf(errp, "Parameter '%s' is missing",
-                   type_name == NULL ? "qom-type" : "id");
+    if (type_name == NULL) {
+        error_setf(errp, "Parameter 'qom-type' is missing");
         return false;
     }
     t = object_type_find(type_name);
     if (t == NULL || !t->user_creatable) {
         error_setf(errp, "Parameter 'qom-type' does not accept value '%s'",
                    type_name);
+        return false;
+    }
+    if (id == NULL) {
+        error_setf(errp, "Parameter 'id' is missing");
         return false;
     }
     if (!id_is_valid(id)) {

@@ -119,9 +119,12 @@ static bool start_guest(Cli *cli, GError **errp)
 bool cli_build(Cli *cli, GError **errp)
 {
     add_types();
-    if (!cli_run_phase(cli, CLI_SETTING, errp) || !cli_device_help(cli, errp) ||
-        cli->done) {
-        return cli->done;
+    if (!cli_run_phase(cli, CLI_SETTING, errp) ||
+        !cli_device_help(cli, errp)) {
+        return false;
+    }
+    if (cli->done) {
+        return true;
     }
     if (!cli_apply_log(cli, errp) || !cli_daemonize(cli, errp) ||
         !cli_lock_memory(cli, errp)) {

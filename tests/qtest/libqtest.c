@@ -9,6 +9,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -101,6 +102,12 @@ static int qtest_accept(QTest *q, int listener, const char *path)
     return fd;
 }
 
+/* A test that is killed doesn't leave the program behind. */
+static void qtest_child_setup(gpointer opaque)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
 static void qtest_spawn(QTest *q, const char *line)
 {
     g_auto(GStrv) argv = NULL;
@@ -110,7 +117,7 @@ static void qtest_spawn(QTest *q, const char *line)
     if (!g_shell_parse_argv(line, NULL, &argv, &err) ||
         !g_spawn_async(NULL, argv, NULL,
                        G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDOUT_TO_DEV_NULL,
-                       NULL, NULL, &q->pid, &err)) {
+                       qtest_child_setup, NULL, &q->pid, &err)) {
         g_error("%s", err->message);
     }
     q->pidfd = syscall(SYS_pidfd_open, q->pid, 0);
@@ -215,16 +222,24 @@ void qtest_wait_exit(QTest *q, int status)
 char *qtest_run(const char *args, int *ret_status)
 {
     g_autofree char *line = g_strdup_printf("'%s' %s", qtest_binary(), args);
+    g_auto(GStrv) argv = NULL;
     g_autoptr(GError) err = NULL;
     char *text = NULL;
     int status = 0;
 
     g_test_message("%s", line);
-    if (!g_spawn_command_line_sync(line, NULL, &text, &status, &err)) {
+    if (!g_shell_parse_argv(line, NULL, &argv, &err) ||
+        !g_spawn_sync(NULL, argv, NULL, G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL,
+                      NULL, &text, &status, &err)) {
         g_error("%s", err->message);
     }
     *ret_status = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
     return text;
+}
+
+int64_t qtest_pid(const QTest *q)
+{
+    return q->pid;
 }
 
 /* Lines */

@@ -32,6 +32,9 @@ void qtest_wait_exit(QTest *q, int status);
  */
 char *qtest_run(const char *args, int *ret_status);
 
+/* The program's process id. */
+int64_t qtest_pid(const QTest *q);
+
 /* Sends one line as it is; returns the answer, whatever it says. */
 char *qtest_raw(QTest *q, const char *line);
 
