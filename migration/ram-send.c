@@ -2,10 +2,14 @@
  * Guest memory, outgoing.
  *
  * Each block is walked in windows.  For a window: take its dirty bits, arm
- * the dirty log again for those pages, drop the pages that were never
- * touched, find the zero pages, send the rest by reference.  A store that
- * comes after the log was armed is found by the next sync, so what is read
- * after that may be torn but is never the last word.
+ * the dirty log again for those pages, find the zero pages, send the rest by
+ * reference.  A store that comes after the log was armed is found by the next
+ * sync, so what is read after that may be torn but is never the last word.
+ *
+ * Pages that nobody ever touched are not armed at all: arming costs the kernel
+ * time for each of them, and that a page came to exist tells as well that it
+ * was written.  Their dirty bits mean nothing; each sync asks the host which
+ * of them exist by now.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -24,11 +28,17 @@ enum {
     EXTENT_PAGES = 256,   /* 1 MiB: bandwidth is checked in between */
     FLUSH_BYTES = 1 << 20,
     WORD_BITS = 64,
+    ARM_GAP = 512, /* pages between two runs that are armed at once */
 };
+
+typedef struct SendBlock {
+    RamBlock *rb;          /* borrowed: none can go while a migration runs */
+    unsigned long *absent; /* pages that did not exist when last looked at */
+} SendBlock;
 
 struct RamSend {
     Memory *mem;
-    GPtrArray *blocks; /* RamBlock *; none can go while a migration runs */
+    GPtrArray *blocks; /* SendBlock */
     StreamOut *out;
     RamSendOptions opts;
     Presence presence;
@@ -40,6 +50,14 @@ struct RamSend {
     uint64_t flushed;           /* stream offset at the last flush */
     unsigned long *todo, *zero; /* WINDOW_PAGES bits each */
 };
+
+static void send_block_free(void *p)
+{
+    SendBlock *b = p;
+
+    bitmap_free(b->absent);
+    g_free(b);
+}
 
 static void stat_set(uint64_t *field, uint64_t v)
 {
@@ -69,14 +87,20 @@ RamSend *ram_send_new(Memory *mem, StreamOut *out, const RamSendOptions *opts,
     if (r->pool == NULL) {
         return NULL;
     }
-    r->blocks = g_ptr_array_new();
+    r->blocks = g_ptr_array_new_with_free_func(send_block_free);
     RCU_READ_GUARD();
     RAM_BLOCK_FOREACH(rb, &mem->ram)
     {
-        if (rb->migratable) {
-            g_ptr_array_add(r->blocks, rb);
-            r->stats.total_bytes += rb->used_length;
+        SendBlock *b;
+
+        if (!rb->migratable) {
+            continue;
         }
+        b = g_new0(SendBlock, 1);
+        b->rb = rb;
+        b->absent = bitmap_new(ram_block_npages(rb));
+        g_ptr_array_add(r->blocks, b);
+        r->stats.total_bytes += rb->used_length;
     }
     r->stats.remaining_pages = r->stats.total_bytes >> RAM_PAGE_BITS;
     return g_steal_pointer(&r);
@@ -121,7 +145,7 @@ bool ram_send_setup(RamSend *r, GError **errp)
     put_section(r, WIRE_SECTION_START);
     stream_put_be64(r->out, r->stats.total_bytes | RAM_REC_MEM_SIZE);
     for (guint i = 0; i < r->blocks->len; i++) {
-        const RamBlock *rb = r->blocks->pdata[i];
+        const RamBlock *rb = ((SendBlock *)r->blocks->pdata[i])->rb;
 
         stream_put_str8(r->out, rb->name);
         stream_put_be64(r->out, rb->used_length);
@@ -130,14 +154,52 @@ bool ram_send_setup(RamSend *r, GError **errp)
     return stream_out_flush(r->out, errp);
 }
 
+/* Absent pages that exist by now have been written: dirty, and to be armed. */
+static void find_arrivals(RamSend *r, SendBlock *b, uint64_t first,
+                          uint64_t npages)
+{
+    unsigned long *absent = b->absent + first / WORD_BITS;
+    unsigned long *dirty = b->rb->dirty[DIRTY_MIGRATION] + first / WORD_BITS;
+
+    if (bitmap_find_next(absent, npages, 0) >= npages) {
+        return;
+    }
+    bitmap_set(r->todo, 0, npages);
+    presence_mask(&r->presence, b->rb, first, npages, r->todo);
+    for (uint64_t w = 0; w < bitmap_words(npages); w++) {
+        unsigned long arrived = absent[w] & r->todo[w];
+
+        if (arrived != 0) {
+            absent[w] &= ~arrived;
+            __atomic_fetch_or(&dirty[w], arrived, __ATOMIC_SEQ_CST);
+        }
+    }
+}
+
+/* Dirty pages of a block, absent ones not counted. */
+static uint64_t count_block(const SendBlock *b)
+{
+    const unsigned long *dirty = b->rb->dirty[DIRTY_MIGRATION];
+    uint64_t npages = ram_block_npages(b->rb), n = 0;
+
+    for (uint64_t w = 0; w < bitmap_words(npages); w++) {
+        n += __builtin_popcountl(dirty[w] & ~b->absent[w]);
+    }
+    return n;
+}
+
 static uint64_t count_dirty(RamSend *r)
 {
     uint64_t n = 0;
 
     for (guint i = 0; i < r->blocks->len; i++) {
-        const RamBlock *rb = r->blocks->pdata[i];
+        SendBlock *b = r->blocks->pdata[i];
+        uint64_t npages = ram_block_npages(b->rb);
 
-        n += bitmap_count(rb->dirty[DIRTY_MIGRATION], 0, ram_block_npages(rb));
+        for (uint64_t p = 0; p < npages && !r->first; p += WINDOW_PAGES) {
+            find_arrivals(r, b, p, MIN(npages - p, (uint64_t)WINDOW_PAGES));
+        }
+        n += count_block(b);
     }
     return n;
 }
@@ -250,88 +312,101 @@ static bool put_window(RamSend *r, const RamBlock *rb, uint64_t first,
     return true;
 }
 
-/* In the first pass: what was never touched is not even looked at. */
-static bool drop_absent(RamSend *r, RamBlock *rb, uint64_t first,
-                        uint64_t npages, uint64_t *ntodo, GError **errp)
+/* A peer that wants to be told: absent pages are runs of zeros. */
+static bool put_absent(RamSend *r, const SendBlock *b, uint64_t first,
+                       uint64_t npages, GError **errp)
 {
-    uint64_t left;
+    const unsigned long *absent = b->absent + first / WORD_BITS;
 
-    bitmap_copy(r->zero, r->todo, npages);
-    presence_mask(&r->presence, rb, first, npages, r->todo);
-    left = bitmap_count(r->todo, 0, npages);
-    if (r->opts.features & WIRE_F_ABSENT) {
-        stat_add(&r->stats.zero_pages, *ntodo - left);
-        *ntodo = left;
-        return true;
-    }
-    /* A peer that wants to be told: the absent pages are runs of zeros. */
-    for (uint64_t w = 0; w < bitmap_words(npages); w++) {
-        unsigned long present = r->todo[w];
+    for (uint64_t i = bitmap_find_next(absent, npages, 0); i < npages;) {
+        uint64_t end = bitmap_find_next_zero(absent, npages, i);
 
-        r->todo[w] = r->zero[w] & ~present;
-        r->zero[w] &= present;
-    }
-    for (uint64_t i = bitmap_find_next(r->todo, npages, 0); i < npages;) {
-        uint64_t end = bitmap_find_next_zero(r->todo, npages, i);
-
-        if (!put_zero_run(r, rb, first + i, end - i, errp)) {
+        if (!put_zero_run(r, b->rb, first + i, end - i, errp)) {
             return false;
         }
-        i = bitmap_find_next(r->todo, npages, end);
+        i = bitmap_find_next(absent, npages, end);
     }
-    bitmap_copy(r->todo, r->zero, npages);
-    *ntodo = left;
     return true;
 }
 
+/* First pass: learns which pages there are; the others stay out of it. */
+static void find_absent(RamSend *r, SendBlock *b, uint64_t first,
+                        uint64_t npages)
+{
+    unsigned long *absent = b->absent + first / WORD_BITS;
+
+    bitmap_clear(r->todo, 0, ROUND_UP(npages, WORD_BITS));
+    bitmap_set(r->todo, 0, npages);
+    presence_mask(&r->presence, b->rb, first, npages, r->todo);
+    for (uint64_t w = 0; w < bitmap_words(npages); w++) {
+        absent[w] = ~r->todo[w];
+    }
+    if (npages % WORD_BITS != 0) {
+        bitmap_clear(absent, npages, WORD_BITS - npages % WORD_BITS);
+    }
+}
+
 /* Moves the dirty bits of a window to todo; returns how many there are. */
-static uint64_t take_bits(RamSend *r, unsigned long *dirty, uint64_t first,
+static uint64_t take_bits(RamSend *r, SendBlock *b, uint64_t first,
                           uint64_t npages)
 {
-    uint64_t w0 = first / WORD_BITS, n = 0;
+    const unsigned long *absent = b->absent + first / WORD_BITS;
+    unsigned long *dirty = b->rb->dirty[DIRTY_MIGRATION] + first / WORD_BITS;
+    uint64_t n = 0;
 
     for (uint64_t w = 0; w < bitmap_words(npages); w++) {
-        unsigned long *p = &dirty[w0 + w];
+        unsigned long mask = ~absent[w];
 
         r->todo[w] = 0;
-        if (__atomic_load_n(p, __ATOMIC_RELAXED) != 0) {
-            r->todo[w] = __atomic_exchange_n(p, 0, __ATOMIC_SEQ_CST);
+        if (__atomic_load_n(&dirty[w], __ATOMIC_RELAXED) & mask) {
+            r->todo[w] =
+                __atomic_fetch_and(&dirty[w], ~mask, __ATOMIC_SEQ_CST) & mask;
             n += __builtin_popcountl(r->todo[w]);
         }
     }
     return n;
 }
 
+/* Arms the log for todo, in runs; small gaps are cheaper than calls. */
 static void arm_log(RamSend *r, RamBlock *rb, uint64_t first, uint64_t npages)
 {
     uint64_t lo = bitmap_find_next(r->todo, npages, 0);
-    uint64_t hi = bitmap_find_last(r->todo, npages) + 1;
 
     RCU_READ_GUARD();
-    memory_dirty_log_clear(r->mem, rb, first + lo, hi - lo);
+    while (lo < npages) {
+        uint64_t hi = lo, next = lo;
+
+        while (next < npages && next - hi <= ARM_GAP) {
+            hi = bitmap_find_next_zero(r->todo, npages, next);
+            next = bitmap_find_next(r->todo, npages, hi);
+        }
+        memory_dirty_log_clear(r->mem, rb, first + lo, hi - lo);
+        lo = next;
+    }
 }
 
-static bool send_window(RamSend *r, RamBlock *rb, uint64_t first,
+static bool send_window(RamSend *r, SendBlock *b, uint64_t first,
                         uint64_t npages, GError **errp)
 {
-    uint64_t taken = take_bits(r, rb->dirty[DIRTY_MIGRATION], first, npages);
-    uint64_t ntodo = taken;
+    uint64_t taken;
 
+    if (r->first) {
+        find_absent(r, b, first, npages);
+        if (!put_absent(r, b, first, npages, errp)) {
+            return false;
+        }
+    }
+    taken = take_bits(r, b, first, npages);
     if (taken == 0) {
         return true;
     }
     if (!r->final) {
-        arm_log(r, rb, first, npages);
+        arm_log(r, b->rb, first, npages);
     }
-    if (r->first && !drop_absent(r, rb, first, npages, &ntodo, errp)) {
+    scan_pool_run(r->pool, b->rb->host + (first << RAM_PAGE_BITS), npages,
+                  taken, r->todo, r->zero);
+    if (!put_window(r, b->rb, first, npages, errp)) {
         return false;
-    }
-    if (ntodo > 0) {
-        scan_pool_run(r->pool, rb->host + (first << RAM_PAGE_BITS), npages,
-                      ntodo, r->todo, r->zero);
-        if (!put_window(r, rb, first, npages, errp)) {
-            return false;
-        }
     }
     stat_set(&r->stats.remaining_pages,
              r->stats.remaining_pages - MIN(taken, r->stats.remaining_pages));
@@ -341,13 +416,13 @@ static bool send_window(RamSend *r, RamBlock *rb, uint64_t first,
 static bool send_dirty(RamSend *r, GError **errp)
 {
     for (guint i = 0; i < r->blocks->len; i++) {
-        RamBlock *rb = r->blocks->pdata[i];
-        uint64_t npages = ram_block_npages(rb);
+        SendBlock *b = r->blocks->pdata[i];
+        uint64_t npages = ram_block_npages(b->rb);
 
         for (uint64_t p = 0; p < npages; p += WINDOW_PAGES) {
             uint64_t n = MIN(npages - p, (uint64_t)WINDOW_PAGES);
 
-            if (!send_window(r, rb, p, n, errp) ||
+            if (!send_window(r, b, p, n, errp) ||
                 !stream_out_check(r->out, errp)) {
                 return false;
             }
@@ -377,7 +452,6 @@ bool ram_send_finish(RamSend *r, GError **errp)
     }
     put_section_end(r);
     r->final = false;
-    r->first = false;
     return stream_out_check(r->out, errp);
 }
 

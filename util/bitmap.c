@@ -223,7 +223,8 @@ bool bitmap_equal(const unsigned long *a, const unsigned long *b,
 /* Sets bits of one word atomically; returns how many became set. */
 static inline unsigned or_word_atomic(unsigned long *word, unsigned long bits)
 {
-    if (!bits) {
+    /* A locked operation costs more than finding that it isn't needed. */
+    if (!(bits & ~__atomic_load_n(word, __ATOMIC_RELAXED))) {
         return 0;
     }
     return __builtin_popcountl(
