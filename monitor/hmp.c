@@ -11,9 +11,9 @@
 #include "migration/migration.h"
 #include "monitor/qmp.h"
 #include "monitor/readline.h"
+#include "qapi/version.h"
 #include "util/cutils.h"
 #include "util/error.h"
-#include "qapi/version.h"
 
 enum {
     OUTPUT_MAX = 16 << 20, /* bytes waiting for a reader; more is dropped */

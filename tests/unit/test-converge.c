@@ -18,66 +18,67 @@ static void test_transfer(void)
     g_assert_cmpint(converge_transfer_ns(UINT64_MAX, 1), ==, INT64_MAX / 4);
 }
 
+static const struct {
+    ConvergeInput in;
+    ConvergeAction want;
+} decide_cases[] = {
+    /* Nothing was sent yet and much is dirty. */
+    { { .pending_bytes = GB, .limit_ns = 300 * MS }, CONVERGE_ITERATE },
+    /* Nothing left. */
+    { { .pending_bytes = 0, .limit_ns = 0 }, CONVERGE_SWITCH },
+    /* Far above the limit, however often it was tried. */
+    { { .pending_bytes = GB,
+        .bytes_per_s = GB,
+        .limit_ns = 300 * MS,
+        .settled = 100 },
+      CONVERGE_ITERATE },
+    /* Below the limit, but still halving: one more pass is cheaper. */
+    { { .pending_bytes = GB / 100,
+        .last_pending_bytes = GB / 50,
+        .bytes_per_s = GB,
+        .limit_ns = 300 * MS },
+      CONVERGE_ITERATE },
+    /* Below the limit and not shrinking any more. */
+    { { .pending_bytes = GB / 100,
+        .last_pending_bytes = GB / 100,
+        .bytes_per_s = GB,
+        .limit_ns = 300 * MS },
+      CONVERGE_SWITCH },
+    /* Below the limit and shrinking, but tried often enough. */
+    { { .pending_bytes = GB / 100,
+        .last_pending_bytes = GB / 50,
+        .bytes_per_s = GB,
+        .limit_ns = 300 * MS,
+        .settled = 8 },
+      CONVERGE_SWITCH },
+    /* So little that a pass costs more. */
+    { { .pending_bytes = 40960,
+        .last_pending_bytes = GB,
+        .bytes_per_s = GB,
+        .limit_ns = 300 * MS },
+      CONVERGE_SWITCH },
+    /* The fixed part alone is too long: passes can't mend that. */
+    { { .pending_bytes = 40960,
+        .last_pending_bytes = GB,
+        .bytes_per_s = GB,
+        .limit_ns = 1 * MS,
+        .fixed_ns = 2 * MS },
+      CONVERGE_SWITCH },
+    /* The fixed part counts. */
+    { { .pending_bytes = GB / 100,
+        .last_pending_bytes = GB / 100,
+        .bytes_per_s = GB,
+        .limit_ns = 11 * MS,
+        .fixed_ns = 2 * MS },
+      CONVERGE_ITERATE },
+};
+
 static void test_decide(void)
 {
-    static const struct {
-        ConvergeInput in;
-        ConvergeAction want;
-    } t[] = {
-        /* Nothing was sent yet and much is dirty. */
-        { { .pending_bytes = GB, .limit_ns = 300 * MS }, CONVERGE_ITERATE },
-        /* Nothing left. */
-        { { .pending_bytes = 0, .limit_ns = 0 }, CONVERGE_SWITCH },
-        /* Far above the limit, however often it was tried. */
-        { { .pending_bytes = GB,
-            .bytes_per_s = GB,
-            .limit_ns = 300 * MS,
-            .settled = 100 },
-          CONVERGE_ITERATE },
-        /* Below the limit, but still halving: one more pass is cheaper. */
-        { { .pending_bytes = GB / 100,
-            .last_pending_bytes = GB / 50,
-            .bytes_per_s = GB,
-            .limit_ns = 300 * MS },
-          CONVERGE_ITERATE },
-        /* Below the limit and not shrinking any more. */
-        { { .pending_bytes = GB / 100,
-            .last_pending_bytes = GB / 100,
-            .bytes_per_s = GB,
-            .limit_ns = 300 * MS },
-          CONVERGE_SWITCH },
-        /* Below the limit and shrinking, but tried often enough. */
-        { { .pending_bytes = GB / 100,
-            .last_pending_bytes = GB / 50,
-            .bytes_per_s = GB,
-            .limit_ns = 300 * MS,
-            .settled = 8 },
-          CONVERGE_SWITCH },
-        /* So little that a pass costs more. */
-        { { .pending_bytes = 40960,
-            .last_pending_bytes = GB,
-            .bytes_per_s = GB,
-            .limit_ns = 300 * MS },
-          CONVERGE_SWITCH },
-        /* The fixed part alone is too long: passes can't mend that. */
-        { { .pending_bytes = 40960,
-            .last_pending_bytes = GB,
-            .bytes_per_s = GB,
-            .limit_ns = 1 * MS,
-            .fixed_ns = 2 * MS },
-          CONVERGE_SWITCH },
-        /* The fixed part counts. */
-        { { .pending_bytes = GB / 100,
-            .last_pending_bytes = GB / 100,
-            .bytes_per_s = GB,
-            .limit_ns = 11 * MS,
-            .fixed_ns = 2 * MS },
-          CONVERGE_ITERATE },
-    };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
+    for (size_t i = 0; i < G_N_ELEMENTS(decide_cases); i++) {
         g_test_message("case %zu", i);
-        g_assert_cmpint(converge_decide(&t[i].in), ==, t[i].want);
+        g_assert_cmpint(converge_decide(&decide_cases[i].in), ==,
+                        decide_cases[i].want);
     }
 }
 

@@ -103,6 +103,42 @@ static void fill_random(Side *s, GRand *r, unsigned npages)
     }
 }
 
+/* The first pass, three more, and the switch-over. */
+static void send_all(RamSend *send, Side *src, GRand *r)
+{
+    GError *err = NULL;
+
+    g_assert_true(ram_send_setup(send, &err));
+    {
+        VM_LOCK_GUARD();
+        g_assert_true(memory_dirty_log_start(&src->mem, &err));
+    }
+    g_assert_cmpuint(ram_send_sync(send, false), ==, PAGES + SMALL_PAGES);
+    g_assert_true(ram_send_pass(send, &err));
+    g_assert_cmpuint(ram_send_sync(send, false), ==, 0);
+    for (unsigned pass = 0; pass < 3; pass++) {
+        fill_random(src, r, 100);
+        g_assert_cmpuint(ram_send_sync(send, false), >, 50);
+        g_assert_true(ram_send_pass(send, &err));
+    }
+    fill_random(src, r, 10);
+    g_assert_cmpuint(ram_send_sync(send, true), >, 0);
+    g_assert_true(ram_send_finish(send, &err));
+}
+
+static void check_arrived(const Side *src, const Side *dst, RamSend *send)
+{
+    RamSendStats st;
+
+    g_assert_cmpmem(src->ram.ram->host, PAGES * RAM_PAGE_SIZE,
+                    dst->ram.ram->host, PAGES * RAM_PAGE_SIZE);
+    g_assert_cmpmem(src->small.ram->host, SMALL_PAGES * RAM_PAGE_SIZE,
+                    dst->small.ram->host, SMALL_PAGES * RAM_PAGE_SIZE);
+    ram_send_get_stats(send, &st);
+    g_assert_cmpuint(st.remaining_pages, ==, 0);
+    g_assert_cmpuint(st.normal_pages + st.zero_pages, >=, PAGES + SMALL_PAGES);
+}
+
 static void run_migration(uint64_t features, bool wide)
 {
     Side src = { 0 }, dst = { 0 };
@@ -118,7 +154,6 @@ static void run_migration(uint64_t features, bool wide)
     g_autoptr(IoChannel) ch = NULL;
     g_autoptr(StreamOut) out = NULL;
     g_autoptr(RamSend) send = NULL;
-    RamSendStats st;
 
     side_init(&src);
     side_init(&dst);
@@ -130,35 +165,13 @@ static void run_migration(uint64_t features, bool wide)
     l.ch = io_channel_new_fd(fds[1], NULL, &err);
     out = stream_out_new(ch);
     g_assert_true(thread_create(&t, "load", load_thread, &l, &err));
-
     send = ram_send_new(&src.mem, out, &opts, &err);
-    g_assert_true(ram_send_setup(send, &err));
-    {
-        VM_LOCK_GUARD();
-        g_assert_true(memory_dirty_log_start(&src.mem, &err));
-    }
-    g_assert_cmpuint(ram_send_sync(send, false), ==, PAGES + SMALL_PAGES);
-    g_assert_true(ram_send_pass(send, &err));
-    g_assert_cmpuint(ram_send_sync(send, false), ==, 0);
-    for (unsigned pass = 0; pass < 3; pass++) {
-        fill_random(&src, r, 100);
-        g_assert_cmpuint(ram_send_sync(send, false), >, 50);
-        g_assert_true(ram_send_pass(send, &err));
-    }
-    fill_random(&src, r, 10);
-    g_assert_cmpuint(ram_send_sync(send, true), >, 0);
-    g_assert_true(ram_send_finish(send, &err));
+    send_all(send, &src, r);
     g_assert_true(stream_out_flush(out, &err));
     thread_join(&t);
     g_assert_no_error(l.err);
     g_assert_true(l.ok);
-    g_assert_cmpmem(src.ram.ram->host, PAGES * RAM_PAGE_SIZE, dst.ram.ram->host,
-                    PAGES * RAM_PAGE_SIZE);
-    g_assert_cmpmem(src.small.ram->host, SMALL_PAGES * RAM_PAGE_SIZE,
-                    dst.small.ram->host, SMALL_PAGES * RAM_PAGE_SIZE);
-    ram_send_get_stats(send, &st);
-    g_assert_cmpuint(st.remaining_pages, ==, 0);
-    g_assert_cmpuint(st.normal_pages + st.zero_pages, >=, PAGES + SMALL_PAGES);
+    check_arrived(&src, &dst, send);
     {
         VM_LOCK_GUARD();
         memory_dirty_log_stop(&src.mem);
