@@ -30,6 +30,7 @@ const DeviceType *const device_table[] = {
     &kvm_i8259_type,
     &kvm_ioapic_type,
     /* isa */
+    &fdc_type,
     &i8042_type,
     &i8257_type,
     &piix3_type,
@@ -39,6 +40,8 @@ const DeviceType *const device_table[] = {
     /* misc */
     &debug_exit_type,
     &kvmvapic_type,
+    &vmmouse_type,
+    &vmport_type,
     /* pci */
     &i440fx_pcihost_type,
     &i440fx_type,

@@ -36,4 +36,8 @@ extern const DeviceType ps2_kbd_type;   /* ps2-kbd */
 extern const DeviceType ps2_mouse_type; /* ps2-mouse */
 extern const DeviceType port92_type;    /* port92 */
 
+extern const DeviceType fdc_type;     /* isa-fdc */
+extern const DeviceType vmport_type;  /* vmport, see hw/misc/vmport.h */
+extern const DeviceType vmmouse_type; /* vmmouse */
+
 #endif
