@@ -1,0 +1,463 @@
+/*
+ * The DSDT of pc machines: the PCI root, interrupt links, slots that take
+ * functions at run time, HPET.
+ *
+ * ACPI specification 6.4, chapters 6.1 to 6.3; PIRQ routing registers: Intel
+ * 82371SB (290550-002), 2.2.8.  The devices' names and places are those that
+ * guests of the machine type see.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "hw/acpi/pc-tables.h"
+
+#include "hw/acpi/piix4-pm.h"
+
+enum {
+    PCI_SLOTS = 32,
+    PCI_PINS = 4,
+    ISA_SLOT = 1,      /* of the PIIX3 and all its functions */
+    PIRQ_OFF = 1 << 7, /* in a routing register */
+    PIRQ_REGS = 0x60,
+    STA_OFF = 0x09, /* present, works */
+    STA_ON = 0x0b,  /* and enabled */
+    IOAPIC_START = 0xfec00000U,
+};
+
+static const uint32_t pirq_choices[] = { 5, 10, 11 };
+
+/* Interrupt links */
+
+/* Status from the routing register in Arg0. */
+static void put_link_status_method(Aml *a)
+{
+    size_t m = aml_begin_method(a, "IQST", 1, false), cond;
+
+    cond = aml_begin(a, AML_IF);
+    aml_op(a, AML_AND);
+    aml_arg(a, 0);
+    aml_int(a, PIRQ_OFF);
+    aml_op(a, AML_NULL_TARGET);
+    aml_op(a, AML_RETURN);
+    aml_int(a, STA_OFF);
+    aml_end(a, cond);
+    aml_op(a, AML_RETURN);
+    aml_int(a, STA_ON);
+    aml_end(a, m);
+}
+
+/* What it is set to, as a resource; 0 while it is off. */
+static void put_link_current_method(Aml *a)
+{
+    static const uint32_t none[] = { 0 };
+    size_t m = aml_begin_method(a, "IQCR", 1, true), n;
+
+    aml_name(a, "PRR0");
+    n = aml_begin_resources(a);
+    aml_res_interrupts(a, AML_IRQ_CONSUMER | AML_IRQ_SHARED, none, 1);
+    aml_end_resources(a, n);
+    /* The number is behind tag, length, flags and count. */
+    aml_op(a, AML_CREATE_DWORD_FIELD);
+    aml_path(a, "PRR0");
+    aml_int(a, 5);
+    aml_path(a, "PRRI");
+    n = aml_begin(a, AML_IF);
+    aml_op(a, AML_LLESS);
+    aml_arg(a, 0);
+    aml_int(a, PIRQ_OFF);
+    aml_op(a, AML_STORE);
+    aml_arg(a, 0);
+    aml_path(a, "PRRI");
+    aml_end(a, n);
+    aml_op(a, AML_RETURN);
+    aml_path(a, "PRR0");
+    aml_end(a, m);
+}
+
+static void put_call1(Aml *a, const char *name, const char *callee,
+                      const char *arg)
+{
+    size_t m = aml_begin_method(a, name, 0, false);
+
+    aml_op(a, AML_RETURN);
+    aml_path(a, callee);
+    aml_path(a, arg);
+    aml_end(a, m);
+}
+
+static void put_possible(Aml *a, const uint32_t *irqs, unsigned n)
+{
+    size_t r;
+
+    aml_name(a, "_PRS");
+    r = aml_begin_resources(a);
+    aml_res_interrupts(a, AML_IRQ_CONSUMER | AML_IRQ_SHARED, irqs, n);
+    aml_end_resources(a, r);
+}
+
+/* PIRQA to PIRQD: register `reg` of the PIIX3. */
+static void put_link(Aml *a, const char *name, unsigned uid, const char *reg)
+{
+    size_t dev = aml_begin_device(a, name), m;
+
+    aml_name_eisaid(a, "_HID", "PNP0C0F");
+    aml_name_int(a, "_UID", uid);
+    put_possible(a, pirq_choices, G_N_ELEMENTS(pirq_choices));
+    put_call1(a, "_STA", "IQST", reg);
+    m = aml_begin_method(a, "_DIS", 0, false);
+    aml_op(a, AML_OR);
+    aml_path(a, reg);
+    aml_int(a, PIRQ_OFF);
+    aml_path(a, reg);
+    aml_end(a, m);
+    put_call1(a, "_CRS", "IQCR", reg);
+    m = aml_begin_method(a, "_SRS", 1, false);
+    aml_op(a, AML_CREATE_DWORD_FIELD);
+    aml_arg(a, 0);
+    aml_int(a, 5);
+    aml_path(a, "PRRI");
+    aml_op(a, AML_STORE);
+    aml_path(a, "PRRI");
+    aml_path(a, reg);
+    aml_end(a, m);
+    aml_end(a, dev);
+}
+
+/* The power management function's interrupt is always 9. */
+static void put_link_sci(Aml *a)
+{
+    static const uint32_t irqs[] = { PIIX4_SCI_IRQ };
+    size_t dev = aml_begin_device(a, "LNKS"), m;
+
+    aml_name_eisaid(a, "_HID", "PNP0C0F");
+    aml_name_int(a, "_UID", 4);
+    put_possible(a, irqs, 1);
+    m = aml_begin_method(a, "_STA", 0, false);
+    aml_op(a, AML_RETURN);
+    aml_int(a, STA_ON);
+    aml_end(a, m);
+    aml_end(a, aml_begin_method(a, "_DIS", 0, false));
+    m = aml_begin_method(a, "_CRS", 0, false);
+    aml_op(a, AML_RETURN);
+    aml_path(a, "_PRS");
+    aml_end(a, m);
+    aml_end(a, aml_begin_method(a, "_SRS", 1, false));
+    aml_end(a, dev);
+}
+
+/* Pin INTA# of slot s is PIRQ (s - 1) mod 4, and so on round. */
+static void put_routing(Aml *a)
+{
+    static const char *const links[] = { "LNKD", "LNKA", "LNKB", "LNKC" };
+    size_t all, one;
+
+    aml_name(a, "_PRT");
+    all = aml_begin_package(a, PCI_SLOTS * PCI_PINS);
+    for (unsigned i = 0; i < PCI_SLOTS * PCI_PINS; i++) {
+        unsigned slot = i / PCI_PINS, pin = i % PCI_PINS;
+
+        one = aml_begin_package(a, 4);
+        aml_int(a, slot << 16 | 0xffff);
+        aml_int(a, pin);
+        aml_path(a, slot == ISA_SLOT && pin == 0
+                        ? "LNKS"
+                        : links[(slot + pin) % PCI_PINS]);
+        aml_int(a, 0);
+        aml_end(a, one);
+    }
+    aml_end(a, all);
+}
+
+/* Slots */
+
+/* Asks slot Arg1 of bus Arg0 to let go; and tells slots of an event. */
+static void put_hotplug(Aml *a)
+{
+    size_t n;
+
+    aml_region(a, "PCST", AML_SYSTEM_IO, PIIX4_PCIHP_BASE, 8);
+    n = aml_begin_field(a, "PCST", AML_DWORD_ACC | AML_WRITE_AS_ZEROS);
+    aml_field_bits(a, "PCIU", 32);
+    aml_field_bits(a, "PCID", 32);
+    aml_end(a, n);
+    aml_region(a, "SEJ", AML_SYSTEM_IO, PIIX4_PCIHP_BASE + 8, 4);
+    n = aml_begin_field(a, "SEJ", AML_DWORD_ACC | AML_WRITE_AS_ZEROS);
+    aml_field_bits(a, "B0EJ", 32);
+    aml_end(a, n);
+    aml_region(a, "BNMR", AML_SYSTEM_IO, PIIX4_PCIHP_BASE + 16, 8);
+    n = aml_begin_field(a, "BNMR", AML_DWORD_ACC | AML_WRITE_AS_ZEROS);
+    aml_field_bits(a, "BNUM", 32);
+    aml_field_bits(a, "PIDX", 32);
+    aml_end(a, n);
+    aml_op(a, AML_MUTEX);
+    aml_path(a, "BLCK");
+    aml_byte(a, 0);
+    n = aml_begin_method(a, "PCEJ", 2, false);
+    aml_op(a, AML_ACQUIRE);
+    aml_path(a, "BLCK");
+    aml_word(a, 0xffff);
+    aml_op(a, AML_STORE);
+    aml_arg(a, 0);
+    aml_path(a, "BNUM");
+    aml_op(a, AML_SHIFT_LEFT);
+    aml_int(a, 1);
+    aml_arg(a, 1);
+    aml_path(a, "B0EJ");
+    aml_op(a, AML_RELEASE);
+    aml_path(a, "BLCK");
+    aml_end(a, n);
+}
+
+static void slot_name(char name[5], unsigned slot)
+{
+    g_snprintf(name, 5, "S%02X", slot << 3);
+}
+
+/* PRQ0 to PRQ3, for the links beside the root. */
+static void put_pirq_registers(Aml *a)
+{
+    size_t sb, f;
+
+    aml_region(a, "P40C", AML_PCI_CONFIG, PIRQ_REGS, 4);
+    sb = aml_begin_scope(a, "\\_SB");
+    f = aml_begin_field(a, "PCI0.S08.P40C", AML_BYTE_ACC | AML_PRESERVE);
+    aml_field_bits(a, "PRQ0", 8);
+    aml_field_bits(a, "PRQ1", 8);
+    aml_field_bits(a, "PRQ2", 8);
+    aml_field_bits(a, "PRQ3", 8);
+    aml_end(a, f);
+    aml_end(a, sb);
+}
+
+static void put_slot(Aml *a, unsigned slot, const AcpiConfig *c)
+{
+    char name[5];
+    size_t dev, n;
+
+    slot_name(name, slot);
+    dev = aml_begin_device(a, name);
+    aml_name_int(a, "_ADR", (uint64_t)slot << 16);
+    if (!(c->slots & (1U << slot))) {
+        aml_name_int(a, "_SUN", slot);
+        n = aml_begin_method(a, "_EJ0", 1, false);
+        aml_path(a, "PCEJ");
+        aml_path(a, "BSEL");
+        aml_path(a, "_SUN");
+        aml_end(a, n);
+    }
+    if (slot == ISA_SLOT) {
+        put_pirq_registers(a);
+        dsdt_put_isa(a, c);
+    }
+    aml_end(a, dev);
+}
+
+/* DVNT (slots, event): tells each slot whose bit is set. */
+static void put_notify_method(Aml *a, const AcpiConfig *c)
+{
+    size_t m = aml_begin_method(a, "DVNT", 2, false), cond;
+    char name[5];
+
+    for (unsigned slot = 0; slot < PCI_SLOTS; slot++) {
+        if (c->slots & (1U << slot)) {
+            continue;
+        }
+        slot_name(name, slot);
+        cond = aml_begin(a, AML_IF);
+        aml_op(a, AML_AND);
+        aml_arg(a, 0);
+        aml_int(a, 1U << slot);
+        aml_op(a, AML_NULL_TARGET);
+        aml_op(a, AML_NOTIFY);
+        aml_path(a, name);
+        aml_arg(a, 1);
+        aml_end(a, cond);
+    }
+    aml_end(a, m);
+    /* 1: look for something new; 3: it is asked to go. */
+    m = aml_begin_method(a, "PCNT", 0, false);
+    aml_op(a, AML_STORE);
+    aml_path(a, "BSEL");
+    aml_path(a, "BNUM");
+    aml_path(a, "DVNT");
+    aml_path(a, "PCIU");
+    aml_int(a, 1);
+    aml_path(a, "DVNT");
+    aml_path(a, "PCID");
+    aml_int(a, 3);
+    aml_end(a, m);
+}
+
+static void put_slots(Aml *a, const AcpiConfig *c)
+{
+    size_t pci = aml_begin_scope(a, "\\_SB.PCI0");
+
+    aml_name_int(a, "BSEL", 0);
+    for (unsigned slot = 0; slot < PCI_SLOTS; slot++) {
+        put_slot(a, slot, c);
+    }
+    put_notify_method(a, c);
+    aml_end(a, pci);
+}
+
+/* General-purpose event 1: the PCI hot-plug registers changed. */
+static void put_events(Aml *a)
+{
+    size_t gpe = aml_begin_scope(a, "\\_GPE"), m;
+
+    aml_name_string(a, "_HID", "ACPI0006");
+    m = aml_begin_method(a, "_E01", 0, false);
+    aml_op(a, AML_ACQUIRE);
+    aml_path(a, "\\_SB.PCI0.BLCK");
+    aml_word(a, 0xffff);
+    aml_path(a, "\\_SB.PCI0.PCNT");
+    aml_op(a, AML_RELEASE);
+    aml_path(a, "\\_SB.PCI0.BLCK");
+    aml_end(a, m);
+    aml_end(a, gpe);
+}
+
+/* The root */
+
+static void put_reserved(Aml *a, const char *name, const char *uid,
+                         uint16_t base, uint8_t len)
+{
+    size_t dev = aml_begin_device(a, name), crs;
+
+    aml_name_string(a, "_HID", "PNP0A06");
+    aml_name_string(a, "_UID", uid);
+    aml_name_int(a, "_STA", STA_ON);
+    aml_name(a, "_CRS");
+    crs = aml_begin_resources(a);
+    aml_res_io(a, base, 1, len);
+    aml_end_resources(a, crs);
+    aml_end(a, dev);
+}
+
+static void put_root_windows(Aml *a, const AcpiConfig *c)
+{
+    size_t crs;
+
+    aml_name(a, "_CRS");
+    crs = aml_begin_resources(a);
+    aml_res_bus(a, 0, 0xff);
+    aml_res_io(a, 0xcf8, 1, 8);
+    aml_res_io_window(a, 0, 0xcf7);
+    aml_res_io_window(a, 0xd00, 0xffff);
+    aml_res_memory_window32(a, 0xa0000, 0xbffff, true);
+    aml_res_memory_window32(a, c->pci_hole, IOAPIC_START - 1, false);
+    if (c->pci_hole64 != 0) {
+        aml_res_memory_window64(a, c->pci_hole64,
+                                c->pci_hole64 + c->pci_hole64_len - 1, true);
+    }
+    aml_end_resources(a, crs);
+}
+
+static void put_root(Aml *a, const AcpiConfig *c)
+{
+    size_t sb = aml_begin_scope(a, "\\_SB"), pci;
+
+    pci = aml_begin_device(a, "PCI0");
+    aml_name_eisaid(a, "_HID", "PNP0A03");
+    aml_name_int(a, "_ADR", 0);
+    aml_name_int(a, "_UID", 0);
+    put_root_windows(a, c);
+    put_routing(a);
+    put_hotplug(a);
+    put_reserved(a, "GPE0", "GPE0 resources", PIIX4_GPE0_BASE, PIIX4_GPE0_LEN);
+    put_reserved(a, "PHPR", "PCI Hotplug resources", PIIX4_PCIHP_BASE,
+                 PIIX4_PCIHP_LEN);
+    dsdt_put_fw_cfg(a);
+    aml_end(a, pci);
+    aml_end(a, sb);
+}
+
+static void put_links(Aml *a)
+{
+    size_t sb = aml_begin_scope(a, "\\_SB");
+
+    put_link_status_method(a);
+    put_link_current_method(a);
+    put_link(a, "LNKA", 0, "PRQ0");
+    put_link(a, "LNKB", 1, "PRQ1");
+    put_link(a, "LNKC", 2, "PRQ2");
+    put_link(a, "LNKD", 3, "PRQ3");
+    put_link_sci(a);
+    aml_end(a, sb);
+}
+
+/* HPET: there if its registers answer with a vendor and a sane period. */
+static void put_hpet_status(Aml *a)
+{
+    size_t m = aml_begin_method(a, "_STA", 0, false), cond;
+
+    cond = aml_begin(a, AML_IF);
+    aml_op(a, AML_LOR);
+    aml_op(a, AML_LEQUAL);
+    aml_path(a, "VEND");
+    aml_int(a, 0);
+    aml_op(a, AML_LEQUAL);
+    aml_path(a, "VEND");
+    aml_int(a, 0xffff);
+    aml_op(a, AML_RETURN);
+    aml_int(a, 0);
+    aml_end(a, cond);
+    /* Femtoseconds: at most 100 ns (HPET specification, 2.3.4). */
+    cond = aml_begin(a, AML_IF);
+    aml_op(a, AML_LOR);
+    aml_op(a, AML_LEQUAL);
+    aml_path(a, "PRD");
+    aml_int(a, 0);
+    aml_op(a, AML_LGREATER);
+    aml_path(a, "PRD");
+    aml_int(a, 100000000);
+    aml_op(a, AML_RETURN);
+    aml_int(a, 0);
+    aml_end(a, cond);
+    aml_op(a, AML_RETURN);
+    aml_int(a, 0x0f);
+    aml_end(a, m);
+}
+
+static void put_hpet(Aml *a)
+{
+    size_t sb = aml_begin_scope(a, "\\_SB"), dev, n;
+
+    dev = aml_begin_device(a, "HPET");
+    aml_name_eisaid(a, "_HID", "PNP0103");
+    aml_name_int(a, "_UID", 0);
+    aml_region(a, "HPTM", AML_SYSTEM_MEMORY, 0xfed00000, 0x400);
+    n = aml_begin_field(a, "HPTM", AML_DWORD_ACC | AML_LOCK | AML_PRESERVE);
+    aml_field_bits(a, NULL, 16); /* capabilities */
+    aml_field_bits(a, "VEND", 16);
+    aml_field_bits(a, "PRD", 32);
+    aml_end(a, n);
+    put_hpet_status(a);
+    aml_name(a, "_CRS");
+    n = aml_begin_resources(a);
+    aml_res_memory32(a, 0xfed00000, 0x400, false);
+    aml_end_resources(a, n);
+    aml_end(a, dev);
+    aml_end(a, sb);
+}
+
+void dsdt_put_pc(Aml *a, const AcpiConfig *c)
+{
+    /* Routing refers to the links: some interpreters look them up at once. */
+    put_links(a);
+    put_root(a, c);
+    put_slots(a, c);
+    if (c->hpet) {
+        put_hpet(a);
+    }
+    dsdt_put_cpus(a, c);
+    put_events(a);
+    if (c->s3) {
+        dsdt_put_sleep(a, 3, 1, 1);
+    }
+    if (c->s4) {
+        dsdt_put_sleep(a, 4, c->s4_type, c->s4_type);
+    }
+    dsdt_put_sleep(a, 5, 0, 0);
+}

@@ -1,0 +1,75 @@
+/*
+ * The ACPI tables of the machines, from numbers alone.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_ACPI_PC_TABLES_H
+#define HW_ACPI_PC_TABLES_H
+
+#include "hw/acpi/aml.h"
+#include "hw/acpi/tables.h"
+
+typedef struct AcpiCpu {
+    uint32_t apic_id;
+    bool present;
+} AcpiCpu;
+
+/* An I/O APIC. */
+typedef struct AcpiIoapic {
+    uint8_t id;
+    uint32_t addr;
+    uint32_t gsi_base;
+} AcpiIoapic;
+
+typedef struct AcpiConfig {
+    AcpiIds ids;
+    const AcpiCpu *cpus;
+    unsigned ncpus; /* that there may ever be */
+    AcpiIoapic ioapics[2];
+    unsigned nioapics;
+    bool rtc, i8042, fdc, hpet;
+    uint8_t serials; /* bit n: COM n + 1 */
+    /* pc: */
+    uint32_t pci_hole;       /* where PCI memory begins below 4 GiB */
+    uint64_t pci_hole64;     /* and above it; 0: nowhere */
+    uint64_t pci_hole64_len; /* bytes */
+    uint16_t pm_base;        /* of PM1 and PM timer, as firmware has set it */
+    bool s3, s4;
+    uint8_t s4_type;     /* SLP_TYP value */
+    uint32_t slots;      /* bit n: PCI slot n can't be unplugged */
+    uint8_t floppies[2]; /* drive types as in the CMOS */
+    /* microvm: */
+    bool ged;
+} AcpiConfig;
+
+/* Tables of pc-i440fx-7.2 and of microvm; `t` is initialised. */
+void acpi_build_pc(AcpiTables *t, const AcpiConfig *c);
+void acpi_build_microvm(AcpiTables *t, const AcpiConfig *c);
+
+/* Parts of them. */
+void acpi_put_madt(AcpiTables *t, const AcpiConfig *c, bool pc);
+void acpi_put_hpet(AcpiTables *t);
+void acpi_put_waet(AcpiTables *t);
+void dsdt_put_pc(Aml *a, const AcpiConfig *c);
+void dsdt_put_microvm(Aml *a, const AcpiConfig *c);
+/* Devices on the ISA bus, in the scope that is open. */
+void dsdt_put_isa(Aml *a, const AcpiConfig *c);
+void dsdt_put_rtc(Aml *a);
+void dsdt_put_serial(Aml *a, unsigned n);
+void dsdt_put_fw_cfg(Aml *a);
+/* The container of the processors, and what _STA of one asks. */
+void dsdt_put_cpus(Aml *a, const AcpiConfig *c);
+/* _Sx: what to write to both PM1 control blocks. */
+void dsdt_put_sleep(Aml *a, unsigned n, uint8_t type, uint8_t type_b);
+
+/* Where the generic event device of microvm is. */
+enum {
+    ACPI_GED_IRQ = 9,
+    ACPI_GED_POWER = 1 << 1, /* event: the power button */
+    ACPI_GED_RESET_VALUE = 0x42,
+    ACPI_GED_S5 = 5, /* sleep type */
+};
+#define ACPI_GED_ADDR  UINT32_C(0xfea00000)
+#define ACPI_GED_SLEEP UINT32_C(0xfea00200) /* control, status, reset */
+
+#endif
