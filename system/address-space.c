@@ -165,7 +165,7 @@ static unsigned piece_size(const MemoryRegion *mr, uint64_t off, uint64_t len)
     uint64_t size = pow2_floor(MIN(len, max));
 
     if (mr->ops && mr->ops->max_valid) {
-        size = MIN(size, mr->ops->max_valid);
+        size = MIN(size, (uint64_t)mr->ops->max_valid);
     }
     while (size > 1 && off % size) {
         size /= 2;
