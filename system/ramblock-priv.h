@@ -14,7 +14,5 @@
  */
 bool ram_block_map(RamBlock *rb, const RamBlockOptions *opts, GError **errp);
 void ram_block_unmap(RamBlock *rb);
-/* Populates every page, with that many threads. */
-bool ram_block_populate(RamBlock *rb, unsigned nthreads, GError **errp);
 
 #endif

@@ -128,6 +128,8 @@ static inline uint64_t ram_block_max_pages(const RamBlock *rb)
 {
     return (rb->max_length + RAM_PAGE_SIZE - 1) >> RAM_PAGE_BITS;
 }
+/* Populates every page, with that many threads. */
+bool ram_block_populate(RamBlock *rb, unsigned nthreads, GError **errp);
 /*
  * Drops all pages: they read as zero afterwards (punches shared files).
  * `off` and `len` are multiples of page_size.  0 or -errno.
