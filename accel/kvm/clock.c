@@ -62,16 +62,30 @@ bool kvm_set_clock(Accel *acc, uint64_t ns, GError **errp)
     return true;
 }
 
+typedef struct KvmTscRead {
+    uint64_t tsc;
+    int r;
+} KvmTscRead;
+
+static void kvm_read_tsc(Vcpu *cpu, void *opaque)
+{
+    KvmTscRead *t = opaque;
+
+    t->r = kvm_get_one_msr(kvm_vcpu_of(cpu)->fd, MSR_IA32_TSC, &t->tsc);
+}
+
+/* Also while the guest runs: see kvm_get_lapic(). */
 bool kvm_vcpu_get_tsc(Vcpu *cpu, uint64_t *ret_tsc, GError **errp)
 {
-    KvmVcpu *v = kvm_vcpu_of(cpu);
-    int r = kvm_get_one_msr(v->fd, MSR_IA32_TSC, ret_tsc);
+    KvmTscRead t = { 0 };
 
-    if (r < 0) {
-        error_setf_errno(errp, r, "KVM: reading the TSC of CPU %u failed",
+    vcpu_run_on(cpu, kvm_read_tsc, &t);
+    if (t.r < 0) {
+        error_setf_errno(errp, t.r, "KVM: reading the TSC of CPU %u failed",
                          cpu->index);
         return false;
     }
-    KVM_COUNT(v->kvm, tsc_reads);
+    *ret_tsc = t.tsc;
+    KVM_COUNT(kvm_vcpu_of(cpu)->kvm, tsc_reads);
     return true;
 }

@@ -319,17 +319,35 @@ static bool kvm_put_pit(Accel *acc, const PitState *s, GError **errp)
     return r >= 0;
 }
 
+typedef struct KvmLapicRead {
+    LapicRegs *regs;
+    int r;
+} KvmLapicRead;
+
+static void kvm_read_lapic(Vcpu *cpu, void *opaque)
+{
+    KvmLapicRead *l = opaque;
+
+    l->r = kvm_ioctl(kvm_vcpu_of(cpu)->fd, KVM_GET_LAPIC, l->regs);
+}
+
+/*
+ * The rehearsal of a migration reads it while the guest runs.  Another
+ * thread's call waits for the vCPU to leave the guest, which it does for a
+ * kick only; with vm_lock held by that thread it might never.
+ */
 static bool kvm_get_lapic(Vcpu *cpu, LapicRegs *ret, GError **errp)
 {
-    int r = kvm_ioctl(kvm_vcpu_of(cpu)->fd, KVM_GET_LAPIC, ret);
+    KvmLapicRead l = { .regs = ret };
 
-    if (r < 0) {
-        error_setf_errno(errp, r,
+    vcpu_run_on(cpu, kvm_read_lapic, &l);
+    if (l.r < 0) {
+        error_setf_errno(errp, l.r,
                          "KVM: reading the local APIC of CPU %u "
                          "failed",
                          cpu->index);
     }
-    return r >= 0;
+    return l.r >= 0;
 }
 
 static bool kvm_put_lapic(Vcpu *cpu, const LapicRegs *s, GError **errp)
