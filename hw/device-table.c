@@ -6,6 +6,7 @@
 #include "util/base.h"
 
 #include "hw/acpi/piix4-pm.h"
+#include "hw/acpi/ged.h"
 #include "hw/core/device.h"
 #include "hw/i386/fw-cfg.h"
 #include "hw/i386/isabus-bridge.h"
@@ -20,6 +21,7 @@ const DeviceType *const device_table[] = {
     &debugcon_type,
     &serial_isa_type,
     /* i386 */
+    &acpi_ged_type,
     &fw_cfg_io_type,
     &isabus_bridge_type,
     /* intc */

@@ -3,6 +3,7 @@
  * directly, without firmware, unless -bios asks for one.
  *
  *   0x00000000  RAM, at most 3 GiB          0xfea00000  generic events
+ *   0x000e0000  ACPI tables, without firmware
  *   0x000f0000  copy of the firmware's end  0xfec00000  I/O APIC
  *   0xfec10000  second I/O APIC             0xfee00000  local APICs
  *   0xffff0000  firmware ("pc.bios")        4 GiB       more RAM
@@ -14,11 +15,14 @@
 #include "hw/i386/microvm.h"
 
 #include "accel/accel.h"
+#include "hw/acpi/ged.h"
+#include "hw/i386/acpi-build.h"
 #include "hw/i386/isabus-bridge.h"
 #include "hw/i386/kvmclock.h"
 #include "hw/i386/x86.h"
 #include "hw/intc/ioapic.h"
 #include "hw/timer/i8254.h"
+#include "hw/timer/mc146818rtc.h"
 #include "util/error.h"
 
 #define MICROVM_LOW_MAX  (3 * GiB)
@@ -28,6 +32,7 @@
 typedef struct MicrovmMachine {
     X86Machine x;
     Bus *isa;
+    Device *ged; /* NULL: no ACPI */
     OnOffAuto opt_rtc, opt_ioapic2, opt_pcie;
     bool isa_serial, option_roms, auto_cmdline;
 } MicrovmMachine;
@@ -66,6 +71,20 @@ static bool microvm_init_intc(MicrovmMachine *v, GError **errp)
     return true;
 }
 
+static bool microvm_has_acpi(const MicrovmMachine *v)
+{
+    return v->x.m.acpi && on_off_auto(v->x.opt_acpi, true);
+}
+
+static bool microvm_init_ged(MicrovmMachine *v, GError **errp)
+{
+    if (!microvm_has_acpi(v)) {
+        return true;
+    }
+    v->ged = acpi_ged_create(&v->x.m, errp);
+    return v->ged != NULL;
+}
+
 static bool microvm_init_isa(MicrovmMachine *v, GError **errp)
 {
     X86Machine *x = &v->x;
@@ -93,12 +112,36 @@ static bool microvm_init_isa(MicrovmMachine *v, GError **errp)
     }
     /* With kvmclock, guests know the time. */
     if (on_off_auto(v->opt_rtc, !kvm)) {
-        x->rtc = x86_create_device(x, "mc146818rtc", v->isa, NULL, errp);
+        x->rtc = rtc_create(v->isa, NULL, errp);
         if (x->rtc == NULL) {
             return false;
         }
     }
     return !v->isa_serial || x86_init_serials(x, v->isa, 1, errp);
+}
+
+static void microvm_fill_acpi(X86Machine *x, AcpiConfig *c)
+{
+    c->ged = true;
+    c->serials = x86_serial_mask(x);
+    if (x->ioapic[1] != NULL) {
+        c->ioapics[1] = (AcpiIoapic){ .id = 1,
+                                      .addr = MICROVM_IOAPIC2,
+                                      .gsi_base = X86_GSIS };
+        c->nioapics = 2;
+    }
+}
+
+static bool microvm_init_acpi(MicrovmMachine *v, GError **errp)
+{
+    X86Machine *x = &v->x;
+
+    if (!microvm_has_acpi(v)) {
+        return true;
+    }
+    return x86_acpi_init(x, microvm_fill_acpi, acpi_build_microvm, false,
+                         errp) &&
+           (x->boot_plan == NULL || x86_acpi_plan(x, x->boot_plan, errp));
 }
 
 /* A kernel alone starts without firmware, which is what makes it quick. */
@@ -114,6 +157,7 @@ static bool microvm_init_boot(MicrovmMachine *v, GError **errp)
         return x86_init_bios(x, "bios-microvm.bin", &x->m.vm->mem.root,
                              MICROVM_ISA_BIOS, false, errp);
     }
+    env.rsdp = microvm_has_acpi(v) ? X86_ACPI_RSDP : 0;
     x->boot_plan = boot_plan_new(x->boot_files, &env, errp);
     return x->boot_plan != NULL;
 }
@@ -126,8 +170,18 @@ static bool microvm_build(Machine *m, GError **errp)
     x86_init_ram(x, MICROVM_LOW_MAX);
     return microvm_check_options(v, errp) && fw_cfg_create(m, errp) != NULL &&
            x86_init_apics(x, errp) && microvm_init_intc(v, errp) &&
-           kvmclock_create(m->vm, errp) && microvm_init_isa(v, errp) &&
-           microvm_init_boot(v, errp) && x86_init_fw_cfg(x, errp);
+           kvmclock_create(m->vm, errp) && microvm_init_ged(v, errp) &&
+           microvm_init_isa(v, errp) && microvm_init_boot(v, errp) &&
+           x86_init_fw_cfg(x, errp) && microvm_init_acpi(v, errp);
+}
+
+static void microvm_powerdown(Machine *m)
+{
+    MicrovmMachine *v = MICROVM(m);
+
+    if (v->ged != NULL) {
+        acpi_ged_press_button(v->ged);
+    }
 }
 
 #define MICROVM_AUTO(field_, name_, help_) \
@@ -163,5 +217,6 @@ const MachineType machine_microvm_type = {
     .props = microvm_props,
     .build = microvm_build,
     .reset = x86_machine_reset,
+    .powerdown = microvm_powerdown,
     .fini = x86_machine_fini,
 };

@@ -8,6 +8,7 @@
 #include "hw/i386/x86.h"
 
 #include "accel/accel.h"
+#include "hw/i386/acpi-build.h"
 #include "hw/intc/apic.h"
 #include "target/i386/cpu.h"
 #include "util/error.h"
@@ -194,6 +195,43 @@ bool x86_init_serials(X86Machine *x, Bus *isa, unsigned max, GError **errp)
     return true;
 }
 
+static const GList *x86_isa_devices(const X86Machine *x)
+{
+    const Bus *isa = bus_find(x->m.vm, "isa.0");
+
+    return isa != NULL ? isa->devices.head : NULL;
+}
+
+bool x86_has_isa_device(const X86Machine *x, const char *type)
+{
+    for (const GList *l = x86_isa_devices(x); l != NULL; l = l->next) {
+        if (g_str_equal(((const Device *)l->data)->type->name, type)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint8_t x86_serial_mask(const X86Machine *x)
+{
+    uint8_t mask = 0;
+
+    for (const GList *l = x86_isa_devices(x); l != NULL; l = l->next) {
+        Device *dev = l->data;
+        g_autoptr(JsonValue) v = NULL;
+        uint64_t index;
+
+        if (!g_str_equal(dev->type->name, "isa-serial")) {
+            continue;
+        }
+        v = object_prop_get(&dev->obj, "index", NULL);
+        if (v != NULL && json_get_uint(v, &index) && index < 8) {
+            mask |= 1U << index;
+        }
+    }
+    return mask;
+}
+
 /* Reset and end */
 
 static void x86_reset_bios(X86Machine *x)
@@ -249,6 +287,7 @@ void x86_machine_fini(Machine *m)
             memory_region_fini(regions[i]);
         }
     }
+    x86_acpi_fini(x);
     g_clear_pointer(&x->bios_image, g_bytes_unref);
     g_clear_pointer(&x->e820, g_array_unref);
     g_clear_pointer(&x->boot_plan, boot_plan_free);

@@ -97,6 +97,10 @@ Device *x86_create_device(X86Machine *x, const char *type, Bus *bus,
                           const char *const *props, GError **errp);
 /* COM1 to COM4 as far as the user has given character devices. */
 bool x86_init_serials(X86Machine *x, Bus *isa, unsigned max, GError **errp);
+/* Is there a device of that type on the ISA bus? */
+bool x86_has_isa_device(const X86Machine *x, const char *type);
+/* Bit n: COM n + 1 is on the ISA bus, whoever has put it there. */
+uint8_t x86_serial_mask(const X86Machine *x);
 /* MachineType.reset and .fini. */
 void x86_machine_reset(Machine *m, ShutdownCause cause);
 void x86_machine_fini(Machine *m);
