@@ -22,6 +22,7 @@
 #include "accel/vcpu.h"
 
 #include "accel/accel.h"
+#include "qom/type-cache.h"
 #include "util/error.h"
 #include "util/log.h"
 
@@ -83,6 +84,20 @@ static const ObjectType vcpu_object_type = {
     .init = vcpu_object_init,
     .fini = vcpu_object_fini,
 };
+
+static ObjectType *vcpu_make_type(const void *key)
+{
+    ObjectType *t = g_memdup2(&vcpu_object_type, sizeof(vcpu_object_type));
+
+    t->name = key;
+    t->parent = vcpu_object_type.name;
+    return t;
+}
+
+void vcpu_set_type_name(Vcpu *cpu, const char *name)
+{
+    cpu->obj.type = object_type_cached(g_intern_string(name), vcpu_make_type);
+}
 
 Vcpu *vcpu_new(Vm *vm, unsigned index, uint32_t apic_id, GError **errp)
 {

@@ -61,6 +61,8 @@ struct Vcpu {
 /* Makes the vCPU object (no thread yet), adds it to vm->vcpus. */
 Vcpu *vcpu_new(Vm *vm, unsigned index, uint32_t apic_id, GError **errp);
 void vcpu_free(Vcpu *cpu);
+/* The object's type as QOM shows it: "qemu64-x86_64-cpu". */
+void vcpu_set_type_name(Vcpu *cpu, const char *name);
 /* Starts the thread ("vcpuN"), waits until it is ready and paused. */
 bool vcpu_start_thread(Vcpu *cpu, GError **errp);
 /* Ends the thread; vm_lock held (dropped while joining). */

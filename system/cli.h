@@ -75,7 +75,7 @@ struct Cli {
     bool mem_prealloc;
     bool daemonize, nographic, nodefaults, only_migratable, paused;
     bool no_reboot, no_shutdown;
-    bool mem_lock, cpu_pm;
+    bool mem_lock;
     uint8_t uuid[16];
     bool uuid_set;
 

@@ -44,6 +44,7 @@ static bool machine_make_cpu(Machine *m, unsigned index, GError **errp)
     if (cpu == NULL) {
         return false;
     }
+    vcpu_set_type_name(cpu, x86_cpu_model_type_name(m->cpu));
     n = unattached->children != NULL ? unattached->children->len : 0;
     name = g_strdup_printf("device[%u]", n);
     object_add_child(unattached, name, &cpu->obj);
