@@ -5,8 +5,8 @@
  */
 #include "util/base.h"
 
-#include "hw/acpi/piix4-pm.h"
 #include "hw/acpi/ged.h"
+#include "hw/acpi/piix4-pm.h"
 #include "hw/core/device.h"
 #include "hw/i386/fw-cfg.h"
 #include "hw/i386/isabus-bridge.h"

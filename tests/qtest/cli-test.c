@@ -11,97 +11,96 @@
 
 #define BASE "-machine none -accel qtest -display none -nodefaults "
 
-/* One line that names the option and the value. */
+/* Options that are refused: one line that names option and value. */
+static const struct {
+    const char *args, *message;
+} refused[] = {
+    { "-foo", "-foo: invalid option" },
+    { "--foo", "--foo: invalid option" },
+    { "-device", "-device: requires an argument" },
+    { "-machine foo", "unsupported machine type\n"
+                      "Use -machine help to list supported machines" },
+    { "-machine none,foo=1", "Property 'none-machine.foo' not found" },
+    { "-m 64,slots=1", "-m 64,slots=1: slots specified but no max-size" },
+    { "-m 64,maxmem=32",
+      "-m 64,maxmem=32: invalid value of maxmem: maximum memory size "
+      "(0x20) must be at least the initial memory size (0x4000000)" },
+    { "-m 64,foo=1", "-m 64,foo=1: Invalid parameter 'foo'" },
+    { "-smp 300", "Invalid SMP CPUs 300. The max CPUs supported by "
+                  "machine 'none' is 1" },
+    { "-smp 2,sockets=3",
+      "Invalid CPU topology: product of the hierarchy must match maxcpus: "
+      "sockets (3) * dies (1) * cores (0) * threads (1) != maxcpus (2)" },
+    { "-smp cpus=4,maxcpus=2",
+      "Invalid CPU topology: maxcpus must be equal to or greater than "
+      "smp: sockets (1) * dies (1) * cores (2) * threads (1) == maxcpus "
+      "(2) < smp_cpus (4)" },
+    { "-smp 3,cores=2",
+      "Invalid CPU topology: product of the hierarchy must match maxcpus: "
+      "sockets (1) * dies (1) * cores (2) * threads (1) != maxcpus (3)" },
+    { "-uuid foo", "-uuid foo: failed to parse UUID string: wrong format" },
+    { "-uuid 12345678-1234-1234-1234-123456789abcd",
+      "-uuid 12345678-1234-1234-1234-123456789abcd: failed to parse UUID "
+      "string: wrong format" },
+    { "-name foo,bar=1", "-name foo,bar=1: Invalid parameter 'bar'" },
+    { "-boot order=xyz", "Invalid boot device 'x'" },
+    { "-boot cc", "Boot device 'c' was given twice" },
+    { "-rtc base=foo", "invalid datetime format\n"
+                       "valid formats: '2006-06-17T16:01:21' or '2006-06-17'" },
+    { "-initrd x", "-initrd only allowed with -kernel option" },
+    { "-append x", "-append only allowed with -kernel option" },
+    { "-chardev foo", "-chardev foo: chardev: no id specified" },
+    { "-chardev foo,id=x",
+      "-chardev foo,id=x: 'foo' is not a valid char driver name" },
+    { "-serial foo", "-serial foo: 'foo' is not a valid char driver" },
+    { "-mon chardev=foo", "-mon chardev=foo: chardev \"foo\" not found" },
+    { "-object foo,id=x", "-object foo,id=x: Parameter 'qom-type' does "
+                          "not accept value 'foo'" },
+    { "-display foo",
+      "-display foo: Parameter 'type' does not accept value 'foo'" },
+    { "-display gtk", "Display 'gtk' is not available." },
+    { "-vga foo", "unknown vga type: foo" },
+    { "-msg foo=1", "-msg foo=1: Invalid parameter 'foo'" },
+    { "-pidfile /nowhere/x",
+      "cannot create PID file: Could not create '/nowhere/x': No such "
+      "file or directory" },
+    { "-chroot /nowhere",
+      "chroot to '/nowhere' failed: No such file or directory" },
+    { "-runas no-such-user",
+      "-runas no-such-user: User \"no-such-user\" doesn't exist (and is "
+      "not <uid>:<gid>)" },
+    { "-sandbox on",
+      "-sandbox on: the system call filter is not supported yet" },
+    { "-add-fd fd=1", "-add-fd fd=1: fd cannot be a standard I/O stream" },
+    { "-add-fd set=1",
+      "-add-fd set=1: fd option is required and must be non-negative" },
+    { "-add-fd fd=77,set=1",
+      "-add-fd fd=77,set=1: fd is not valid or already in use" },
+    { "-set foo", "-set foo: can't parse: \"foo\"" },
+    { "-set device.x.y=1",
+      "-set device.x.y=1: there is no device \"x\" defined" },
+    { "-global x", "-global x: Invalid parameter 'x'" },
+    { "-incoming unix:/nowhere/x",
+      "-incoming unix:/nowhere/x: Failed to bind socket to /nowhere/x: "
+      "No such file or directory" },
+    { "-numa node", "-numa node: this option is not supported yet" },
+    { "-snapshot", "-snapshot: this option is not supported yet" },
+    { "-old-param", "-old-param: Option not supported for this target" },
+    { "-device foo", "-device foo: 'foo' is not a valid device model "
+                     "name" },
+    { "-device isa-debug-exit", "-device isa-debug-exit: No 'ISA' bus "
+                                "found for device 'isa-debug-exit'" },
+    { "-device foo,help", "-device foo,help: Device 'foo' not found" },
+    { "-daemonize -monitor stdio",
+      "-monitor stdio: cannot use stdio with -daemonize" },
+};
+
 static void test_refused(void)
 {
-    static const struct {
-        const char *args, *message;
-    } t[] = {
-        { "-foo", "-foo: invalid option" },
-        { "--foo", "--foo: invalid option" },
-        { "-device", "-device: requires an argument" },
-        { "-machine foo", "unsupported machine type\n"
-                          "Use -machine help to list supported machines" },
-        { "-machine none,foo=1", "Property 'none-machine.foo' not found" },
-        { "-m 64,slots=1", "-m 64,slots=1: slots specified but no max-size" },
-        { "-m 64,maxmem=32",
-          "-m 64,maxmem=32: invalid value of maxmem: maximum memory size "
-          "(0x20) must be at least the initial memory size (0x4000000)" },
-        { "-m 64,foo=1", "-m 64,foo=1: Invalid parameter 'foo'" },
-        { "-smp 300", "Invalid SMP CPUs 300. The max CPUs supported by "
-                      "machine 'none' is 1" },
-        { "-smp 2,sockets=3",
-          "Invalid CPU topology: product of the hierarchy must match maxcpus: "
-          "sockets (3) * dies (1) * cores (0) * threads (1) != maxcpus (2)" },
-        { "-smp cpus=4,maxcpus=2",
-          "Invalid CPU topology: maxcpus must be equal to or greater than "
-          "smp: sockets (1) * dies (1) * cores (2) * threads (1) == maxcpus "
-          "(2) < smp_cpus (4)" },
-        { "-smp 3,cores=2",
-          "Invalid CPU topology: product of the hierarchy must match maxcpus: "
-          "sockets (1) * dies (1) * cores (2) * threads (1) != maxcpus (3)" },
-        { "-uuid foo", "-uuid foo: failed to parse UUID string: wrong format" },
-        { "-uuid 12345678-1234-1234-1234-123456789abcd",
-          "-uuid 12345678-1234-1234-1234-123456789abcd: failed to parse UUID "
-          "string: wrong format" },
-        { "-name foo,bar=1", "-name foo,bar=1: Invalid parameter 'bar'" },
-        { "-boot order=xyz", "Invalid boot device 'x'" },
-        { "-boot cc", "Boot device 'c' was given twice" },
-        { "-rtc base=foo",
-          "invalid datetime format\n"
-          "valid formats: '2006-06-17T16:01:21' or '2006-06-17'" },
-        { "-initrd x", "-initrd only allowed with -kernel option" },
-        { "-append x", "-append only allowed with -kernel option" },
-        { "-chardev foo", "-chardev foo: chardev: no id specified" },
-        { "-chardev foo,id=x",
-          "-chardev foo,id=x: 'foo' is not a valid char driver name" },
-        { "-serial foo", "-serial foo: 'foo' is not a valid char driver" },
-        { "-mon chardev=foo", "-mon chardev=foo: chardev \"foo\" not found" },
-        { "-object foo,id=x", "-object foo,id=x: Parameter 'qom-type' does "
-                              "not accept value 'foo'" },
-        { "-display foo",
-          "-display foo: Parameter 'type' does not accept value 'foo'" },
-        { "-display gtk", "Display 'gtk' is not available." },
-        { "-vga foo", "unknown vga type: foo" },
-        { "-msg foo=1", "-msg foo=1: Invalid parameter 'foo'" },
-        { "-pidfile /nowhere/x",
-          "cannot create PID file: Could not create '/nowhere/x': No such "
-          "file or directory" },
-        { "-chroot /nowhere",
-          "chroot to '/nowhere' failed: No such file or directory" },
-        { "-runas no-such-user",
-          "-runas no-such-user: User \"no-such-user\" doesn't exist (and is "
-          "not <uid>:<gid>)" },
-        { "-sandbox on",
-          "-sandbox on: the system call filter is not supported yet" },
-        { "-add-fd fd=1", "-add-fd fd=1: fd cannot be a standard I/O stream" },
-        { "-add-fd set=1",
-          "-add-fd set=1: fd option is required and must be non-negative" },
-        { "-add-fd fd=77,set=1",
-          "-add-fd fd=77,set=1: fd is not valid or already in use" },
-        { "-set foo", "-set foo: can't parse: \"foo\"" },
-        { "-set device.x.y=1",
-          "-set device.x.y=1: there is no device \"x\" defined" },
-        { "-global x", "-global x: Invalid parameter 'x'" },
-        { "-incoming unix:/nowhere/x",
-          "-incoming unix:/nowhere/x: Failed to bind socket to /nowhere/x: "
-          "No such file or directory" },
-        { "-numa node", "-numa node: this option is not supported yet" },
-        { "-snapshot", "-snapshot: this option is not supported yet" },
-        { "-old-param", "-old-param: Option not supported for this target" },
-        { "-device foo", "-device foo: 'foo' is not a valid device model "
-                         "name" },
-        { "-device isa-debug-exit", "-device isa-debug-exit: No 'ISA' bus "
-                                    "found for device 'isa-debug-exit'" },
-        { "-device foo,help", "-device foo,help: Device 'foo' not found" },
-        { "-daemonize -monitor stdio",
-          "-monitor stdio: cannot use stdio with -daemonize" },
-    };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
-        g_autofree char *args = g_strconcat(BASE, t[i].args, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(refused); i++) {
+        g_autofree char *args = g_strconcat(BASE, refused[i].args, NULL);
         g_autofree char *expect =
-            g_strdup_printf("qemu-system-x86_64: %s\n", t[i].message);
+            g_strdup_printf("qemu-system-x86_64: %s\n", refused[i].message);
         int status = 0;
         g_autofree char *text = qtest_run(args, &status);
 
