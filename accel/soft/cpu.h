@@ -1,0 +1,289 @@
+/*
+ * The software CPU: what it keeps beside the architectural state.
+ *
+ *   SoftVm     one per machine: decoded code, the list of CPUs
+ *   SoftCpu    one per vCPU: registers at hand, software TLB
+ *   X86Cpu     everything else, as the stream and the monitor know it
+ *
+ * General registers, RIP and the flags live in SoftCpu while it runs;
+ * soft_cpu_store() and soft_cpu_load() carry them to and from X86Cpu.
+ *
+ * Locking: SoftVm.lock is held while any of its CPUs runs guest code, so that
+ * one CPU runs at a time.  soft_cpu_kick() may be called by any thread.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef ACCEL_SOFT_CPU_H
+#define ACCEL_SOFT_CPU_H
+
+#include <setjmp.h>
+
+#include "accel/soft/op.h"
+#include "system/memory.h"
+#include "target/i386/cpu.h"
+
+typedef struct SoftCpu SoftCpu;
+typedef struct SoftVm SoftVm;
+typedef struct SoftBlock SoftBlock;
+typedef struct SoftPage SoftPage;
+
+enum {
+    SOFT_PAGE_BITS = 12,
+    SOFT_PAGE = 1 << SOFT_PAGE_BITS,
+    SOFT_TLB_SIZE = 256,
+    SOFT_JUMPS = 1024,
+    SOFT_BLOCK_OPS = 32, /* instructions of a block */
+};
+#define SOFT_PAGE_MASK (~UINT64_C(0xfff))
+
+/* Which page permissions apply: indexes of SoftCpu.tlb[]. */
+enum {
+    SOFT_MMU_USER,
+    SOFT_MMU_SMAP,   /* supervisor that may not touch user pages */
+    SOFT_MMU_KERNEL, /* supervisor */
+    SOFT_MMU_MODES,
+};
+
+typedef enum SoftAccess { SOFT_READ, SOFT_WRITE, SOFT_FETCH } SoftAccess;
+
+/* A tag is the linear address of a page; SOFT_TLB_NONE matches nothing. */
+#define SOFT_TLB_NONE UINT64_C(1)
+typedef struct SoftTlbEntry {
+    uint64_t tag[3];  /* by SoftAccess */
+    uintptr_t addend; /* host address minus linear address */
+} SoftTlbEntry;
+
+/* How the status flags follow from cc_a, cc_b and cc_res. */
+typedef enum SoftCc {
+    CC_FLAGS, /* they are in `flags` */
+    CC_ADD,   /* res = a + b (+ carry) */
+    CC_SUB,   /* res = a - b */
+    CC_SBB,   /* res = a - b - borrow */
+    CC_LOGIC, /* CF = OF = 0 */
+    CC_INC,   /* as CC_ADD, CF is cc_cf */
+    CC_DEC,
+} SoftCc;
+
+typedef struct SoftJump {
+    uint64_t lin;
+    uint32_t key;
+    SoftBlock *block;
+} SoftJump;
+
+/* Interrupts from outside; called with SoftVm.lock, without vm_lock. */
+typedef struct SoftIrqOps {
+    /* Takes the vector to be delivered, or -1 (spurious: none any more). */
+    int (*take)(SoftCpu *s, void *opaque);
+    void (*set_tpr)(SoftCpu *s, void *opaque, uint8_t tpr);
+    uint8_t (*get_tpr)(SoftCpu *s, void *opaque);
+    bool (*rdmsr)(SoftCpu *s, void *opaque, uint32_t msr, uint64_t *ret);
+    bool (*wrmsr)(SoftCpu *s, void *opaque, uint32_t msr, uint64_t v);
+} SoftIrqOps;
+
+enum {
+    SOFT_PEND_IRQ = 1 << 0, /* SoftIrqOps.take() has something */
+    SOFT_PEND_NMI = 1 << 1,
+    SOFT_PEND_EXIT = 1 << 2,  /* soft_cpu_run() is to return */
+    SOFT_PEND_FLUSH = 1 << 3, /* the memory map changed */
+};
+
+typedef enum SoftExit {
+    SOFT_EXIT_AGAIN,    /* asked to, or its slice is over */
+    SOFT_EXIT_HALT,     /* HLT */
+    SOFT_EXIT_SHUTDOWN, /* triple fault */
+} SoftExit;
+
+struct SoftCpu {
+    uint64_t gpr[SOFT_NGPR];
+    uint64_t rip;
+    uint64_t cc_a, cc_b, cc_res;
+    uint8_t cc_op;   /* SoftCc */
+    uint8_t cc_bits; /* 8, 16, 32, 64 */
+    bool cc_cf;
+    uint64_t flags; /* RFLAGS; status flags only if cc_op is CC_FLAGS */
+
+    /* Follows from segments, control registers and CPL. */
+    uint64_t segbase[X86_NSEGS];
+    uint64_t seg_lo[X86_NSEGS], seg_hi[X86_NSEGS]; /* valid offsets */
+    uint8_t seg_rd, seg_wr; /* bit per segment: may be read, written */
+    uint8_t seg_flat;       /* bit per segment: needs no check at all */
+    uint8_t mode;           /* log2 of the code size */
+    uint8_t cpl;
+    uint8_t mmu;      /* SOFT_MMU_* of ordinary accesses */
+    uint8_t mmu_sys;  /* of implicit ones: descriptors, TSS */
+    uint8_t fpu_trap; /* bit 0: x87 and MMX, 1: SSE, 2: AVX; see soft_fpu() */
+    uint64_t sp_mask;
+    uint64_t lin_mask;
+    uint64_t features; /* 1 << InsnFeature */
+    uint32_t key;      /* of blocks in this mode */
+
+    X86Cpu *x; /* borrowed */
+    SoftVm *vm;
+    unsigned pending; /* atomic; SOFT_PEND_* */
+    bool inhibit;     /* no interrupts before the next instruction's end */
+    bool halted;
+    bool nmi_blocked;
+    bool running; /* in soft_cpu_run() */
+    bool large_pages;
+    uint64_t large_lo, large_hi; /* linear addresses of large pages */
+    jmp_buf env;
+
+    /* The exception on its way. */
+    int exc; /* vector */
+    uint32_t exc_error;
+    bool exc_has_error;
+    int delivering; /* vector whose delivery faulted, -1: none */
+    bool ext;       /* what is delivered came from outside */
+
+    const SoftIrqOps *irq;
+    void *irq_opaque;
+    int64_t (*clock_ns)(SoftCpu *s); /* for the TSC; NULL: host's time */
+    uint64_t ninsns;                 /* executed */
+    SoftBlock *block;                /* runs now */
+    SoftBlock *once;                 /* room for one that is not kept */
+    SoftJump jumps[SOFT_JUMPS];
+    SoftTlbEntry tlb[SOFT_MMU_MODES][SOFT_TLB_SIZE];
+};
+
+enum {
+    EXC_DE,
+    EXC_DB,
+    EXC_NMI,
+    EXC_BP,
+    EXC_OF,
+    EXC_BR,
+    EXC_UD,
+    EXC_NM,
+    EXC_DF,
+    EXC_TS = 10,
+    EXC_NP,
+    EXC_SS,
+    EXC_GP,
+    EXC_PF,
+    EXC_MF = 16,
+    EXC_AC,
+    EXC_MC,
+    EXC_XM,
+};
+
+/* longjmp() values. */
+enum { SOFT_JMP_EXCEPTION = 1, SOFT_JMP_STOP = 2 };
+
+/* Public: soft.c */
+SoftVm *soft_vm_new(Memory *mem, uint64_t tb_bytes, GError **errp);
+void soft_vm_free(SoftVm *vm);
+/* x is borrowed and must outlive it. */
+SoftCpu *soft_cpu_new(SoftVm *vm, X86Cpu *x);
+void soft_cpu_free(SoftCpu *s);
+/* Registers from and to s->x; not while it runs. */
+void soft_cpu_load(SoftCpu *s);
+void soft_cpu_store(SoftCpu *s);
+/* At most about `max_insns` instructions. */
+SoftExit soft_cpu_run(SoftCpu *s, uint64_t max_insns);
+void soft_cpu_pend(SoftCpu *s, unsigned what);
+
+/* state.c */
+void soft_update_segment(SoftCpu *s, unsigned seg);
+/* After CR0, CR4, EFER, CS, RFLAGS.AC or .VM changed. */
+void soft_update_mode(SoftCpu *s);
+
+/* flags.c */
+uint32_t soft_cc_compute(const SoftCpu *s);
+bool soft_cond(const SoftCpu *s, unsigned cc);
+/* All of RFLAGS. */
+static inline uint64_t soft_flags(const SoftCpu *s)
+{
+    const uint32_t status = 0x8d5;
+
+    return s->cc_op == CC_FLAGS
+               ? s->flags
+               : (s->flags & ~(uint64_t)status) | soft_cc_compute(s);
+}
+static inline void soft_set_flags(SoftCpu *s, uint64_t flags)
+{
+    s->flags = flags | 2;
+    s->cc_op = CC_FLAGS;
+}
+/* Replaces the status flags in `mask`. */
+static inline void soft_set_status(SoftCpu *s, uint32_t mask, uint32_t v)
+{
+    soft_set_flags(s, (soft_flags(s) & ~(uint64_t)mask) | (v & mask));
+}
+
+/* except.c */
+void soft_raise(SoftCpu *s, unsigned vec) __attribute__((noreturn));
+void soft_raise_error(SoftCpu *s, unsigned vec, uint32_t error)
+    __attribute__((noreturn));
+void soft_raise_gp0(SoftCpu *s) __attribute__((noreturn));
+/* Delivers s->exc; faults by longjmp(). */
+void soft_deliver_exception(SoftCpu *s);
+/* Vector from outside (or NMI); soft: INT n, with the address after it. */
+void soft_deliver(SoftCpu *s, unsigned vec, bool soft, bool has_error,
+                  uint32_t error);
+/* False: triple fault. */
+bool soft_exception_combine(SoftCpu *s);
+
+/* mmu.c */
+void soft_tlb_flush(SoftCpu *s);
+void soft_tlb_flush_page(SoftCpu *s, uint64_t lin);
+uint64_t soft_load_slow(SoftCpu *s, uint64_t lin, unsigned n, unsigned mmu);
+void soft_store_slow(SoftCpu *s, uint64_t lin, uint64_t v, unsigned n,
+                     unsigned mmu);
+/* Host memory of the page, writable; NULL: not RAM (faults are raised). */
+void *soft_host_page(SoftCpu *s, uint64_t lin, SoftAccess acc, unsigned mmu);
+/* Raises what a write to [lin, lin + n) would raise. */
+void soft_probe_write(SoftCpu *s, uint64_t lin, unsigned n, unsigned mmu);
+void soft_load_bytes(SoftCpu *s, uint64_t lin, void *buf, unsigned n);
+void soft_store_bytes(SoftCpu *s, uint64_t lin, const void *buf, unsigned n);
+uint64_t soft_phys_load(SoftCpu *s, uint64_t pa, unsigned n);
+/* compare and exchange of 1..8 bytes; false: *old has what is there. */
+bool soft_cas(SoftCpu *s, uint64_t lin, unsigned n, uint64_t *old, uint64_t v);
+
+/* walk.c */
+typedef struct SoftMapping {
+    uint64_t phys; /* of the page */
+    bool writable; /* and dirty already: stores need no walk */
+    bool large;
+    uint64_t large_base, large_size; /* linear */
+} SoftMapping;
+/* Raises #PF if `acc` isn't allowed. */
+void soft_walk(SoftCpu *s, uint64_t lin, SoftAccess acc, unsigned mmu,
+               SoftMapping *ret);
+
+/* cache.c */
+SoftBlock *soft_block_find(SoftCpu *s, unsigned max_ops);
+bool soft_page_has_code(SoftVm *vm, const uint8_t *host);
+/* A store to a page with code; off: in the page. */
+void soft_code_written(SoftVm *vm, const uint8_t *host, unsigned n);
+
+struct SoftBlock {
+    const uint8_t *host; /* of its first byte; the cache's key */
+    uint32_t key;
+    uint16_t nops, nbytes;
+    SoftPage *page;
+    SoftBlock *hash_next, *page_next;
+    SoftOp ops[];
+};
+
+struct SoftVm {
+    Memory *mem;
+    Lock lock;
+    GPtrArray *cpus;
+    struct SoftCache *cache;
+    struct SoftStubs *stubs;
+    bool owns_code_log;
+};
+struct SoftCache *soft_cache_new(uint64_t bytes);
+void soft_cache_free(struct SoftCache *c);
+
+/* stub.c: host code for one instruction, see there; NULL: no room. */
+struct SoftStubs *soft_stubs_new(GError **errp);
+void soft_stubs_free(struct SoftStubs *st);
+void *soft_stub_vector(struct SoftStubs *st, const SoftOp *op);
+void *soft_stub_x87(struct SoftStubs *st, const SoftOp *op);
+
+/* select.c: how an instruction is executed; NULL: it is not there. */
+SoftFn *soft_select(const SoftOp *op, unsigned mode);
+void soft_op_ud(SoftCpu *s, const SoftOp *op);
+
+#endif

@@ -1,0 +1,533 @@
+/*
+ * Control and debug registers, processor control, time, CPUID.
+ *
+ * Intel SDM volume 3, chapters 2 (control registers) and 17.2 (debug).
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include <sys/random.h>
+#include <x86intrin.h>
+
+#include "accel/soft/exec.h"
+#include "accel/soft/msr.h"
+#include "accel/soft/seg.h"
+
+static void need_cpl0(SoftCpu *s)
+{
+    if (s->cpl != 0) {
+        soft_raise_gp0(s);
+    }
+}
+
+static void hlt(SoftCpu *s, const SoftOp *op)
+{
+    need_cpl0(s);
+    s->halted = true;
+}
+
+static bool may_change_if(const SoftCpu *s)
+{
+    return !(s->x->cr[0] & X86_CR0_PE) ||
+           s->cpl <= (s->flags & X86_FLAG_IOPL) >> 12;
+}
+
+static void cli_sti(SoftCpu *s, const SoftOp *op)
+{
+    if (!may_change_if(s)) {
+        soft_raise_gp0(s);
+    }
+    if (op->id == INSN_CLI) {
+        s->flags &= ~(uint64_t)X86_FLAG_IF;
+        return;
+    }
+    if (!(s->flags & X86_FLAG_IF)) {
+        s->inhibit = true;
+    }
+    s->flags |= X86_FLAG_IF;
+}
+
+static void clac_stac(SoftCpu *s, const SoftOp *op)
+{
+    if (s->cpl != 0 || !(s->x->cr[0] & X86_CR0_PE)) {
+        soft_raise(s, EXC_UD);
+    }
+    s->flags &= ~(uint64_t)X86_FLAG_AC;
+    s->flags |= op->id == INSN_STAC ? X86_FLAG_AC : 0;
+    soft_update_mode(s);
+}
+
+/* SDM volume 3, 4.4.1: loaded with CR3, or when CR0 or CR4 turn PAE on. */
+static void load_pdptes(SoftCpu *s, uint64_t cr3, uint64_t cr0, uint64_t cr4)
+{
+    uint64_t v[4];
+
+    if (soft_long_mode(s) || !(cr0 & X86_CR0_PG) || !(cr4 & X86_CR4_PAE)) {
+        return;
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        v[i] = soft_phys_load(s, (cr3 & 0xffffffe0) + i * 8, 8);
+        if ((v[i] & 1) && (v[i] & 0x1e6)) {
+            soft_raise_gp0(s);
+        }
+    }
+    memcpy(s->x->pdptrs, v, sizeof(v));
+    s->x->pdptrs_valid = true;
+}
+
+static void set_cr0(SoftCpu *s, uint64_t v)
+{
+    X86Cpu *x = s->x;
+    uint64_t changed;
+
+    v &= X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_NE |
+         X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | X86_CR0_PG;
+    v |= X86_CR0_ET;
+    changed = v ^ x->cr[0];
+    if (((v & X86_CR0_PG) && !(v & X86_CR0_PE)) ||
+        ((v & X86_CR0_NW) && !(v & X86_CR0_CD))) {
+        soft_raise_gp0(s);
+    }
+    if (changed & v & X86_CR0_PG && (x->efer & X86_EFER_LME)) {
+        if (!(x->cr[4] & X86_CR4_PAE) || (x->segs[X86_CS].flags & X86_SEG_L)) {
+            soft_raise_gp0(s);
+        }
+        x->efer |= X86_EFER_LMA;
+    } else if ((changed & X86_CR0_PG) && !(v & X86_CR0_PG)) {
+        if (s->mode == 3) {
+            soft_raise_gp0(s);
+        }
+        x->efer &= ~(uint64_t)X86_EFER_LMA;
+    }
+    if (changed & v & X86_CR0_PG) {
+        load_pdptes(s, x->cr[3], v, x->cr[4]);
+    }
+    x->cr[0] = v;
+    if (changed & (X86_CR0_PG | X86_CR0_PE | X86_CR0_WP)) {
+        soft_tlb_flush(s);
+    }
+    soft_update_mode(s);
+    for (unsigned i = 0; (changed & X86_CR0_PE) && i < X86_NSEGS; i++) {
+        soft_update_segment(s, i);
+    }
+}
+
+static void set_cr3(SoftCpu *s, uint64_t v)
+{
+    bool keep = (s->x->cr[4] & X86_CR4_PCIDE) && (v >> 63);
+
+    (void)keep; /* nothing is kept by PCID: always flushed, which is allowed */
+    v &= ~(UINT64_C(1) << 63);
+    if (soft_long_mode(s) && v >> 52) {
+        soft_raise_gp0(s);
+    }
+    load_pdptes(s, v, s->x->cr[0], s->x->cr[4]);
+    s->x->cr[3] = v;
+    soft_tlb_flush(s);
+}
+
+static uint64_t cr4_allowed(const SoftCpu *s)
+{
+    const X86CpuModel *m = s->x->model;
+    uint64_t v = X86_CR4_VME | X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE |
+                 X86_CR4_PSE | X86_CR4_PAE | X86_CR4_MCE | X86_CR4_PGE |
+                 X86_CR4_PCE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT;
+    static const struct {
+        unsigned feature;
+        uint64_t bit;
+    } t[] = {
+        { X86_FEATURE(X86_FEAT_7_0_ECX, 2), X86_CR4_UMIP },
+        { X86_FEATURE(X86_FEAT_7_0_ECX, 16), X86_CR4_LA57 },
+        { X86_FEATURE(X86_FEAT_7_0_EBX, 0), X86_CR4_FSGSBASE },
+        { X86_FEATURE(X86_FEAT_1_ECX, 17), X86_CR4_PCIDE },
+        { X86_F_XSAVE, X86_CR4_OSXSAVE },
+        { X86_FEATURE(X86_FEAT_7_0_EBX, 7), X86_CR4_SMEP },
+        { X86_FEATURE(X86_FEAT_7_0_EBX, 20), X86_CR4_SMAP },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
+        v |= x86_cpu_model_has(m, t[i].feature) ? t[i].bit : 0;
+    }
+    return v;
+}
+
+static void set_cr4(SoftCpu *s, uint64_t v)
+{
+    X86Cpu *x = s->x;
+    uint64_t changed = v ^ x->cr[4];
+
+    if (v & ~cr4_allowed(s)) {
+        soft_raise_gp0(s);
+    }
+    if (soft_long_mode(s) && (!(v & X86_CR4_PAE) || (changed & X86_CR4_LA57))) {
+        soft_raise_gp0(s);
+    }
+    if ((changed & v & X86_CR4_PCIDE) &&
+        (!soft_long_mode(s) || (x->cr[3] & 0xfff))) {
+        soft_raise_gp0(s);
+    }
+    if (changed & X86_CR4_PAE) {
+        load_pdptes(s, x->cr[3], x->cr[0], v);
+    }
+    x->cr[4] = v;
+    soft_tlb_flush(s);
+    soft_update_mode(s);
+}
+
+static void mov_to_cr(SoftCpu *s, const SoftOp *op)
+{
+    uint64_t v = soft_reg_get(s, op->rm, soft_size(op));
+
+    need_cpl0(s);
+    switch (op->reg) {
+    case 0:
+        set_cr0(s, v);
+        break;
+    case 2:
+        s->x->cr[2] = v;
+        break;
+    case 3:
+        set_cr3(s, v);
+        break;
+    case 4:
+        set_cr4(s, v);
+        break;
+    default:
+        if (v > 15) {
+            soft_raise_gp0(s);
+        }
+        s->x->cr8 = v;
+        if (s->irq) {
+            s->irq->set_tpr(s, s->irq_opaque, v << 4);
+        }
+        break;
+    }
+}
+
+static void mov_from_cr(SoftCpu *s, const SoftOp *op)
+{
+    uint64_t v;
+
+    need_cpl0(s);
+    if (op->reg == 8) {
+        v = s->irq ? s->irq->get_tpr(s, s->irq_opaque) >> 4 : s->x->cr8;
+    } else {
+        v = s->x->cr[op->reg];
+    }
+    soft_reg_set(s, op->rm, soft_size(op), v);
+}
+
+static unsigned debug_number(SoftCpu *s, const SoftOp *op)
+{
+    unsigned n = op->reg;
+
+    if (n == 4 || n == 5) {
+        if (s->x->cr[4] & X86_CR4_DE) {
+            soft_raise(s, EXC_UD);
+        }
+        n += 2;
+    }
+    need_cpl0(s);
+    if (s->x->dr[7] & (1 << 13)) { /* GD */
+        s->x->dr[6] |= 1 << 13;
+        s->x->dr[7] &= ~(uint64_t)(1 << 13);
+        soft_raise(s, EXC_DB);
+    }
+    return n;
+}
+
+static void mov_to_dr(SoftCpu *s, const SoftOp *op)
+{
+    unsigned n = debug_number(s, op);
+    uint64_t v = soft_reg_get(s, op->rm, soft_size(op));
+
+    if (n >= 6) {
+        if (v >> 32) {
+            soft_raise_gp0(s);
+        }
+        v = n == 6 ? (v & 0x1e00f) | 0xfffe0ff0
+                   : (v & ~UINT64_C(0xd000)) | 0x400;
+    }
+    s->x->dr[n] = v;
+}
+
+static void mov_from_dr(SoftCpu *s, const SoftOp *op)
+{
+    unsigned n = debug_number(s, op);
+
+    soft_reg_set(s, op->rm, soft_size(op), s->x->dr[n]);
+}
+
+static void smsw(SoftCpu *s, const SoftOp *op)
+{
+    if (s->cpl == 3 && (s->x->cr[4] & X86_CR4_UMIP)) {
+        soft_raise_gp0(s);
+    }
+    if (soft_is_mem(op)) {
+        soft_rm_set(s, op, 2, true, s->x->cr[0]);
+    } else {
+        soft_reg_set(s, op->rm, soft_size(op), s->x->cr[0]);
+    }
+}
+
+static void lmsw(SoftCpu *s, const SoftOp *op)
+{
+    uint64_t v;
+
+    need_cpl0(s);
+    v = soft_rm_get(s, op, 2, soft_is_mem(op)) & 15;
+    /* Can set PE, can't clear it. */
+    set_cr0(s, (s->x->cr[0] & ~UINT64_C(14)) | v);
+}
+
+static void clts(SoftCpu *s, const SoftOp *op)
+{
+    need_cpl0(s);
+    s->x->cr[0] &= ~(uint64_t)X86_CR0_TS;
+}
+
+static void invlpg(SoftCpu *s, const SoftOp *op)
+{
+    need_cpl0(s);
+    soft_tlb_flush_page(s,
+                        (s->segbase[op->seg] + soft_ea(s, op)) & s->lin_mask);
+}
+
+static void invpcid(SoftCpu *s, const SoftOp *op)
+{
+    uint64_t lin = soft_ea_lin(s, op, 16, false);
+    uint64_t type = soft_reg_get(s, op->reg, s->mode == 3 ? 8 : 4);
+    uint64_t pcid;
+
+    need_cpl0(s);
+    pcid = soft_ld(s, lin, 8, s->mmu);
+    soft_ld(s, lin + 8, 8, s->mmu);
+    if (type > 3 || (type < 2 && pcid > 0xfff)) {
+        soft_raise_gp0(s);
+    }
+    soft_tlb_flush(s);
+}
+
+static void privileged_nop(SoftCpu *s, const SoftOp *op)
+{
+    need_cpl0(s);
+}
+
+static void swapgs(SoftCpu *s, const SoftOp *op)
+{
+    uint64_t v = s->x->kernelgsbase;
+
+    need_cpl0(s);
+    s->x->kernelgsbase = s->x->segs[X86_GS].base;
+    s->x->segs[X86_GS].base = v;
+    soft_update_segment(s, X86_GS);
+}
+
+static void fsgsbase(SoftCpu *s, const SoftOp *op)
+{
+    bool gs = op->id == INSN_RDGSBASE || op->id == INSN_WRGSBASE;
+    X86Segment *r = &s->x->segs[gs ? X86_GS : X86_FS];
+    unsigned n = soft_size(op);
+    uint64_t v;
+
+    if (!(s->x->cr[4] & X86_CR4_FSGSBASE)) {
+        soft_raise(s, EXC_UD);
+    }
+    if (op->id == INSN_RDFSBASE || op->id == INSN_RDGSBASE) {
+        soft_reg_set(s, op->rm, n, r->base);
+        return;
+    }
+    v = soft_reg_get(s, op->rm, n);
+    if (sextract64(v, 0, 48) != (int64_t)v) {
+        soft_raise_gp0(s);
+    }
+    r->base = v;
+    soft_update_segment(s, gs ? X86_GS : X86_FS);
+}
+
+uint64_t soft_tsc(SoftCpu *s)
+{
+    X86Cpu *x = s->x;
+    uint64_t khz = x->tsc_khz > 0 ? (uint64_t)x->tsc_khz : 1000000;
+    uint64_t ns;
+
+    if (!s->clock_ns) {
+        return __rdtsc() + x->tsc;
+    }
+    ns = s->clock_ns(s);
+    return x->tsc + (uint64_t)((unsigned __int128)ns * khz / 1000000);
+}
+
+static void rdtsc(SoftCpu *s, const SoftOp *op)
+{
+    uint64_t v;
+
+    if ((s->x->cr[4] & X86_CR4_TSD) && s->cpl != 0 &&
+        (s->x->cr[0] & X86_CR0_PE)) {
+        soft_raise_gp0(s);
+    }
+    v = soft_tsc(s);
+    s->gpr[X86_RAX] = (uint32_t)v;
+    s->gpr[X86_RDX] = v >> 32;
+    if (op->id == INSN_RDTSCP) {
+        s->gpr[X86_RCX] = (uint32_t)s->x->tsc_aux;
+    }
+}
+
+static void rdpid(SoftCpu *s, const SoftOp *op)
+{
+    SOFT_REG(s, op->rm, uint64_t) = (uint32_t)s->x->tsc_aux;
+}
+
+static void cpuid(SoftCpu *s, const SoftOp *op)
+{
+    uint32_t r[4];
+
+    x86_cpu_cpuid(s->x, s->gpr[X86_RAX], s->gpr[X86_RCX], r);
+    s->gpr[X86_RAX] = r[0];
+    s->gpr[X86_RBX] = r[1];
+    s->gpr[X86_RCX] = r[2];
+    s->gpr[X86_RDX] = r[3];
+}
+
+static void rdmsr(SoftCpu *s, const SoftOp *op)
+{
+    uint64_t v;
+
+    need_cpl0(s);
+    if (!soft_msr_read(s, s->gpr[X86_RCX], &v)) {
+        soft_raise_gp0(s);
+    }
+    s->gpr[X86_RAX] = (uint32_t)v;
+    s->gpr[X86_RDX] = v >> 32;
+}
+
+static void wrmsr(SoftCpu *s, const SoftOp *op)
+{
+    uint64_t v = (uint32_t)s->gpr[X86_RAX] | s->gpr[X86_RDX] << 32;
+
+    need_cpl0(s);
+    if (!soft_msr_write(s, s->gpr[X86_RCX], v)) {
+        soft_raise_gp0(s);
+    }
+}
+
+/* No counters: CR4.PCE or not, every number is invalid. */
+static void rdpmc(SoftCpu *s, const SoftOp *op)
+{
+    soft_raise_gp0(s);
+}
+
+static void xgetbv_xsetbv(SoftCpu *s, const SoftOp *op)
+{
+    uint32_t n = s->gpr[X86_RCX];
+    uint64_t v = (uint32_t)s->gpr[X86_RAX] | s->gpr[X86_RDX] << 32;
+
+    if (!(s->x->cr[4] & X86_CR4_OSXSAVE)) {
+        soft_raise(s, EXC_UD);
+    }
+    if (op->id == INSN_XGETBV) {
+        if (n != 0) {
+            soft_raise_gp0(s);
+        }
+        s->gpr[X86_RAX] = (uint32_t)s->x->xcr0;
+        s->gpr[X86_RDX] = s->x->xcr0 >> 32;
+        return;
+    }
+    need_cpl0(s);
+    if (n != 0 || !(v & X86_XCR0_X87) ||
+        (v & ~x86_cpu_model_xcr0(s->x->model)) ||
+        ((v & X86_XCR0_AVX) && !(v & X86_XCR0_SSE))) {
+        soft_raise_gp0(s);
+    }
+    s->x->xcr0 = v;
+}
+
+static void monitor_mwait(SoftCpu *s, const SoftOp *op)
+{
+    if (s->cpl != 0) {
+        soft_raise(s, EXC_UD);
+    }
+}
+
+static void random_insn(SoftCpu *s, const SoftOp *op)
+{
+    uint64_t v = 0;
+    bool ok = getrandom(&v, sizeof(v), GRND_NONBLOCK) == sizeof(v);
+
+    soft_reg_set(s, op->rm, soft_size(op), ok ? v : 0);
+    soft_set_status(s, 0x8d5, ok ? X86_FLAG_CF : 0);
+}
+
+static void cmpxchg8b(SoftCpu *s, const SoftOp *op)
+{
+    bool wide = op->size == 3;
+    unsigned n = wide ? 8 : 4;
+    uint64_t lin = soft_ea_lin(s, op, 2 * n, true);
+    uint64_t lo;
+    uint64_t hi;
+    bool eq;
+
+    if (wide && (!(s->features >> FT_CX16 & 1))) {
+        soft_raise(s, EXC_UD);
+    }
+    if (wide && (lin & 15)) {
+        soft_raise_gp0(s);
+    }
+    soft_probe_write(s, lin, 2 * n, s->mmu);
+    lo = soft_ld(s, lin, n, s->mmu);
+    hi = soft_ld(s, (lin + n) & s->lin_mask, n, s->mmu);
+    eq = lo == soft_reg_get(s, X86_RAX * 8, n) &&
+         hi == soft_reg_get(s, X86_RDX * 8, n);
+    soft_st(s, lin, eq ? s->gpr[X86_RBX] : lo, n, s->mmu);
+    soft_st(s, (lin + n) & s->lin_mask, eq ? s->gpr[X86_RCX] : hi, n, s->mmu);
+    if (!eq) {
+        soft_reg_set(s, X86_RAX * 8, n, lo);
+        soft_reg_set(s, X86_RDX * 8, n, hi);
+    }
+    soft_set_status(s, X86_FLAG_ZF, eq ? X86_FLAG_ZF : 0);
+}
+
+SoftFn *soft_select_system(const SoftOp *op)
+{
+    static SoftFn *const t[INSN_COUNT] = {
+        [INSN_HLT] = hlt,
+        [INSN_CLI] = cli_sti,
+        [INSN_STI] = cli_sti,
+        [INSN_CLAC] = clac_stac,
+        [INSN_STAC] = clac_stac,
+        [INSN_MOVCR] = mov_to_cr,
+        [INSN_STCR] = mov_from_cr,
+        [INSN_MOVDR] = mov_to_dr,
+        [INSN_STDR] = mov_from_dr,
+        [INSN_SMSW] = smsw,
+        [INSN_LMSW] = lmsw,
+        [INSN_CLTS] = clts,
+        [INSN_INVLPG] = invlpg,
+        [INSN_INVPCID] = invpcid,
+        [INSN_INVD] = privileged_nop,
+        [INSN_WBINVD] = privileged_nop,
+        [INSN_SWAPGS] = swapgs,
+        [INSN_RDFSBASE] = fsgsbase,
+        [INSN_RDGSBASE] = fsgsbase,
+        [INSN_WRFSBASE] = fsgsbase,
+        [INSN_WRGSBASE] = fsgsbase,
+        [INSN_RDTSC] = rdtsc,
+        [INSN_RDTSCP] = rdtsc,
+        [INSN_RDPID] = rdpid,
+        [INSN_CPUID] = cpuid,
+        [INSN_RDMSR] = rdmsr,
+        [INSN_WRMSR] = wrmsr,
+        [INSN_RDPMC] = rdpmc,
+        [INSN_XGETBV] = xgetbv_xsetbv,
+        [INSN_XSETBV] = xgetbv_xsetbv,
+        [INSN_MONITOR] = monitor_mwait,
+        [INSN_MWAIT] = monitor_mwait,
+        [INSN_RDRAND] = random_insn,
+        [INSN_RDSEED] = random_insn,
+        [INSN_CMPXCHG8B] = cmpxchg8b,
+    };
+
+    return t[op->id];
+}

@@ -1,0 +1,327 @@
+/*
+ * The software TLB and every access to guest memory that misses it.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "accel/soft/mem.h"
+#include "util/rcu.h"
+
+void soft_tlb_flush(SoftCpu *s)
+{
+    for (unsigned m = 0; m < SOFT_MMU_MODES; m++) {
+        for (unsigned i = 0; i < SOFT_TLB_SIZE; i++) {
+            SoftTlbEntry *e = &s->tlb[m][i];
+
+            e->tag[0] = e->tag[1] = e->tag[2] = SOFT_TLB_NONE;
+        }
+    }
+    memset(s->jumps, 0, sizeof(s->jumps));
+    s->large_pages = false;
+}
+
+void soft_tlb_flush_page(SoftCpu *s, uint64_t lin)
+{
+    /* A large page may be in many entries. */
+    if (s->large_pages && lin >= s->large_lo && lin <= s->large_hi) {
+        soft_tlb_flush(s);
+        return;
+    }
+    for (unsigned m = 0; m < SOFT_MMU_MODES; m++) {
+        SoftTlbEntry *e = soft_tlb_entry(s, lin, m);
+
+        e->tag[0] = e->tag[1] = e->tag[2] = SOFT_TLB_NONE;
+    }
+    memset(s->jumps, 0, sizeof(s->jumps));
+}
+
+static void note_large(SoftCpu *s, const SoftMapping *m)
+{
+    uint64_t hi = m->large_base + m->large_size - 1;
+
+    if (!s->large_pages) {
+        s->large_lo = m->large_base;
+        s->large_hi = hi;
+        s->large_pages = true;
+    }
+    s->large_lo = MIN(s->large_lo, m->large_base);
+    s->large_hi = MAX(s->large_hi, hi);
+}
+
+/* The RAM or ROM page at a physical address, or NULL. */
+static uint8_t *phys_host(SoftCpu *s, uint64_t phys, const FlatRange **ret_r)
+{
+    const FlatView *v = address_space_view(&s->vm->mem->memory);
+    const FlatRange *r = flat_view_find(v, phys);
+    uint64_t off;
+
+    *ret_r = NULL;
+    if (!r || !r->ram || r->addr > phys || phys - r->addr > r->size - 1 ||
+        r->size - (phys - r->addr) < SOFT_PAGE) {
+        return NULL;
+    }
+    off = r->offset + (phys - r->addr);
+    if ((off & (SOFT_PAGE - 1)) ||
+        !range_fits(off, SOFT_PAGE, r->ram->max_length)) {
+        return NULL;
+    }
+    *ret_r = r;
+    return r->ram->host + off;
+}
+
+/*
+ * Enters the page for what it may be used.  Stores to pages whose bitmaps
+ * are watched, or that hold decoded code, keep missing.
+ */
+static uint8_t *tlb_fill(SoftCpu *s, uint64_t lin, SoftAccess acc, unsigned mmu,
+                         const SoftMapping *m, const FlatRange **ret_r)
+{
+    SoftTlbEntry *e = soft_tlb_entry(s, lin, mmu);
+    uint64_t page = lin & SOFT_PAGE_MASK;
+    uint8_t *host = phys_host(s, m->phys, ret_r);
+    const FlatRange *r = *ret_r;
+
+    if (m->large) {
+        note_large(s, m);
+    }
+    if (!host) {
+        return NULL;
+    }
+    if (e->addend != (uintptr_t)host - page ||
+        (e->tag[0] != page && e->tag[1] != page && e->tag[2] != page)) {
+        e->tag[0] = e->tag[1] = e->tag[2] = SOFT_TLB_NONE;
+        e->addend = (uintptr_t)host - page;
+    }
+    if (acc == SOFT_FETCH) {
+        e->tag[SOFT_FETCH] = page;
+    } else {
+        e->tag[SOFT_READ] = page;
+        if (acc == SOFT_WRITE && !r->read_only && !r->romd && !r->dirty_log &&
+            !r->ram->read_only && !soft_page_has_code(s->vm, host)) {
+            e->tag[SOFT_WRITE] = page;
+        }
+    }
+    return host;
+}
+
+uint64_t soft_phys_load(SoftCpu *s, uint64_t pa, unsigned n)
+{
+    return address_space_load(&s->vm->mem->memory, pa, n, NULL);
+}
+
+static bool canonical(const SoftCpu *s, uint64_t lin)
+{
+    unsigned bits = s->x->cr[4] & X86_CR4_LA57 ? 57 : 48;
+
+    return !(s->x->efer & X86_EFER_LMA) ||
+           sextract64(lin, 0, bits) == (int64_t)lin;
+}
+
+/* Within one page. */
+static uint64_t load_part(SoftCpu *s, uint64_t lin, unsigned n, unsigned mmu)
+{
+    SoftMapping m;
+    const FlatRange *r;
+    uint8_t *host;
+    uint64_t v = 0;
+
+    soft_walk(s, lin, SOFT_READ, mmu, &m);
+    host = tlb_fill(s, lin, SOFT_READ, mmu, &m, &r);
+    if (host) {
+        memcpy(&v, host + (lin & 0xfff), n);
+        return v;
+    }
+    if (is_pow2(n)) {
+        return address_space_load(&s->vm->mem->memory, m.phys | (lin & 0xfff),
+                                  n, NULL);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        v |= address_space_load(&s->vm->mem->memory,
+                                m.phys | ((lin + i) & 0xfff), 1, NULL)
+             << (8 * i);
+    }
+    return v;
+}
+
+static void store_part(SoftCpu *s, uint64_t lin, uint64_t v, unsigned n,
+                       unsigned mmu)
+{
+    AddressSpace *as = &s->vm->mem->memory;
+    SoftMapping m;
+    const FlatRange *r;
+    uint8_t *host;
+
+    soft_walk(s, lin, SOFT_WRITE, mmu, &m);
+    host = tlb_fill(s, lin, SOFT_WRITE, mmu, &m, &r);
+    if (host && !r->read_only && !r->romd && !r->ram->read_only) {
+        host += lin & 0xfff;
+        memcpy(host, &v, n);
+        ram_block_set_dirty(&s->vm->mem->ram, r->ram, host - r->ram->host, n);
+        soft_code_written(s->vm, host, n);
+        return;
+    }
+    if (is_pow2(n)) {
+        address_space_store(as, m.phys | (lin & 0xfff), v, n);
+        return;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        address_space_store(as, m.phys | ((lin + i) & 0xfff), v >> (8 * i), 1);
+    }
+}
+
+static void check_canonical(SoftCpu *s, uint64_t lin, unsigned n)
+{
+    if (!canonical(s, lin) || !canonical(s, lin + n - 1)) {
+        soft_raise_gp0(s);
+    }
+}
+
+uint64_t soft_load_slow(SoftCpu *s, uint64_t lin, unsigned n, unsigned mmu)
+{
+    unsigned first = SOFT_PAGE - (lin & 0xfff);
+    uint64_t lo;
+
+    check_canonical(s, lin, n);
+    if (n <= first) {
+        return load_part(s, lin, n, mmu);
+    }
+    lo = load_part(s, lin, first, mmu);
+    return lo | load_part(s, (lin + first) & s->lin_mask, n - first, mmu)
+                    << (8 * first);
+}
+
+void soft_probe_write(SoftCpu *s, uint64_t lin, unsigned n, unsigned mmu)
+{
+    uint64_t last = (lin + n - 1) & s->lin_mask;
+    SoftMapping m;
+
+    check_canonical(s, lin, n);
+    if (soft_tlb_entry(s, lin, mmu)->tag[SOFT_WRITE] !=
+        (lin & SOFT_PAGE_MASK)) {
+        soft_walk(s, lin, SOFT_WRITE, mmu, &m);
+    }
+    if ((last ^ lin) & SOFT_PAGE_MASK) {
+        soft_walk(s, last & SOFT_PAGE_MASK, SOFT_WRITE, mmu, &m);
+    }
+}
+
+void soft_store_slow(SoftCpu *s, uint64_t lin, uint64_t v, unsigned n,
+                     unsigned mmu)
+{
+    unsigned first = SOFT_PAGE - (lin & 0xfff);
+
+    check_canonical(s, lin, n);
+    if (n <= first) {
+        store_part(s, lin, v, n, mmu);
+        return;
+    }
+    /* Both pages can be written before either is. */
+    soft_probe_write(s, lin, n, mmu);
+    store_part(s, lin, v, first, mmu);
+    store_part(s, (lin + first) & s->lin_mask, v >> (8 * first), n - first,
+               mmu);
+}
+
+void *soft_host_page(SoftCpu *s, uint64_t lin, SoftAccess acc, unsigned mmu)
+{
+    SoftTlbEntry *e = soft_tlb_entry(s, lin, mmu);
+    uint64_t page = lin & SOFT_PAGE_MASK;
+    SoftMapping m;
+    const FlatRange *r;
+
+    if (e->tag[acc] == page) {
+        return (void *)(uintptr_t)(page + e->addend);
+    }
+    check_canonical(s, lin, 1);
+    soft_walk(s, lin, acc, mmu, &m);
+    return tlb_fill(s, lin, acc, mmu, &m, &r);
+}
+
+void soft_load_bytes(SoftCpu *s, uint64_t lin, void *buf, unsigned n)
+{
+    uint8_t *p = buf;
+
+    while (n) {
+        unsigned k = MIN(n, 8);
+        uint64_t v = soft_ld(s, lin, k, s->mmu);
+
+        memcpy(p, &v, k);
+        p += k;
+        n -= k;
+        lin = (lin + k) & s->lin_mask;
+    }
+}
+
+void soft_store_bytes(SoftCpu *s, uint64_t lin, const void *buf, unsigned n)
+{
+    const uint8_t *p = buf;
+
+    if (n > 8) {
+        /* All or nothing; longer than a page never happens. */
+        soft_probe_write(s, lin, n, s->mmu);
+    }
+    while (n) {
+        unsigned k = MIN(n, 8);
+        uint64_t v = 0;
+
+        memcpy(&v, p, k);
+        soft_st(s, lin, v, k, s->mmu);
+        p += k;
+        n -= k;
+        lin = (lin + k) & s->lin_mask;
+    }
+}
+
+static bool cas_host(void *p, unsigned n, uint64_t *old, uint64_t v)
+{
+    switch (n) {
+    case 1: {
+        uint8_t o = *old;
+        bool ok =
+            __atomic_compare_exchange_n((uint8_t *)p, &o, (uint8_t)v, false,
+                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+        *old = o;
+        return ok;
+    }
+    case 2: {
+        uint16_t o = *old;
+        bool ok = __sync_bool_compare_and_swap((uint16_t *)p, o, (uint16_t)v);
+
+        *old = ok ? o : *(uint16_t *)p;
+        return ok;
+    }
+    case 4: {
+        uint32_t o = *old;
+        bool ok = __sync_bool_compare_and_swap((uint32_t *)p, o, (uint32_t)v);
+
+        *old = ok ? o : *(uint32_t *)p;
+        return ok;
+    }
+    default: {
+        uint64_t o = *old;
+        bool ok = __sync_bool_compare_and_swap((uint64_t *)p, o, v);
+
+        *old = ok ? o : *(uint64_t *)p;
+        return ok;
+    }
+    }
+}
+
+bool soft_cas(SoftCpu *s, uint64_t lin, unsigned n, uint64_t *old, uint64_t v)
+{
+    SoftTlbEntry *e = soft_tlb_entry(s, lin, s->mmu);
+    uint64_t now;
+
+    if (e->tag[SOFT_WRITE] == (lin & SOFT_PAGE_MASK) && !(lin & (n - 1))) {
+        return cas_host((void *)(uintptr_t)(lin + e->addend), n, old, v);
+    }
+    /* Other CPUs are kept out by SoftVm.lock. */
+    now = soft_ld(s, lin, n, s->mmu);
+    if (now != *old) {
+        *old = now;
+        return false;
+    }
+    soft_st(s, lin, v, n, s->mmu);
+    return true;
+}

@@ -1,0 +1,257 @@
+/*
+ * The software CPU's loop.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "accel/soft/mem.h"
+#include "util/error.h"
+#include "util/rcu.h"
+
+SoftVm *soft_vm_new(Memory *mem, uint64_t tb_bytes, GError **errp)
+{
+    SoftVm *vm = g_new0(SoftVm, 1);
+
+    vm->mem = mem;
+    lock_init(&vm->lock);
+    vm->cpus = g_ptr_array_new();
+    vm->cache = soft_cache_new(tb_bytes);
+    if (!vm->cache) {
+        error_setf_errno(errp, ENOMEM, "decoded code cache, %" PRIu64 " bytes",
+                         tb_bytes);
+        soft_vm_free(vm);
+        return NULL;
+    }
+    vm->stubs = soft_stubs_new(errp);
+    if (!vm->stubs) {
+        soft_vm_free(vm);
+        return NULL;
+    }
+    if (!ram_dirty_start(&mem->ram, DIRTY_CODE, false, errp)) {
+        soft_vm_free(vm);
+        return NULL;
+    }
+    vm->owns_code_log = true;
+    return vm;
+}
+
+void soft_vm_free(SoftVm *vm)
+{
+    if (!vm) {
+        return;
+    }
+    if (vm->owns_code_log) {
+        ram_dirty_stop(&vm->mem->ram, DIRTY_CODE);
+    }
+    soft_cache_free(vm->cache);
+    soft_stubs_free(vm->stubs);
+    g_ptr_array_unref(vm->cpus);
+    lock_fini(&vm->lock);
+    g_free(vm);
+}
+
+static const struct {
+    uint8_t feat;
+    unsigned model; /* X86_FEATURE() */
+} soft_features[] = {
+    { FT_FPU, X86_FEATURE(X86_FEAT_1_EDX, 0) },
+    { FT_TSC, X86_FEATURE(X86_FEAT_1_EDX, 4) },
+    { FT_MSR, X86_FEATURE(X86_FEAT_1_EDX, 5) },
+    { FT_CX8, X86_FEATURE(X86_FEAT_1_EDX, 8) },
+    { FT_SEP, X86_FEATURE(X86_FEAT_1_EDX, 11) },
+    { FT_CMOV, X86_FEATURE(X86_FEAT_1_EDX, 15) },
+    { FT_CLFLUSH, X86_FEATURE(X86_FEAT_1_EDX, 19) },
+    { FT_MMX, X86_FEATURE(X86_FEAT_1_EDX, 23) },
+    { FT_FXSR, X86_FEATURE(X86_FEAT_1_EDX, 24) },
+    { FT_SSE, X86_FEATURE(X86_FEAT_1_EDX, 25) },
+    { FT_SSE2, X86_FEATURE(X86_FEAT_1_EDX, 26) },
+    { FT_SSE3, X86_FEATURE(X86_FEAT_1_ECX, 0) },
+    { FT_PCLMUL, X86_FEATURE(X86_FEAT_1_ECX, 1) },
+    { FT_MONITOR, X86_FEATURE(X86_FEAT_1_ECX, 3) },
+    { FT_SSSE3, X86_FEATURE(X86_FEAT_1_ECX, 9) },
+    { FT_FMA, X86_FEATURE(X86_FEAT_1_ECX, 12) },
+    { FT_CX16, X86_FEATURE(X86_FEAT_1_ECX, 13) },
+    { FT_SSE41, X86_FEATURE(X86_FEAT_1_ECX, 19) },
+    { FT_SSE42, X86_FEATURE(X86_FEAT_1_ECX, 20) },
+    { FT_MOVBE, X86_FEATURE(X86_FEAT_1_ECX, 22) },
+    { FT_POPCNT, X86_FEATURE(X86_FEAT_1_ECX, 23) },
+    { FT_AES, X86_FEATURE(X86_FEAT_1_ECX, 25) },
+    { FT_XSAVE, X86_FEATURE(X86_FEAT_1_ECX, 26) },
+    { FT_AVX, X86_FEATURE(X86_FEAT_1_ECX, 28) },
+    { FT_F16C, X86_FEATURE(X86_FEAT_1_ECX, 29) },
+    { FT_RDRAND, X86_FEATURE(X86_FEAT_1_ECX, 30) },
+    { FT_FSGSBASE, X86_FEATURE(X86_FEAT_7_0_EBX, 0) },
+    { FT_BMI1, X86_FEATURE(X86_FEAT_7_0_EBX, 3) },
+    { FT_AVX2, X86_FEATURE(X86_FEAT_7_0_EBX, 5) },
+    { FT_BMI2, X86_FEATURE(X86_FEAT_7_0_EBX, 8) },
+    { FT_INVPCID, X86_FEATURE(X86_FEAT_7_0_EBX, 10) },
+    { FT_RDSEED, X86_FEATURE(X86_FEAT_7_0_EBX, 18) },
+    { FT_ADX, X86_FEATURE(X86_FEAT_7_0_EBX, 19) },
+    { FT_SMAP, X86_FEATURE(X86_FEAT_7_0_EBX, 20) },
+    { FT_CLFLUSHOPT, X86_FEATURE(X86_FEAT_7_0_EBX, 23) },
+    { FT_CLWB, X86_FEATURE(X86_FEAT_7_0_EBX, 24) },
+    { FT_SHA, X86_FEATURE(X86_FEAT_7_0_EBX, 29) },
+    { FT_RDPID, X86_FEATURE(X86_FEAT_7_0_ECX, 22) },
+    { FT_SYSCALL, X86_FEATURE(X86_FEAT_8000_0001_EDX, 11) },
+    { FT_RDTSCP, X86_FEATURE(X86_FEAT_8000_0001_EDX, 27) },
+    { FT_LM, X86_FEATURE(X86_FEAT_8000_0001_EDX, 29) },
+    { FT_LAHF, X86_FEATURE(X86_FEAT_8000_0001_ECX, 0) },
+    { FT_LZCNT, X86_FEATURE(X86_FEAT_8000_0001_ECX, 5) },
+    { FT_PREFETCHW, X86_FEATURE(X86_FEAT_8000_0001_ECX, 8) },
+    { FT_XSAVEOPT, X86_FEATURE(X86_FEAT_XSAVE, 0) },
+    { FT_XSAVEC, X86_FEATURE(X86_FEAT_XSAVE, 1) },
+};
+
+SoftCpu *soft_cpu_new(SoftVm *vm, X86Cpu *x)
+{
+    SoftCpu *s = g_new0(SoftCpu, 1);
+
+    s->vm = vm;
+    s->x = x;
+    for (size_t i = 0; i < G_N_ELEMENTS(soft_features); i++) {
+        if (x86_cpu_model_has(x->model, soft_features[i].model)) {
+            s->features |= UINT64_C(1) << soft_features[i].feat;
+        }
+    }
+    s->once = g_malloc0(sizeof(SoftBlock) + sizeof(SoftOp));
+    lock_acquire(&vm->lock);
+    g_ptr_array_add(vm->cpus, s);
+    lock_release(&vm->lock);
+    soft_cpu_load(s);
+    return s;
+}
+
+void soft_cpu_free(SoftCpu *s)
+{
+    if (!s) {
+        return;
+    }
+    lock_acquire(&s->vm->lock);
+    g_ptr_array_remove(s->vm->cpus, s);
+    lock_release(&s->vm->lock);
+    g_free(s->once);
+    g_free(s);
+}
+
+void soft_cpu_pend(SoftCpu *s, unsigned what)
+{
+    __atomic_fetch_or(&s->pending, what, __ATOMIC_SEQ_CST);
+}
+
+static bool pending_take(SoftCpu *s, unsigned what)
+{
+    return __atomic_fetch_and(&s->pending, ~what, __ATOMIC_SEQ_CST) & what;
+}
+
+/* Interrupts, if the guest takes any now. */
+static void accept_interrupts(SoftCpu *s)
+{
+    int vec;
+
+    if (s->inhibit) {
+        return;
+    }
+    if (!s->nmi_blocked && pending_take(s, SOFT_PEND_NMI)) {
+        s->halted = false;
+        s->nmi_blocked = true;
+        s->ext = true;
+        soft_deliver(s, EXC_NMI, false, false, 0);
+        s->ext = false;
+        return;
+    }
+    if (!(s->flags & X86_FLAG_IF) || !s->irq ||
+        !(__atomic_load_n(&s->pending, __ATOMIC_ACQUIRE) & SOFT_PEND_IRQ)) {
+        return;
+    }
+    pending_take(s, SOFT_PEND_IRQ);
+    vec = s->irq->take(s, s->irq_opaque);
+    if (vec >= 0) {
+        s->halted = false;
+        s->ext = true;
+        soft_deliver(s, vec, false, false, 0);
+        s->ext = false;
+    }
+}
+
+/* One block, or one instruction where something is to be seen after it. */
+static void run_block(SoftCpu *s)
+{
+    bool step = s->flags & X86_FLAG_TF;
+    unsigned max = step || s->inhibit ? 1 : SOFT_BLOCK_OPS;
+    bool inhibited = s->inhibit;
+    SoftBlock *b = soft_block_find(s, max);
+    unsigned n = b->nops;
+
+    for (unsigned i = 0; i < n; i++) {
+        const SoftOp *op = &b->ops[i];
+
+        s->gpr[SOFT_NEXT_RIP] = s->rip + op->len;
+        op->fn(s, op);
+        s->rip = s->gpr[SOFT_NEXT_RIP];
+    }
+    s->ninsns += n;
+    if (inhibited) {
+        s->inhibit = false;
+    }
+    if (step) {
+        s->x->dr[6] |= 1 << 14; /* BS */
+        soft_raise(s, EXC_DB);
+    }
+}
+
+static bool must_return(SoftCpu *s, SoftExit *ret)
+{
+    if (pending_take(s, SOFT_PEND_FLUSH)) {
+        soft_tlb_flush(s);
+    }
+    if (pending_take(s, SOFT_PEND_EXIT)) {
+        *ret = SOFT_EXIT_AGAIN;
+        return true;
+    }
+    return false;
+}
+
+static SoftExit run_locked(SoftCpu *s, uint64_t max_insns)
+{
+    /* volatile: they live across longjmp(). */
+    volatile uint64_t end = s->ninsns + max_insns;
+    SoftExit ret = SOFT_EXIT_AGAIN;
+    int why = _setjmp(s->env);
+
+    if (why == SOFT_JMP_EXCEPTION) {
+        if (!soft_exception_combine(s)) {
+            return SOFT_EXIT_SHUTDOWN;
+        }
+        if (s->exc != EXC_DB) {
+            s->flags |= X86_FLAG_RF;
+        }
+        soft_deliver_exception(s);
+        s->ninsns++;
+    }
+    do {
+        if (unlikely(__atomic_load_n(&s->pending, __ATOMIC_RELAXED))) {
+            if (must_return(s, &ret)) {
+                return ret;
+            }
+            accept_interrupts(s);
+        }
+        if (unlikely(s->halted)) {
+            return SOFT_EXIT_HALT;
+        }
+        run_block(s);
+    } while (s->ninsns < end);
+    return SOFT_EXIT_AGAIN;
+}
+
+SoftExit soft_cpu_run(SoftCpu *s, uint64_t max_insns)
+{
+    SoftExit ret;
+
+    lock_acquire(&s->vm->lock);
+    rcu_read_lock();
+    ret = run_locked(s, max_insns);
+    rcu_read_unlock();
+    lock_release(&s->vm->lock);
+    return ret;
+}
