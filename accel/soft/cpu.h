@@ -172,6 +172,8 @@ enum { SOFT_JMP_EXCEPTION = 1, SOFT_JMP_STOP = 2 };
 /* Public: soft.c */
 SoftVm *soft_vm_new(Memory *mem, uint64_t tb_bytes, GError **errp);
 void soft_vm_free(SoftVm *vm);
+/* 1 << InsnFeature: all that this host can execute. */
+uint64_t soft_features_possible(void);
 /* x is borrowed and must outlive it. */
 SoftCpu *soft_cpu_new(SoftVm *vm, X86Cpu *x);
 void soft_cpu_free(SoftCpu *s);

@@ -5,7 +5,10 @@
  */
 #include "util/base.h"
 
+#include <cpuid.h>
+
 #include "accel/soft/mem.h"
+#include "target/i386/cpu-features.h"
 #include "util/error.h"
 #include "util/rcu.h"
 
@@ -103,6 +106,38 @@ static const struct {
     { FT_XSAVEC, X86_FEATURE(X86_FEAT_XSAVE, 1) },
 };
 
+/* Executed by the host's own: not there unless it has them. */
+static const uint8_t soft_host_run[] = {
+    FT_FPU,    FT_MMX, FT_SSE, FT_SSE2, FT_SSE3, FT_SSSE3, FT_SSE41, FT_SSE42,
+    FT_PCLMUL, FT_FMA, FT_AES, FT_AVX,  FT_F16C, FT_AVX2,  FT_SHA,
+};
+
+static bool host_has(unsigned feature)
+{
+    const X86FeatureInfo *w = &x86_features[feature >> 8];
+    uint32_t r[4] = { 0 };
+
+    if (!__get_cpuid_count(w->leaf, w->subleaf, &r[0], &r[1], &r[2], &r[3])) {
+        return false;
+    }
+    return r[w->reg] >> (feature & 31) & 1;
+}
+
+uint64_t soft_features_possible(void)
+{
+    uint64_t mask = ~UINT64_C(0);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(soft_features); i++) {
+        const uint8_t *p =
+            memchr(soft_host_run, soft_features[i].feat, sizeof(soft_host_run));
+
+        if (p && !host_has(soft_features[i].model)) {
+            mask &= ~(UINT64_C(1) << soft_features[i].feat);
+        }
+    }
+    return mask;
+}
+
 SoftCpu *soft_cpu_new(SoftVm *vm, X86Cpu *x)
 {
     SoftCpu *s = g_new0(SoftCpu, 1);
@@ -114,6 +149,7 @@ SoftCpu *soft_cpu_new(SoftVm *vm, X86Cpu *x)
             s->features |= UINT64_C(1) << soft_features[i].feat;
         }
     }
+    s->features &= soft_features_possible();
     s->once = g_malloc0(sizeof(SoftBlock) + sizeof(SoftOp));
     lock_acquire(&vm->lock);
     g_ptr_array_add(vm->cpus, s);

@@ -89,7 +89,7 @@ static inline void soft_guest_init(SoftGuest *g)
     soft_guest_tables(g);
     soft_guest_long_mode(g);
     g->s = soft_cpu_new(g->vm, g->x);
-    g->s->features = ~UINT64_C(0);
+    g->s->features = soft_features_possible();
     vm_lock_release();
 }
 
