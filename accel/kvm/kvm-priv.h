@@ -107,7 +107,8 @@ struct KvmAccel {
     /* How a change of slots keeps vCPUs out of the guest. */
     Lock run_lock;
     Cond run_cond;
-    bool hold; /* atomic; written with run_lock */
+    bool hold;              /* atomic; written with run_lock */
+    unsigned leave_waiters; /* atomic */
 
     /* irq.c */
     struct kvm_irq_routing *routes; /* vm_lock */
@@ -223,6 +224,11 @@ void kvm_vcpu_kick(Vcpu *cpu);
 void kvm_vcpu_nmi(Vcpu *cpu);
 /* One KVM_RUN as the area says; the vCPU's thread. -errno. */
 int kvm_vcpu_run_raw(KvmVcpu *v);
+/*
+ * While all vCPUs are being stopped, in one's own thread: waits until none of
+ * them is in the guest any more.
+ */
+void kvm_wait_others_out(KvmVcpu *v);
 
 /* state.c */
 bool kvm_state_init(KvmVcpu *v, GError **errp);

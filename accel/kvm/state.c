@@ -446,6 +446,11 @@ bool kvm_vcpu_get_state(Vcpu *cpu, GError **errp)
     KvmVcpu *v = kvm_vcpu_of(cpu);
 
     KVM_COUNT(v->kvm, state_reads);
+    /* Until then one of them may send this one an INIT, SIPI, NMI or SMI. */
+    if (cpu->vm->nvcpus > 1 && vcpu_current() == cpu &&
+        __atomic_load_n(&cpu->stop, __ATOMIC_SEQ_CST)) {
+        kvm_wait_others_out(v);
+    }
     kvm_probe_tsc_khz(v);
     cpu->x86->tsc_khz = v->tsc_khz;
     return kvm_read_regs(v, errp) && kvm_read_pdptrs(v, errp) &&

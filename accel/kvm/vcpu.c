@@ -11,12 +11,17 @@
 
 #include "accel/kvm/kvm-priv.h"
 
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "util/error.h"
 #include "util/log.h"
 #include "util/trace.h"
+
+/* Looks at the other vCPUs before waiting for them asleep: all of them have
+ * been kicked at once and are out within microseconds. */
+#define KVM_LEAVE_SPINS 40
 
 /* What to do after an exit. */
 typedef enum KvmNext {
@@ -162,10 +167,47 @@ static void kvm_vcpu_leave(KvmVcpu *v)
     KvmAccel *k = v->kvm;
 
     __atomic_store_n(&v->in_run, false, __ATOMIC_SEQ_CST);
-    if (unlikely(__atomic_load_n(&k->hold, __ATOMIC_SEQ_CST))) {
+    if (unlikely(__atomic_load_n(&k->hold, __ATOMIC_SEQ_CST) ||
+                 __atomic_load_n(&k->leave_waiters, __ATOMIC_SEQ_CST))) {
         LOCK_GUARD(&k->run_lock);
         cond_broadcast(&k->run_cond);
     }
+}
+
+/* Is some other vCPU, which is to stop too, still in the guest? */
+static bool kvm_others_run(const KvmVcpu *v)
+{
+    const Vm *vm = v->cpu->vm;
+
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        const Vcpu *cpu = vm->vcpus[i];
+        const KvmVcpu *o = kvm_vcpu_of(cpu);
+
+        if (o && o != v && __atomic_load_n(&cpu->stop, __ATOMIC_SEQ_CST) &&
+            __atomic_load_n(&o->in_run, __ATOMIC_SEQ_CST)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void kvm_wait_others_out(KvmVcpu *v)
+{
+    KvmAccel *k = v->kvm;
+
+    for (unsigned i = 0; i < KVM_LEAVE_SPINS && kvm_others_run(v); i++) {
+        sched_yield();
+    }
+    if (!kvm_others_run(v)) {
+        return;
+    }
+    LOCK_GUARD(&k->run_lock);
+    /* Partner: kvm_vcpu_leave() clears in_run, then looks here. */
+    __atomic_fetch_add(&k->leave_waiters, 1, __ATOMIC_SEQ_CST);
+    while (kvm_others_run(v)) {
+        cond_wait(&k->run_cond, &k->run_lock);
+    }
+    __atomic_fetch_sub(&k->leave_waiters, 1, __ATOMIC_SEQ_CST);
 }
 
 int kvm_vcpu_run_raw(KvmVcpu *v)
