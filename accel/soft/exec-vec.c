@@ -148,7 +148,7 @@ static void vec_memory(SoftCpu *s, const SoftOp *op, VecOp *v, SoftVecCtx *c)
     bool aligned = vex ? fl & DF_ALGN : v->rm_bytes == 16 && !(fl & DF_UNAL);
 
     v->lin = soft_ea_lin(s, op, v->rm_bytes, v->rm_dest);
-    if (aligned && !v->mmx && (v->lin & (v->rm_bytes - 1))) {
+    if (aligned && (v->lin & (v->rm_bytes - 1))) {
         soft_raise_gp0(s);
     }
     if (v->rm_dest) {
