@@ -353,14 +353,17 @@ static bool kvm_get_lapic(Vcpu *cpu, LapicRegs *ret, GError **errp)
 static bool kvm_put_lapic(Vcpu *cpu, const LapicRegs *s, GError **errp)
 {
     KvmVcpu *v = kvm_vcpu_of(cpu);
-    int r = kvm_ioctl(v->fd, KVM_SET_LAPIC, s);
+    int r = 0;
 
     /*
      * What the page means depends on IA32_APIC_BASE, which may still be on
-     * its way to the kernel: it goes there once more after that.
+     * its way to the kernel: if so, the page goes with it, after it.
      */
     v->lapic = *s;
     v->lapic_pending = true;
+    if (!cpu->state_loaded) {
+        r = kvm_ioctl(v->fd, KVM_SET_LAPIC, s);
+    }
     if (r < 0) {
         error_setf_errno(errp, r,
                          "KVM: setting the local APIC of CPU %u "

@@ -222,8 +222,11 @@ void kvm_vcpu_fini(Vcpu *cpu);
 VcpuExit kvm_vcpu_run(Vcpu *cpu);
 void kvm_vcpu_kick(Vcpu *cpu);
 void kvm_vcpu_nmi(Vcpu *cpu);
-/* One KVM_RUN as the area says; the vCPU's thread. -errno. */
-int kvm_vcpu_run_raw(KvmVcpu *v);
+/*
+ * Has the kernel leave registers, special registers and events in run->s, by
+ * a KVM_RUN that runs nothing; the vCPU's thread.  False: use ioctls.
+ */
+bool kvm_vcpu_sync_regs(KvmVcpu *v);
 /*
  * While all vCPUs are being stopped, in one's own thread: waits until none of
  * them is in the guest any more.

@@ -48,6 +48,17 @@ static bool kvm_setup_mce(KvmVcpu *v, GError **errp)
     return r >= 0;
 }
 
+/* It changes only by our own hand: asked for once. */
+static void kvm_probe_tsc_khz(KvmVcpu *v)
+{
+    int khz;
+
+    if (v->kvm->has_tsc_khz) {
+        khz = kvm_ioctl_num(v->fd, KVM_GET_TSC_KHZ, 0);
+        v->tsc_khz = MAX(khz, 0);
+    }
+}
+
 bool kvm_state_init(KvmVcpu *v, GError **errp)
 {
     size_t len = ROUND_UP(v->kvm->xsave_len, RAM_PAGE_SIZE);
@@ -60,6 +71,7 @@ bool kvm_state_init(KvmVcpu *v, GError **errp)
     }
     memset(v->xsave, 0, len);
     v->cpu->x86->xsave_size = v->kvm->xsave_layout.total;
+    kvm_probe_tsc_khz(v);
     return kvm_setup_mce(v, errp) && kvm_msrs_init(v, errp);
 }
 
@@ -312,14 +324,8 @@ static bool kvm_read_sync(KvmVcpu *v, GError **errp)
 {
     struct kvm_run *run = v->run;
 
-    if (v->kvm->sync_regs == KVM_SYNC_X86_VALID_FIELDS &&
-        vcpu_current() == v->cpu && !v->io_pending) {
-        run->kvm_valid_regs = v->kvm->sync_regs;
-        __atomic_store_n(&run->immediate_exit, 1, __ATOMIC_SEQ_CST);
-        kvm_vcpu_run_raw(v);
-        if (v->sync_valid) {
-            return true;
-        }
+    if (vcpu_current() == v->cpu && kvm_vcpu_sync_regs(v)) {
+        return true;
     }
     return kvm_vcpu_ioctl(v, KVM_GET_REGS, &run->s.regs.regs,
                           "reading registers", errp) &&
@@ -430,17 +436,6 @@ static bool kvm_read_debugregs(KvmVcpu *v, GError **errp)
     return true;
 }
 
-/* It changes only by our own hand: asked for once. */
-static void kvm_probe_tsc_khz(KvmVcpu *v)
-{
-    int khz;
-
-    if (!v->tsc_khz && v->kvm->has_tsc_khz) {
-        khz = kvm_ioctl_num(v->fd, KVM_GET_TSC_KHZ, 0);
-        v->tsc_khz = MAX(khz, 0);
-    }
-}
-
 bool kvm_vcpu_get_state(Vcpu *cpu, GError **errp)
 {
     KvmVcpu *v = kvm_vcpu_of(cpu);
@@ -451,7 +446,6 @@ bool kvm_vcpu_get_state(Vcpu *cpu, GError **errp)
         __atomic_load_n(&cpu->stop, __ATOMIC_SEQ_CST)) {
         kvm_wait_others_out(v);
     }
-    kvm_probe_tsc_khz(v);
     cpu->x86->tsc_khz = v->tsc_khz;
     return kvm_read_regs(v, errp) && kvm_read_pdptrs(v, errp) &&
            kvm_read_fpu(v, errp) && kvm_read_debugregs(v, errp) &&
@@ -564,7 +558,6 @@ static bool kvm_write_tsc_khz(KvmVcpu *v, GError **errp)
     int64_t want = c->user_tsc_khz ? c->user_tsc_khz : c->tsc_khz;
     int r;
 
-    kvm_probe_tsc_khz(v);
     if (want <= 0 || want > INT32_MAX || !v->tsc_khz || want == v->tsc_khz) {
         return true;
     }

@@ -210,7 +210,7 @@ void kvm_wait_others_out(KvmVcpu *v)
     __atomic_fetch_sub(&k->leave_waiters, 1, __ATOMIC_SEQ_CST);
 }
 
-int kvm_vcpu_run_raw(KvmVcpu *v)
+static int kvm_run_ioctl(KvmVcpu *v)
 {
     int r;
 
@@ -219,15 +219,33 @@ int kvm_vcpu_run_raw(KvmVcpu *v)
      * afterwards, the kernel has not stored the registers.
      */
     v->run->s.regs.regs.rflags = 0;
-    v->sync_valid = false;
-    kvm_vcpu_enter(v);
     r = ioctl(v->fd, KVM_RUN, 0);
     r = r < 0 ? -errno : r;
-    kvm_vcpu_leave(v);
     v->sync_valid = v->kvm->sync_regs == KVM_SYNC_X86_VALID_FIELDS &&
                     (v->run->s.regs.regs.rflags & 2);
+    return r;
+}
+
+static int kvm_run_guest(KvmVcpu *v)
+{
+    int r;
+
+    kvm_vcpu_enter(v);
+    r = kvm_run_ioctl(v);
+    kvm_vcpu_leave(v);
     KVM_COUNT(v->kvm, exits);
     return r;
+}
+
+bool kvm_vcpu_sync_regs(KvmVcpu *v)
+{
+    if (v->kvm->sync_regs != KVM_SYNC_X86_VALID_FIELDS || v->io_pending) {
+        return false;
+    }
+    v->run->kvm_valid_regs = v->kvm->sync_regs;
+    __atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+    kvm_run_ioctl(v);
+    return v->sync_valid;
 }
 
 static void kvm_exit_io(KvmVcpu *v)
@@ -405,7 +423,7 @@ VcpuExit kvm_vcpu_run(Vcpu *cpu)
         } else if (unlikely(cpu->state_loaded)) {
             break; /* a device changed registers: put first */
         }
-        r = kvm_vcpu_run_raw(v);
+        r = kvm_run_guest(v);
         if (r < 0) {
             n = kvm_run_failed(v, r);
             next = MAX(next, n);
