@@ -126,7 +126,7 @@ static char *image_find(size_t *ret_len)
     return NULL;
 }
 
-static void run(Board *b)
+NO_TSA static void run(Board *b)
 {
     static const X86Topology topo = { 1, 1, 1 };
     GError *err = NULL;
@@ -156,7 +156,7 @@ static void run(Board *b)
     x86_cpu_model_free(model);
 }
 
-static void test_post(void)
+NO_TSA static void test_post(void)
 {
     size_t len;
     g_autofree char *image = image_find(&len);
