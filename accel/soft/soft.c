@@ -263,9 +263,10 @@ static SoftExit run_locked(SoftCpu *s, uint64_t max_insns)
             s->flags |= X86_FLAG_RF;
         }
         soft_deliver_exception(s);
-        s->ninsns++;
     }
-    do {
+    /* Whatever cut a block short counts, so that the slice ends. */
+    s->ninsns += why != 0;
+    while (s->ninsns < end) {
         if (unlikely(__atomic_load_n(&s->pending, __ATOMIC_RELAXED))) {
             if (must_return(s, &ret)) {
                 return ret;
@@ -276,7 +277,7 @@ static SoftExit run_locked(SoftCpu *s, uint64_t max_insns)
             return SOFT_EXIT_HALT;
         }
         run_block(s);
-    } while (s->ninsns < end);
+    }
     return SOFT_EXIT_AGAIN;
 }
 

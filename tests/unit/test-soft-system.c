@@ -230,6 +230,19 @@ static void test_triple_fault(void)
     free_guest(g);
 }
 
+/* A handler that faults at once is no reason not to return. */
+static void test_fault_loop(void)
+{
+    SoftGuest *g = g_new0(SoftGuest, 1);
+
+    setup(g, false);
+    put(g, HANDLER + EXC_UD, "\x0f\x0b", 2);
+    start(g, "\x0f\x0b", 2);
+    g_assert_cmpint(soft_cpu_run(g->s, 50), ==, SOFT_EXIT_AGAIN);
+    g_assert_cmphex(g->s->rip, ==, VA(HANDLER) + EXC_UD);
+    free_guest(g);
+}
+
 /* A store into the block that runs takes effect at once. */
 static void test_modified_code(void)
 {
@@ -304,6 +317,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-system/iret", test_iret);
     g_test_add_func("/soft-system/single-step", test_single_step);
     g_test_add_func("/soft-system/triple-fault", test_triple_fault);
+    g_test_add_func("/soft-system/fault-loop", test_fault_loop);
     g_test_add_func("/soft-system/modified-code", test_modified_code);
     g_test_add_func("/soft-system/code-by-dma", test_code_by_dma);
     g_test_add_func("/soft-system/dirty", test_dirty);
