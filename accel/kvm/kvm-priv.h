@@ -66,8 +66,7 @@ struct KvmVcpu {
     KvmMsrs get, put;
     LapicRegs lapic; /* given by the device, put again with the registers */
     bool lapic_pending;
-    int64_t tsc_khz;  /* the kernel's; 0: not asked yet */
-    GArray *bad_msrs; /* uint32_t; those warned about */
+    int64_t tsc_khz; /* the kernel's; 0: not asked yet */
 };
 
 struct KvmAccel {
@@ -109,6 +108,8 @@ struct KvmAccel {
     Cond run_cond;
     bool hold;              /* atomic; written with run_lock */
     unsigned leave_waiters; /* atomic */
+
+    GArray *bad_msrs; /* uint32_t; those warned about; run_lock */
 
     /* irq.c */
     struct kvm_irq_routing *routes; /* vm_lock */

@@ -219,13 +219,80 @@ static void kvm_msrs_alloc(KvmMsrs *m, unsigned room)
     m->n = 0;
 }
 
+/* Once per MSR and VM: the other vCPUs' kernel is the same. */
+static void kvm_msr_warn(KvmVcpu *v, const struct kvm_msr_entry *e)
+{
+    KvmAccel *k = v->kvm;
+
+    LOCK_GUARD(&k->run_lock);
+    for (unsigned i = 0; i < k->bad_msrs->len; i++) {
+        if (g_array_index(k->bad_msrs, uint32_t, i) == e->index) {
+            return;
+        }
+    }
+    log_warn("KVM: CPU %u: MSR 0x%x doesn't take 0x%llx: left as it is",
+             v->cpu->index, e->index, e->data);
+    g_array_append_val(k->bad_msrs, e->index);
+}
+
+/* Writes v->put, going on after entries that the kernel refuses. */
+static bool kvm_msrs_write(KvmVcpu *v, GError **errp)
+{
+    KvmMsrs *m = &v->put;
+    unsigned done = 0;
+
+    while (done < m->n) {
+        int r;
+
+        m->buf->nmsrs = m->n - done;
+        r = kvm_ioctl(v->fd, KVM_SET_MSRS, m->buf);
+        if (r < 0) {
+            error_setf_errno(errp, r, "KVM: writing MSRs of CPU %u failed",
+                             v->cpu->index);
+            return false;
+        }
+        done += r;
+        if (done == m->n) {
+            break;
+        }
+        kvm_msr_warn(v, &m->buf->entries[r]);
+        done++;
+        memmove(&m->buf->entries[0], &m->buf->entries[r + 1],
+                (m->n - done) * sizeof(m->buf->entries[0]));
+    }
+    return true;
+}
+
+/*
+ * IA32_ARCH_CAPABILITIES is part of the CPU model: what the kernel gives a
+ * vCPU at first is this host's.
+ */
+static void kvm_put_arch_capabilities(KvmVcpu *v)
+{
+    const X86CpuModel *model = v->cpu->x86->model;
+    KvmMsrs *m = &v->put;
+    uint64_t now = 0;
+    uint64_t want = x86_cpu_model_word(model, X86_FEAT_ARCH_CAPABILITIES);
+
+    if (!x86_cpu_model_has(model, X86_F_ARCH_CAPABILITIES) ||
+        kvm_get_one_msr(v->fd, MSR_IA32_ARCH_CAPABILITIES, &now) < 0 ||
+        now == want) {
+        return;
+    }
+    m->n = 1;
+    m->buf->entries[0] = (struct kvm_msr_entry){
+        .index = MSR_IA32_ARCH_CAPABILITIES,
+        .data = want,
+    };
+    kvm_msrs_write(v, NULL);
+}
+
 bool kvm_msrs_init(KvmVcpu *v, GError **errp)
 {
     const unsigned room = G_N_ELEMENTS(kvm_msr_rows);
 
     kvm_msrs_alloc(&v->get, room);
     kvm_msrs_alloc(&v->put, room);
-    v->bad_msrs = g_array_sized_new(FALSE, FALSE, sizeof(uint32_t), room);
     for (unsigned i = 0; i < room; i++) {
         if (kvm_row_wanted(v, &kvm_msr_rows[i])) {
             v->get.index[v->get.n] = i;
@@ -233,6 +300,7 @@ bool kvm_msrs_init(KvmVcpu *v, GError **errp)
         }
     }
     v->get.buf->nmsrs = v->get.n;
+    kvm_put_arch_capabilities(v);
     return true;
 }
 
@@ -242,7 +310,6 @@ void kvm_msrs_fini(KvmVcpu *v)
     g_clear_pointer(&v->get.index, g_free);
     g_clear_pointer(&v->put.buf, g_free);
     g_clear_pointer(&v->put.index, g_free);
-    g_clear_pointer(&v->bad_msrs, g_array_unref);
 }
 
 /* Takes an entry that can't be read out of the list for good. */
@@ -275,46 +342,6 @@ bool kvm_msrs_get(KvmVcpu *v, GError **errp)
     }
     for (unsigned i = 0; i < m->n; i++) {
         kvm_row_store(cpu, &kvm_msr_rows[m->index[i]], m->buf->entries[i].data);
-    }
-    return true;
-}
-
-static void kvm_msr_warn(KvmVcpu *v, const struct kvm_msr_entry *e)
-{
-    for (unsigned i = 0; i < v->bad_msrs->len; i++) {
-        if (g_array_index(v->bad_msrs, uint32_t, i) == e->index) {
-            return;
-        }
-    }
-    log_warn("KVM: CPU %u: MSR 0x%x doesn't take 0x%llx: left as it is",
-             v->cpu->index, e->index, e->data);
-    g_array_append_val(v->bad_msrs, e->index);
-}
-
-/* Writes v->put, going on after entries that the kernel refuses. */
-static bool kvm_msrs_write(KvmVcpu *v, GError **errp)
-{
-    KvmMsrs *m = &v->put;
-    unsigned done = 0;
-
-    while (done < m->n) {
-        int r;
-
-        m->buf->nmsrs = m->n - done;
-        r = kvm_ioctl(v->fd, KVM_SET_MSRS, m->buf);
-        if (r < 0) {
-            error_setf_errno(errp, r, "KVM: writing MSRs of CPU %u failed",
-                             v->cpu->index);
-            return false;
-        }
-        done += r;
-        if (done == m->n) {
-            break;
-        }
-        kvm_msr_warn(v, &m->buf->entries[r]);
-        done++;
-        memmove(&m->buf->entries[0], &m->buf->entries[r + 1],
-                (m->n - done) * sizeof(m->buf->entries[0]));
     }
     return true;
 }

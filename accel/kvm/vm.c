@@ -222,6 +222,7 @@ static void kvm_fini(Accel *acc)
         close(k->fd);
     }
     k->fd = k->vm_fd = -1;
+    g_clear_pointer(&k->bad_msrs, g_array_unref);
     cond_fini(&k->run_cond);
     lock_fini(&k->run_lock);
 }
@@ -233,6 +234,7 @@ static bool kvm_init(Accel *acc, GError **errp)
     k->fd = k->vm_fd = -1;
     lock_init(&k->run_lock);
     cond_init(&k->run_cond);
+    k->bad_msrs = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     acc->single_cpu_sync = true;
     if (!kvm_open(k, errp)) {
         kvm_fini(acc);
