@@ -312,7 +312,6 @@ static const InsnDesc *desc_vector(const SoftOp *op)
     const InsnDesc *t = op->map == 2   ? insn_vec_0f
                         : op->map == 3 ? insn_vec_38
                                        : insn_vec_3a;
-    bool crc16 = op->map == 3 && (op->opcode & 0xfe) == 0xf0;
 
     t += op->opcode * 4;
     if (t[op->pp].id == INSN_VZERO && !(op->flags & OPF_VEX)) {
@@ -321,7 +320,6 @@ static const InsnDesc *desc_vector(const SoftOp *op)
     if (t[op->pp].id || (t[0].id >= INSN_GROUP && op->pp == 0)) {
         return &t[op->pp];
     }
-    (void)crc16;
     return NULL;
 }
 
@@ -709,7 +707,6 @@ static void check(Cursor *c, const SoftOp *op, const InsnDesc *d)
                      !(d->op[0] >= O_Gb && d->op[0] <= O_Gd))) {
         ud(c);
     }
-    /* BT with a bit of memory: only BTS, BTR and BTC can be locked. */
 }
 
 static const InsnDesc *desc_shift(const SoftOp *op)

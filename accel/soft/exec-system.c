@@ -115,10 +115,10 @@ static void set_cr0(SoftCpu *s, uint64_t v)
 
 static void set_cr3(SoftCpu *s, uint64_t v)
 {
-    bool keep = (s->x->cr[4] & X86_CR4_PCIDE) && (v >> 63);
-
-    (void)keep; /* nothing is kept by PCID: always flushed, which is allowed */
-    v &= ~(UINT64_C(1) << 63);
+    /* Bit 63 allows to keep what PCID tags: nothing is, it is flushed. */
+    if (s->x->cr[4] & X86_CR4_PCIDE) {
+        v &= ~(UINT64_C(1) << 63);
+    }
     if (soft_long_mode(s) && v >> 52) {
         soft_raise_gp0(s);
     }
