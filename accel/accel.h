@@ -62,6 +62,11 @@ typedef struct AccelType {
      * limits.  Valid until fini.
      */
     const struct X86CpuSupport *(*cpu_support)(Accel *acc);
+    /*
+     * -overcommit cpu-pm=on: the guest halts and pauses its CPUs without
+     * leaving them to the host.  After init, before any vCPU; NULL: refuse.
+     */
+    bool (*enable_cpu_pm)(Accel *acc, GError **errp);
 } AccelType;
 
 struct Accel {

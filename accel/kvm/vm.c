@@ -248,6 +248,26 @@ static const X86CpuSupport *kvm_cpu_support(Accel *acc)
     return &KVM_ACCEL(acc)->support;
 }
 
+/* The guest has the host's CPU to itself: HLT, PAUSE and MWAIT stay in it. */
+static bool kvm_enable_cpu_pm(Accel *acc, GError **errp)
+{
+    KvmAccel *k = KVM_ACCEL(acc);
+    int can =
+        kvm_check(k, KVM_CAP_X86_DISABLE_EXITS) & KVM_X86_DISABLE_VALID_EXITS;
+
+    if (!can) {
+        error_setf(errp, "cpu-pm=on: this host's KVM can't do without exits");
+        return false;
+    }
+    if (!kvm_enable_cap(k->vm_fd, KVM_CAP_X86_DISABLE_EXITS, can, errp)) {
+        return false;
+    }
+    if (can & KVM_X86_DISABLE_EXITS_MWAIT) {
+        k->support.words[X86_FEAT_1_ECX] |= BIT(3); /* monitor */
+    }
+    return true;
+}
+
 bool accel_is_kvm(const Accel *acc)
 {
     return acc && acc->type == &kvm_accel_type;
@@ -300,4 +320,5 @@ const AccelType kvm_accel_type = {
     .vcpu_nmi = kvm_vcpu_nmi,
     .irqchip = &kvm_irqchip_ops,
     .cpu_support = kvm_cpu_support,
+    .enable_cpu_pm = kvm_enable_cpu_pm,
 };

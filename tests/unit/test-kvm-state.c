@@ -289,6 +289,30 @@ static void test_two_cpus(void)
     guest_free(g);
 }
 
+/* -overcommit cpu-pm=on: done, or refused with a reason; never ignored. */
+static void test_cpu_pm(void)
+{
+    static const char *const names[] = { "kvm", NULL };
+    g_autoptr(GError) err = NULL;
+    Vm *vm;
+    Accel *acc;
+
+    if (!have_kvm()) {
+        return;
+    }
+    vm = vm_new(NULL);
+    vm_lock_acquire();
+    acc = accel_start(vm, names, NULL, &err);
+    g_assert_no_error(err);
+    if (!acc->type->enable_cpu_pm(acc, &err)) {
+        g_assert_cmpstr(err->message, ==,
+                        "cpu-pm=on: this host's KVM can't do without exits");
+    }
+    accel_free(acc);
+    vm_free(vm);
+    vm_lock_release();
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -299,5 +323,6 @@ int main(int argc, char **argv)
     g_test_add_func("/kvm/state/avx512", test_avx512_state);
     g_test_add_func("/kvm/state/counters", test_counters);
     g_test_add_func("/kvm/state/two-cpus", test_two_cpus);
+    g_test_add_func("/kvm/cpu-pm", test_cpu_pm);
     return g_test_run();
 }
