@@ -148,7 +148,8 @@ static const KvmMsrRow kvm_msr_rows[] = {
     MCE_ROWS(7),
     MCE_ROWS(8),
     MCE_ROWS(9),
-    ROW(MSR_KVM_WALL_CLOCK_NEW, wall_clock_msr, F_KVMCLOCK, MSR_RUNTIME),
+    /* A write has the kernel write the time into guest memory: not often. */
+    ROW(MSR_KVM_WALL_CLOCK_NEW, wall_clock_msr, F_KVMCLOCK, MSR_RESET),
     ROW(MSR_KVM_SYSTEM_TIME_NEW, system_time_msr, F_KVMCLOCK, MSR_RUNTIME),
     ROW(MSR_KVM_ASYNC_PF_INT, async_pf_int_msr, F_ASYNCPF_INT, MSR_RUNTIME),
     ROW(MSR_KVM_ASYNC_PF_EN, async_pf_en_msr, F_ASYNCPF, MSR_RUNTIME),
