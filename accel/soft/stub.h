@@ -8,7 +8,10 @@
 
 #include "util/base.h"
 
-/* Operands of one vector instruction; stub.c has the offsets. */
+/*
+ * Operands of one vector instruction; stub.c has the offsets.  Aligned as
+ * instructions that want 256 bits of aligned memory ask for.
+ */
 typedef struct SoftVecCtx {
     uint8_t r[32];   /* by ModRM.reg */
     uint8_t v[32];   /* by VEX.vvvv */
@@ -21,7 +24,7 @@ typedef struct SoftVecCtx {
     uint64_t flags; /* RFLAGS afterwards */
     uint32_t mxcsr; /* before and after */
     uint32_t mxcsr_host;
-} SoftVecCtx;
+} __attribute__((aligned(32))) SoftVecCtx;
 
 /* x87: the FXSAVE area before and after, and the memory operand. */
 typedef struct SoftX87Ctx {
