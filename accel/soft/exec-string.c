@@ -10,7 +10,7 @@
 
 #include "accel/soft/exec.h"
 
-enum { STRING_SLICE = 4096 }; /* repetitions before interrupts are looked at */
+enum { STRING_SLICE = 1024 }; /* repetitions before interrupts are looked at */
 
 /* Bit map of the TSS: SDM volume 1, 19.5.2. */
 static void check_ports(SoftCpu *s, uint16_t port, unsigned n)
@@ -187,6 +187,8 @@ SOFT_INLINE void string_loop(SoftCpu *s, const SoftOp *op, unsigned n,
             string_step(s, op, n, id);
         }
         soft_reg_set(s, X86_RCX * 8, cn, c - 1);
+        /* Each is work like an instruction: slices end in time. */
+        s->ninsns++;
         if (c == 1 || !repeats(s, op, compares)) {
             return;
         }

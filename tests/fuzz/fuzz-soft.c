@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         ready = true;
     }
     soft_random_run(&guest, data[0] % SOFT_RANDOM_MODES, data + 1, len - 1,
-                    1000);
+                    300);
     if (guest.s->gpr[SOFT_ZERO] != 0) {
         fuzz_fail("the register that is always 0 has %" PRIx64,
                   guest.s->gpr[SOFT_ZERO]);
