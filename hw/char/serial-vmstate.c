@@ -10,6 +10,7 @@
 #include "hw/char/serial.h"
 #include "util/error.h"
 
+#define IER_THRI 0x02
 #define IIR_ID   0x0f
 #define IIR_THRI 0x02
 #define LSR_THRE 0x20
@@ -20,11 +21,12 @@ static bool thr_from_iir(const Serial *s)
     return (s->iir & IIR_ID) == IIR_THRI;
 }
 
+/* While it is off it doesn't matter: switching it on looks at THRE. */
 static bool thr_needed(void *opaque)
 {
     const Serial *s = opaque;
 
-    return thr_from_iir(s) != (s->thr_ipending != 0);
+    return (s->ier & IER_THRI) && thr_from_iir(s) != (s->thr_ipending != 0);
 }
 
 static bool tsr_needed(void *opaque)

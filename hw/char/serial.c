@@ -143,7 +143,9 @@ static void serial_update_irq(Serial *s)
     uint8_t id = serial_irq_id(s);
 
     s->iir = id | (s->iir & IIR_FIFOS);
-    irq_set(s->irq, id != IIR_NONE);
+    if (s->irq->level != (id != IIR_NONE)) {
+        irq_set(s->irq, id != IIR_NONE);
+    }
 }
 
 /* The back end hears of speed and format; char_ns follows. */

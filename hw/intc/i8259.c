@@ -286,8 +286,12 @@ static uint64_t elcr_read(Device *dev, uint64_t off, unsigned size)
 static void elcr_write(Device *dev, uint64_t off, uint64_t val, unsigned size)
 {
     Pic *s = DEVICE_CAST(Pic, dev);
+    uint8_t became_level = val & s->s.elcr_mask & ~s->s.elcr;
 
     s->s.elcr = val & s->s.elcr_mask;
+    /* An edge that was seen is no level. */
+    s->s.irr &= ~became_level | s->s.last_irr;
+    pic_update(s);
 }
 
 static const IoOps elcr_io = {

@@ -96,15 +96,22 @@ typedef struct I8042 {
     uint8_t kbd_irq, mouse_irq;
 } I8042;
 
-/* Data lines as the byte in the output buffer wants them. */
+static void kbc_drive(IrqLine *line, bool level)
+{
+    if (line->level != level) {
+        irq_set(line, level);
+    }
+}
+
+/* Interrupts as the byte in the output buffer wants them. */
 static void kbc_update_irqs(I8042 *s)
 {
     const Kbc *k = &s->kbd;
     bool obf = k->status & STATUS_OBF;
     bool aux = k->status & STATUS_AUX_OBF;
 
-    irq_set(&s->irqs[0], obf && !aux && (k->mode & MODE_KBD_INT));
-    irq_set(&s->irqs[1], obf && aux && (k->mode & MODE_AUX_INT));
+    kbc_drive(&s->irqs[0], obf && !aux && (k->mode & MODE_KBD_INT));
+    kbc_drive(&s->irqs[1], obf && aux && (k->mode & MODE_AUX_INT));
 }
 
 /* Fills the output buffer, if it is empty, from who comes first. */

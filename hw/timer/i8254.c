@@ -292,11 +292,15 @@ static void pit_unrealize(Device *dev)
 static void pit_reset(Device *dev)
 {
     Pit *s = DEVICE_CAST(Pit, dev);
+    PitChannel *c = &s->channels[0];
     int64_t now = pit_now(s);
 
     s->speaker_data_on = false;
     pit_channels_reset(s, now);
-    pit_update(s, now);
+    /* OUT is high, but no interrupt comes before it has been low once. */
+    irq_lower(&s->out);
+    c->next_transition_time = pit_next_change(c, now);
+    timer_mod(&s->timer, c->next_transition_time);
 }
 
 /* The line's level follows from the channel; the PIC has seen it already. */

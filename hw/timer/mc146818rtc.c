@@ -39,6 +39,7 @@ enum {
     RTC_C,
     RTC_D,
     RTC_CENTURY = 0x32,
+    RTC_CENTURY_PS2 = 0x37, /* the same byte, where PS/2 firmware had it */
 };
 
 enum {
@@ -218,13 +219,11 @@ static int64_t rtc_from_registers(const Rtc *s)
 static void rtc_update_irq(Rtc *s)
 {
     uint8_t *c = s->cmos_data;
+    bool level = c[RTC_C] & c[RTC_B] & (C_PF | C_AF | C_UF);
 
-    if (c[RTC_C] & c[RTC_B] & (C_PF | C_AF | C_UF)) {
-        c[RTC_C] |= C_IRQF;
-        irq_raise(&s->irq);
-    } else {
-        c[RTC_C] &= ~C_IRQF;
-        irq_lower(&s->irq);
+    c[RTC_C] = (c[RTC_C] & ~C_IRQF) | (level ? C_IRQF : 0);
+    if (s->irq.level != level) {
+        irq_set(&s->irq, level);
     }
 }
 
@@ -413,6 +412,12 @@ static uint8_t rtc_read_c(Rtc *s)
     return val;
 }
 
+/* The byte that the index register selects. */
+static unsigned rtc_address(const Rtc *s)
+{
+    return s->cmos_index == RTC_CENTURY_PS2 ? RTC_CENTURY : s->cmos_index;
+}
+
 static bool is_time(unsigned addr)
 {
     return addr <= RTC_YEAR || addr == RTC_CENTURY;
@@ -427,7 +432,7 @@ static bool is_alarm(unsigned addr)
 static uint64_t rtc_read(Device *dev, uint64_t off, unsigned size)
 {
     Rtc *s = DEVICE_CAST(Rtc, dev);
-    unsigned addr = s->cmos_index;
+    unsigned addr = rtc_address(s);
 
     if (off == 0) {
         return 0xff;
@@ -521,7 +526,7 @@ static void rtc_write_time(Rtc *s, unsigned addr, uint8_t val)
 static void rtc_write(Device *dev, uint64_t off, uint64_t val, unsigned size)
 {
     Rtc *s = DEVICE_CAST(Rtc, dev);
-    unsigned addr = s->cmos_index;
+    unsigned addr = rtc_address(s);
 
     if (off == 0) {
         s->cmos_index = val & 0x7f; /* bit 7 masks NMIs */
