@@ -156,7 +156,10 @@ bool apic_post_load_common(Apic *s, GError **errp)
                    s->cpu->apic_id);
         return false;
     }
-    apic_update_shift(s);
+    if (s->count_shift < 0 || s->count_shift > 7) {
+        error_setf(errp, "count_shift %d: 0 to 7", s->count_shift);
+        return false;
+    }
     if (x86->apic_base != base) {
         x86->apic_base = base;
         vcpu_mark_state(s->cpu, VCPU_PUT_FULL);

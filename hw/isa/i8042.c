@@ -354,6 +354,15 @@ static bool kbc_realize(Device *dev, GError **errp)
     return true;
 }
 
+/* They sit on the system bus, but are this device's own. */
+static void kbc_unrealize(Device *dev)
+{
+    I8042 *s = DEVICE_CAST(I8042, dev);
+
+    device_delete(s->ps2[1]);
+    device_delete(s->ps2[0]);
+}
+
 static void kbc_reset(Device *dev)
 {
     I8042 *s = DEVICE_CAST(I8042, dev);
@@ -458,6 +467,7 @@ const DeviceType i8042_type = {
     .user_creatable = true,
     .props = i8042_props,
     .realize = kbc_realize,
+    .unrealize = kbc_unrealize,
     .reset = kbc_reset,
     .vmstate = &i8042_vmstate,
 };

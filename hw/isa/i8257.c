@@ -47,7 +47,8 @@ typedef struct Dma {
     IoRange page_io[2], pageh_io[2];
     uint8_t status; /* 3:0 done, 7:4 requested by software */
     uint8_t command, mask, flip_flop;
-    int32_t dshift; /* 1: words */
+    int32_t dshift;      /* 1: words */
+    int32_t sent_dshift; /* as it came in a stream */
     DmaRegs regs[DMA_CHANNELS];
     int32_t base, page_base, pageh_base; /* ports; pageh_base -1: none */
 } Dma;
@@ -288,11 +289,20 @@ static bool dma_post_load(void *opaque, int version, GError **errp)
 {
     Dma *s = opaque;
 
-    if (s->dshift < 0 || s->dshift > 1 || s->flip_flop > 1) {
-        error_setf(errp, "dshift %d, flip_flop %u: 0 or 1", s->dshift,
-                   s->flip_flop);
+    s->flip_flop &= 1;
+    if (s->sent_dshift != s->dshift) {
+        error_setf(errp, "dshift %d in the stream but %d here", s->sent_dshift,
+                   s->dshift);
         return false;
     }
+    return true;
+}
+
+static bool dma_pre_save(void *opaque, GError **errp)
+{
+    Dma *s = opaque;
+
+    s->sent_dshift = s->dshift;
     return true;
 }
 
@@ -300,11 +310,17 @@ static const Vmstate dma_vmstate = {
     .name = "dma",
     .version = 1,
     .oldest = 1,
+    .pre_save = dma_pre_save,
     .post_load = dma_post_load,
     .fields =
         (const VmstateField[]){
-            VMSTATE_U8(Dma, command), VMSTATE_U8(Dma, mask),
-            VMSTATE_U8(Dma, flip_flop), VMSTATE_I32(Dma, dshift),
+            VMSTATE_U8(Dma, command),
+            VMSTATE_U8(Dma, mask),
+            VMSTATE_U8(Dma, flip_flop),
+            { .name = "dshift",
+              .kind = VMS_I32,
+              .offset = offsetof(Dma, sent_dshift),
+              .size = sizeof(int32_t) },
             VMSTATE_STRUCT_ARRAY(Dma, regs, DMA_CHANNELS, vmstate_regs, 1),
             VMSTATE_END },
 };

@@ -102,6 +102,14 @@ static bool vmmouse_realize(Device *dev, GError **errp)
     Vmmouse *s = DEVICE_CAST(Vmmouse, dev);
 
     s->queue_size = VMMOUSE_QUEUE;
+    /* Without one on its bus the mouse is there, and nobody reaches it. */
+    for (GList *l = dev->parent_bus->devices.head; l != NULL; l = l->next) {
+        Device *d = l->data;
+
+        if (d->type == &vmport_type) {
+            s->vmport = d;
+        }
+    }
     if (s->vmport != NULL) {
         vmport_register(s->vmport, CMD_STATUS, vmmouse_status, s);
         vmport_register(s->vmport, CMD_COMMAND, vmmouse_command, s);
@@ -151,11 +159,3 @@ const DeviceType vmmouse_type = {
     .reset = vmmouse_reset,
     .vmstate = &vmmouse_vmstate,
 };
-
-Device *vmmouse_create(Bus *isa, Device *vmport, GError **errp)
-{
-    Device *dev = device_new(isa->vm, &vmmouse_type);
-
-    DEVICE_CAST(Vmmouse, dev)->vmport = vmport;
-    return device_realize(dev, isa, errp) ? dev : NULL;
-}

@@ -1,5 +1,5 @@
 /*
- * VMware's backdoor port, and the mouse behind it.
+ * VMware's backdoor port, which the mouse on the same bus is behind.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -20,7 +20,5 @@ Device *vmport_create(Bus *isa, GError **errp);
 /* The command must be below VMPORT_COMMANDS. */
 void vmport_register(Device *vmport, unsigned command, VmportFn *fn,
                      void *opaque);
-/* `vmport` NULL: a mouse that nobody reaches. */
-Device *vmmouse_create(Bus *isa, Device *vmport, GError **errp);
 
 #endif

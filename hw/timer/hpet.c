@@ -99,6 +99,12 @@ static bool hpet_legacy(const Hpet *s)
     return s->config & CONFIG_LEGACY;
 }
 
+/* A load that failed may have left any number. */
+static unsigned hpet_timers(const Hpet *s)
+{
+    return CLAMP(s->num_timers, HPET_MIN_TIMERS, HPET_MAX_TIMERS);
+}
+
 static int64_t hpet_now(const Hpet *s)
 {
     return clock_get_ns(s->dev.vm->clocks, CLOCK_TYPE_VIRTUAL);
@@ -115,6 +121,17 @@ static uint64_t hpet_counter(const Hpet *s)
 static void hpet_set_offset(Hpet *s)
 {
     s->hpet_offset = s->hpet_counter * HPET_TICK_NS - (uint64_t)hpet_now(s);
+}
+
+static unsigned timer_number(const HpetTimer *t)
+{
+    return t - t->hpet->timer;
+}
+
+/* In the ISR. */
+static uint64_t timer_bit(const HpetTimer *t)
+{
+    return BIT_ULL(timer_number(t));
 }
 
 static bool timer_is_32bit(const HpetTimer *t)
@@ -143,15 +160,15 @@ static IrqLine *timer_line(HpetTimer *t)
 {
     unsigned route = (t->config >> T_ROUTE_SHIFT) & 0x1f;
 
-    if (hpet_legacy(t->hpet) && t->tn <= 1) {
-        route = t->tn == 0 ? ISA_PIT : ISA_RTC;
+    if (hpet_legacy(t->hpet) && timer_number(t) <= 1) {
+        route = timer_number(t) == 0 ? ISA_PIT : ISA_RTC;
     }
     return &t->hpet->irqs[route];
 }
 
 static void timer_lower(HpetTimer *t)
 {
-    t->hpet->isr &= ~BIT_ULL(t->tn);
+    t->hpet->isr &= ~timer_bit(t);
     irq_lower(timer_line(t));
 }
 
@@ -163,7 +180,7 @@ static void timer_interrupt(HpetTimer *t)
     if (t->config & T_FSB_ENABLE) {
         msi_send(t->hpet->dev.vm, t->fsb >> 32, t->fsb);
     } else if (t->config & T_LEVEL) {
-        t->hpet->isr |= BIT_ULL(t->tn);
+        t->hpet->isr |= timer_bit(t);
         irq_raise(timer_line(t));
     } else {
         irq_pulse(timer_line(t));
@@ -229,7 +246,7 @@ static void timer_fired(void *opaque)
 static void hpet_start(Hpet *s)
 {
     hpet_set_offset(s);
-    for (unsigned i = 0; i < s->num_timers; i++) {
+    for (unsigned i = 0; i < hpet_timers(s); i++) {
         timer_advance(&s->timer[i], s->hpet_counter);
         timer_arm(&s->timer[i]);
     }
@@ -237,7 +254,7 @@ static void hpet_start(Hpet *s)
 
 static void hpet_stop(Hpet *s)
 {
-    for (unsigned i = 0; i < s->num_timers; i++) {
+    for (unsigned i = 0; i < hpet_timers(s); i++) {
         timer_del(&s->timer[i].qemu_timer);
         if (s->isr & BIT_ULL(i)) {
             timer_lower(&s->timer[i]);
@@ -275,7 +292,7 @@ static void timer_write_config(HpetTimer *t, uint64_t val)
         writable &= ~(uint64_t)T_FSB_ENABLE;
     }
     /* A line that is up under the old routing goes down there. */
-    if ((t->hpet->isr & BIT_ULL(t->tn)) && ((old ^ val) & writable)) {
+    if ((t->hpet->isr & timer_bit(t)) && ((old ^ val) & writable)) {
         timer_lower(t);
     }
     t->config = (old & ~writable) | (val & writable);
@@ -333,7 +350,7 @@ static void timer_write(HpetTimer *t, unsigned reg, unsigned shift,
 
 static void hpet_clear_isr(Hpet *s, uint64_t val)
 {
-    for (unsigned i = 0; i < s->num_timers; i++) {
+    for (unsigned i = 0; i < hpet_timers(s); i++) {
         if (val & s->isr & BIT_ULL(i)) {
             timer_lower(&s->timer[i]);
         }
@@ -362,7 +379,7 @@ static void hpet_write(Device *dev, uint64_t off, uint64_t val, unsigned size)
     default:
         break;
     }
-    if (reg >= REG_TIMERS && (reg - REG_TIMERS) / 0x20 < s->num_timers) {
+    if (reg >= REG_TIMERS && (reg - REG_TIMERS) / 0x20 < hpet_timers(s)) {
         timer_write(&s->timer[(reg - REG_TIMERS) / 0x20], reg & 0x1f, shift,
                     bits, val);
     }
@@ -374,8 +391,9 @@ static uint64_t hpet_read_reg(const Hpet *s, unsigned reg)
 
     switch (reg) {
     case REG_CAP:
-        return (uint64_t)HPET_TICK_FS << 32 | HPET_VENDOR << 16 | CAP_LEGACY |
-               CAP_64BIT | (s->num_timers - 1) << 8 | CAP_REVISION;
+        return (uint64_t)HPET_TICK_FS << 32 | (uint64_t)HPET_VENDOR << 16 |
+               CAP_LEGACY | CAP_64BIT | (hpet_timers(s) - 1) << 8 |
+               CAP_REVISION;
     case REG_CONFIG:
         return s->config;
     case REG_ISR:
@@ -385,7 +403,7 @@ static uint64_t hpet_read_reg(const Hpet *s, unsigned reg)
     default:
         break;
     }
-    if (reg < REG_TIMERS || (reg - REG_TIMERS) / 0x20 >= s->num_timers) {
+    if (reg < REG_TIMERS || (reg - REG_TIMERS) / 0x20 >= hpet_timers(s)) {
         return 0;
     }
     t = &s->timer[(reg - REG_TIMERS) / 0x20];
@@ -492,7 +510,7 @@ static void hpet_reset(Device *dev)
     Hpet *s = DEVICE_CAST(Hpet, dev);
 
     hpet_stop(s);
-    for (unsigned i = 0; i < s->num_timers; i++) {
+    for (unsigned i = 0; i < hpet_timers(s); i++) {
         HpetTimer *t = &s->timer[i];
 
         t->cmp = UINT64_MAX;
@@ -590,7 +608,7 @@ static bool hpet_post_load(void *opaque, int version, GError **errp)
                    HPET_MIN_TIMERS);
         return false;
     }
-    for (unsigned i = 0; i < s->num_timers; i++) {
+    for (unsigned i = 0; i < hpet_timers(s); i++) {
         if (s->timer[i].tn != i) {
             error_setf(errp, "timer %u calls itself %u", i, s->timer[i].tn);
             return false;

@@ -314,7 +314,6 @@ static bool pit_post_load(void *opaque, int version, GError **errp)
         return false;
     }
     if (next < 0 || c->irq_disabled) {
-        c->next_transition_time = -1;
         timer_del(&s->timer);
     } else {
         timer_mod(&s->timer, next);

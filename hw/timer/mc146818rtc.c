@@ -81,7 +81,7 @@ typedef struct Rtc {
     Timer periodic_timer;
     int64_t next_periodic_time;
     uint32_t irq_coalesced; /* periodic interrupts to make up for */
-    uint32_t period;        /* of RTC_HZ; 0: off */
+    uint32_t period;        /* of RTC_HZ, while it interrupts; 0: off */
     /* Seconds since 1970 at last_update (ns of `clock`); offset: ns on top. */
     uint64_t base_rtc, last_update;
     int64_t offset;
@@ -89,6 +89,8 @@ typedef struct Rtc {
     uint64_t next_alarm_time; /* ns of `clock` */
 
     ClockType clock;
+    uint32_t rate_period; /* of RTC_HZ, by register A; 0: none */
+    int64_t next_poll;    /* end of the period that a poll waits for */
     const IrqInput *to;
     int32_t base_year;
     uint16_t iobase;
@@ -329,26 +331,29 @@ static int64_t cycles_to_ns(uint64_t cycles)
     return (unsigned __int128)cycles * NS_PER_S / RTC_HZ + 1;
 }
 
+/* The end of the period of `cycles` in which that time lies. */
+static int64_t period_end(int64_t t, uint32_t period)
+{
+    uint64_t cycles = (unsigned __int128)MAX(t, 0) * RTC_HZ / NS_PER_S;
+
+    return cycles_to_ns((cycles & ~(uint64_t)(period - 1)) + period);
+}
+
 /* The next whole period after `after`. */
 static void rtc_plan_periodic(Rtc *s, int64_t after)
 {
-    uint64_t cycles;
-
-    s->period = rtc_rate_period(s);
+    s->rate_period = rtc_rate_period(s);
+    s->period = s->cmos_data[RTC_B] & B_PIE ? s->rate_period : 0;
+    if (s->rate_period != 0) {
+        s->next_poll = period_end(after, s->rate_period);
+    }
     if (s->period == 0) {
         timer_del(&s->periodic_timer);
         s->irq_coalesced = 0;
         return;
     }
-    cycles = (unsigned __int128)MAX(after, 0) * RTC_HZ / NS_PER_S;
-    cycles = (cycles & ~(uint64_t)(s->period - 1)) + s->period;
-    s->next_periodic_time = cycles_to_ns(cycles);
-    if (s->cmos_data[RTC_B] & B_PIE) {
-        timer_mod(&s->periodic_timer, s->next_periodic_time);
-    } else {
-        timer_del(&s->periodic_timer);
-        s->irq_coalesced = 0;
-    }
+    s->next_periodic_time = s->next_poll;
+    timer_mod(&s->periodic_timer, s->next_periodic_time);
 }
 
 static void rtc_periodic(void *opaque)
@@ -378,8 +383,7 @@ static void rtc_poll_periodic(Rtc *s)
 {
     int64_t now = rtc_now(s);
 
-    if (s->period != 0 && !(s->cmos_data[RTC_B] & B_PIE) &&
-        now >= s->next_periodic_time) {
+    if (s->rate_period != 0 && s->period == 0 && now >= s->next_poll) {
         s->cmos_data[RTC_C] |= C_PF;
         rtc_plan_periodic(s, now);
     }
@@ -650,8 +654,9 @@ static bool rtc_post_load(void *opaque, int version, GError **errp)
     s->irq_coalesced = MIN(s->irq_coalesced, SLEW_LIMIT);
     s->irq.level = s->cmos_data[RTC_C] & C_IRQF;
     /* The periods go on where they were; what is long over is over. */
-    s->period = rtc_rate_period(s);
-    if (!waits || s->next_periodic_time < now) {
+    s->rate_period = rtc_rate_period(s);
+    if (!waits || s->period == 0 || s->period != s->rate_period ||
+        s->next_periodic_time < now) {
         rtc_plan_periodic(s, now);
     }
     rtc_plan_update(s);
