@@ -195,7 +195,7 @@ static void kvmvapic_add(Board *b)
     }
 }
 
-static Board *board_new(bool kernel)
+ACQUIRE(&vm_lock) static Board *board_new(bool kernel)
 {
     Board *b = g_new0(Board, 1);
     Vm *vm;
@@ -246,7 +246,7 @@ static void board_reset(Board *b)
     }
 }
 
-static void board_free(Board *b)
+RELEASE(&vm_lock) static void board_free(Board *b)
 {
     Vm *vm = b->vm;
 
