@@ -15,6 +15,7 @@
 #include "hw/isa/i8042.h"
 
 #include "hw/core/machine.h"
+#include "hw/isa/a20.h"
 #include "hw/isa/isa.h"
 #include "hw/isa/ps2.h"
 #include "util/error.h"
@@ -89,7 +90,9 @@ typedef struct Kbc {
 typedef struct I8042 {
     Device dev;
     IoRange data_io, cmd_io;
-    IrqLine irqs[2], a20; /* keyboard, mouse */
+    IrqLine irqs[2]; /* keyboard, mouse */
+    IrqLine a20;
+    IrqInput gate;
     Kbc kbd;
     Device *ps2[2]; /* keyboard, mouse */
     bool extended_state, kbd_throttle;
@@ -334,6 +337,8 @@ static bool kbc_realize(Device *dev, GError **errp)
     irq_out_init(dev, &s->irqs[0], "");
     irq_out_init(dev, &s->irqs[1], "");
     irq_out_init(dev, &s->a20, "a20");
+    a20_input_init(&s->gate, dev);
+    irq_connect(&s->a20, &s->gate);
     if (!isa_connect_irq(dev, &s->irqs[0], s->kbd_irq, errp) ||
         !isa_connect_irq(dev, &s->irqs[1], s->mouse_irq, errp) ||
         !device_claim_io(dev, &s->data_io, &kbc_data_io, "i8042-data", 0x60, 1,
@@ -437,7 +442,8 @@ static bool i8042_post_load(void *opaque, int version, GError **errp)
 {
     I8042 *s = opaque;
 
-    irq_set(&s->a20, s->kbd.outport & OUT_A20);
+    /* The CPUs bring their own mask, which port 92 may have set. */
+    s->a20.level = s->kbd.outport & OUT_A20;
     return true;
 }
 

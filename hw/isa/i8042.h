@@ -2,7 +2,7 @@
  * The keyboard controller with its two devices, and port 92.
  *
  * Both i8042 and port92 have an output "a20" that drives the gate of address
- * line 20: low masks the line.
+ * line 20 of all vCPUs; see hw/isa/a20.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -12,6 +12,7 @@
 
 #include "hw/isa/piix3.h"
 
+#include "hw/isa/i8257.h"
 #include "hw/pci/pci-regs.h"
 #include "system/vm.h"
 #include "util/error.h"
@@ -176,7 +177,7 @@ static bool piix3_realize(Device *dev, GError **errp)
     device_own_region(dev, &s->rcr_io);
     isa_bus_init(&s->isa, dev, m->gsi);
     pci_bus_set_irqs(bus, PIRQS, piix3_map_irq, piix3_set_irq, s);
-    return true;
+    return i8257_create_pair(&s->isa, errp);
 }
 
 static void piix3_unrealize(Device *dev)

@@ -9,6 +9,7 @@
 #include "util/base.h"
 
 #include "hw/core/machine.h"
+#include "hw/isa/a20.h"
 #include "hw/isa/i8042.h"
 #include "hw/isa/isa.h"
 
@@ -21,6 +22,7 @@ typedef struct Port92 {
     Device dev;
     IoRange io;
     IrqLine a20;
+    IrqInput gate;
     uint8_t outport;
 } Port92;
 
@@ -52,6 +54,8 @@ static bool port92_realize(Device *dev, GError **errp)
     Port92 *s = DEVICE_CAST(Port92, dev);
 
     irq_out_init(dev, &s->a20, "a20");
+    a20_input_init(&s->gate, dev);
+    irq_connect(&s->a20, &s->gate);
     return isa_claim_io(dev, &s->io, &port92_io, 0x92, 1, errp);
 }
 
