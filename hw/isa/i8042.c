@@ -85,6 +85,7 @@ typedef struct Kbc {
     uint32_t obsrc;
     uint8_t obdata; /* last byte read */
     uint8_t cbdata; /* the controller's own byte */
+    bool outport_loaded;
 } Kbc;
 
 typedef struct I8042 {
@@ -117,13 +118,26 @@ static void kbc_update_irqs(I8042 *s)
     kbc_drive(&s->irqs[1], obf && aux && (k->mode & MODE_AUX_INT));
 }
 
+/* The output port at rest; it shows that the buffer is full. */
+static uint8_t kbc_outport_default(const Kbc *k)
+{
+    return OUT_DEFAULT | (k->status & STATUS_OBF ? OUT_KBD_OBF : 0) |
+           (k->status & STATUS_AUX_OBF ? OUT_AUX_OBF : 0);
+}
+
+static void kbc_update_outport(Kbc *k)
+{
+    k->outport &= ~(OUT_KBD_OBF | OUT_AUX_OBF);
+    k->outport |= kbc_outport_default(k) & (OUT_KBD_OBF | OUT_AUX_OBF);
+}
+
 /* Fills the output buffer, if it is empty, from who comes first. */
 static void kbc_update(I8042 *s)
 {
     Kbc *k = &s->kbd;
 
-    k->outport &= ~(OUT_KBD_OBF | OUT_AUX_OBF);
     if (k->status & STATUS_OBF) {
+        kbc_update_outport(k);
         kbc_update_irqs(s);
         return;
     }
@@ -141,6 +155,7 @@ static void kbc_update(I8042 *s)
         k->obsrc = SOURCE_AUX;
         k->status |= STATUS_OBF | STATUS_AUX_OBF;
     }
+    kbc_update_outport(k);
     kbc_update_irqs(s);
 }
 
@@ -382,7 +397,15 @@ static void kbc_reset(Device *dev)
 
 static bool kbc_outport_needed(void *opaque)
 {
-    return ((Kbc *)opaque)->outport != OUT_DEFAULT;
+    const Kbc *k = opaque;
+
+    return k->outport != kbc_outport_default(k);
+}
+
+static bool kbc_outport_post_load(void *opaque, int version, GError **errp)
+{
+    ((Kbc *)opaque)->outport_loaded = true;
+    return true;
 }
 
 static const Vmstate vmstate_outport = {
@@ -390,6 +413,7 @@ static const Vmstate vmstate_outport = {
     .version = 1,
     .oldest = 1,
     .needed = kbc_outport_needed,
+    .post_load = kbc_outport_post_load,
     .fields = (const VmstateField[]){ VMSTATE_U8(Kbc, outport), VMSTATE_END },
 };
 
@@ -403,7 +427,7 @@ static const Vmstate vmstate_extended = {
 
 static bool kbc_pre_load(void *opaque, GError **errp)
 {
-    ((Kbc *)opaque)->outport = OUT_DEFAULT;
+    ((Kbc *)opaque)->outport_loaded = false;
     ((Kbc *)opaque)->obsrc = 0;
     return true;
 }
@@ -413,6 +437,9 @@ static bool kbc_post_load(void *opaque, int version, GError **errp)
 {
     Kbc *k = opaque;
 
+    if (!k->outport_loaded) {
+        k->outport = kbc_outport_default(k);
+    }
     if (k->obsrc != SOURCE_KBD && k->obsrc != SOURCE_AUX &&
         k->obsrc != SOURCE_CTRL) {
         if (k->obsrc != 0) {
