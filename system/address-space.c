@@ -213,7 +213,11 @@ static uint64_t span_at(const Access *a, const FlatView *view, unsigned i,
     return to_end < a->len ? to_end + 1 : a->len;
 }
 
-/* One piece that lands in a device; vm_lock is taken here. */
+/*
+ * One piece that lands in a device; vm_lock is taken here.  The device that
+ * has the first byte gets all of an access, though another may hide its next
+ * bytes: port 0xcf9 lies in the middle of a register of four.
+ */
 static MemResult device_piece(Access *a)
 {
     VM_LOCK_GUARD();
@@ -229,7 +233,7 @@ static MemResult device_piece(Access *a)
         return MEM_OK; /* changed meanwhile: the caller looks again */
     }
     off = r->offset + (a->addr - r->addr);
-    size = piece_size(r->mr, off, MIN(a->len, range_last(r) - a->addr + 1));
+    size = piece_size(r->mr, off, MIN(a->len, r->mr->size - off));
     if (a->is_write) {
         memcpy(&val, a->buf, size);
         res = region_access(r->mr, off, size, &val, true);
@@ -366,15 +370,19 @@ static bool cpu_access_device(AddressSpace *as, uint64_t addr, unsigned size,
                               uint64_t *val, bool is_write, MemResult *ret_res)
 {
     const FlatRange *r;
+    uint64_t off;
 
     VM_LOCK_GUARD();
     flush_coalesced(as->mem);
     r = flat_view_find(as->view, addr);
-    if (!r || range_is_ram(r, is_write) || range_last(r) - addr < size - 1) {
+    if (!r || range_is_ram(r, is_write)) {
         return false;
     }
-    *ret_res =
-        region_access(r->mr, r->offset + (addr - r->addr), size, val, is_write);
+    off = r->offset + (addr - r->addr);
+    if (!range_fits(off, size, r->mr->size)) {
+        return false;
+    }
+    *ret_res = region_access(r->mr, off, size, val, is_write);
     return true;
 }
 
