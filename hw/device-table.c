@@ -12,6 +12,7 @@
 #include "hw/i386/isabus-bridge.h"
 #include "hw/isa/isa-devices.h"
 #include "hw/isa/piix3.h"
+#include "hw/misc/pci-testdev.h"
 #include "hw/pci/i440fx.h"
 
 const DeviceType *const device_table[] = {
@@ -42,6 +43,8 @@ const DeviceType *const device_table[] = {
     /* misc */
     &debug_exit_type,
     &kvmvapic_type,
+    &pc_testdev_type,
+    &pci_testdev_type,
     &vmmouse_type,
     &vmport_type,
     /* pci */

@@ -40,4 +40,6 @@ extern const DeviceType fdc_type;     /* isa-fdc */
 extern const DeviceType vmport_type;  /* vmport, see hw/misc/vmport.h */
 extern const DeviceType vmmouse_type; /* vmmouse */
 
+extern const DeviceType pc_testdev_type; /* pc-testdev */
+
 #endif
