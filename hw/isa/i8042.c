@@ -374,13 +374,14 @@ static bool kbc_realize(Device *dev, GError **errp)
     return true;
 }
 
-/* They sit on the system bus, but are this device's own. */
+/* They sit on the system bus, which may have let go of them before. */
 static void kbc_unrealize(Device *dev)
 {
-    I8042 *s = DEVICE_CAST(I8042, dev);
+    static const char *const names[] = { "ps2mouse", "ps2kbd" };
 
-    device_delete(s->ps2[1]);
-    device_delete(s->ps2[0]);
+    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
+        device_delete(device_from_object(object_child(&dev->obj, names[i])));
+    }
 }
 
 static void kbc_reset(Device *dev)
