@@ -16,6 +16,11 @@
 #include "util/error.h"
 #include "util/log.h"
 
+/* "delay": the kernel gives ticks that were missed when it can. */
+enum { LOST_DISCARD, LOST_DELAY, LOST_SLEW };
+static const char *const lost_tick_names[] = { "discard", "delay", "slew",
+                                               NULL };
+
 bool kvm_pit_fetch(Pit *s, GError **errp)
 {
     Accel *acc = s->dev.vm->accel;
@@ -119,6 +124,11 @@ static bool kvm_pit_realize(Device *dev, GError **errp)
         error_setf(errp, "the accelerator has no interval timer");
         return false;
     }
+    if (s->lost_tick_policy != LOST_DELAY) {
+        error_setf(errp, "lost_tick_policy %s: only delay is supported",
+                   lost_tick_names[s->lost_tick_policy]);
+        return false;
+    }
     irq_in_init(dev, kvm_pit_irq_control, 1);
     pit_channels_reset(s, 0);
     s->fetched = !runstate_is_running(dev->vm);
@@ -143,6 +153,9 @@ static const Vmstate kvm_pit_vmstate = {
 
 static const Property kvm_pit_props[] = {
     PROP(PROP_U32, Pit, iobase, "iobase", .def = UINT32_MAX),
+    PROP(PROP_ENUM, Pit, lost_tick_policy, "lost_tick_policy",
+         .names = lost_tick_names, .def = LOST_DELAY,
+         .type_name = "LostTickPolicy"),
     PROP_END,
 };
 

@@ -36,6 +36,7 @@ typedef struct Pit {
     bool speaker_data_on; /* kvm-pit: bit 1 of port 0x61, in the kernel too */
     bool fetched;         /* kvm-pit: the guest stands, channels[] is true */
     RunStateListener run; /* kvm-pit */
+    int lost_tick_policy; /* kvm-pit */
 } Pit;
 
 extern const VmstateField pit_vmstate_fields[];
