@@ -155,6 +155,7 @@ const DeviceType vmmouse_type = {
     .category = "Input",
     .size = sizeof(Vmmouse),
     .bus = BUS_ISA,
+    .user_creatable = true,
     .realize = vmmouse_realize,
     .reset = vmmouse_reset,
     .vmstate = &vmmouse_vmstate,
