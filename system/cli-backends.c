@@ -133,7 +133,16 @@ static JsonValue *keyval_to_json(const KeyVal *kv)
     JsonValue *v = json_object_new();
 
     for (unsigned i = 0; i < keyval_count(kv); i++) {
-        json_object_set_string(v, keyval_key_at(kv, i), keyval_value_at(kv, i));
+        const char *key = keyval_key_at(kv, i);
+        const char *old = json_get_string(json_object_get(v, key));
+        g_autofree char *list = NULL;
+
+        /* The one list among objects' options: given again, it grows. */
+        if (old != NULL && g_str_equal(key, "host-nodes")) {
+            list = g_strdup_printf("%s,%s", old, keyval_value_at(kv, i));
+        }
+        json_object_set_string(v, key,
+                               list != NULL ? list : keyval_value_at(kv, i));
     }
     return v;
 }
@@ -247,6 +256,7 @@ bool cli_make_memory(Cli *cli, GError **errp)
     json_object_set_string(args, "mem-path", cli->mem_path);
     json_object_set_uint(args, "size", m->ram_size);
     json_object_set_bool(args, "prealloc", cli->mem_prealloc);
+    json_object_set_uint(args, "prealloc-threads", MAX(m->smp.cpus, 1u));
     json_object_set_bool(args, "merge", m->mem_merge);
     json_object_set_bool(args, "dump", m->dump_guest_core);
     if (!cli_object_make(cli, args, false, errp)) {

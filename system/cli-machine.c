@@ -409,6 +409,7 @@ bool cli_memory(Cli *cli, CliArg *a, GError **errp)
     /* None given is the default, as is zero. */
     if (size > 0) {
         m->ram_size = ROUND_UP(size, 2 * RAM_PAGE_SIZE);
+        m->ram_size_given = true;
     }
     if (slots > 0 && max == 0) {
         error_setf(errp, "slots specified but no max-size");

@@ -15,6 +15,7 @@
 #include "monitor/hooks.h"
 #include "monitor/qmp-fds.h"
 #include "monitor/qmp.h"
+#include "system/hostmem.h"
 #include "util/error.h"
 
 /* What character devices ask of the layers above them. */
@@ -80,6 +81,7 @@ static void add_types(void)
 {
     object_types_add(device_object_types());
     object_types_add(machine_object_types());
+    object_types_add(hostmem_object_types());
 }
 
 /* The board, with everything that it needs first. */

@@ -76,8 +76,9 @@ struct Machine {
     const MachineType *type;
     struct Vm *vm;
     CpuTopology smp;
-    uint64_t ram_size; /* bytes */
-    RamBlock *ram;     /* from -m or memory-backend= */
+    uint64_t ram_size;   /* bytes */
+    bool ram_size_given; /* by -m: a memory backend must agree */
+    RamBlock *ram;       /* from -m or memory-backend= */
     MemoryRegion ram_region;
     char *memory_backend; /* id of the memory backend object, or NULL */
     char *kernel, *initrd, *append, *firmware;
