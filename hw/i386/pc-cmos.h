@@ -1,0 +1,30 @@
+/*
+ * What firmware reads in the battery-backed memory of a PC.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_I386_PC_CMOS_H
+#define HW_I386_PC_CMOS_H
+
+#include "hw/ide/ide.h"
+
+#define PC_CMOS_SIZE 128
+
+typedef struct PcCmos {
+    uint64_t below_4g, above_4g; /* bytes of RAM */
+    unsigned ncpus;              /* 1.. */
+    bool fd_bootchk;             /* floppies need a boot signature */
+    uint8_t floppies[2];         /* drive types, 0: none */
+    IdeGeometry disks[4];
+} PcCmos;
+
+/* The bytes from 14 up that a board sets; others are left as they are. */
+void pc_cmos_fill(uint8_t cmos[PC_CMOS_SIZE], const PcCmos *c);
+/*
+ * Boot order, of the letters a, c, d and n ("cad"); false with errp if there
+ * is any other or more than three.
+ */
+bool pc_cmos_boot_order(uint8_t cmos[PC_CMOS_SIZE], const char *order,
+                        bool fd_bootchk, GError **errp);
+
+#endif
