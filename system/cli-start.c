@@ -121,8 +121,7 @@ static bool start_guest(Cli *cli, GError **errp)
 bool cli_build(Cli *cli, GError **errp)
 {
     add_types();
-    if (!cli_run_phase(cli, CLI_SETTING, errp) ||
-        !cli_device_help(cli, errp)) {
+    if (!cli_run_phase(cli, CLI_SETTING, errp) || !cli_device_help(cli, errp)) {
         return false;
     }
     if (cli->done) {

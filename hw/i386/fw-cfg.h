@@ -51,9 +51,9 @@ void fw_cfg_add_string(FwCfg *f, uint16_t key, const char *s);
 #define FW_CFG_NAME_MAX 55u /* bytes */
 
 /*
- * A named file; names are at most FW_CFG_NAME_MAX bytes and unique.  `select` is called
- * when the guest selects the item, before it reads (tables that are built
- * late); may be NULL.  `writable`: the guest may write it by DMA.
+ * A named file; names are at most FW_CFG_NAME_MAX bytes and unique.  `select`
+ * is called when the guest selects the item, before it reads (tables that are
+ * built late); may be NULL.  `writable`: the guest may write it by DMA.
  */
 bool fw_cfg_add_file(FwCfg *f, const char *name, const void *data, size_t len,
                      GError **errp);
