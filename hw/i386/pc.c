@@ -32,8 +32,8 @@
 #include "util/error.h"
 #include "util/log.h"
 
-#define PC_LOW_DEFAULT   UINT64_C(0xe0000000) /* where RAM ends by itself */
-#define PC_LOW_LARGE     UINT64_C(0xc0000000) /* where it does if there's more */
+#define PC_LOW_DEFAULT   UINT64_C(0xe0000000) /* where low RAM ends */
+#define PC_LOW_LARGE     UINT64_C(0xc0000000) /* if there is more */
 #define PC_ROM_ADDR      0xc0000
 #define PC_ROM_SIZE      (128 * KiB)
 #define PC_ISA_BIOS_SIZE (128 * KiB)
