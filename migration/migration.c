@@ -57,16 +57,11 @@ static void join_source(Migration *m)
     }
 }
 
-void migration_free(Migration *m)
+/* With or without vm_lock, which the threads take on their way out. */
+NO_TSA static void join_threads(Migration *m)
 {
     bool held = vm_lock_held();
 
-    if (m == NULL) {
-        return;
-    }
-    migration_cancel(m);
-    mig_incoming_stop(m);
-    /* The threads take vm_lock on their way out. */
     if (held) {
         vm_lock_release();
     }
@@ -75,6 +70,16 @@ void migration_free(Migration *m)
     if (held) {
         vm_lock_acquire();
     }
+}
+
+void migration_free(Migration *m)
+{
+    if (m == NULL) {
+        return;
+    }
+    migration_cancel(m);
+    mig_incoming_stop(m);
+    join_threads(m);
     engine_state_free(m->state);
     mig_params_fini(&m->params);
     g_free(m->error_desc);
