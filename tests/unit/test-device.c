@@ -190,7 +190,7 @@ typedef struct Fixture {
     Bridge *bridge;
 } Fixture;
 
-static void set_up(Fixture *f, gconstpointer data)
+ACQUIRE(&vm_lock) static void set_up(Fixture *f, gconstpointer data)
 {
     journal = g_string_new(NULL);
     vm_lock_acquire();
@@ -201,7 +201,7 @@ static void set_up(Fixture *f, gconstpointer data)
         DEVICE_CAST(Bridge, device_create(f->vm, &bridge_type, NULL, NULL));
 }
 
-static void tear_down(Fixture *f, gconstpointer data)
+RELEASE(&vm_lock) static void tear_down(Fixture *f, gconstpointer data)
 {
     machine_free(f->m);
     vmstate_registry_free(f->vm->vmstates);

@@ -392,7 +392,6 @@ static void test_async(void)
 
 static void test_fd(void)
 {
-    g_autoptr(IoSocketAddress) any = parse("tcp:127.0.0.1:0");
     g_autoptr(GError) err = NULL;
     IoSocketAddress fd_addr = { .type = IO_ADDRESS_FD };
     char num[16];

@@ -70,7 +70,7 @@ const QmpCommand qmp_commands[] = {
 };
 const size_t qmp_ncommands = G_N_ELEMENTS(qmp_commands);
 
-static void setup(Fixture *f, const void *data)
+ACQUIRE(&vm_lock) static void setup(Fixture *f, const void *data)
 {
     g_autoptr(GError) err = NULL;
     g_autofree char *text = NULL;
@@ -91,7 +91,7 @@ static void setup(Fixture *f, const void *data)
     g_assert_nonnull(err);
 }
 
-static void teardown(Fixture *f, const void *data)
+RELEASE(&vm_lock) static void teardown(Fixture *f, const void *data)
 {
     monitors_free(f->monitors);
     chardevs_free(f->chardevs);

@@ -151,7 +151,7 @@ static const AccelType broken_type = {
 const AccelType *const accel_table[] = { &broken_type, &fake_type, NULL };
 
 /* A VM of n vCPUs, all paused; returns with vm_lock held. */
-static Vm *vm_make(unsigned n)
+ACQUIRE(&vm_lock) static Vm *vm_make(unsigned n)
 {
     Vm *vm = g_new0(Vm, 1);
 
@@ -169,7 +169,7 @@ static Vm *vm_make(unsigned n)
     return vm;
 }
 
-static void vm_drop(Vm *vm)
+RELEASE(&vm_lock) static void vm_drop(Vm *vm)
 {
     while (vm->nvcpus > 0) {
         Vcpu *cpu = vm->vcpus[vm->nvcpus - 1];
@@ -194,7 +194,7 @@ static unsigned runs(Vcpu *cpu)
 }
 
 /* Until the vCPU has entered vcpu_run() more often than `before`. */
-static void wait_for_run(Vcpu *cpu, unsigned before)
+VM_LOCKED static void wait_for_run(Vcpu *cpu, unsigned before)
 {
     vm_lock_release();
     while (runs(cpu) <= before) {
