@@ -106,7 +106,8 @@ static bool file_close(IoChannel *ch, GError **errp)
 
 static int64_t file_seek(IoChannel *ch, int64_t off, int whence)
 {
-    off_t ret = lseek(io_file_fd(ch, 0), off, whence);
+    const IoChannelFile *f = container_of(ch, IoChannelFile, ch);
+    off_t ret = lseek(f->rfd >= 0 ? f->rfd : f->wfd, off, whence);
 
     return ret < 0 ? -errno : ret;
 }
