@@ -269,7 +269,14 @@ static void insert(Readline *r, uint8_t c)
         return;
     }
     g_string_insert_c(r->line, r->cursor++, c);
-    if (r->edit) {
+    if (!r->edit) {
+        return;
+    }
+    if (r->cursor == r->line->len) {
+        /* At the end, as nearly always: the rest is on the screen already. */
+        r->ops->put(r->opaque, (const char[]){ c, '\0' });
+        r->shown = r->cursor;
+    } else {
         refresh(r);
     }
 }
