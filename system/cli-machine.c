@@ -125,8 +125,10 @@ bool cli_make_machine(Cli *cli, GError **errp)
     Machine *m;
 
     if (type == NULL) {
-        error_setf(errp, "unsupported machine type\n"
-                         "Use -machine help to list supported machines");
+        error_setf(errp,
+                   "unsupported machine type '%s' (-machine help lists those "
+                   "there are)",
+                   name);
         return false;
     }
     m = machine_new(cli->vm, type);
