@@ -192,6 +192,14 @@ static bool load_command(void *opaque, uint16_t cmd, const uint8_t *data,
     }
 }
 
+/* Memory again after LOADED: the source took the guest back. */
+static void load_memory(void *opaque)
+{
+    MigLoad *l = opaque;
+
+    l->loaded = false;
+}
+
 /* The end of file mark: everything has been loaded. */
 static bool load_complete(void *opaque, bool *ret_more, GError **errp)
 {
@@ -262,7 +270,7 @@ static void load_orphaned(MigLoad *l, GError *err)
 static void load_failed(MigLoad *l, GError *err)
 {
     say_error(l, err);
-    if (l->loaded && stream_in_eof(l->in)) {
+    if (l->loaded && stream_in_ended(l->in)) {
         load_orphaned(l, err);
         return;
     }
@@ -278,6 +286,7 @@ void *mig_load_thread(void *opaque)
     Migration *m = opaque;
     MigLoad l = { .m = m, .vm = m->vm, .ch = m->ch };
     const LoadvmOps ops = { .command = load_command,
+                            .memory = load_memory,
                             .complete = load_complete,
                             .opaque = &l };
     GError *err = NULL;

@@ -11,7 +11,11 @@
 #include "util/lock.h"
 
 enum {
-    MACHINE_NAME_MAX = 256,
+    /*
+     * Little beyond the longest: a source that waits for our answer sends no
+     * more, so a length that isn't true must not be waited for.
+     */
+    MACHINE_NAME_MAX = 64,
     DESCRIPTION_MAX = 64 << 20, /* bytes */
 };
 
@@ -88,6 +92,14 @@ static bool check_footer(Loadvm *l, uint32_t id, GError **errp)
     return true;
 }
 
+static bool load_memory(Loadvm *l, GError **errp)
+{
+    if (l->ops->memory != NULL) {
+        l->ops->memory(l->ops->opaque);
+    }
+    return ram_load_section(l->ram, l->s, errp);
+}
+
 /* "ram" is the one section that comes in several parts. */
 static bool load_start(Loadvm *l, uint32_t id, const char *name,
                        uint32_t version, GError **errp)
@@ -103,7 +115,7 @@ static bool load_start(Loadvm *l, uint32_t id, const char *name,
     }
     l->ram_id = id;
     l->have_ram_id = true;
-    return ram_load_section(l->ram, l->s, errp);
+    return load_memory(l, errp);
 }
 
 static bool load_full(Loadvm *l, const char *name, uint32_t instance,
@@ -160,7 +172,7 @@ static bool load_part(Loadvm *l, GError **errp)
                    at);
         return false;
     }
-    if (!ram_load_section(l->ram, l->s, errp) || !check_footer(l, id, errp)) {
+    if (!load_memory(l, errp) || !check_footer(l, id, errp)) {
         error_prefix(errp, "section 'ram' at offset %" PRIu64 ": ", at);
         return false;
     }

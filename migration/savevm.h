@@ -30,6 +30,8 @@ typedef struct LoadvmOps {
     /* A command arrived; false with `errp` ends the load. */
     bool (*command)(void *opaque, uint16_t cmd, const uint8_t *data,
                     uint16_t len, GError **errp);
+    /* A section of guest memory is about to be loaded. */
+    void (*memory)(void *opaque);
     /* End of file mark: all state is in.  *ret_more: go on reading. */
     bool (*complete)(void *opaque, bool *ret_more, GError **errp);
     void *opaque;

@@ -295,9 +295,9 @@ int stream_peek_u8(StreamIn *s, size_t off)
     return s->src[s->pos + off];
 }
 
-bool stream_in_eof(StreamIn *s)
+bool stream_in_ended(const StreamIn *s)
 {
-    return s->err == NULL && !in_fill(s, 1) && s->err == NULL;
+    return s->eof || s->errnum != 0;
 }
 
 int stream_in_error(const StreamIn *s)

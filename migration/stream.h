@@ -60,7 +60,8 @@ bool stream_skip(StreamIn *s, uint64_t len);
 /* Looks at a byte `off` ahead without taking it; -1 at the end. */
 int stream_peek_u8(StreamIn *s, size_t off);
 uint64_t stream_in_bytes(const StreamIn *s); /* offset of the next byte */
-bool stream_in_eof(StreamIn *s);             /* clean end at this point */
+/* The channel has ended or failed, whether or not something was missing. */
+bool stream_in_ended(const StreamIn *s);
 int stream_in_error(const StreamIn *s);
 bool stream_in_check(StreamIn *s, GError **errp);
 void stream_in_set_error(StreamIn *s, GError *err); /* takes err */
