@@ -265,12 +265,19 @@ bool migration_continue(Migration *m, MigrationStatus state, GError **errp)
     return true;
 }
 
+/* Incoming, and no source has connected yet. */
+static bool waits_for_source(Migration *m)
+{
+    return m->incoming && !m->load_made &&
+           migration_status(m) == MIGRATION_STATUS_SETUP;
+}
+
 bool migration_set_capabilities(Migration *m, MigCapSet mask, MigCapSet on,
                                 GError **errp)
 {
     MigCapSet want = (m->caps & ~mask) | (on & mask);
 
-    if (!migration_is_idle(m)) {
+    if (!migration_is_idle(m) && !waits_for_source(m)) {
         error_setf(errp, "There's a migration process in progress");
         return false;
     }
