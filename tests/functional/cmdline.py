@@ -28,7 +28,6 @@ TABLE = (
     (['-cpu', 'no-such-cpu'], 'no-such-cpu'),
     (['-cpu', 'qemu64,no-such-feature=on'], 'no-such-feature'),
     (['-cpu', 'qemu64,+no-such-feature'], 'no-such-feature'),
-    (['-smp', '0'], ''),
     (['-smp', 'nonsense'], 'nonsense'),
     (['-smp', '99999'], '99999'),
     (['-smp', '4,maxcpus=2'], ''),

@@ -131,13 +131,28 @@ def cut_in_the_switchover(t):
     """Near the end: in the last pages, the devices' state and behind it."""
     guest = StoppedGuest(t)
     src = guest.source()
-    for before_end in (20000, 5000, 1000, 100, 10, 1):
+    for before_end in (20000, 5000, 1000, 100, 10):
         dst, proxy = proxied(t, src, 'cut', guest.total - before_end,
                              name='d%d' % before_end)
         src.qmp.cmd('migrate', uri=proxy.uri)
         wait_status(src, 'failed')
         dst_fails(t, dst)
     guest.goes_on(src)
+
+
+@test(godwit_only=LATE)
+def cut_in_the_last_word(t):
+    """The source has given the guest away, and the destination can't know:
+    it has everything and leaves it to the user."""
+    guest = StoppedGuest(t)
+    src = guest.source()
+    dst, proxy = proxied(t, src, 'cut', guest.total - 1)
+    src.qmp.cmd('migrate', uri=proxy.uri)
+    wait_status(src, 'completed')
+    wait_loaded(t, dst)
+    check_equal(query(dst)['status'], 'failed', 'status at the destination')
+    check_in("'cont' starts it", dst.error_lines()[0], 'message')
+    guest.goes_on(dst)
 
 
 @test(godwit_only=LATE)
