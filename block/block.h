@@ -27,7 +27,12 @@ typedef struct BlockInfo {
 } BlockInfo;
 
 BlockBackends *block_backends_new(void);
+/* Waits for what is in flight. */
 void block_backends_free(BlockBackends *bs);
+/* How "/dev/fdset/ID" is opened: a descriptor or -errno. */
+void block_set_fdset_open(BlockBackends *bs,
+                          int (*fn)(void *opaque, int64_t id, int flags),
+                          void *opaque);
 /* -drive file=…,format=raw,if=…,index=…,id=…,media=…,readonly=…,cache=…;
  * -hda and friends are translated to it.  -blockdev comes later. */
 BlockBackend *block_new_from_keyval(BlockBackends *bs, KeyVal *kv,
@@ -37,17 +42,33 @@ BlockBackend *block_find(BlockBackends *bs, const char *name);
  * `if_name`: "ide", "floppy", "none", "virtio"; bus/unit as -drive. */
 BlockBackend *block_find_slot(BlockBackends *bs, const char *if_name, int bus,
                               int unit);
+/* An error that names a drive which no controller of the machine took. */
+bool block_check_unused(BlockBackends *bs, GError **errp);
 void block_foreach(BlockBackends *bs, void (*fn)(BlockBackend *b, void *op),
                    void *op);
-/* One device holds a back end; false if another has it. */
+/*
+ * One device holds a back end; false if another has it, or if the image is
+ * in use by another process.
+ */
 bool block_attach(BlockBackend *b, struct Object *dev, GError **errp);
+/* Other processes may write the image too; before block_attach(). */
+void block_set_share_rw(BlockBackend *b, bool share);
 void block_detach(BlockBackend *b);
 void block_get_info(const BlockBackend *b, BlockInfo *ret);
+const char *block_name(const BlockBackend *b);
 bool block_is_cdrom(const BlockBackend *b);
+bool block_is_inserted(const BlockBackend *b);
 uint64_t block_size(const BlockBackend *b); /* bytes */
 bool block_read_only(const BlockBackend *b);
 void block_set_locked(BlockBackend *b, bool locked);
+bool block_tray_open(const BlockBackend *b);
+/* What the drive's tray does; an open tray's medium can't be read. */
+void block_set_tray_open(BlockBackend *b, bool open);
+/* Takes the medium out; `force`: a locked one too. */
 bool block_eject(BlockBackend *b, bool force, GError **errp);
+/* Is a write done when it is in the host's or drive's cache? */
+bool block_write_cache(const BlockBackend *b);
+void block_set_write_cache(BlockBackend *b, bool on);
 
 /*
  * Asynchronous I/O; `iov` must stay until `done` was called, which happens
@@ -62,5 +83,18 @@ void block_aio_flush(BlockBackend *b, BlockDone *done, void *opaque);
 /* Waits until nothing is in flight (completions are delivered); flushes if
  * asked.  Main thread, vm_lock held.  -errno of the flush. */
 int block_drain_all(BlockBackends *bs, bool flush);
+/* Reads at once: for devices that look at a medium while they are realized. */
+int block_read_sync(BlockBackend *b, uint64_t off, void *buf, size_t len);
+
+/*
+ * Migration: who has the images.  An inactive image isn't locked, written or
+ * flushed, so that another process can use it; reads still work.  Before the
+ * first drive is made, block_set_inactive() says that all begin so.
+ */
+void block_set_inactive(BlockBackends *bs);
+/* Drains and flushes first; -errno of that, and then nothing changes. */
+int block_inactivate_all(BlockBackends *bs);
+/* Locks the images and takes their sizes anew; all or none. */
+bool block_activate_all(BlockBackends *bs, GError **errp);
 
 #endif

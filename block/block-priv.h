@@ -1,0 +1,185 @@
+/*
+ * Inside the block layer: images, requests, and the engines that carry
+ * requests out.
+ *
+ *   device -> io.c (bounds, alignment, order) -> engine -> io.c -> device
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef BLOCK_BLOCK_PRIV_H
+#define BLOCK_BLOCK_PRIV_H
+
+#include "block/block.h"
+#include "util/event-notifier.h"
+#include "util/lock.h"
+#include "util/tsa.h"
+
+typedef struct BlockAio BlockAio;
+typedef struct BlockEngine BlockEngine;
+typedef struct BlockImage BlockImage;
+typedef struct BlockReq BlockReq;
+
+typedef enum BlockEngineKind {
+    BLOCK_ENGINE_THREADS,
+    BLOCK_ENGINE_LINUX_AIO,
+    BLOCK_ENGINE_IO_URING,
+    BLOCK_ENGINES,
+} BlockEngineKind;
+
+/* Bits of permissions on an image, in lock.c's numbering. */
+enum {
+    BLOCK_PERM_READ = 1 << 0,
+    BLOCK_PERM_WRITE = 1 << 1,
+    BLOCK_PERM_RESIZE = 1 << 3,
+};
+
+/* What -drive says about an image. */
+typedef struct BlockImageOpts {
+    const char *filename;
+    const char *format; /* NULL: look into it */
+    bool read_only, auto_read_only;
+    bool direct, writeback, no_flush; /* cache=… */
+    bool locking;
+    BlockEngineKind engine;
+} BlockImageOpts;
+
+/* An open image; vm_lock, but for what the engines only read. */
+struct BlockImage {
+    char *filename;
+    int fd;
+    uint64_t size; /* bytes, a multiple of BLOCK_SECTOR */
+    bool read_only, direct, no_flush;
+    bool probed; /* its first sector must go on looking like a raw image */
+    bool locking;
+    unsigned held, unshared; /* BLOCK_PERM_*: what is locked now */
+    unsigned align;          /* of offsets and lengths; a power of two */
+    unsigned mem_align;      /* of buffers */
+    BlockEngineKind engine;
+    int flush_error;  /* of the host's cache: stays, -errno */
+    GQueue in_flight; /* BlockReq.img_link: with an engine */
+    GQueue waiting;   /* BlockReq.img_link: for those in flight to finish */
+};
+
+struct BlockBackend {
+    BlockBackends *all;
+    GList link; /* in all->list */
+    char *name;
+    char *if_name;
+    int bus, unit;
+    bool cdrom, locked, tray_open;
+    bool share_rw;
+    bool writeback; /* false: each write reaches the medium */
+    struct Object *dev; /* that uses it; NULL: none */
+    char *dev_path;     /* its id, or where it is in the tree */
+    BlockImage *img;    /* NULL: no medium */
+};
+
+struct BlockBackends {
+    GQueue list; /* BlockBackend.link, in the order they were made */
+    BlockAio *aio;
+    bool inactive; /* the images belong to another process */
+    int (*fdset_open)(void *opaque, int64_t id, int flags);
+    void *fdset_opaque;
+};
+
+typedef enum BlockOp {
+    BLOCK_READ,
+    BLOCK_WRITE,
+    BLOCK_FLUSH,
+} BlockOp;
+
+struct BlockReq {
+    BlockAio *aio;
+    BlockImage *img; /* NULL: there was no medium */
+    BlockOp op;
+    uint64_t off; /* of what is left to do */
+    size_t left;
+    struct iovec *iov; /* of what is left; a copy */
+    unsigned niov;
+    struct iovec *iov_free;
+    bool dsync; /* a write that has to reach the medium */
+    bool rmw;   /* a write that begins or ends inside a block; constant */
+    bool filled; /* what surrounds it in these blocks is read; engine's */
+
+    /* As asked for. */
+    uint64_t req_off;
+    size_t req_len;
+    const struct iovec *req_iov;
+    unsigned req_niov;
+    void *bounce;    /* aligned copy; NULL: none needed */
+    size_t head_pad; /* bytes in `bounce` before req_off */
+
+    ssize_t ret; /* of the engine's last turn: bytes or -errno */
+    BlockDone *done;
+    void *opaque;
+    GList link; /* in a queue of the engine's, then in aio->finished */
+    GList img_link;
+};
+
+/* image.c */
+BlockImage *block_image_open(BlockBackends *bs, const BlockImageOpts *o,
+                             GError **errp);
+/* Nothing is in flight any more. */
+void block_image_close(BlockImage *img);
+/* Takes the size anew: another process may have changed it. */
+bool block_image_refresh(BlockImage *img, GError **errp);
+/* Name of the format whose mark stands there; "raw" if none does. */
+const char *block_probe_format(const uint8_t *buf, size_t len);
+
+/* backend.c */
+/* Enters it into b->all, which owns it then. */
+bool block_backend_add(BlockBackend *b, GError **errp);
+void block_backend_free(BlockBackend *b);
+
+/* lock.c */
+/*
+ * Changes the locks on the image to those of a user that needs `perms` and
+ * shares all but `unshared`; on failure they stay.
+ */
+bool block_image_lock(BlockImage *img, unsigned perms, unsigned unshared,
+                      GError **errp);
+
+/* io.c */
+struct BlockAio {
+    unsigned in_flight;    /* requests that are not done; vm_lock */
+    EventNotifier event;   /* an engine has results */
+    unsigned source;       /* that listens to it */
+    Lock lock;             /* of `finished` */
+    GQueue finished;       /* BlockReq.link: `ret` is set */
+    BlockEngine *engines[BLOCK_ENGINES]; /* made when first used */
+};
+
+BlockAio *block_aio_new(void);
+void block_aio_free(BlockAio *aio);
+/* Makes the engine if it isn't there. */
+bool block_aio_need_engine(BlockAio *aio, BlockEngineKind kind, GError **errp);
+/* Delivers what is finished; how many requests. */
+unsigned block_aio_reap(BlockAio *aio);
+/* Waits until nothing is in flight. */
+void block_aio_drain(BlockAio *aio);
+/* From any thread: req->ret is set, the engine has done with it. */
+void block_aio_finished(BlockReq *req);
+
+/*
+ * An engine does req->op at req->off on req->iov, as much of it as it likes,
+ * and calls block_aio_finished().
+ */
+typedef struct BlockEngineOps {
+    const char *name; /* as aio= has it */
+    BlockEngine *(*new_engine)(BlockAio *aio, GError **errp);
+    void (*free_engine)(BlockEngine *e);
+    void (*submit)(BlockEngine *e, BlockReq *req);
+    /* Calls block_aio_finished() for what the kernel has; may be NULL. */
+    void (*reap)(BlockEngine *e);
+} BlockEngineOps;
+
+struct BlockEngine {
+    const BlockEngineOps *ops;
+    BlockAio *aio;
+};
+
+extern const BlockEngineOps block_threads_ops;   /* threads.c */
+extern const BlockEngineOps block_linux_aio_ops; /* linux-aio.c */
+extern const BlockEngineOps block_io_uring_ops;  /* io-uring.c */
+
+#endif

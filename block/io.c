@@ -1,0 +1,452 @@
+/*
+ * Requests: from a device's bytes to what an engine can do, and back.
+ *
+ * O_DIRECT wants aligned offsets, lengths and buffers: other requests go
+ * through an aligned copy.  A write that begins or ends inside a block reads
+ * that block first, and nobody else may write there until it is done.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "block/block-priv.h"
+
+#include <glib-unix.h>
+#include <poll.h>
+
+#include "util/error.h"
+
+/* Buffers of this alignment suit every device. */
+#define BOUNCE_ALIGN 4096
+
+static const BlockEngineOps *const engine_ops[BLOCK_ENGINES] = {
+    [BLOCK_ENGINE_THREADS] = &block_threads_ops,
+};
+
+/* Completion */
+
+void block_aio_finished(BlockReq *req)
+{
+    BlockAio *aio = req->aio;
+
+    lock_acquire(&aio->lock);
+    g_queue_push_tail_link(&aio->finished, &req->link);
+    lock_release(&aio->lock);
+    event_notifier_set(&aio->event);
+}
+
+static void req_submit(BlockReq *r)
+{
+    BlockAio *aio = r->aio;
+    BlockEngineKind kind = r->img->engine;
+
+    if ((r->rmw && !r->filled) ||
+        (r->op == BLOCK_FLUSH && kind == BLOCK_ENGINE_LINUX_AIO)) {
+        kind = BLOCK_ENGINE_THREADS;
+    }
+    aio->engines[kind]->ops->submit(aio->engines[kind], r);
+}
+
+/* The blocks that two requests touch, if order matters between them. */
+static bool req_conflicts(const BlockReq *a, const BlockReq *b)
+{
+    uint64_t align = a->img->align;
+
+    if (a->op != BLOCK_WRITE || b->op != BLOCK_WRITE || (!a->rmw && !b->rmw)) {
+        return false;
+    }
+    return ROUND_DOWN(a->req_off, align) < b->req_off + b->req_len &&
+           ROUND_DOWN(b->req_off, align) < a->req_off + a->req_len;
+}
+
+/* Must `r` wait for one of q, up to `end` (NULL: for any)? */
+static bool req_must_wait(const BlockReq *r, const GQueue *q, const GList *end)
+{
+    for (const GList *l = q->head; l != end; l = l->next) {
+        if (req_conflicts(r, container_of(l, BlockReq, img_link))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void req_begin(BlockReq *r)
+{
+    g_queue_push_tail_link(&r->img->in_flight, &r->img_link);
+    req_submit(r);
+}
+
+static void image_wake_waiting(BlockImage *img)
+{
+    GList *l = img->waiting.head;
+
+    while (l != NULL) {
+        BlockReq *r = container_of(l, BlockReq, img_link);
+        GList *next = l->next;
+
+        if (!req_must_wait(r, &img->in_flight, NULL) &&
+            !req_must_wait(r, &img->waiting, l)) {
+            g_queue_unlink(&img->waiting, l);
+            req_begin(r);
+        }
+        l = next;
+    }
+}
+
+static void req_end(BlockReq *r, int ret)
+{
+    if (r->img != NULL && r->img_link.data != NULL) {
+        g_queue_unlink(&r->img->in_flight, &r->img_link);
+        image_wake_waiting(r->img);
+    }
+    if (ret == 0 && r->op == BLOCK_READ && r->bounce != NULL) {
+        iov_from_buf(r->req_iov, r->req_niov, 0,
+                     (char *)r->bounce + r->head_pad, r->req_len);
+    }
+    r->aio->in_flight--;
+    r->done(r->opaque, ret);
+    free(r->bounce);
+    g_free(r->iov_free);
+    g_free(r);
+}
+
+/* An engine's turn is over: more to do, or done. */
+static void req_turn(BlockReq *r)
+{
+    ssize_t n = r->ret;
+
+    if (n < 0 || r->left == 0) {
+        if (n < 0 && r->op == BLOCK_FLUSH && r->img != NULL &&
+            !r->img->direct) {
+            /* The host's cache forgets what it couldn't write. */
+            r->img->flush_error = n;
+        }
+        req_end(r, n < 0 ? n : 0);
+        return;
+    }
+    if (r->op == BLOCK_WRITE && n == 0) {
+        req_end(r, -ENOSPC);
+        return;
+    }
+    n = MIN((size_t)n, r->left);
+    iov_discard_front(&r->iov, &r->niov, n);
+    r->off += n;
+    r->left -= n;
+    if (r->op == BLOCK_READ && (n == 0 || n % r->img->align != 0)) {
+        /* The end of the file is inside the last sector, or was moved. */
+        iov_memset(r->iov, r->niov, 0, 0, r->left);
+        r->left = 0;
+    }
+    if (r->left == 0) {
+        req_end(r, 0);
+    } else {
+        req_submit(r);
+    }
+}
+
+static BlockReq *aio_take_finished(BlockAio *aio)
+{
+    GList *l;
+
+    lock_acquire(&aio->lock);
+    l = g_queue_pop_head_link(&aio->finished);
+    lock_release(&aio->lock);
+    return l != NULL ? container_of(l, BlockReq, link) : NULL;
+}
+
+unsigned block_aio_reap(BlockAio *aio)
+{
+    unsigned n = 0;
+    BlockReq *r;
+
+    event_notifier_test_and_clear(&aio->event);
+    for (unsigned i = 0; i < BLOCK_ENGINES; i++) {
+        BlockEngine *e = aio->engines[i];
+
+        if (e != NULL && e->ops->reap != NULL) {
+            e->ops->reap(e);
+        }
+    }
+    while ((r = aio_take_finished(aio)) != NULL) {
+        req_turn(r);
+        n++;
+    }
+    return n;
+}
+
+void block_aio_drain(BlockAio *aio)
+{
+    struct pollfd pfd = { .fd = event_notifier_fd(&aio->event),
+                          .events = POLLIN };
+
+    while (aio->in_flight > 0) {
+        if (block_aio_reap(aio) == 0) {
+            (void)poll(&pfd, 1, -1);
+        }
+    }
+}
+
+static gboolean aio_event(gint fd, GIOCondition cond, gpointer opaque)
+{
+    block_aio_reap(opaque);
+    return G_SOURCE_CONTINUE;
+}
+
+/* Requests */
+
+static bool iov_is_aligned(const BlockImage *img, const struct iovec *iov,
+                           unsigned niov)
+{
+    for (unsigned i = 0; i < niov; i++) {
+        if ((uintptr_t)iov[i].iov_base % img->mem_align != 0 ||
+            iov[i].iov_len % img->align != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool req_touches_block0(const BlockReq *r)
+{
+    return r->op == BLOCK_WRITE && r->img->probed &&
+           r->req_off < BLOCK_SECTOR;
+}
+
+/* The aligned copy that the engine works on; -errno. */
+static int req_make_bounce(BlockReq *r)
+{
+    unsigned align = r->img->align;
+    size_t len;
+
+    r->head_pad = r->req_off % align;
+    len = ROUND_UP(r->head_pad + r->req_len, align);
+    if (posix_memalign(&r->bounce, BOUNCE_ALIGN, len) != 0) {
+        r->bounce = NULL;
+        return -ENOMEM;
+    }
+    if (r->op == BLOCK_WRITE) {
+        iov_to_buf(r->req_iov, r->req_niov, 0, (char *)r->bounce + r->head_pad,
+                   r->req_len);
+        r->rmw = len != r->req_len;
+    }
+    r->iov_free = g_new(struct iovec, 1);
+    *r->iov_free = (struct iovec){ .iov_base = r->bounce, .iov_len = len };
+    r->iov = r->iov_free;
+    r->niov = 1;
+    r->off -= r->head_pad;
+    r->left = len;
+    return 0;
+}
+
+/*
+ * An image without a given format must not become one of another format by
+ * what the guest writes: whoever looked into it next would believe the guest.
+ */
+static bool req_block0_is_raw(const BlockReq *r)
+{
+    return r->req_off == 0 && r->req_len >= BLOCK_SECTOR &&
+           g_str_equal(block_probe_format(r->bounce, BLOCK_SECTOR), "raw");
+}
+
+static int req_prepare(BlockReq *r)
+{
+    const BlockImage *img = r->img;
+    bool aligned = r->req_off % img->align == 0 &&
+                   iov_is_aligned(img, r->req_iov, r->req_niov);
+
+    if (!aligned || req_touches_block0(r)) {
+        int ret = req_make_bounce(r);
+
+        if (ret < 0) {
+            return ret;
+        }
+        return req_touches_block0(r) && !req_block0_is_raw(r) ? -EPERM : 0;
+    }
+    r->iov_free = g_memdup2(r->req_iov, sizeof(*r->req_iov) * r->req_niov);
+    r->iov = r->iov_free;
+    r->niov = r->req_niov;
+    return 0;
+}
+
+/* 0: to an engine with it; 1: it is done already; -errno. */
+static int req_check(const BlockBackend *b, BlockReq *r)
+{
+    const BlockImage *img = r->img;
+
+    if (img == NULL) {
+        return -ENOMEDIUM;
+    }
+    if (r->op != BLOCK_READ && b->all->inactive) {
+        return r->op == BLOCK_FLUSH ? 1 : -EPERM;
+    }
+    if (r->op == BLOCK_FLUSH) {
+        if (img->no_flush || img->read_only) {
+            return 1;
+        }
+        return img->flush_error;
+    }
+    if (r->op == BLOCK_WRITE && img->read_only) {
+        return -EPERM;
+    }
+    if (!range_fits(r->req_off, r->req_len, img->size)) {
+        return -EIO;
+    }
+    return r->req_len == 0 ? 1 : req_prepare(r);
+}
+
+static void req_start(BlockBackend *b, BlockOp op, uint64_t off,
+                      const struct iovec *iov, unsigned niov, BlockDone *done,
+                      void *opaque)
+{
+    BlockReq *r = g_new0(BlockReq, 1);
+    int ret;
+
+    r->aio = b->all->aio;
+    r->img = b->img;
+    r->op = op;
+    r->off = r->req_off = off;
+    r->left = r->req_len = iov_size(iov, niov);
+    r->req_iov = iov;
+    r->req_niov = niov;
+    r->dsync = op == BLOCK_WRITE && !b->writeback && r->img != NULL &&
+               !r->img->no_flush;
+    r->done = done;
+    r->opaque = opaque;
+    r->aio->in_flight++;
+    ret = req_check(b, r);
+    if (ret != 0) {
+        /* Told from the main loop, as all others. */
+        r->left = 0;
+        r->ret = MIN(ret, 0);
+        block_aio_finished(r);
+        return;
+    }
+    r->img_link.data = r;
+    if (req_must_wait(r, &r->img->in_flight, NULL) ||
+        req_must_wait(r, &r->img->waiting, NULL)) {
+        g_queue_push_tail_link(&r->img->waiting, &r->img_link);
+        return;
+    }
+    req_begin(r);
+}
+
+void block_aio_readv(BlockBackend *b, uint64_t off, const struct iovec *iov,
+                     int niov, BlockDone *done, void *opaque)
+{
+    req_start(b, BLOCK_READ, off, iov, niov, done, opaque);
+}
+
+void block_aio_writev(BlockBackend *b, uint64_t off, const struct iovec *iov,
+                      int niov, BlockDone *done, void *opaque)
+{
+    req_start(b, BLOCK_WRITE, off, iov, niov, done, opaque);
+}
+
+void block_aio_flush(BlockBackend *b, BlockDone *done, void *opaque)
+{
+    req_start(b, BLOCK_FLUSH, 0, NULL, 0, done, opaque);
+}
+
+int block_read_sync(BlockBackend *b, uint64_t off, void *buf, size_t len)
+{
+    const BlockImage *img = b->img;
+    size_t got = 0, pad, want;
+    void *copy = NULL;
+
+    if (img == NULL) {
+        return -ENOMEDIUM;
+    }
+    if (!range_fits(off, len, img->size)) {
+        return -EIO;
+    }
+    pad = off % img->align;
+    want = ROUND_UP(pad + len, img->align);
+    if (posix_memalign(&copy, BOUNCE_ALIGN, want) != 0) {
+        return -ENOMEM;
+    }
+    memset(copy, 0, want);
+    while (got < want) {
+        ssize_t n = pread(img->fd, (char *)copy + got, want - got,
+                          (off_t)(off - pad + got));
+
+        if (n < 0 && errno != EINTR) {
+            free(copy);
+            return -errno;
+        }
+        if (n == 0 || (n > 0 && n % img->align != 0)) {
+            break;
+        }
+        got += MAX(n, 0);
+    }
+    memcpy(buf, (char *)copy + pad, len);
+    free(copy);
+    return 0;
+}
+
+/* Life */
+
+BlockAio *block_aio_new(void)
+{
+    BlockAio *aio = g_new0(BlockAio, 1);
+
+    lock_init(&aio->lock);
+    g_queue_init(&aio->finished);
+    aio->event = (EventNotifier)EVENT_NOTIFIER_NONE;
+    return aio;
+}
+
+void block_aio_free(BlockAio *aio)
+{
+    if (aio == NULL) {
+        return;
+    }
+    block_aio_drain(aio);
+    for (unsigned i = 0; i < BLOCK_ENGINES; i++) {
+        if (aio->engines[i] != NULL) {
+            aio->engines[i]->ops->free_engine(aio->engines[i]);
+        }
+    }
+    if (aio->source != 0) {
+        g_source_remove(aio->source);
+    }
+    event_notifier_fini(&aio->event);
+    lock_fini(&aio->lock);
+    g_free(aio);
+}
+
+static bool aio_need_event(BlockAio *aio, GError **errp)
+{
+    if (aio->source != 0) {
+        return true;
+    }
+    if (!event_notifier_init(&aio->event, false, errp)) {
+        return false;
+    }
+    aio->source = g_unix_fd_add(event_notifier_fd(&aio->event), G_IO_IN,
+                                aio_event, aio);
+    return true;
+}
+
+static bool aio_make_engine(BlockAio *aio, BlockEngineKind kind, GError **errp)
+{
+    if (aio->engines[kind] == NULL) {
+        aio->engines[kind] = engine_ops[kind]->new_engine(aio, errp);
+    }
+    return aio->engines[kind] != NULL;
+}
+
+bool block_aio_need_engine(BlockAio *aio, BlockEngineKind kind, GError **errp)
+{
+    static const char *const names[BLOCK_ENGINES] = { "threads", "native",
+                                                      "io_uring" };
+
+    if (engine_ops[kind] == NULL) {
+        error_setf(errp, "aio=%s was specified, but is not supported in this "
+                         "build",
+                   names[kind]);
+        return false;
+    }
+    return aio_need_event(aio, errp) &&
+           aio_make_engine(aio, BLOCK_ENGINE_THREADS, errp) &&
+           aio_make_engine(aio, kind, errp);
+}
