@@ -118,16 +118,7 @@ bool cli_name(Cli *cli, CliArg *a, GError **errp)
 /* RFC 4122 text form, any case. */
 bool cli_uuid(Cli *cli, CliArg *a, GError **errp)
 {
-    uint8_t *u = cli->uuid;
-    int end = 0;
-    int n =
-        sscanf(a->text,
-               "%2hhx%2hhx%2hhx%2hhx-%2hhx%2hhx-%2hhx%2hhx-%2hhx%2hhx-"
-               "%2hhx%2hhx%2hhx%2hhx%2hhx%2hhx%n",
-               &u[0], &u[1], &u[2], &u[3], &u[4], &u[5], &u[6], &u[7], &u[8],
-               &u[9], &u[10], &u[11], &u[12], &u[13], &u[14], &u[15], &end);
-
-    if (n != 16 || end != 36 || a->text[end] != '\0') {
+    if (!parse_uuid(a->text, cli->uuid)) {
         error_setf(errp, "failed to parse UUID string: wrong format");
         return false;
     }

@@ -205,6 +205,30 @@ bool parse_double(const char *what, const char *s, double *ret_v, GError **errp)
     return true;
 }
 
+/* 8-4-4-4-12 digits. */
+bool parse_uuid(const char *s, uint8_t ret_uuid[16])
+{
+    uint8_t uuid[16];
+    unsigned n = 0;
+
+    while (n < sizeof(uuid)) {
+        if ((n == 4 || n == 6 || n == 8 || n == 10) && *s++ != '-') {
+            return false;
+        }
+        if (!g_ascii_isxdigit(s[0]) || !g_ascii_isxdigit(s[1])) {
+            return false;
+        }
+        uuid[n++] =
+            g_ascii_xdigit_value(s[0]) << 4 | g_ascii_xdigit_value(s[1]);
+        s += 2;
+    }
+    if (*s != '\0') {
+        return false;
+    }
+    memcpy(ret_uuid, uuid, sizeof(uuid));
+    return true;
+}
+
 char *size_to_str(uint64_t bytes)
 {
     static const char *const units[] = { "B",   "KiB", "MiB", "GiB",

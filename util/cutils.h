@@ -35,6 +35,8 @@ bool parse_double(const char *what, const char *s, double *ret_v,
                   GError **errp);
 /* "512 MiB", "1.5 GiB", "17 B": at most three digits after the point. */
 char *size_to_str(uint64_t bytes);
+/* RFC 4122 text, any case, to 16 bytes in the order of the text. */
+bool parse_uuid(const char *s, uint8_t ret_uuid[16]);
 /* A user's name for an object: a letter, then letters, digits, "-", ".", "_" */
 bool id_is_valid(const char *id);
 

@@ -203,6 +203,32 @@ static void test_double(void)
     }
 }
 
+static void test_uuid(void)
+{
+    static const char *const bad[] = {
+        "",
+        "00112233-4455-6677-8899-aabbccddeef",
+        "00112233-4455-6677-8899-aabbccddeeff0",
+        "00112233445566778899aabbccddeeff",
+        "00112233-4455-6677-8899aabb-ccddeeff",
+        "+0112233-4455-6677-8899-aabbccddeeff",
+        "0x112233-4455-6677-8899-aabbccddeeff",
+        "00112233-4455-6677-8899- abbccddeeff",
+    };
+    static const uint8_t want[16] = { 0x00, 0x11, 0x22, 0x33, 0x44, 0x55,
+                                      0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb,
+                                      0xcc, 0xdd, 0xee, 0xff };
+    uint8_t got[16] = { 0 };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_test_message("%s", bad[i]);
+        g_assert_false(parse_uuid(bad[i], got));
+        g_assert_cmpint(got[1], ==, 0);
+    }
+    g_assert_true(parse_uuid("00112233-4455-6677-8899-aaBBccDDeeff", got));
+    g_assert_cmpmem(got, sizeof(got), want, sizeof(want));
+}
+
 static void test_size_to_str(void)
 {
     static const struct {
@@ -252,6 +278,7 @@ int main(int argc, char **argv)
     g_test_add_func("/cutils/int", test_int);
     g_test_add_func("/cutils/bool", test_bool);
     g_test_add_func("/cutils/double", test_double);
+    g_test_add_func("/cutils/uuid", test_uuid);
     g_test_add_func("/cutils/size-to-str", test_size_to_str);
     g_test_add_func("/cutils/id", test_id);
     return g_test_run();
