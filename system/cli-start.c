@@ -104,12 +104,16 @@ static bool make_board(Cli *cli, GError **errp)
 static bool start_guest(Cli *cli, GError **errp)
 {
     Vm *vm = cli->vm;
+    Machine *m = vm->machine;
 
-    vm->machine->ready = true;
+    if (m->type->complete != NULL && !m->type->complete(m, errp)) {
+        return false;
+    }
+    m->ready = true;
     if (cli->incoming != NULL) {
         runstate_set(vm, RUN_STATE_INMIGRATE);
     }
-    machine_reset(vm->machine, SHUTDOWN_CAUSE_NONE);
+    machine_reset(m, SHUTDOWN_CAUSE_NONE);
     if (cli->incoming != NULL &&
         !migration_incoming_start(vm->migration, cli->incoming, errp)) {
         error_prefix(errp, "-incoming %s: ", cli->incoming);

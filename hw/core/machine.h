@@ -37,6 +37,11 @@ typedef struct MachineType {
     /* Builds the board; vCPUs exist.  vm_lock held. */
     bool (*build)(Machine *m, GError **errp);
     /*
+     * When the user's devices are there too, before the first reset: what
+     * tells the guest of them.  May be NULL.
+     */
+    bool (*complete)(Machine *m, GError **errp);
+    /*
      * Last in a reset, when devices and vCPUs are in their power-on state:
      * gives the vCPUs another start state, for direct boot.  May be NULL.
      */

@@ -150,7 +150,16 @@ static bool pc_add_boot_menu(PcMachine *p, GError **errp)
 
 /* SMBIOS */
 
-static bool pc_init_smbios(PcMachine *p, GError **errp)
+static int pc_find_pci(void *opaque, const char *id)
+{
+    PcMachine *p = opaque;
+    const Device *d = device_find(p->x.m.vm, id);
+
+    return d != NULL && d->parent_bus == &p->pci->bus ? PCI_DEVICE(d)->devfn
+                                                      : -1;
+}
+
+bool pc_complete_tables(PcMachine *p, GError **errp)
 {
     Machine *m = &p->x.m;
     g_autoptr(GByteArray) tables = NULL, anchor = NULL;
@@ -164,6 +173,8 @@ static bool pc_init_smbios(PcMachine *p, GError **errp)
         .ram_size = m->ram_size,
         .e820 = p->x.e820,
         .entry_point_64 = p->smbios_entry_point == 1,
+        .find_pci = pc_find_pci,
+        .opaque = p,
     };
 
     if (m->vm->nvcpus > 0) {
@@ -182,6 +193,5 @@ bool pc_init_tables(PcMachine *p, GError **errp)
 {
     pc_add_hpet(p);
     return fw_cfg_add_file(p->x.m.fw_cfg, "etc/tpm/log", NULL, 0, errp) &&
-           pc_add_boot_menu(p, errp) && pc_init_smbios(p, errp) &&
-           pc_init_acpi(p, errp);
+           pc_add_boot_menu(p, errp) && pc_init_acpi(p, errp);
 }

@@ -11,5 +11,7 @@
 
 /* When all devices of the board are there. */
 bool pc_init_tables(PcMachine *p, GError **errp);
+/* When the user's devices are there: SMBIOS, which may tell where they are. */
+bool pc_complete_tables(PcMachine *p, GError **errp);
 
 #endif

@@ -347,6 +347,11 @@ static bool pc_build(Machine *m, GError **errp)
            pc_init_tables(p, errp);
 }
 
+static bool pc_complete(Machine *m, GError **errp)
+{
+    return pc_complete_tables(PC_MACHINE(m), errp);
+}
+
 static void pc_reset(Machine *m, ShutdownCause cause)
 {
     PcMachine *p = PC_MACHINE(m);
@@ -380,6 +385,26 @@ static void pc_wakeup(Machine *m)
     }
 }
 
+static bool pc_add_smbios(PcMachine *p, const char *arg, GError **errp)
+{
+    Vm *vm = p->x.m.vm;
+    const uint8_t *uuid;
+
+    if (p->smbios == NULL) {
+        p->smbios = smbios_options_new();
+    }
+    if (!smbios_options_add(p->smbios, arg, errp)) {
+        return false;
+    }
+    /* There is one UUID of the machine, whichever option gives it. */
+    uuid = smbios_options_uuid(p->smbios);
+    if (uuid != NULL) {
+        memcpy(vm->uuid, uuid, sizeof(vm->uuid));
+        vm->uuid_set = true;
+    }
+    return true;
+}
+
 static bool pc_option(Machine *m, const char *name, const char *arg,
                       bool *ret_known, GError **errp)
 {
@@ -387,10 +412,7 @@ static bool pc_option(Machine *m, const char *name, const char *arg,
 
     *ret_known = true;
     if (g_str_equal(name, "smbios")) {
-        if (p->smbios == NULL) {
-            p->smbios = smbios_options_new();
-        }
-        return smbios_options_add(p->smbios, arg, errp);
+        return pc_add_smbios(p, arg, errp);
     }
     if (g_str_equal(name, "no-fd-bootchk")) {
         p->no_fd_bootchk = true;
@@ -476,6 +498,7 @@ const MachineType machine_pc_i440fx_type = {
     .size = sizeof(PcMachine),
     .props = pc_props,
     .build = pc_build,
+    .complete = pc_complete,
     .reset = pc_reset,
     .option = pc_option,
     .powerdown = pc_powerdown,
