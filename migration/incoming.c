@@ -126,8 +126,11 @@ static const CommandRule rules[] = {
     { WIRE_CMD_ABORT, 0, true },
 };
 
-static bool check_command(MigLoad *l, uint16_t cmd, uint16_t len, GError **errp)
+static bool check_command(void *opaque, uint16_t cmd, uint16_t len,
+                          GError **errp)
 {
+    const MigLoad *l = opaque;
+
     for (size_t i = 0; i < G_N_ELEMENTS(rules); i++) {
         const CommandRule *r = &rules[i];
 
@@ -164,9 +167,6 @@ static bool load_command(void *opaque, uint16_t cmd, const uint8_t *data,
 {
     MigLoad *l = opaque;
 
-    if (!check_command(l, cmd, len, errp)) {
-        return false;
-    }
     switch (cmd) {
     case WIRE_CMD_OPEN_RETURN_PATH:
         return open_return_path(l, errp);
@@ -285,7 +285,8 @@ void *mig_load_thread(void *opaque)
 {
     Migration *m = opaque;
     MigLoad l = { .m = m, .vm = m->vm, .ch = m->ch };
-    const LoadvmOps ops = { .command = load_command,
+    const LoadvmOps ops = { .command_begins = check_command,
+                            .command = load_command,
                             .memory = load_memory,
                             .complete = load_complete,
                             .opaque = &l };

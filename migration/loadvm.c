@@ -183,16 +183,23 @@ static bool load_command(Loadvm *l, GError **errp)
 {
     uint64_t at = stream_in_bytes(l->s) - 1;
     uint16_t cmd = stream_get_be16(l->s), len = stream_get_be16(l->s);
+    bool ok;
 
-    stream_get(l->s, l->command, len);
     if (!stream_in_check(l->s, errp)) {
         return false;
     }
-    if (!l->ops->command(l->ops->opaque, cmd, l->command, len, errp)) {
-        error_prefix(errp, "command %u at offset %" PRIu64 ": ", cmd, at);
-        return false;
+    ok = l->ops->command_begins(l->ops->opaque, cmd, len, errp);
+    if (ok) {
+        stream_get(l->s, l->command, len);
+        if (!stream_in_check(l->s, errp)) {
+            return false;
+        }
+        ok = l->ops->command(l->ops->opaque, cmd, l->command, len, errp);
     }
-    return true;
+    if (!ok) {
+        error_prefix(errp, "command %u at offset %" PRIu64 ": ", cmd, at);
+    }
+    return ok;
 }
 
 static bool skip_description(Loadvm *l, GError **errp)

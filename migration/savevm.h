@@ -27,7 +27,13 @@ bool savevm_put_description(StreamOut *s, VmstateRegistry *r, GError **errp);
 
 /* What the loader does beyond RAM and devices; any may be refused. */
 typedef struct LoadvmOps {
-    /* A command arrived; false with `errp` ends the load. */
+    /*
+     * A command of `len` bytes is about to arrive, and has arrived; false with
+     * `errp` ends the load.  A length that isn't the command's is to be
+     * refused at once: a source that waits for an answer sends no more.
+     */
+    bool (*command_begins)(void *opaque, uint16_t cmd, uint16_t len,
+                           GError **errp);
     bool (*command)(void *opaque, uint16_t cmd, const uint8_t *data,
                     uint16_t len, GError **errp);
     /* A section of guest memory is about to be loaded. */

@@ -8,6 +8,7 @@
 
 #include "migration/savevm.h"
 #include "tests/fuzz/fuzz.h"
+#include "util/error.h"
 #include "util/lock.h"
 
 enum { BIG_PAGES = 16, SMALL_PAGES = 2 };
@@ -73,6 +74,16 @@ static World *world_get(void)
     return w;
 }
 
+static bool toy_command_begins(void *opaque, uint16_t cmd, uint16_t len,
+                               GError **errp)
+{
+    if (cmd == UINT16_MAX) {
+        error_setf(errp, "not known here");
+        return false;
+    }
+    return true;
+}
+
 static bool toy_command(void *opaque, uint16_t cmd, const uint8_t *data,
                         uint16_t len, GError **errp)
 {
@@ -96,7 +107,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     g_autoptr(RamLoad) ram = ram_load_new(&w->mem);
     g_autoptr(GError) err = NULL;
     uint8_t sum = 0;
-    const LoadvmOps ops = { .command = toy_command,
+    const LoadvmOps ops = { .command_begins = toy_command_begins,
+                            .command = toy_command,
                             .complete = toy_complete,
                             .opaque = &sum };
     bool ok = loadvm_run(in, w->registry, ram, "pc-i440fx-7.2", &ops, &err);
