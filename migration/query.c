@@ -7,6 +7,8 @@
 
 #include "migration/migration-priv.h"
 
+#include "io/socket.h"
+
 static int64_t to_ms(int64_t ns)
 {
     return ns / NS_PER_MS;
@@ -91,6 +93,55 @@ static void query_progress(const MigShow *s, MigrationInfo *info)
     }
 }
 
+static SocketAddress *query_address(const IoSocketAddress *addr)
+{
+    SocketAddress *a = socket_address_new();
+
+    if (addr->type == IO_ADDRESS_INET) {
+        InetSocketAddress *inet = inet_socket_address_new();
+
+        a->type = SOCKET_ADDRESS_TYPE_INET;
+        a->u.inet = inet;
+        inet->host = g_strdup(addr->u.inet.host);
+        inet->port = g_strdup(addr->u.inet.port);
+        inet->has_ipv4 = addr->u.inet.ipv4 == IO_TRISTATE_ON;
+        inet->ipv4 = inet->has_ipv4;
+        inet->has_ipv6 = addr->u.inet.ipv6 == IO_TRISTATE_ON;
+        inet->ipv6 = inet->has_ipv6;
+    } else if (addr->type == IO_ADDRESS_UNIX) {
+        UnixSocketAddress *un = unix_socket_address_new();
+
+        a->type = SOCKET_ADDRESS_TYPE_UNIX;
+        a->u.unix_ = un;
+        un->path = g_strdup(addr->u.un.path);
+        un->has_abstract = addr->u.un.abstract;
+        un->abstract = addr->u.un.abstract;
+    } else {
+        VsockSocketAddress *vsock = vsock_socket_address_new();
+
+        a->type = SOCKET_ADDRESS_TYPE_VSOCK;
+        a->u.vsock = vsock;
+        vsock->cid = g_strdup_printf("%u", addr->u.vsock.cid);
+        vsock->port = g_strdup_printf("%u", addr->u.vsock.port);
+    }
+    return a;
+}
+
+/* Where a destination listens: the ports that the system chose, too. */
+static SocketAddressList *query_addresses(const IoListener *l)
+{
+    SocketAddressList *list = socket_address_list_new();
+
+    for (size_t i = 0; i < io_listener_count(l); i++) {
+        g_autoptr(IoSocketAddress) addr = io_listener_local_address(l, i);
+
+        if (addr != NULL) {
+            socket_address_list_append(list, query_address(addr));
+        }
+    }
+    return list;
+}
+
 MigrationInfo *migration_query(Migration *m)
 {
     MigrationInfo *info = g_new0(MigrationInfo, 1);
@@ -101,7 +152,12 @@ MigrationInfo *migration_query(Migration *m)
         info->blocked_reasons = g_new0(StrList, 1);
         str_list_append(info->blocked_reasons, blocked);
     }
-    if (m->status == MIGRATION_STATUS_NONE) {
+    if (m->listener != NULL) {
+        info->socket_address = query_addresses(m->listener);
+    }
+    /* A destination that no source has reached has nothing to tell. */
+    if (m->status == MIGRATION_STATUS_NONE ||
+        (m->incoming && m->status == MIGRATION_STATUS_SETUP)) {
         return info;
     }
     info->has_status = true;

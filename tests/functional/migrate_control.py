@@ -104,7 +104,7 @@ def cancelled_destination(t, dst):
     """It ends if the source ever reached it, and goes on waiting if not."""
     def ended():
         return dst.status is not None or (
-            dst.qmp.cmd('query-migrate').get('status') == 'setup')
+            'status' not in dst.qmp.cmd('query-migrate'))
     try:
         t.reactor.poll(ended, 'end of the destination')
     except QmpClosed:
