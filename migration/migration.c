@@ -330,7 +330,7 @@ bool migration_set_global(Migration *m, const char *name, const char *val,
     MigrationCapability cap;
     bool on;
 
-    /* The peer's properties of capabilities have an "x-" before the name. */
+    /* The peer's properties have an "x-" before the name. */
     if (g_str_has_prefix(plain, "x-") &&
         !migration_capability_parse(plain, &cap)) {
         plain += 2;
@@ -341,7 +341,7 @@ bool migration_set_global(Migration *m, const char *name, const char *val,
         return parse_bool(what, val, &on, errp) &&
                migration_set_capability(m, cap, on, errp);
     }
-    return migration_set_param_text(m, name, val, errp);
+    return migration_set_param_text(m, plain, val, errp);
 }
 
 void migration_set_only_migratable(Migration *m, bool on)
