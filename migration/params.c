@@ -249,7 +249,8 @@ bool mig_params_set(MigParams *p, const JsonValue *obj, GError **errp)
 }
 
 /* The JSON value that a text stands for. */
-static JsonValue *text_value(const ParamRow *r, const char *val, GError **errp)
+static JsonValue *text_value(const ParamRow *r, const char *val,
+                             uint64_t size_unit, GError **errp)
 {
     uint64_t u;
     bool b;
@@ -261,7 +262,7 @@ static JsonValue *text_value(const ParamRow *r, const char *val, GError **errp)
         }
         return json_uint_new(u);
     case PARAM_SIZE:
-        if (!parse_size(r->name, val, MiB, &u, errp)) {
+        if (!parse_size(r->name, val, size_unit, &u, errp)) {
             return NULL;
         }
         return json_uint_new(u);
@@ -273,7 +274,7 @@ static JsonValue *text_value(const ParamRow *r, const char *val, GError **errp)
 }
 
 bool mig_params_set_text(MigParams *p, const char *name, const char *val,
-                         GError **errp)
+                         uint64_t size_unit, GError **errp)
 {
     const ParamRow *r = row_find(name);
     g_autoptr(JsonValue) obj = json_object_new();
@@ -283,7 +284,7 @@ bool mig_params_set_text(MigParams *p, const char *name, const char *val,
         error_setf(errp, "Migration parameter '%s' is not known", name);
         return false;
     }
-    v = text_value(r, val, errp);
+    v = text_value(r, val, size_unit, errp);
     if (v == NULL) {
         error_prefix(errp, "Parameter '%s': ", name);
         return false;

@@ -40,9 +40,12 @@ void mig_params_copy(MigParams *dst, const MigParams *src);
  * the parameter, its value and its range.
  */
 bool mig_params_set(MigParams *p, const JsonValue *obj, GError **errp);
-/* Text form (HMP, -global migration.NAME=V): sizes take suffixes there. */
+/*
+ * Text form (HMP, -global migration.NAME=V): sizes take suffixes there; one
+ * without counts in `size_unit` bytes.
+ */
 bool mig_params_set_text(MigParams *p, const char *name, const char *val,
-                         GError **errp);
+                         uint64_t size_unit, GError **errp);
 /* All parameters as a QMP object; the caller owns it. */
 JsonValue *mig_params_to_json(const MigParams *p);
 

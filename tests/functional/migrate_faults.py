@@ -278,7 +278,7 @@ LAST_WORD_SIZE = 9  # a command with the number of the attempt
 
 def description_at(stream):
     """The type byte of the section that is the stream's last."""
-    at = stream.rindex(b'\x06', 0, stream.rindex(b'"configuration"'))
+    at = stream.rindex(b'\x06')
     while struct.unpack('>I', stream[at + 1:at + 5])[0] != len(stream) - at - 5:
         at = stream.rindex(b'\x06', 0, at)
     return at
@@ -287,7 +287,8 @@ def description_at(stream):
 @test()
 def corrupt_section_names(t):
     """A section by a name nobody knows is an error that gives the name."""
-    names = (b'cpu_common', b'serial', b'fw_cfg', b'i8254', b'PCIBUS')
+    # Behind the CPUs, whose length varies.
+    names = (b'fw_cfg', b'i8259', b'i8254', b'serial', b'mc146818rtc')
 
     def places(guest):
         with open(guest.path, 'rb') as f:

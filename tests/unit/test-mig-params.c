@@ -82,13 +82,13 @@ static void test_text(void)
     MigParams p;
 
     mig_params_init(&p);
-    g_assert_true(mig_params_set_text(&p, "max-bandwidth", "1G", NULL));
+    g_assert_true(mig_params_set_text(&p, "max-bandwidth", "1G", MiB, NULL));
     g_assert_cmpuint(p.max_bandwidth, ==, 1 << 30);
-    g_assert_true(mig_params_set_text(&p, "max-bandwidth", "32", NULL));
+    g_assert_true(mig_params_set_text(&p, "max-bandwidth", "32", MiB, NULL));
     g_assert_cmpuint(p.max_bandwidth, ==, 32 << 20);
-    g_assert_true(mig_params_set_text(&p, "downtime-limit", "7", NULL));
+    g_assert_true(mig_params_set_text(&p, "downtime-limit", "7", MiB, NULL));
     g_assert_cmpuint(p.downtime_limit, ==, 7);
-    g_assert_false(mig_params_set_text(&p, "downtime-limit", "7x", &err));
+    g_assert_false(mig_params_set_text(&p, "downtime-limit", "7x", MiB, &err));
     g_assert_nonnull(strstr(err->message, "7x"));
     mig_params_fini(&p);
 }
