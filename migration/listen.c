@@ -149,7 +149,7 @@ void mig_incoming_stop(Migration *m)
 void mig_incoming_join(Migration *m)
 {
     if (m->load_made) {
-        thread_join(&m->load_thread);
+        mig_thread_join(&m->load_thread);
         m->load_made = false;
     }
     g_clear_pointer(&m->incoming_uri, io_uri_free);

@@ -71,7 +71,8 @@ struct Migration {
     MigShow show;           /* lock */
 
     /* Outgoing. */
-    bool thread_made; /* main thread */
+    bool thread_made;  /* main thread */
+    bool thread_ended; /* atomic; it has nothing left to do */
     Thread thread;
     MigConfig cfg; /* const while the thread runs */
     IoUri *uri;
@@ -99,7 +100,12 @@ bool mig_cancel_asked(Migration *m);
 /* The thread's work; the thread ends by mig_thread_done(). */
 void *mig_source_thread(void *opaque);
 void *mig_load_thread(void *opaque);
-/* Stops listening and loading; join waits (without vm_lock). */
+/*
+ * Waits for a thread's end with vm_lock dropped if it is held: the threads
+ * take it on their way out.
+ */
+void mig_thread_join(Thread *thread);
+/* Stops listening and loading; join waits. */
 void mig_incoming_stop(Migration *m);
 void mig_incoming_join(Migration *m);
 /* Asks the main thread to join the migration thread. */

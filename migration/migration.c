@@ -41,34 +41,33 @@ Migration *migration_new(Vm *vm, const MigrationHooks *hooks)
     return m;
 }
 
-static void join_source(Migration *m)
-{
-    if (!m->thread_made) {
-        return;
-    }
-    thread_join(&m->thread);
-    m->thread_made = false;
-    mig_params_fini(&m->cfg.params);
-    g_clear_pointer(&m->uri, io_uri_free);
-    g_clear_pointer(&m->connecting, io_cancel_unref);
-    if (m->fd >= 0) {
-        close(m->fd);
-        m->fd = -1;
-    }
-}
-
-/* With or without vm_lock, which the threads take on their way out. */
-NO_TSA static void join_threads(Migration *m)
+NO_TSA void mig_thread_join(Thread *thread)
 {
     bool held = vm_lock_held();
 
     if (held) {
         vm_lock_release();
     }
-    join_source(m);
-    mig_incoming_join(m);
+    thread_join(thread);
     if (held) {
         vm_lock_acquire();
+    }
+}
+
+static void join_source(Migration *m)
+{
+    if (!m->thread_made) {
+        return;
+    }
+    mig_thread_join(&m->thread);
+    m->thread_made = false;
+    __atomic_store_n(&m->thread_ended, false, __ATOMIC_RELAXED);
+    mig_params_fini(&m->cfg.params);
+    g_clear_pointer(&m->uri, io_uri_free);
+    g_clear_pointer(&m->connecting, io_cancel_unref);
+    if (m->fd >= 0) {
+        close(m->fd);
+        m->fd = -1;
     }
 }
 
@@ -79,7 +78,8 @@ void migration_free(Migration *m)
     }
     migration_cancel(m);
     mig_incoming_stop(m);
-    join_threads(m);
+    join_source(m);
+    mig_incoming_join(m);
     engine_state_free(m->state);
     mig_params_fini(&m->params);
     g_free(m->error_desc);
@@ -149,12 +149,18 @@ bool migration_is_idle(Migration *m)
 
 static gboolean join_idle(gpointer opaque)
 {
-    join_source(opaque);
+    Migration *m = opaque;
+
+    /* Whoever was faster may have started the next one already. */
+    if (__atomic_load_n(&m->thread_ended, __ATOMIC_ACQUIRE)) {
+        join_source(m);
+    }
     return G_SOURCE_REMOVE;
 }
 
 void mig_thread_done(Migration *m)
 {
+    __atomic_store_n(&m->thread_ended, true, __ATOMIC_RELEASE);
     g_idle_add_full(G_PRIORITY_HIGH, join_idle, m, NULL);
 }
 
@@ -308,12 +314,18 @@ bool migration_set_params(Migration *m, const JsonValue *obj, GError **errp)
     return mig_params_set(&m->params, obj, errp);
 }
 
-bool migration_set_param_text(Migration *m, const char *name, const char *val,
-                              GError **errp)
+static bool set_param_text(Migration *m, const char *name, const char *val,
+                           uint64_t size_unit, GError **errp)
 {
     LOCK_GUARD(&m->lock);
 
-    return mig_params_set_text(&m->params, name, val, errp);
+    return mig_params_set_text(&m->params, name, val, size_unit, errp);
+}
+
+bool migration_set_param_text(Migration *m, const char *name, const char *val,
+                              GError **errp)
+{
+    return set_param_text(m, name, val, MiB, errp);
 }
 
 JsonValue *migration_params_json(Migration *m)
@@ -341,7 +353,7 @@ bool migration_set_global(Migration *m, const char *name, const char *val,
         return parse_bool(what, val, &on, errp) &&
                migration_set_capability(m, cap, on, errp);
     }
-    return migration_set_param_text(m, plain, val, errp);
+    return set_param_text(m, plain, val, 1, errp);
 }
 
 void migration_set_only_migratable(Migration *m, bool on)

@@ -62,10 +62,14 @@ bool migration_set_capabilities(Migration *m, MigCapSet mask, MigCapSet on,
 MigCapSet migration_capabilities(Migration *m);
 /* Also while it runs: bandwidth and downtime limit take effect at once. */
 bool migration_set_params(Migration *m, const JsonValue *obj, GError **errp);
+/* As HMP spells it: sizes without a suffix are MiB. */
 bool migration_set_param_text(Migration *m, const char *name, const char *val,
                               GError **errp);
 JsonValue *migration_params_json(Migration *m);
-/* -global migration.NAME=VALUE: a capability or a parameter. */
+/*
+ * -global migration.NAME=VALUE: a capability or a parameter; sizes without a
+ * suffix are bytes.
+ */
 bool migration_set_global(Migration *m, const char *name, const char *val,
                           GError **errp);
 /* -only-migratable: devices that block migration are refused at start. */
