@@ -28,7 +28,9 @@
  */
 #define ACK_GRACE_NS (10 * NS_PER_MS)
 /* For peers that resume on their own and report when they have. */
-#define CLOSE_TIMEOUT_NS   (10 * NS_PER_S)
+#define CLOSE_TIMEOUT_NS (10 * NS_PER_S)
+/* For a guest that is stopped anyway, or may be for longer than the limit. */
+#define LOADED_TIMEOUT_NS  (30 * NS_PER_S)
 #define RESUMED_TIMEOUT_NS (2 * NS_PER_S)
 
 void mig_source_step(MigSource *s, DowntimeStep step, int64_t *since_ns)
@@ -198,12 +200,18 @@ static RpResult wait_loaded(MigSource *s, int64_t *t, GError **errp)
     uint64_t load_us, cpu_us;
     RpMessage msg;
 
-    if (!s->was_running || !MIG_HAS(s, SWITCHOVER_ABORT)) {
-        deadline = 0;
+    bool promised = s->was_running && MIG_HAS(s, SWITCHOVER_ABORT);
+
+    if (!promised) {
+        deadline = s->stop_ns + MAX(limit, LOADED_TIMEOUT_NS);
     }
     do {
         RpResult r = rp_read(s->ch, deadline, &msg, errp);
 
+        if (r == RP_TIMEOUT && !promised) {
+            error_setf(errp, "destination did not confirm the load");
+            return RP_FAILED;
+        }
         if (r != RP_OK) {
             return r;
         }
