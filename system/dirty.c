@@ -128,6 +128,20 @@ bool ram_block_host_written(const RamBlock *rb, uint64_t *ret_lo,
     return *ret_lo < *ret_hi;
 }
 
+static void tell_code_written(RamList *list, RamBlock *rb, uint64_t off,
+                              uint64_t len)
+{
+    const unsigned long *map = rcu_dereference(rb->dirty[DIRTY_CODE]);
+    uint64_t first = off >> RAM_PAGE_BITS;
+    uint64_t npages = ((off + len - 1) >> RAM_PAGE_BITS) - first + 1;
+
+    /* Partner: a bit is set before the bytes are read to be decoded. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (map && bitmap_test_any(map, first, npages)) {
+        list->code_written(list->code_opaque, rb, off, len);
+    }
+}
+
 void ram_block_set_dirty(RamList *list, RamBlock *rb, uint64_t off,
                          uint64_t len)
 {
@@ -145,10 +159,13 @@ void ram_block_set_dirty(RamList *list, RamBlock *rb, uint64_t off,
     first = off >> RAM_PAGE_BITS;
     npages = ((off + len - 1) >> RAM_PAGE_BITS) - first + 1;
     RCU_READ_GUARD();
+    if (mask & (1U << DIRTY_CODE)) {
+        tell_code_written(list, rb, off, len);
+    }
     for (unsigned c = 0; c < DIRTY_CLIENTS; c++) {
         unsigned long *map;
 
-        if (!(mask & (1U << c))) {
+        if (c == DIRTY_CODE || !(mask & (1U << c))) {
             continue;
         }
         map = rcu_dereference(rb->dirty[c]);

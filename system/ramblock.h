@@ -67,7 +67,15 @@ typedef struct RamList {
     GQueue blocks; /* RamBlock, largest maximum first, then as created */
     unsigned nblocks;
     unsigned dirty_clients; /* atomic mask of 1 << DirtyClient now logging */
-    uint64_t total_bytes;   /* sum of used_length */
+    /*
+     * DIRTY_CODE is not a log: a bit is set while instructions of the page
+     * are kept decoded, and who stores to such a page calls this afterwards,
+     * in an RCU read section.  Any thread; set before the bitmap starts.
+     */
+    void (*code_written)(void *opaque, RamBlock *rb, uint64_t off,
+                         uint64_t len);
+    void *code_opaque;
+    uint64_t total_bytes; /* sum of used_length */
 } RamList;
 
 /* Walks the list in stream order; vm_lock or an RCU read section. */

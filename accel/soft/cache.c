@@ -1,35 +1,31 @@
 /*
- * Decoded code: blocks of instructions that follow each other within a page,
- * found by the host address of their first byte.
- *
- * A page that holds blocks is taken out of every TLB's write tags, so that
- * stores to it come here; DIRTY_CODE tells of those that devices make.  All
- * of it is dropped when the room for it is used up.
+ * Decoded code of one CPU: blocks of instructions that follow each other
+ * within a page, found by the host address of their first byte.  Nobody but
+ * the CPU's own thread touches it; codemap.c tells which pages' instructions
+ * are to go.  All of it is dropped when the room for it is used up.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "util/base.h"
 
 #include "accel/soft/mem.h"
-#include "util/bitmap.h"
-#include "util/rcu.h"
 
 enum {
     CACHE_HASH = 1 << 14,
-    CODE_CHUNK = 64, /* bytes of a page that a bit of SoftPage.used covers */
+    BLOCK_BYTES = SOFT_BLOCK_OPS * 15, /* the longest block */
 };
 
 struct SoftPage {
     const uint8_t *host;
-    RamBlock *ram;
-    uint64_t ram_page; /* number in its block */
-    uint64_t used;     /* bit per CODE_CHUNK bytes with code */
+    SoftCodePage *shared;
+    bool settled; /* what is decoded may be kept */
     SoftBlock *blocks;
 };
 
 typedef struct SoftCache {
     uint8_t *room;
     uint64_t size, pos;
+    uint64_t max_pages;
     SoftBlock *hash[CACHE_HASH];
     GHashTable *pages; /* host address -> SoftPage, owned */
 } SoftCache;
@@ -42,6 +38,7 @@ SoftCache *soft_cache_new(uint64_t bytes)
         return NULL;
     }
     c->size = bytes;
+    c->max_pages = bytes / 512;
     c->room = g_try_malloc(bytes);
     if (!c->room) {
         g_free(c);
@@ -68,15 +65,6 @@ static unsigned hash_of(const uint8_t *host, uint32_t key)
     return h >> 50;
 }
 
-static void forget_jumps(SoftVm *vm)
-{
-    for (guint i = 0; i < vm->cpus->len; i++) {
-        SoftCpu *s = g_ptr_array_index(vm->cpus, i);
-
-        memset(s->jumps, 0, sizeof(s->jumps));
-    }
-}
-
 static void op_stop(SoftCpu *s, const SoftOp *op)
 {
     longjmp(s->env, SOFT_JMP_STOP);
@@ -94,27 +82,62 @@ static void hash_remove(SoftCache *c, SoftBlock *b)
     }
 }
 
-/* The block may be running: what is left of it stops at once. */
-static void page_drop(SoftVm *vm, SoftPage *p)
+/* Its blocks may be running: what is left of them stops at once. */
+static void page_unlink(SoftCpu *s, SoftPage *p)
 {
     for (SoftBlock *b = p->blocks; b; b = b->page_next) {
-        hash_remove(vm->cache, b);
+        hash_remove(s->cache, b);
         for (unsigned i = 0; i < b->nops; i++) {
             b->ops[i].fn = op_stop;
         }
     }
-    g_hash_table_remove(vm->cache->pages, p->host);
-    forget_jumps(vm);
+    soft_code_page_drop(s, p->shared);
 }
 
-static void cache_drop_all(SoftVm *vm)
+static void page_drop(SoftCpu *s, const uint8_t *host)
 {
-    SoftCache *c = vm->cache;
+    SoftPage *p = g_hash_table_lookup(s->cache->pages, host);
 
-    memset(c->hash, 0, sizeof(c->hash));
+    if (p) {
+        page_unlink(s, p);
+        g_hash_table_remove(s->cache->pages, host);
+        memset(s->jumps, 0, sizeof(s->jumps));
+    }
+}
+
+void soft_cache_drop_all(SoftCpu *s)
+{
+    SoftCache *c = s->cache;
+    GHashTableIter it;
+    void *p;
+
+    g_hash_table_iter_init(&it, c->pages);
+    while (g_hash_table_iter_next(&it, NULL, &p)) {
+        page_unlink(s, p);
+    }
     g_hash_table_remove_all(c->pages);
+    memset(c->hash, 0, sizeof(c->hash));
+    memset(s->jumps, 0, sizeof(s->jumps));
     c->pos = 0;
-    forget_jumps(vm);
+}
+
+void soft_code_take(SoftCpu *s)
+{
+    const uint8_t *drop[SOFT_DROP_MAX];
+    unsigned n;
+
+    lock_acquire(&s->drop_lock);
+    n = s->ndrop;
+    s->ndrop = 0;
+    memcpy(drop, s->drop, MIN(n, SOFT_DROP_MAX) * sizeof(drop[0]));
+    lock_release(&s->drop_lock);
+    if (n > SOFT_DROP_MAX) {
+        soft_cache_drop_all(s);
+        return;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        page_drop(s, drop[i]);
+    }
 }
 
 static const uint8_t *page_of(const uint8_t *host)
@@ -122,72 +145,30 @@ static const uint8_t *page_of(const uint8_t *host)
     return (const uint8_t *)((uintptr_t)host & ~(uintptr_t)(SOFT_PAGE - 1));
 }
 
-bool soft_page_has_code(SoftVm *vm, const uint8_t *host)
-{
-    return g_hash_table_contains(vm->cache->pages, page_of(host));
-}
-
-void soft_code_written(SoftVm *vm, const uint8_t *host, unsigned n)
-{
-    SoftPage *p = g_hash_table_lookup(vm->cache->pages, page_of(host));
-    unsigned off = host - page_of(host);
-    unsigned first = off / CODE_CHUNK;
-    unsigned last = (off + n - 1) / CODE_CHUNK;
-
-    if (p && (p->used & MAKE_64BIT_MASK(first, last - first + 1))) {
-        page_drop(vm, p);
-    }
-}
-
-/* Was it written by a device since it was decoded? */
-static bool page_dirty(const SoftPage *p)
-{
-    const unsigned long *map = rcu_dereference(p->ram->dirty[DIRTY_CODE]);
-
-    return map && (map[p->ram_page / 64] >> (p->ram_page % 64) & 1);
-}
-
-static void page_protect(SoftVm *vm, const uint8_t *host)
-{
-    for (guint i = 0; i < vm->cpus->len; i++) {
-        SoftCpu *s = g_ptr_array_index(vm->cpus, i);
-        SoftTlbEntry *e = &s->tlb[0][0];
-
-        for (unsigned k = 0; k < SOFT_MMU_MODES * SOFT_TLB_SIZE; k++) {
-            if (e[k].tag[SOFT_WRITE] + e[k].addend == (uintptr_t)host) {
-                e[k].tag[SOFT_WRITE] = SOFT_TLB_NONE;
-            }
-        }
-    }
-}
-
-static SoftPage *page_get(SoftVm *vm, const uint8_t *host)
+/* NULL: what is decoded from there can't be kept, or not yet. */
+static SoftPage *page_get(SoftCpu *s, const uint8_t *host)
 {
     const uint8_t *base = page_of(host);
-    SoftPage *p = g_hash_table_lookup(vm->cache->pages, base);
-    unsigned long *map;
-    uint64_t off;
+    SoftPage *p = g_hash_table_lookup(s->cache->pages, base);
 
-    if (p) {
-        return p;
+    if (!p) {
+        SoftCodePage *shared = soft_code_page_hold(s, base);
+
+        if (!shared) {
+            return NULL;
+        }
+        p = g_new0(SoftPage, 1);
+        p->host = base;
+        p->shared = shared;
+        g_hash_table_insert(s->cache->pages, (void *)base, p);
+        /* Marking it asked all CPUs for this, us too. */
+        soft_cpu_take(s, SOFT_PEND_PROTECT);
+        soft_code_protect(s);
     }
-    p = g_new0(SoftPage, 1);
-    p->host = base;
-    p->ram = ram_block_from_host(&vm->mem->ram, base, &off);
-    if (!p->ram) {
-        g_free(p);
-        return NULL;
+    if (!p->settled) {
+        p->settled = soft_code_page_settled(s, p->shared);
     }
-    p->ram_page = off >> RAM_PAGE_BITS;
-    map = rcu_dereference(p->ram->dirty[DIRTY_CODE]);
-    if (map) {
-        /* Before the bytes are read: a later write sets it again. */
-        __atomic_fetch_and(&map[p->ram_page / 64], ~(1UL << (p->ram_page % 64)),
-                           __ATOMIC_SEQ_CST);
-    }
-    g_hash_table_insert(vm->cache->pages, (void *)base, p);
-    page_protect(vm, base);
-    return p;
+    return p->settled ? p : NULL;
 }
 
 static SoftDecoder decoder_of(const SoftCpu *s)
@@ -253,20 +234,20 @@ static uint64_t code_limit(const SoftCpu *s)
     return s->rip > limit ? 0 : limit - s->rip + 1;
 }
 
+/* Decodes what `bytes` has, a copy of what is at host. */
 static void block_decode(SoftCpu *s, SoftBlock *b, const uint8_t *host,
-                         unsigned max_ops)
+                         const uint8_t *bytes, uint64_t room)
 {
     SoftDecoder d = decoder_of(s);
-    uint64_t room = MIN(SOFT_PAGE - ((uintptr_t)host & 0xfff), code_limit(s));
     uint64_t pos = 0;
 
     b->host = host;
     b->key = s->key;
     b->nops = 0;
-    while (b->nops < max_ops) {
+    while (b->nops < SOFT_BLOCK_OPS) {
         SoftOp *op = &b->ops[b->nops];
 
-        if (pos >= room || !decode_one(s, &d, host + pos, room - pos, op)) {
+        if (pos >= room || !decode_one(s, &d, bytes + pos, room - pos, op)) {
             break;
         }
         pos += op->len;
@@ -318,33 +299,35 @@ static SoftBlock *block_once(SoftCpu *s, uint64_t lin)
 
 static SoftBlock *block_new(SoftCpu *s, const uint8_t *host)
 {
-    SoftCache *c = s->vm->cache;
+    SoftCache *c = s->cache;
     uint64_t need = sizeof(SoftBlock) + SOFT_BLOCK_OPS * sizeof(SoftOp);
+    uint64_t room = MIN(SOFT_PAGE - ((uintptr_t)host & 0xfff), code_limit(s));
+    uint8_t copy[BLOCK_BYTES];
     SoftBlock *b;
     SoftPage *p;
     unsigned h;
-    unsigned first;
-    unsigned last;
 
-    if (c->size - c->pos < need) {
-        cache_drop_all(s->vm);
+    if (c->size - c->pos < need ||
+        g_hash_table_size(c->pages) >= c->max_pages) {
+        soft_cache_drop_all(s);
     }
-    p = page_get(s->vm, host);
+    p = page_get(s, host);
     if (!p) {
         return NULL;
     }
+    /* Others may be writing there: what is decoded must not change. */
+    room = MIN(room, sizeof(copy));
+    memcpy(copy, host, room);
     b = (SoftBlock *)(c->room + c->pos);
-    block_decode(s, b, host, SOFT_BLOCK_OPS);
-    if (b->nops == 0) {
+    block_decode(s, b, host, copy, room);
+    if (b->nops == 0 ||
+        !soft_code_page_use(s, p->shared, host, copy, b->nbytes)) {
         return NULL;
     }
     c->pos += ROUND_UP(sizeof(*b) + b->nops * sizeof(SoftOp), 64);
     b->page = p;
     b->page_next = p->blocks;
     p->blocks = b;
-    first = ((uintptr_t)host & 0xfff) / CODE_CHUNK;
-    last = (((uintptr_t)host & 0xfff) + b->nbytes - 1) / CODE_CHUNK;
-    p->used |= MAKE_64BIT_MASK(first, last - first + 1);
     h = hash_of(host, s->key);
     b->hash_next = c->hash[h];
     c->hash[h] = b;
@@ -353,14 +336,10 @@ static SoftBlock *block_new(SoftCpu *s, const uint8_t *host)
 
 static SoftBlock *block_lookup(SoftCpu *s, const uint8_t *host)
 {
-    SoftBlock *b = s->vm->cache->hash[hash_of(host, s->key)];
+    SoftBlock *b = s->cache->hash[hash_of(host, s->key)];
 
     while (b && (b->host != host || b->key != s->key)) {
         b = b->hash_next;
-    }
-    if (b && page_dirty(b->page)) {
-        page_drop(s->vm, b->page);
-        return NULL;
     }
     return b;
 }
@@ -373,8 +352,7 @@ SoftBlock *soft_block_find(SoftCpu *s, unsigned max_ops)
     SoftBlock *b;
 
     if (j->block && j->lin == lin && j->key == s->key &&
-        j->block->nops <= max_ops && !page_dirty(j->block->page) &&
-        j->block->nbytes <= code_limit(s)) {
+        j->block->nops <= max_ops && j->block->nbytes <= code_limit(s)) {
         return j->block;
     }
     if (code_limit(s) == 0) {

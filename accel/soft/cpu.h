@@ -1,8 +1,8 @@
 /*
  * The software CPU: what it keeps beside the architectural state.
  *
- *   SoftVm     one per machine: decoded code, the list of CPUs
- *   SoftCpu    one per vCPU: registers at hand, software TLB
+ *   SoftVm     one per machine: which pages hold code
+ *   SoftCpu    one per vCPU: registers at hand, software TLB, decoded code
  *   X86Cpu     everything else, as the stream and the monitor know it
  *
  * General registers, RIP and the flags live in SoftCpu while it runs;
@@ -26,6 +26,8 @@ typedef struct SoftCpu SoftCpu;
 typedef struct SoftVm SoftVm;
 typedef struct SoftBlock SoftBlock;
 typedef struct SoftPage SoftPage;
+typedef struct SoftCodeMap SoftCodeMap;
+typedef struct SoftCodePage SoftCodePage;
 
 enum {
     SOFT_PAGE_BITS = 12,
@@ -33,6 +35,7 @@ enum {
     SOFT_TLB_SIZE = 256,
     SOFT_JUMPS = 1024,
     SOFT_BLOCK_OPS = 32, /* instructions of a block */
+    SOFT_DROP_MAX = 32,  /* pages to drop one by one; more: all */
 };
 #define SOFT_PAGE_MASK (~UINT64_C(0xfff))
 
@@ -83,8 +86,11 @@ typedef struct SoftIrqOps {
 enum {
     SOFT_PEND_IRQ = 1 << 0, /* SoftIrqOps.take() has something */
     SOFT_PEND_NMI = 1 << 1,
-    SOFT_PEND_EXIT = 1 << 2,  /* soft_cpu_run() is to return */
-    SOFT_PEND_FLUSH = 1 << 3, /* the memory map changed */
+    SOFT_PEND_EXIT = 1 << 2,    /* soft_cpu_run() is to return */
+    SOFT_PEND_FLUSH = 1 << 3,   /* the memory map changed */
+    SOFT_PEND_PROTECT = 1 << 4, /* a page got code: see codemap.c */
+    SOFT_PEND_CODE = 1 << 5,    /* `drop` has something */
+    SOFT_PEND_DROP = 1 << 6,    /* all decoded code is to go */
 };
 
 typedef enum SoftExit {
@@ -123,7 +129,7 @@ struct SoftCpu {
     bool inhibit;     /* no interrupts before the next instruction's end */
     bool halted;
     bool nmi_blocked;
-    bool running; /* in soft_cpu_run() */
+    bool running; /* atomic; in soft_cpu_run() */
     bool large_pages;
     uint64_t large_lo, large_hi; /* linear addresses of large pages */
     jmp_buf env;
@@ -141,6 +147,12 @@ struct SoftCpu {
     uint64_t ninsns;                 /* executed */
     SoftBlock *block;                /* runs now */
     SoftBlock *once;                 /* room for one that is not kept */
+    struct SoftCache *cache;
+    uint64_t protect_seq; /* atomic; see codemap.c */
+    Lock drop_lock;       /* innermost */
+    /* Pages whose code is to go; drop_lock.  More than the maximum: all. */
+    const uint8_t *drop[SOFT_DROP_MAX];
+    unsigned ndrop;
     SoftJump jumps[SOFT_JUMPS];
     SoftTlbEntry tlb[SOFT_MMU_MODES][SOFT_TLB_SIZE];
 };
@@ -169,13 +181,13 @@ enum {
 /* longjmp() values. */
 enum { SOFT_JMP_EXCEPTION = 1, SOFT_JMP_STOP = 2 };
 
-/* Public: soft.c */
+/* Public: soft.c.  tb_bytes: of each CPU's decoded code. */
 SoftVm *soft_vm_new(Memory *mem, uint64_t tb_bytes, GError **errp);
 void soft_vm_free(SoftVm *vm);
 /* 1 << InsnFeature: all that this host can execute. */
 uint64_t soft_features_possible(void);
-/* x is borrowed and must outlive it. */
-SoftCpu *soft_cpu_new(SoftVm *vm, X86Cpu *x);
+/* x is borrowed and must outlive it.  NULL: no memory for its code. */
+SoftCpu *soft_cpu_new(SoftVm *vm, X86Cpu *x, GError **errp);
 void soft_cpu_free(SoftCpu *s);
 /* Registers from and to s->x; not while it runs. */
 void soft_cpu_load(SoftCpu *s);
@@ -183,6 +195,8 @@ void soft_cpu_store(SoftCpu *s);
 /* At most about `max_insns` instructions. */
 SoftExit soft_cpu_run(SoftCpu *s, uint64_t max_insns);
 void soft_cpu_pend(SoftCpu *s, unsigned what);
+/* Its own thread: was any of them pending?  No more. */
+bool soft_cpu_take(SoftCpu *s, unsigned what);
 
 /* state.c */
 void soft_update_segment(SoftCpu *s, unsigned seg);
@@ -252,11 +266,34 @@ typedef struct SoftMapping {
 void soft_walk(SoftCpu *s, uint64_t lin, SoftAccess acc, unsigned mmu,
                SoftMapping *ret);
 
-/* cache.c */
+/* cache.c; the CPU's own thread. */
+struct SoftCache *soft_cache_new(uint64_t bytes);
+void soft_cache_free(struct SoftCache *c);
 SoftBlock *soft_block_find(SoftCpu *s, unsigned max_ops);
-bool soft_page_has_code(SoftVm *vm, const uint8_t *host);
-/* A store to a page with code; off: in the page. */
-void soft_code_written(SoftVm *vm, const uint8_t *host, unsigned n);
+/* Drops what SOFT_PEND_CODE tells of. */
+void soft_code_take(SoftCpu *s);
+void soft_cache_drop_all(SoftCpu *s);
+
+/* codemap.c; any thread unless it says "own" */
+SoftCodeMap *soft_code_map_new(RamList *ram, GError **errp);
+void soft_code_map_free(SoftCodeMap *m);
+void soft_code_map_add_cpu(SoftCodeMap *m, SoftCpu *s);
+void soft_code_map_del_cpu(SoftCodeMap *m, SoftCpu *s);
+/* Such a page gets no write tag; RCU read section. */
+bool soft_page_has_code(const RamBlock *rb, const uint8_t *host);
+/* Own: drops all write tags, and says so (SOFT_PEND_PROTECT). */
+void soft_code_protect(SoftCpu *s);
+/* Marks a page of RAM and holds it until the drop; NULL: it isn't RAM. */
+SoftCodePage *soft_code_page_hold(SoftCpu *s, const uint8_t *page);
+void soft_code_page_drop(SoftCpu *s, SoftCodePage *p);
+/* Can no CPU store there unseen any more? */
+bool soft_code_page_settled(SoftCpu *s, SoftCodePage *p);
+/*
+ * From now on stores to these bytes are reported to s; false: they are not
+ * what `copy` has any more.
+ */
+bool soft_code_page_use(SoftCpu *s, SoftCodePage *p, const uint8_t *host,
+                        const uint8_t *copy, unsigned n);
 
 struct SoftBlock {
     const uint8_t *host; /* of its first byte; the cache's key */
@@ -270,13 +307,10 @@ struct SoftBlock {
 struct SoftVm {
     Memory *mem;
     Lock lock;
-    GPtrArray *cpus;
-    struct SoftCache *cache;
+    uint64_t tb_bytes; /* of each CPU's cache */
+    SoftCodeMap *code;
     struct SoftStubs *stubs;
-    bool owns_code_log;
 };
-struct SoftCache *soft_cache_new(uint64_t bytes);
-void soft_cache_free(struct SoftCache *c);
 
 /* stub.c: host code for one instruction, see there; NULL: no room. */
 struct SoftStubs *soft_stubs_new(GError **errp);

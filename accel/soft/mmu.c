@@ -98,7 +98,7 @@ static uint8_t *tlb_fill(SoftCpu *s, uint64_t lin, SoftAccess acc, unsigned mmu,
     } else {
         e->tag[SOFT_READ] = page;
         if (acc == SOFT_WRITE && !r->read_only && !r->romd && !r->dirty_log &&
-            !r->ram->read_only && !soft_page_has_code(s->vm, host)) {
+            !r->ram->read_only && !soft_page_has_code(r->ram, host)) {
             e->tag[SOFT_WRITE] = page;
         }
     }
@@ -144,6 +144,15 @@ static uint64_t load_part(SoftCpu *s, uint64_t lin, unsigned n, unsigned mmu)
     return v;
 }
 
+/* The instructions that follow may be among those just written. */
+static void code_changed(SoftCpu *s)
+{
+    if (__atomic_load_n(&s->pending, __ATOMIC_RELAXED) & SOFT_PEND_CODE) {
+        soft_cpu_take(s, SOFT_PEND_CODE);
+        soft_code_take(s);
+    }
+}
+
 static void store_part(SoftCpu *s, uint64_t lin, uint64_t v, unsigned n,
                        unsigned mmu)
 {
@@ -158,7 +167,7 @@ static void store_part(SoftCpu *s, uint64_t lin, uint64_t v, unsigned n,
         host += lin & 0xfff;
         memcpy(host, &v, n);
         ram_block_set_dirty(&s->vm->mem->ram, r->ram, host - r->ram->host, n);
-        soft_code_written(s->vm, host, n);
+        code_changed(s);
         return;
     }
     if (is_pow2(n)) {

@@ -17,25 +17,16 @@ SoftVm *soft_vm_new(Memory *mem, uint64_t tb_bytes, GError **errp)
     SoftVm *vm = g_new0(SoftVm, 1);
 
     vm->mem = mem;
+    vm->tb_bytes = tb_bytes;
     lock_init(&vm->lock);
-    vm->cpus = g_ptr_array_new();
-    vm->cache = soft_cache_new(tb_bytes);
-    if (!vm->cache) {
-        error_setf_errno(errp, ENOMEM, "decoded code cache, %" PRIu64 " bytes",
-                         tb_bytes);
-        soft_vm_free(vm);
-        return NULL;
-    }
     vm->stubs = soft_stubs_new(errp);
-    if (!vm->stubs) {
+    if (vm->stubs) {
+        vm->code = soft_code_map_new(&mem->ram, errp);
+    }
+    if (!vm->code) {
         soft_vm_free(vm);
         return NULL;
     }
-    if (!ram_dirty_start(&mem->ram, DIRTY_CODE, false, errp)) {
-        soft_vm_free(vm);
-        return NULL;
-    }
-    vm->owns_code_log = true;
     return vm;
 }
 
@@ -44,12 +35,8 @@ void soft_vm_free(SoftVm *vm)
     if (!vm) {
         return;
     }
-    if (vm->owns_code_log) {
-        ram_dirty_stop(&vm->mem->ram, DIRTY_CODE);
-    }
-    soft_cache_free(vm->cache);
+    soft_code_map_free(vm->code);
     soft_stubs_free(vm->stubs);
-    g_ptr_array_unref(vm->cpus);
     lock_fini(&vm->lock);
     g_free(vm);
 }
@@ -138,9 +125,18 @@ uint64_t soft_features_possible(void)
     return mask;
 }
 
-SoftCpu *soft_cpu_new(SoftVm *vm, X86Cpu *x)
+SoftCpu *soft_cpu_new(SoftVm *vm, X86Cpu *x, GError **errp)
 {
     SoftCpu *s = g_new0(SoftCpu, 1);
+
+    s->cache = soft_cache_new(vm->tb_bytes);
+    if (!s->cache) {
+        error_setf_errno(errp, ENOMEM, "decoded code cache, %" PRIu64 " bytes",
+                         vm->tb_bytes);
+        g_free(s);
+        return NULL;
+    }
+    lock_init(&s->drop_lock);
 
     s->vm = vm;
     s->x = x;
@@ -151,10 +147,8 @@ SoftCpu *soft_cpu_new(SoftVm *vm, X86Cpu *x)
     }
     s->features &= soft_features_possible();
     s->once = g_malloc0(sizeof(SoftBlock) + sizeof(SoftOp));
-    lock_acquire(&vm->lock);
-    g_ptr_array_add(vm->cpus, s);
-    lock_release(&vm->lock);
     soft_cpu_load(s);
+    soft_code_map_add_cpu(vm->code, s);
     return s;
 }
 
@@ -163,9 +157,12 @@ void soft_cpu_free(SoftCpu *s)
     if (!s) {
         return;
     }
-    lock_acquire(&s->vm->lock);
-    g_ptr_array_remove(s->vm->cpus, s);
-    lock_release(&s->vm->lock);
+    rcu_read_lock();
+    soft_cache_drop_all(s);
+    rcu_read_unlock();
+    soft_code_map_del_cpu(s->vm->code, s);
+    soft_cache_free(s->cache);
+    lock_fini(&s->drop_lock);
     g_free(s->once);
     g_free(s);
 }
@@ -175,7 +172,7 @@ void soft_cpu_pend(SoftCpu *s, unsigned what)
     __atomic_fetch_or(&s->pending, what, __ATOMIC_SEQ_CST);
 }
 
-static bool pending_take(SoftCpu *s, unsigned what)
+bool soft_cpu_take(SoftCpu *s, unsigned what)
 {
     return __atomic_fetch_and(&s->pending, ~what, __ATOMIC_SEQ_CST) & what;
 }
@@ -188,7 +185,7 @@ static void accept_interrupts(SoftCpu *s)
     if (s->inhibit) {
         return;
     }
-    if (!s->nmi_blocked && pending_take(s, SOFT_PEND_NMI)) {
+    if (!s->nmi_blocked && soft_cpu_take(s, SOFT_PEND_NMI)) {
         s->halted = false;
         s->nmi_blocked = true;
         s->ext = true;
@@ -200,7 +197,7 @@ static void accept_interrupts(SoftCpu *s)
         !(__atomic_load_n(&s->pending, __ATOMIC_ACQUIRE) & SOFT_PEND_IRQ)) {
         return;
     }
-    pending_take(s, SOFT_PEND_IRQ);
+    soft_cpu_take(s, SOFT_PEND_IRQ);
     vec = s->irq->take(s, s->irq_opaque);
     if (vec >= 0) {
         s->halted = false;
@@ -238,10 +235,19 @@ static void run_block(SoftCpu *s)
 
 static bool must_return(SoftCpu *s, SoftExit *ret)
 {
-    if (pending_take(s, SOFT_PEND_FLUSH)) {
+    if (soft_cpu_take(s, SOFT_PEND_PROTECT)) {
+        soft_code_protect(s);
+    }
+    if (soft_cpu_take(s, SOFT_PEND_CODE)) {
+        soft_code_take(s);
+    }
+    if (soft_cpu_take(s, SOFT_PEND_DROP)) {
+        soft_cache_drop_all(s);
+    }
+    if (soft_cpu_take(s, SOFT_PEND_FLUSH)) {
         soft_tlb_flush(s);
     }
-    if (pending_take(s, SOFT_PEND_EXIT)) {
+    if (soft_cpu_take(s, SOFT_PEND_EXIT)) {
         *ret = SOFT_EXIT_AGAIN;
         return true;
     }
@@ -287,7 +293,10 @@ SoftExit soft_cpu_run(SoftCpu *s, uint64_t max_insns)
 
     lock_acquire(&s->vm->lock);
     rcu_read_lock();
+    /* Before the look at what is pending: see soft_code_page_settled(). */
+    __atomic_store_n(&s->running, true, __ATOMIC_SEQ_CST);
     ret = run_locked(s, max_insns);
+    __atomic_store_n(&s->running, false, __ATOMIC_SEQ_CST);
     rcu_read_unlock();
     lock_release(&s->vm->lock);
     return ret;

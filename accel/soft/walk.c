@@ -90,7 +90,6 @@ static bool walk_update(Walk *w, uint64_t set)
             ok = __sync_bool_compare_and_swap((uint32_t *)p, (uint32_t)w->entry,
                                               (uint32_t)want);
         }
-        soft_code_written(s->vm, p, w->entry_size);
         address_space_unmap(as, p, len, true);
     }
     w->entry = want;

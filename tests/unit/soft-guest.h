@@ -88,7 +88,8 @@ static inline void soft_guest_init(SoftGuest *g)
     g_assert_no_error(err);
     soft_guest_tables(g);
     soft_guest_long_mode(g);
-    g->s = soft_cpu_new(g->vm, g->x);
+    g->s = soft_cpu_new(g->vm, g->x, &err);
+    g_assert_no_error(err);
     g->s->features = soft_features_possible();
     vm_lock_release();
 }

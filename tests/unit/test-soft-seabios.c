@@ -140,7 +140,8 @@ NO_TSA static void run(Board *b)
     x = x86_cpu_new(model, &topo, 0, 0);
     vm = soft_vm_new(&b->mem, 8 * MiB, &err);
     g_assert_no_error(err);
-    s = soft_cpu_new(vm, x);
+    s = soft_cpu_new(vm, x, &err);
+    g_assert_no_error(err);
     vm_lock_release();
     for (unsigned i = 0; i < MAX_SLICES && e == SOFT_EXIT_AGAIN; i++) {
         e = soft_cpu_run(s, SLICE);
