@@ -7,6 +7,7 @@
 
 #include "accel/accel.h"
 #include "accel/qtest/qtest.h"
+#include "accel/soft/tcg.h"
 #ifdef CONFIG_KVM
 #include "accel/kvm/kvm.h"
 #endif
@@ -15,6 +16,7 @@ const AccelType *const accel_table[] = {
 #ifdef CONFIG_KVM
     &kvm_accel_type,
 #endif
+    &tcg_accel_type,
     &qtest_accel_type,
     NULL,
 };

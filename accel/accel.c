@@ -13,7 +13,7 @@
 #include "util/log.h"
 
 /* What users may name because others have it; see accel_missing(). */
-static const char *const known_names[] = { "tcg", "xen", NULL };
+static const char *const known_names[] = { "xen", NULL };
 
 const AccelType *accel_type_find(const char *name)
 {

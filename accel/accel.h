@@ -73,8 +73,9 @@ struct Accel {
     Object obj;
     const AccelType *type;
     Vm *vm;
-    bool kernel_irqchip; /* all of it is in the accelerator */
-    bool kernel_apic;    /* the local APICs are (split or on) */
+    bool kernel_irqchip;     /* all of it is in the accelerator */
+    bool kernel_apic;        /* the local APICs are (split or on) */
+    const UserApicOps *apic; /* else whose they are; NULL: no CPU has one */
     /*
      * vm_lock.  Set ahead of vm_stop(): each vCPU reads its state in its own
      * thread before it counts as paused, so that a switch-over finds all of

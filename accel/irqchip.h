@@ -68,6 +68,18 @@ typedef struct MsiMessage {
     uint32_t data;
 } MsiMessage;
 
+/*
+ * The other way round: local APICs that are modelled here, for accelerators
+ * that have none; Accel.apic.  vm_lock held, in the vCPU's thread.
+ */
+typedef struct UserApicOps {
+    /* The vector to deliver now, which then is in service; -1: none. */
+    int (*take)(struct Vcpu *cpu);
+    /* Task priority, of which CR8 is the upper half. */
+    void (*set_tpr)(struct Vcpu *cpu, uint8_t tpr);
+    uint8_t (*get_tpr)(struct Vcpu *cpu);
+} UserApicOps;
+
 typedef struct IrqchipOps {
     bool (*get_pic)(struct Accel *a, unsigned chip, PicState *ret, GError **e);
     bool (*put_pic)(struct Accel *a, unsigned chip, const PicState *s,

@@ -36,6 +36,7 @@ struct Clocks {
     TimerQueue queues[CLOCK_TYPES];
     uint64_t next_order;
     int64_t virtual_offset; /* see clocks_virtual_offset() */
+    int64_t virtual_start;  /* its time when it last began to run */
     bool virtual_on;
     bool manual;
 };
@@ -370,9 +371,18 @@ void clocks_enable_virtual(Clocks *c, bool on)
     if (!c->manual) {
         int64_t now = host_ns(CLOCK_MONOTONIC);
 
+        if (on) {
+            c->virtual_start = c->virtual_offset;
+        }
         c->virtual_offset += on ? -now : now;
     }
     rearm_virtual(c);
+}
+
+int64_t clocks_virtual_start(Clocks *c)
+{
+    LOCK_GUARD(&c->lock);
+    return virtual_runs(c) ? c->virtual_start : c->virtual_offset;
 }
 
 int64_t clocks_virtual_offset(Clocks *c)

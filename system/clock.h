@@ -48,6 +48,11 @@ int64_t clock_get_ns(Clocks *c, ClockType type);
  */
 void clocks_enable_virtual(Clocks *c, bool on);
 /*
+ * The virtual clock's time when it last began to run; its time now while it
+ * stands.  What a CPU's state that was loaded meanwhile is as of.
+ */
+int64_t clocks_virtual_start(Clocks *c);
+/*
  * The virtual clock's offset is part of the stream ("timer" section): its
  * time while it stands, its distance from CLOCK_TYPE_REALTIME while it runs.
  */

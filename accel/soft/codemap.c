@@ -17,13 +17,16 @@
  */
 #include "util/base.h"
 
+#include <sched.h>
+
 #include "accel/soft/cpu.h"
 #include "util/bitmap.h"
 #include "util/error.h"
 #include "util/rcu.h"
 
 enum {
-    CODE_CHUNK = 64, /* bytes of a page that a bit of SoftCodePage.used covers */
+    CODE_CHUNK =
+        64, /* bytes of a page that a bit of SoftCodePage.used covers */
 };
 
 /* All members: SoftCodeMap.lock. */
@@ -272,4 +275,39 @@ bool soft_code_page_use(SoftCpu *s, SoftCodePage *p, const uint8_t *host,
     p->used |= chunks(host - p->host, n);
     /* A store that didn't see `used` took the lock before: it is seen here. */
     return memcmp(host, copy, n) == 0;
+}
+
+/* Is one of them using a translation from before? */
+static bool flush_waits(SoftCodeMap *m, uint64_t seq)
+{
+    LOCK_GUARD(&m->lock);
+    for (guint i = 0; i < m->cpus->len; i++) {
+        SoftCpu *s = g_ptr_array_index(m->cpus, i);
+
+        /* Partner: as for soft_code_page_settled(). */
+        if (__atomic_load_n(&s->running, __ATOMIC_SEQ_CST) &&
+            __atomic_load_n(&s->flush_seq, __ATOMIC_SEQ_CST) < seq) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void pend_all(SoftCodeMap *m, unsigned what)
+{
+    LOCK_GUARD(&m->lock);
+    for (guint i = 0; i < m->cpus->len; i++) {
+        soft_cpu_pend(g_ptr_array_index(m->cpus, i), what);
+    }
+}
+
+void soft_vm_flush(SoftVm *vm, bool drop)
+{
+    uint64_t seq = __atomic_add_fetch(&vm->flush_seq, 1, __ATOMIC_SEQ_CST);
+
+    pend_all(vm->code, SOFT_PEND_FLUSH | (drop ? SOFT_PEND_DROP : 0));
+    /* Their next block, or their next access to a device, is never far. */
+    while (flush_waits(vm->code, seq)) {
+        sched_yield();
+    }
 }

@@ -73,7 +73,7 @@ typedef struct SoftJump {
     SoftBlock *block;
 } SoftJump;
 
-/* Interrupts from outside; called with SoftVm.lock, without vm_lock. */
+/* Interrupts from outside; called without vm_lock. */
 typedef struct SoftIrqOps {
     /* Takes the vector to be delivered, or -1 (spurious: none any more). */
     int (*take)(SoftCpu *s, void *opaque);
@@ -81,6 +81,8 @@ typedef struct SoftIrqOps {
     uint8_t (*get_tpr)(SoftCpu *s, void *opaque);
     bool (*rdmsr)(SoftCpu *s, void *opaque, uint32_t msr, uint64_t *ret);
     bool (*wrmsr)(SoftCpu *s, void *opaque, uint32_t msr, uint64_t v);
+    /* After each access to a device and each of the above; may be NULL. */
+    void (*after_device)(SoftCpu *s, void *opaque);
 } SoftIrqOps;
 
 enum {
@@ -129,7 +131,8 @@ struct SoftCpu {
     bool inhibit;     /* no interrupts before the next instruction's end */
     bool halted;
     bool nmi_blocked;
-    bool running; /* atomic; in soft_cpu_run() */
+    bool running;   /* atomic; in soft_cpu_run(), but not in a device */
+    bool in_device; /* its thread is inside an instruction's access */
     bool large_pages;
     uint64_t large_lo, large_hi; /* linear addresses of large pages */
     jmp_buf env;
@@ -149,6 +152,8 @@ struct SoftCpu {
     SoftBlock *once;                 /* room for one that is not kept */
     struct SoftCache *cache;
     uint64_t protect_seq; /* atomic; see codemap.c */
+    uint64_t flush_seq;   /* atomic; see soft_vm_flush() */
+    uint64_t tsc_offset;  /* ticks; see soft_tsc() */
     Lock drop_lock;       /* innermost */
     /* Pages whose code is to go; drop_lock.  More than the maximum: all. */
     const uint8_t *drop[SOFT_DROP_MAX];
@@ -186,6 +191,9 @@ SoftVm *soft_vm_new(Memory *mem, uint64_t tb_bytes, GError **errp);
 void soft_vm_free(SoftVm *vm);
 /* 1 << InsnFeature: all that this host can execute. */
 uint64_t soft_features_possible(void);
+/* Calls fn with the X86_FEATURE() of each that this host can execute. */
+void soft_features_each(void (*fn)(X86CpuSupport *p, unsigned feature),
+                        X86CpuSupport *p);
 /* x is borrowed and must outlive it.  NULL: no memory for its code. */
 SoftCpu *soft_cpu_new(SoftVm *vm, X86Cpu *x, GError **errp);
 void soft_cpu_free(SoftCpu *s);
@@ -197,6 +205,21 @@ SoftExit soft_cpu_run(SoftCpu *s, uint64_t max_insns);
 void soft_cpu_pend(SoftCpu *s, unsigned what);
 /* Its own thread: was any of them pending?  No more. */
 bool soft_cpu_take(SoftCpu *s, unsigned what);
+/* Its own thread: does what is pending for its TLB and its code. */
+void soft_take_memory(SoftCpu *s);
+/*
+ * All CPUs forget what they know of the memory map, and of decoded code if
+ * `drop`; returns when no CPU uses any of it any more.  Any thread that isn't
+ * in soft_cpu_run(), or is in a device.
+ */
+void soft_vm_flush(SoftVm *vm, bool drop);
+
+/* bus.c: around what takes vm_lock. */
+void soft_device_begin(SoftCpu *s);
+void soft_device_end(SoftCpu *s);
+uint64_t soft_bus_load(SoftCpu *s, AddressSpace *as, uint64_t addr, unsigned n);
+void soft_bus_store(SoftCpu *s, AddressSpace *as, uint64_t addr, uint64_t v,
+                    unsigned n);
 
 /* state.c */
 void soft_update_segment(SoftCpu *s, unsigned seg);
@@ -307,7 +330,8 @@ struct SoftBlock {
 struct SoftVm {
     Memory *mem;
     Lock lock;
-    uint64_t tb_bytes; /* of each CPU's cache */
+    uint64_t tb_bytes;  /* of each CPU's cache */
+    uint64_t flush_seq; /* atomic; grows with each flush */
     SoftCodeMap *code;
     struct SoftStubs *stubs;
 };

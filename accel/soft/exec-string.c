@@ -41,12 +41,12 @@ static void check_ports(SoftCpu *s, uint16_t port, unsigned n)
 
 static uint64_t port_in(SoftCpu *s, uint16_t port, unsigned n)
 {
-    return address_space_load(&s->vm->mem->io, port, n, NULL);
+    return soft_bus_load(s, &s->vm->mem->io, port, n);
 }
 
 static void port_out(SoftCpu *s, uint16_t port, uint64_t v, unsigned n)
 {
-    address_space_store(&s->vm->mem->io, port, v, n);
+    soft_bus_store(s, &s->vm->mem->io, port, v, n);
 }
 
 static uint16_t port_number(const SoftCpu *s, const SoftOp *op, unsigned i)

@@ -346,17 +346,33 @@ static void fsgsbase(SoftCpu *s, const SoftOp *op)
     soft_update_segment(s, gs ? X86_GS : X86_FS);
 }
 
+/* Ticks of the virtual clock; 1 GHz unless another frequency is asked for. */
+static uint64_t tsc_ticks(const SoftCpu *s, uint64_t ns)
+{
+    const X86Cpu *x = s->x;
+    int64_t khz = x->user_tsc_khz > 0 ? x->user_tsc_khz : x->tsc_khz;
+
+    if (khz <= 0) {
+        return ns;
+    }
+    return (unsigned __int128)ns * (uint64_t)khz / 1000000;
+}
+
 uint64_t soft_tsc(SoftCpu *s)
 {
-    X86Cpu *x = s->x;
-    uint64_t khz = x->tsc_khz > 0 ? (uint64_t)x->tsc_khz : 1000000;
-    uint64_t ns;
+    uint64_t now = s->clock_ns ? tsc_ticks(s, s->clock_ns(s)) : __rdtsc();
 
-    if (!s->clock_ns) {
-        return __rdtsc() + x->tsc;
-    }
-    ns = s->clock_ns(s);
-    return x->tsc + (uint64_t)((unsigned __int128)ns * khz / 1000000);
+    return now + s->tsc_offset;
+}
+
+void soft_tsc_set(SoftCpu *s, uint64_t v)
+{
+    s->tsc_offset += v - soft_tsc(s);
+}
+
+void soft_tsc_set_at(SoftCpu *s, uint64_t v, uint64_t ns)
+{
+    s->tsc_offset = v - tsc_ticks(s, ns);
 }
 
 static void rdtsc(SoftCpu *s, const SoftOp *op)

@@ -107,7 +107,15 @@ static uint8_t *tlb_fill(SoftCpu *s, uint64_t lin, SoftAccess acc, unsigned mmu,
 
 uint64_t soft_phys_load(SoftCpu *s, uint64_t pa, unsigned n)
 {
-    return address_space_load(&s->vm->mem->memory, pa, n, NULL);
+    const FlatRange *r;
+    const uint8_t *host = phys_host(s, pa & SOFT_PAGE_MASK, &r);
+    uint64_t v = 0;
+
+    if (host) {
+        memcpy(&v, host + (pa & 0xfff), n);
+        return v;
+    }
+    return soft_bus_load(s, &s->vm->mem->memory, pa, n);
 }
 
 static bool canonical(const SoftCpu *s, uint64_t lin)
@@ -133,12 +141,11 @@ static uint64_t load_part(SoftCpu *s, uint64_t lin, unsigned n, unsigned mmu)
         return v;
     }
     if (is_pow2(n)) {
-        return address_space_load(&s->vm->mem->memory, m.phys | (lin & 0xfff),
-                                  n, NULL);
+        return soft_bus_load(s, &s->vm->mem->memory, m.phys | (lin & 0xfff), n);
     }
     for (unsigned i = 0; i < n; i++) {
-        v |= address_space_load(&s->vm->mem->memory,
-                                m.phys | ((lin + i) & 0xfff), 1, NULL)
+        v |= soft_bus_load(s, &s->vm->mem->memory, m.phys | ((lin + i) & 0xfff),
+                           1)
              << (8 * i);
     }
     return v;
@@ -171,11 +178,11 @@ static void store_part(SoftCpu *s, uint64_t lin, uint64_t v, unsigned n,
         return;
     }
     if (is_pow2(n)) {
-        address_space_store(as, m.phys | (lin & 0xfff), v, n);
+        soft_bus_store(s, as, m.phys | (lin & 0xfff), v, n);
         return;
     }
     for (unsigned i = 0; i < n; i++) {
-        address_space_store(as, m.phys | ((lin + i) & 0xfff), v >> (8 * i), 1);
+        soft_bus_store(s, as, m.phys | ((lin + i) & 0xfff), v >> (8 * i), 1);
     }
 }
 

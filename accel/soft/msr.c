@@ -164,7 +164,7 @@ static bool base_write(SoftCpu *s, uint32_t msr, uint64_t v, bool *ret_ok)
     *ret_ok = true;
     switch (msr) {
     case MSR_IA32_TSC:
-        x->tsc += v - soft_tsc(s);
+        soft_tsc_set(s, v);
         return true;
     case MSR_EFER:
         *ret_ok = efer_write(s, v);

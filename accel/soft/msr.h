@@ -13,5 +13,8 @@ bool soft_msr_read(SoftCpu *s, uint32_t msr, uint64_t *ret);
 bool soft_msr_write(SoftCpu *s, uint32_t msr, uint64_t v);
 /* What RDTSC gives now. */
 uint64_t soft_tsc(SoftCpu *s);
+/* Gives it a value as of now, as of a time of clock_ns(). */
+void soft_tsc_set(SoftCpu *s, uint64_t v);
+void soft_tsc_set_at(SoftCpu *s, uint64_t v, uint64_t ns);
 
 #endif

@@ -125,6 +125,18 @@ uint64_t soft_features_possible(void)
     return mask;
 }
 
+void soft_features_each(void (*fn)(X86CpuSupport *p, unsigned feature),
+                        X86CpuSupport *p)
+{
+    uint64_t mask = soft_features_possible();
+
+    for (size_t i = 0; i < G_N_ELEMENTS(soft_features); i++) {
+        if (mask >> soft_features[i].feat & 1) {
+            fn(p, soft_features[i].model);
+        }
+    }
+}
+
 SoftCpu *soft_cpu_new(SoftVm *vm, X86Cpu *x, GError **errp)
 {
     SoftCpu *s = g_new0(SoftCpu, 1);
@@ -233,20 +245,36 @@ static void run_block(SoftCpu *s)
     }
 }
 
-static bool must_return(SoftCpu *s, SoftExit *ret)
+void soft_take_memory(SoftCpu *s)
 {
-    if (soft_cpu_take(s, SOFT_PEND_PROTECT)) {
-        soft_code_protect(s);
+    const unsigned all =
+        SOFT_PEND_PROTECT | SOFT_PEND_CODE | SOFT_PEND_DROP | SOFT_PEND_FLUSH;
+    unsigned what = __atomic_load_n(&s->pending, __ATOMIC_SEQ_CST) & all;
+
+    if (!what) {
+        return;
     }
-    if (soft_cpu_take(s, SOFT_PEND_CODE)) {
+    __atomic_fetch_and(&s->pending, ~what, __ATOMIC_SEQ_CST);
+    if (what & SOFT_PEND_CODE) {
         soft_code_take(s);
     }
-    if (soft_cpu_take(s, SOFT_PEND_DROP)) {
+    if (what & SOFT_PEND_DROP) {
         soft_cache_drop_all(s);
     }
-    if (soft_cpu_take(s, SOFT_PEND_FLUSH)) {
+    if (what & SOFT_PEND_FLUSH) {
+        uint64_t seq = __atomic_load_n(&s->vm->flush_seq, __ATOMIC_SEQ_CST);
+
         soft_tlb_flush(s);
+        __atomic_store_n(&s->flush_seq, seq, __ATOMIC_SEQ_CST);
     }
+    if (what & SOFT_PEND_PROTECT) {
+        soft_code_protect(s);
+    }
+}
+
+static bool must_return(SoftCpu *s, SoftExit *ret)
+{
+    soft_take_memory(s);
     if (soft_cpu_take(s, SOFT_PEND_EXIT)) {
         *ret = SOFT_EXIT_AGAIN;
         return true;

@@ -124,6 +124,9 @@ bool x86_init_apics(X86Machine *x, GError **errp)
         if (apic_create(vm->vcpus[i], x86_kernel_apic(x), errp) == NULL) {
             return false;
         }
+        if (!x86_kernel_apic(x) && vm->accel != NULL) {
+            x86_init_user_apic(x, vm->vcpus[i]);
+        }
     }
     return true;
 }

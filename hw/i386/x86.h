@@ -24,6 +24,8 @@ enum {
     FW_CFG_HPET = FW_CFG_ARCH_LOCAL + 4,
 };
 
+struct Vcpu; /* accel/vcpu.h */
+
 typedef struct X86Machine {
     Machine m;
     uint64_t below_4g, above_4g; /* bytes of RAM from 0, from 4 GiB */
@@ -65,6 +67,8 @@ static inline bool on_off_auto(OnOffAuto v, bool dflt)
 /* Does the accelerator have the interrupt controllers, the local APICs? */
 bool x86_kernel_irqchip(const X86Machine *x);
 bool x86_kernel_apic(const X86Machine *x);
+/* user-apic.c: a local APIC modelled here gets its CPU, and the reverse. */
+void x86_init_user_apic(X86Machine *x, struct Vcpu *cpu);
 /*
  * Puts RAM into the memory map: at most `low_max` bytes of it from 0, the
  * rest from 4 GiB.

@@ -466,6 +466,7 @@ bool x86_cpu_model_realize(X86CpuModel *m, const X86CpuSupport *support,
         model_kvm_defaults(m);
     } else if (support && m->def) {
         m->words[X86_FEAT_1_EDX] &= ~(uint32_t)BIT(1); /* vme */
+        m->words[X86_F_SVM >> 8] &= ~feature_mask(X86_F_SVM);
     }
     model_apply_user(m);
     model_apply_dependencies(m);

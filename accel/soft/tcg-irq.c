@@ -1,0 +1,85 @@
+/*
+ * Between the software CPU and its local APIC, which hw/ models: each call
+ * takes vm_lock for as long as it lasts.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "accel/soft/tcg.h"
+
+static const UserApicOps *apic_ops(const TcgVcpu *t)
+{
+    return t->cpu->vm->accel->apic;
+}
+
+static int tcg_take(SoftCpu *s, void *opaque)
+{
+    TcgVcpu *t = opaque;
+    const UserApicOps *ops = apic_ops(t);
+    int vec;
+
+    if (!ops) {
+        return -1;
+    }
+    soft_device_begin(s);
+    vm_lock_acquire();
+    vec = ops->take(t->cpu);
+    vm_lock_release();
+    soft_device_end(s);
+    return vec;
+}
+
+static void tcg_set_tpr(SoftCpu *s, void *opaque, uint8_t tpr)
+{
+    TcgVcpu *t = opaque;
+    const UserApicOps *ops = apic_ops(t);
+
+    if (!ops) {
+        return;
+    }
+    soft_device_begin(s);
+    vm_lock_acquire();
+    ops->set_tpr(t->cpu, tpr);
+    vm_lock_release();
+    soft_device_end(s);
+}
+
+static uint8_t tcg_get_tpr(SoftCpu *s, void *opaque)
+{
+    TcgVcpu *t = opaque;
+    const UserApicOps *ops = apic_ops(t);
+    uint8_t tpr;
+
+    if (!ops) {
+        return s->x->cr8 << 4;
+    }
+    soft_device_begin(s);
+    vm_lock_acquire();
+    tpr = ops->get_tpr(t->cpu);
+    vm_lock_release();
+    soft_device_end(s);
+    return tpr;
+}
+
+/* What the access has set off for this vCPU itself. */
+static void tcg_after_device(SoftCpu *s, void *opaque)
+{
+    TcgVcpu *t = opaque;
+    Vcpu *cpu = t->cpu;
+
+    if (unlikely(cpu->state_loaded)) {
+        /* A device changed registers; this doesn't fail. */
+        vcpu_flush_state(cpu, NULL);
+    }
+    if (__atomic_load_n(&cpu->exit_request, __ATOMIC_SEQ_CST)) {
+        soft_cpu_pend(s, SOFT_PEND_IRQ | SOFT_PEND_EXIT);
+    }
+}
+
+const SoftIrqOps tcg_irq_ops = {
+    .take = tcg_take,
+    .set_tpr = tcg_set_tpr,
+    .get_tpr = tcg_get_tpr,
+    .after_device = tcg_after_device,
+};

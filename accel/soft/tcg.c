@@ -1,0 +1,345 @@
+/*
+ * The accelerator "tcg": vCPUs that the software CPU runs.
+ *
+ * Interrupt controllers and timers are all modelled in hw/.  A kick makes
+ * soft_cpu_run() return before its next block.
+ *
+ * thread=single lets one vCPU run at a time, in turn.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "accel/soft/tcg.h"
+
+#include "accel/soft/msr.h"
+#include "util/error.h"
+
+enum {
+    TCG_SLICE = 1 << 20, /* instructions between two looks at the rest */
+    TCG_SLICE_SINGLE = 1 << 16,
+    TCG_TB_DEFAULT = 128, /* MiB, of all vCPUs */
+    TCG_TB_MAX = 16 << 10,
+};
+
+typedef enum TcgThreads {
+    TCG_MULTI,
+    TCG_SINGLE,
+} TcgThreads;
+
+typedef struct TcgAccel {
+    Accel acc;
+    SoftVm *vm;
+    X86CpuSupport support;
+    MemoryListener listener;
+    bool map_changed; /* vm_lock; since the listener's begin */
+    bool ram_gone;    /* the same */
+    int opt_thread;   /* TcgThreads */
+    uint32_t opt_tb_size;
+    /* thread=single: who takes `next` runs when it is served. */
+    Lock turn_lock;
+    Cond turn_cond;
+    uint64_t turn_next, turn_served; /* turn_lock */
+} TcgAccel;
+
+#define TCG_ACCEL(acc_) container_of(acc_, TcgAccel, acc)
+
+static TcgVcpu *tcg_of(const Vcpu *cpu)
+{
+    return cpu->accel_data;
+}
+
+/* The memory map */
+
+static void tcg_map_begin(MemoryListener *l)
+{
+    TcgAccel *t = container_of(l, TcgAccel, listener);
+
+    t->map_changed = t->ram_gone = false;
+}
+
+static void tcg_region_add(MemoryListener *l, const MemorySection *s)
+{
+    container_of(l, TcgAccel, listener)->map_changed = true;
+}
+
+static void tcg_region_del(MemoryListener *l, const MemorySection *s)
+{
+    TcgAccel *t = container_of(l, TcgAccel, listener);
+
+    t->map_changed = true;
+    t->ram_gone |= s->ram != NULL;
+}
+
+static void tcg_log_change(MemoryListener *l, const MemorySection *s,
+                           uint8_t old, uint8_t now)
+{
+    container_of(l, TcgAccel, listener)->map_changed = true;
+}
+
+static void tcg_map_commit(MemoryListener *l)
+{
+    TcgAccel *t = container_of(l, TcgAccel, listener);
+
+    if (t->map_changed) {
+        soft_vm_flush(t->vm, t->ram_gone);
+    }
+}
+
+static const MemoryListener tcg_listener = {
+    .name = "tcg",
+    .begin = tcg_map_begin,
+    .commit = tcg_map_commit,
+    .region_add = tcg_region_add,
+    .region_del = tcg_region_del,
+    .log_change = tcg_log_change,
+};
+
+/* Life */
+
+static bool tcg_init(Accel *acc, GError **errp)
+{
+    TcgAccel *t = TCG_ACCEL(acc);
+
+    if (t->opt_tb_size > TCG_TB_MAX) {
+        error_setf(errp, "tcg: tb-size=%u: MiB, at most %d", t->opt_tb_size,
+                   TCG_TB_MAX);
+        return false;
+    }
+    t->vm = soft_vm_new(&acc->vm->mem, 0, errp);
+    if (!t->vm) {
+        return false;
+    }
+    lock_init(&t->turn_lock);
+    cond_init(&t->turn_cond);
+    soft_cpu_support(&t->support);
+    t->listener = tcg_listener;
+    memory_listener_add(&t->listener, &acc->vm->mem.memory);
+    return true;
+}
+
+static void tcg_fini(Accel *acc)
+{
+    TcgAccel *t = TCG_ACCEL(acc);
+
+    memory_listener_del(&t->listener);
+    soft_vm_free(t->vm);
+    cond_fini(&t->turn_cond);
+    lock_fini(&t->turn_lock);
+}
+
+static bool tcg_irqchip_create(Accel *acc, KernelIrqchip mode, GError **errp)
+{
+    if (mode == KERNEL_IRQCHIP_ON || mode == KERNEL_IRQCHIP_SPLIT) {
+        error_setf(errp, "tcg: kernel-irqchip=%s: only KVM has that",
+                   mode == KERNEL_IRQCHIP_ON ? "on" : "split");
+        return false;
+    }
+    return true;
+}
+
+static const X86CpuSupport *tcg_cpu_support(Accel *acc)
+{
+    return &TCG_ACCEL(acc)->support;
+}
+
+static int64_t tcg_clock_ns(SoftCpu *s)
+{
+    const TcgVcpu *v = s->irq_opaque;
+
+    return clock_get_ns(v->cpu->vm->clocks, CLOCK_TYPE_VIRTUAL);
+}
+
+static bool tcg_vcpu_init(Vcpu *cpu, GError **errp)
+{
+    TcgAccel *t = TCG_ACCEL(cpu->vm->accel);
+    uint64_t mib = t->opt_tb_size ? t->opt_tb_size : TCG_TB_DEFAULT;
+    TcgVcpu *v;
+
+    if (!cpu->x86) {
+        error_setf(errp, "tcg: CPU %u has no model", cpu->index);
+        return false;
+    }
+    v = g_new0(TcgVcpu, 1);
+    v->cpu = cpu;
+    t->vm->tb_bytes = MAX(mib * MiB / MAX(cpu->vm->max_vcpus, 1), MiB);
+    v->s = soft_cpu_new(t->vm, cpu->x86, errp);
+    if (!v->s) {
+        g_free(v);
+        return false;
+    }
+    v->s->irq = &tcg_irq_ops;
+    v->s->irq_opaque = v;
+    v->s->clock_ns = tcg_clock_ns;
+    cpu->accel_data = v;
+    vcpu_mark_state(cpu, VCPU_PUT_FULL);
+    return true;
+}
+
+static void tcg_vcpu_fini(Vcpu *cpu)
+{
+    TcgVcpu *v = tcg_of(cpu);
+
+    if (v) {
+        cpu->accel_data = NULL;
+        soft_cpu_free(v->s);
+        g_free(v);
+    }
+}
+
+static void tcg_vcpu_kick(Vcpu *cpu)
+{
+    TcgVcpu *v = tcg_of(cpu);
+
+    if (v) {
+        soft_cpu_pend(v->s, SOFT_PEND_IRQ | SOFT_PEND_EXIT);
+    }
+}
+
+static void tcg_vcpu_nmi(Vcpu *cpu)
+{
+    TcgVcpu *v = tcg_of(cpu);
+
+    if (v) {
+        soft_cpu_pend(v->s, SOFT_PEND_NMI);
+        vcpu_kick(cpu);
+    }
+}
+
+/* State */
+
+static bool tcg_vcpu_get_state(Vcpu *cpu, GError **errp)
+{
+    TcgVcpu *v = tcg_of(cpu);
+    X86Cpu *x = cpu->x86;
+    SoftCpu *s = v->s;
+
+    soft_cpu_store(s);
+    if (s->in_device) {
+        /* Whoever changes registers now does so for what comes after. */
+        x->rip = s->gpr[SOFT_NEXT_RIP];
+    }
+    x->tsc = soft_tsc(s);
+    x->nmi_pending =
+        !!(__atomic_load_n(&s->pending, __ATOMIC_SEQ_CST) & SOFT_PEND_NMI);
+    if (x->mp_state == X86_MP_RUNNABLE || x->mp_state == X86_MP_HALTED) {
+        x->mp_state = x->halted ? X86_MP_HALTED : X86_MP_RUNNABLE;
+    }
+    return true;
+}
+
+static bool tcg_vcpu_put_state(Vcpu *cpu, VcpuPutLevel level, GError **errp)
+{
+    TcgVcpu *v = tcg_of(cpu);
+    X86Cpu *x = cpu->x86;
+    SoftCpu *s = v->s;
+
+    soft_cpu_load(s);
+    if (level >= VCPU_PUT_FULL) {
+        soft_tsc_set_at(s, x->tsc, clocks_virtual_start(cpu->vm->clocks));
+    }
+    if (level >= VCPU_PUT_RESET) {
+        /* Memory may have been written by other means than stores. */
+        soft_cpu_pend(s, SOFT_PEND_DROP);
+    }
+    soft_cpu_take(s, SOFT_PEND_NMI);
+    if (x->nmi_pending) {
+        soft_cpu_pend(s, SOFT_PEND_NMI);
+    }
+    return true;
+}
+
+static bool tcg_vcpu_get_tsc(Vcpu *cpu, uint64_t *ret_tsc, GError **errp)
+{
+    *ret_tsc = soft_tsc(tcg_of(cpu)->s);
+    return true;
+}
+
+/* Running */
+
+static SoftExit tcg_run_turn(TcgAccel *t, SoftCpu *s)
+{
+    SoftExit e;
+    uint64_t mine;
+
+    lock_acquire(&t->turn_lock);
+    mine = t->turn_next++;
+    while (t->turn_served != mine) {
+        cond_wait(&t->turn_cond, &t->turn_lock);
+    }
+    lock_release(&t->turn_lock);
+    e = soft_cpu_run(s, TCG_SLICE_SINGLE);
+    lock_acquire(&t->turn_lock);
+    t->turn_served++;
+    cond_broadcast(&t->turn_cond);
+    lock_release(&t->turn_lock);
+    return e;
+}
+
+/* A triple fault: SDM volume 3, 6.15, "shutdown". */
+static VcpuExit tcg_shutdown(Vcpu *cpu)
+{
+    __atomic_store_n(&cpu->stop, true, __ATOMIC_SEQ_CST);
+    vm_request_reset(cpu->vm, SHUTDOWN_CAUSE_GUEST_RESET);
+    return VCPU_EXIT_AGAIN;
+}
+
+static bool tcg_waits_for_start(const X86Cpu *x)
+{
+    return x->mp_state == X86_MP_UNINITIALIZED ||
+           x->mp_state == X86_MP_INIT_RECEIVED;
+}
+
+static VcpuExit tcg_vcpu_run(Vcpu *cpu)
+{
+    TcgAccel *t = TCG_ACCEL(cpu->vm->accel);
+    SoftCpu *s = tcg_of(cpu)->s;
+
+    if (tcg_waits_for_start(cpu->x86)) {
+        return VCPU_EXIT_HALT;
+    }
+    /* Whatever it was kicked for; exit_request tells, and take() asks. */
+    soft_cpu_take(s, SOFT_PEND_EXIT);
+    soft_cpu_pend(s, SOFT_PEND_IRQ);
+    while (!__atomic_load_n(&cpu->exit_request, __ATOMIC_SEQ_CST) &&
+           !cpu->state_loaded) {
+        SoftExit e = t->opt_thread == TCG_SINGLE ? tcg_run_turn(t, s)
+                                                 : soft_cpu_run(s, TCG_SLICE);
+
+        if (e == SOFT_EXIT_HALT) {
+            return VCPU_EXIT_HALT;
+        }
+        if (e == SOFT_EXIT_SHUTDOWN) {
+            return tcg_shutdown(cpu);
+        }
+    }
+    return VCPU_EXIT_AGAIN;
+}
+
+static const char *const tcg_threads[] = { "multi", "single", NULL };
+
+static const Property tcg_props[] = {
+    PROP(PROP_ENUM, TcgAccel, opt_thread, "thread", .names = tcg_threads,
+         .type_name = "single|multi", .help = "Run vCPUs in parallel, or not"),
+    PROP(PROP_U32, TcgAccel, opt_tb_size, "tb-size", .type_name = "int",
+         .help = "TCG translation block cache size"),
+    PROP_END,
+};
+
+const AccelType tcg_accel_type = {
+    .name = "tcg",
+    .size = sizeof(TcgAccel),
+    .props = tcg_props,
+    .init = tcg_init,
+    .fini = tcg_fini,
+    .irqchip_create = tcg_irqchip_create,
+    .vcpu_init = tcg_vcpu_init,
+    .vcpu_fini = tcg_vcpu_fini,
+    .vcpu_run = tcg_vcpu_run,
+    .vcpu_kick = tcg_vcpu_kick,
+    .vcpu_get_state = tcg_vcpu_get_state,
+    .vcpu_put_state = tcg_vcpu_put_state,
+    .vcpu_get_tsc = tcg_vcpu_get_tsc,
+    .vcpu_nmi = tcg_vcpu_nmi,
+    .cpu_support = tcg_cpu_support,
+};
