@@ -24,7 +24,8 @@ const InsnDesc insn_map_0f[256] = {
     [0x06] = I0(CLTS, DF_END),
     [0x07] = { INSN_SYSRET, { 0 }, FT_SYSCALL, 0, DF_END },
     [0x08] = I0(INVD, 0), [0x09] = I0(WBINVD, 0), [0x0b] = I0(UD, DF_END),
-    [0x0d] = { INSN_NOP, { O_M }, FT_PREFETCHW, 0, 0 },
+    /* APM volume 3, PREFETCH: whatever can long mode has it. */
+    [0x0d] = { INSN_NOP, { O_M }, FT_LM, 0, 0 },
     [0x18] = IG(0F18), [0x19] = IG(NOP), [0x1a] = IG(NOP), [0x1b] = IG(NOP),
     [0x1c] = IG(NOP), [0x1d] = IG(NOP), [0x1e] = IG(NOP), [0x1f] = IG(NOP),
     [0x20] = I2(STCR, Ry, Cd, DF_F64), [0x21] = I2(STDR, Ry, Dd, DF_F64),
