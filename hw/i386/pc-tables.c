@@ -163,7 +163,6 @@ bool pc_complete_tables(PcMachine *p, GError **errp)
 {
     Machine *m = &p->x.m;
     g_autoptr(GByteArray) tables = NULL, anchor = NULL;
-    uint32_t regs[4] = { 0 };
     SmbiosInfo info = {
         .manufacturer = "QEMU",
         .product = m->type->desc,
@@ -178,10 +177,12 @@ bool pc_complete_tables(PcMachine *p, GError **errp)
     };
 
     if (m->vm->nvcpus > 0) {
-        x86_cpu_cpuid(m->vm->vcpus[0]->x86, 1, 0, regs);
+        const X86Cpu *cpu = m->vm->vcpus[0]->x86;
+
+        /* The model's: without what CPUID adds for several threads. */
+        info.cpuid_eax = x86_cpu_signature(cpu);
+        info.cpuid_edx = x86_cpu_model_word(cpu->model, X86_FEAT_1_EDX);
     }
-    info.cpuid_eax = regs[0];
-    info.cpuid_edx = regs[3];
     return smbios_build(p->smbios, &info, &tables, &anchor, errp) &&
            fw_cfg_add_file(m->fw_cfg, "etc/smbios/smbios-tables", tables->data,
                            tables->len, errp) &&
