@@ -48,6 +48,26 @@ void block_backend_free(BlockBackend *b)
     g_free(b);
 }
 
+BlockBackend *block_new_empty(BlockBackends *bs, GError **errp)
+{
+    BlockBackend *b;
+
+    if (!block_aio_need_engine(bs->aio, BLOCK_ENGINE_THREADS, errp)) {
+        return NULL;
+    }
+    b = g_new0(BlockBackend, 1);
+    b->all = bs;
+    b->name = g_strdup("");
+    b->if_name = g_strdup("none");
+    b->bus = b->unit = -1;
+    b->cdrom = true;
+    b->anonymous = true;
+    b->writeback = true;
+    b->link.data = b;
+    g_queue_push_tail_link(&bs->list, &b->link);
+    return b;
+}
+
 void block_set_fdset_open(BlockBackends *bs,
                           int (*fn)(void *opaque, int64_t id, int flags),
                           void *opaque)
@@ -159,7 +179,8 @@ bool block_backend_add(BlockBackend *b, GError **errp)
     return true;
 }
 
-bool block_attach(BlockBackend *b, struct Object *dev, GError **errp)
+bool block_attach(BlockBackend *b, struct Object *dev, bool removable,
+                  GError **errp)
 {
     if (b->dev != NULL) {
         error_setf(errp, "Drive '%s' is already in use by another device",
@@ -172,6 +193,7 @@ bool block_attach(BlockBackend *b, struct Object *dev, GError **errp)
         return false;
     }
     b->dev_path = device_path(dev);
+    b->removable = removable;
     return true;
 }
 
@@ -182,6 +204,11 @@ void block_detach(BlockBackend *b)
     g_clear_pointer(&b->dev_path, g_free);
     b->locked = false;
     b->tray_open = false;
+    if (b->anonymous) {
+        g_queue_unlink(&b->all->list, &b->link);
+        block_backend_free(b);
+        return;
+    }
     /* Fewer locks: can't fail. */
     lock_for_use(b, NULL);
 }
@@ -204,7 +231,7 @@ void block_get_info(const BlockBackend *b, BlockInfo *ret)
         .driver = img != NULL ? "raw" : "",
         .size = block_size(b),
         .read_only = block_read_only(b),
-        .removable = b->cdrom || b->dev == NULL,
+        .removable = b->removable || b->dev == NULL,
         .inserted = img != NULL,
         .locked = b->locked,
         .tray_open = b->tray_open,
@@ -265,7 +292,7 @@ void block_set_tray_open(BlockBackend *b, bool open)
 
 bool block_eject(BlockBackend *b, bool force, GError **errp)
 {
-    if (!b->cdrom) {
+    if (b->dev != NULL && !b->removable) {
         error_setf(errp, "Device '%s' is not removable", b->name);
         return false;
     }

@@ -67,8 +67,10 @@ struct BlockBackend {
     char *if_name;
     int bus, unit;
     bool cdrom, locked, tray_open;
+    bool removable; /* by the device that uses it */
+    bool anonymous; /* made by it, goes with it */
     bool share_rw;
-    bool writeback; /* false: each write reaches the medium */
+    bool writeback;     /* false: each write reaches the medium */
     struct Object *dev; /* that uses it; NULL: none */
     char *dev_path;     /* its id, or where it is in the tree */
     BlockImage *img;    /* NULL: no medium */
@@ -97,8 +99,8 @@ struct BlockReq {
     struct iovec *iov; /* of what is left; a copy */
     unsigned niov;
     struct iovec *iov_free;
-    bool dsync; /* a write that has to reach the medium */
-    bool rmw;   /* a write that begins or ends inside a block; constant */
+    bool dsync;  /* a write that has to reach the medium */
+    bool rmw;    /* a write that begins or ends inside a block; constant */
     bool filled; /* what surrounds it in these blocks is read; engine's */
 
     /* As asked for. */
@@ -141,11 +143,11 @@ bool block_image_lock(BlockImage *img, unsigned perms, unsigned unshared,
 
 /* io.c */
 struct BlockAio {
-    unsigned in_flight;    /* requests that are not done; vm_lock */
-    EventNotifier event;   /* an engine has results */
-    unsigned source;       /* that listens to it */
-    Lock lock;             /* of `finished` */
-    GQueue finished;       /* BlockReq.link: `ret` is set */
+    unsigned in_flight;  /* requests that are not done; vm_lock */
+    EventNotifier event; /* an engine has results */
+    unsigned source;     /* that listens to it */
+    Lock lock;           /* of `finished` */
+    GQueue finished;     /* BlockReq.link: `ret` is set */
     BlockEngine *engines[BLOCK_ENGINES]; /* made when first used */
 };
 

@@ -37,6 +37,8 @@ void block_set_fdset_open(BlockBackends *bs,
  * -hda and friends are translated to it.  -blockdev comes later. */
 BlockBackend *block_new_from_keyval(BlockBackends *bs, KeyVal *kv,
                                     GError **errp);
+/* A drive without a medium or a name, for a device; block_detach() frees it. */
+BlockBackend *block_new_empty(BlockBackends *bs, GError **errp);
 BlockBackend *block_find(BlockBackends *bs, const char *name);
 /* The drive given for a slot of a machine's default controller; or NULL.
  * `if_name`: "ide", "floppy", "none", "virtio"; bus/unit as -drive. */
@@ -48,9 +50,10 @@ void block_foreach(BlockBackends *bs, void (*fn)(BlockBackend *b, void *op),
                    void *op);
 /*
  * One device holds a back end; false if another has it, or if the image is
- * in use by another process.
+ * in use by another process.  removable: its medium can be taken out.
  */
-bool block_attach(BlockBackend *b, struct Object *dev, GError **errp);
+bool block_attach(BlockBackend *b, struct Object *dev, bool removable,
+                  GError **errp);
 /* Other processes may write the image too; before block_attach(). */
 void block_set_share_rw(BlockBackend *b, bool share);
 void block_detach(BlockBackend *b);

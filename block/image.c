@@ -28,10 +28,10 @@ typedef struct FormatMark {
     unsigned len;
 } FormatMark;
 
-#define MARK(format_, offset_, bytes_)               \
-    {                                                \
-        .format = (format_), .offset = (offset_),    \
-        .bytes = (bytes_), .len = sizeof(bytes_) - 1 \
+#define MARK(format_, offset_, bytes_)                               \
+    {                                                                \
+        .format = (format_), .offset = (offset_), .bytes = (bytes_), \
+        .len = sizeof(bytes_) - 1                                    \
     }
 
 /* Marks at the start of images, as their formats' descriptions have them. */
@@ -55,11 +55,10 @@ static const FormatMark marks[] = {
 
 /* Formats that are known by name, and not to be read. */
 static const char *const other_formats[] = {
-    "blkdebug", "blkverify", "bochs",     "cloop",    "copy-on-read",
-    "dmg",      "luks",      "parallels", "preallocate", "qcow",
-    "qcow2",    "qed",       "quorum",    "replication", "throttle",
-    "vdi",      "vhdx",      "vmdk",      "vpc",      "vvfat",
-    NULL,
+    "blkdebug", "blkverify",   "bochs",       "cloop", "copy-on-read", "dmg",
+    "luks",     "parallels",   "preallocate", "qcow",  "qcow2",        "qed",
+    "quorum",   "replication", "throttle",    "vdi",   "vhdx",         "vmdk",
+    "vpc",      "vvfat",       NULL,
 };
 
 const char *block_probe_format(const uint8_t *buf, size_t len)
@@ -78,8 +77,9 @@ const char *block_probe_format(const uint8_t *buf, size_t len)
 static bool refuse_format(const char *filename, const char *format,
                           GError **errp)
 {
-    error_setf(errp, "Could not open '%s': image format '%s' is not supported, "
-                     "only 'raw' is",
+    error_setf(errp,
+               "Could not open '%s': image format '%s' is not supported, "
+               "only 'raw' is",
                filename, format);
     return false;
 }
@@ -103,8 +103,9 @@ static bool check_format(BlockImage *img, const char *format, GError **errp)
     buf = g_malloc0(PROBE_SIZE);
     n = pread(img->fd, buf, PROBE_SIZE, 0);
     if (n < 0) {
-        error_setf_errno(errp, errno, "Could not read image '%s' for "
-                                      "determining its format",
+        error_setf_errno(errp, errno,
+                         "Could not read image '%s' for "
+                         "determining its format",
                          img->filename);
         return false;
     }

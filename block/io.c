@@ -208,8 +208,7 @@ static bool iov_is_aligned(const BlockImage *img, const struct iovec *iov,
 
 static bool req_touches_block0(const BlockReq *r)
 {
-    return r->op == BLOCK_WRITE && r->img->probed &&
-           r->req_off < BLOCK_SECTOR;
+    return r->op == BLOCK_WRITE && r->img->probed && r->req_off < BLOCK_SECTOR;
 }
 
 /* The aligned copy that the engine works on; -errno. */
@@ -422,8 +421,8 @@ static bool aio_need_event(BlockAio *aio, GError **errp)
     if (!event_notifier_init(&aio->event, false, errp)) {
         return false;
     }
-    aio->source = g_unix_fd_add(event_notifier_fd(&aio->event), G_IO_IN,
-                                aio_event, aio);
+    aio->source =
+        g_unix_fd_add(event_notifier_fd(&aio->event), G_IO_IN, aio_event, aio);
     return true;
 }
 
@@ -441,8 +440,9 @@ bool block_aio_need_engine(BlockAio *aio, BlockEngineKind kind, GError **errp)
                                                       "io_uring" };
 
     if (engine_ops[kind] == NULL) {
-        error_setf(errp, "aio=%s was specified, but is not supported in this "
-                         "build",
+        error_setf(errp,
+                   "aio=%s was specified, but is not supported in this "
+                   "build",
                    names[kind]);
         return false;
     }

@@ -127,8 +127,7 @@ bool block_image_lock(BlockImage *img, unsigned perms, unsigned unshared,
         error_setf_errno(errp, ret, "Failed to lock byte of image [%s]",
                          img->filename);
     }
-    if (ret < 0 ||
-        !check_bits(img, LOCK_UNSHARED, perms & ~img->held, errp) ||
+    if (ret < 0 || !check_bits(img, LOCK_UNSHARED, perms & ~img->held, errp) ||
         !check_bits(img, LOCK_USED, unshared & ~img->unshared, errp)) {
         lock_bits(img->fd, LOCK_USED, img->held, true);
         lock_bits(img->fd, LOCK_UNSHARED, img->unshared, true);

@@ -20,7 +20,7 @@ typedef struct DriveOpts {
 
 typedef struct DriveIf {
     const char *name;
-    int max_units;    /* on one bus; 0: all are on bus 0 */
+    int max_units;     /* on one bus; 0: all are on bus 0 */
     const char *media; /* part of names: "-hd", or "" */
 } DriveIf;
 
@@ -37,12 +37,9 @@ static const struct {
     const char *key;
     const char *values[3]; /* that change nothing */
 } inert_keys[] = {
-    { "snapshot", { "off", "no" } },
-    { "copy-on-read", { "off", "no" } },
-    { "detect-zeroes", { "off" } },
-    { "discard", { "ignore", "off" } },
-    { "werror", { "report" } },
-    { "rerror", { "report" } },
+    { "snapshot", { "off", "no" } }, { "copy-on-read", { "off", "no" } },
+    { "detect-zeroes", { "off" } },  { "discard", { "ignore", "off" } },
+    { "werror", { "report" } },      { "rerror", { "report" } },
 };
 
 static bool take_inert(KeyVal *kv, GError **errp)
@@ -172,8 +169,9 @@ static bool take_image(KeyVal *kv, DriveOpts *o, GError **errp)
     o->image.format = either(kv, "driver", "format");
     o->image_key = o->image.format != NULL;
     if (protocol != NULL && !g_strv_contains(protocols, protocol)) {
-        error_setf(errp, "file.driver=%s: not supported, only 'file' and "
-                         "'host_device' are",
+        error_setf(errp,
+                   "file.driver=%s: not supported, only 'file' and "
+                   "'host_device' are",
                    protocol);
         return false;
     }

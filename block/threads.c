@@ -16,9 +16,9 @@ typedef struct ThreadEngine {
     BlockEngine e;
     Lock lock;
     Cond work;
-    GQueue queue;    /* BlockReq.link; `lock` */
-    unsigned idle;   /* threads that wait for work; `lock` */
-    bool stopping;   /* `lock` */
+    GQueue queue;  /* BlockReq.link; `lock` */
+    unsigned idle; /* threads that wait for work; `lock` */
+    bool stopping; /* `lock` */
     Thread threads[MAX_THREADS];
     unsigned nthreads; /* vm_lock: who submits */
 } ThreadEngine;
@@ -171,8 +171,8 @@ static void threads_submit(BlockEngine *e, BlockReq *req)
     more = t->queue.length > t->idle && t->nthreads < MAX_THREADS;
     cond_signal(&t->work);
     lock_release(&t->lock);
-    if (more && thread_create(&t->threads[t->nthreads], "worker", worker, t,
-                              NULL)) {
+    if (more &&
+        thread_create(&t->threads[t->nthreads], "worker", worker, t, NULL)) {
         t->nthreads++;
     }
     if (t->nthreads > 0) {
