@@ -10,6 +10,7 @@
 #include "hw/core/device.h"
 #include "hw/i386/fw-cfg.h"
 #include "hw/i386/isabus-bridge.h"
+#include "hw/ide/ide.h"
 #include "hw/isa/isa-devices.h"
 #include "hw/isa/piix3.h"
 #include "hw/misc/pci-testdev.h"
@@ -25,6 +26,10 @@ const DeviceType *const device_table[] = {
     &acpi_ged_type,
     &fw_cfg_io_type,
     &isabus_bridge_type,
+    /* ide */
+    &ide_cd_type,
+    &ide_hd_type,
+    &piix3_ide_type,
     /* intc */
     &apic_type,
     &i8259_type,
