@@ -7,9 +7,11 @@
 
 #include "hw/core/machine-none.h"
 #include "hw/i386/microvm.h"
+#include "hw/i386/pc.h"
 
 const MachineType *const machine_table[] = {
     &machine_microvm_type,
     &machine_none_type,
+    &machine_pc_i440fx_type,
     NULL,
 };
