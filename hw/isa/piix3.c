@@ -294,11 +294,7 @@ Device *piix3_create(Machine *m, PciBus *bus, GError **errp)
     d->devfn = PIIX3_DEVFN;
     d->addr_set = true;
     d->multifunction = true;
-    if (!device_realize(dev, &bus->bus, errp)) {
-        return NULL;
-    }
-    pci_bus_register_vmstate(bus);
-    return dev;
+    return device_realize(dev, &bus->bus, errp) ? dev : NULL;
 }
 
 IsaBus *piix3_isa_bus(Device *piix3)

@@ -307,6 +307,7 @@ PciBus *i440fx_create(Machine *m, MemoryRegion *ram, uint64_t below_4g,
     if (!device_realize(host, NULL, errp)) {
         return NULL;
     }
+    pci_bus_register_vmstate(bus);
     dev = device_new(m->vm, &i440fx_type);
     d = PCI_DEVICE(dev);
     d->devfn = 0;

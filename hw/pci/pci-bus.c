@@ -159,7 +159,6 @@ static const Vmstate pci_bus_vmstate = {
     .name = "PCIBUS",
     .version = 1,
     .oldest = 1,
-    .priority = VMSTATE_PRI_PCI_BUS,
     .fields =
         (const VmstateField[]){
             VMSTATE_FIELD_(PciBus, nirq, VMS_I32_EQUAL),

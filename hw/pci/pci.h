@@ -78,7 +78,7 @@ void pci_bus_set_irqs(PciBus *bus, unsigned nirq,
                       unsigned (*map)(PciDevice *d, unsigned pin),
                       void (*set)(void *opaque, unsigned line, bool level),
                       void *opaque);
-/* Registers the section "PCIBUS"; after pci_bus_set_irqs(). */
+/* Registers the section "PCIBUS": behind the host bridge's. */
 void pci_bus_register_vmstate(PciBus *bus);
 PciBus *pci_bus_of(PciDevice *d);
 /* Properties every PCI function has (addr, multifunction, romfile, …). */
