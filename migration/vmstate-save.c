@@ -62,13 +62,48 @@ static bool save_elem(StreamOut *s, const VmstateField *f, void *elem,
     g_assert_not_reached();
 }
 
-/* The member of "fields" that stands for element `i` of `n`, or for all. */
-static JsonValue *desc_field(const VmstateField *f, unsigned i, unsigned n,
-                             bool compact, size_t size, JsonValue *nested)
+/*
+ * A description's "fields", and the table that it describes.  NULL: nobody
+ * asked for one.
+ */
+typedef struct Desc {
+    JsonValue *fields;
+    const VmstateField *table;
+} Desc;
+
+static JsonValue *desc_named(const Desc *d, const VmstateField *f)
 {
     JsonValue *o = json_object_new();
+    unsigned before = 0, same = 0;
 
-    json_object_set_string(o, "name", f->name);
+    for (const VmstateField *g = d->table; g->name != NULL; g++) {
+        if (strcmp(g->name, f->name) == 0) {
+            same++;
+            before += g < f;
+        }
+    }
+    if (same > 1) {
+        g_autofree char *name = g_strdup_printf("%s[%u]", f->name, before);
+
+        json_object_set_string(o, "name", name);
+    } else {
+        json_object_set_string(o, "name", f->name);
+    }
+    return o;
+}
+
+/* The member of "fields" that stands for element `i` of `n`, or for all. */
+static JsonValue *desc_field(const Desc *d, const VmstateField *f, unsigned i,
+                             unsigned n, bool compact, size_t size,
+                             JsonValue *nested)
+{
+    JsonValue *o;
+
+    if (f->flags & VMF_TMP) {
+        json_object_set_uint(nested, "size", size);
+        return nested;
+    }
+    o = desc_named(d, f);
     if (n > 1 || f->num > 0) {
         if (compact) {
             json_object_set_int(o, "array_len", n);
@@ -85,13 +120,14 @@ static JsonValue *desc_field(const VmstateField *f, unsigned i, unsigned n,
 }
 
 /*
- * Elements of a nested description may differ in size (subsections), in which
- * case each is described by itself; equal ones are described once.
+ * Elements that may differ (subsections) are described one by one; others
+ * are described once if they are equal.
  */
-static void desc_flush(const VmstateField *f, GPtrArray *nested,
-                       const uint64_t *sizes, unsigned n, JsonValue *fields)
+static void desc_flush(const Desc *d, const VmstateField *f, GPtrArray *nested,
+                       const uint64_t *sizes, unsigned n)
 {
-    bool equal = true;
+    bool equal = !(f->flags & VMF_DESC_EACH) &&
+                 (f->kind != VMS_STRUCT || f->vms->subsections == NULL);
 
     for (unsigned i = 1; i < n && equal; i++) {
         equal = sizes[i] == sizes[0] &&
@@ -101,14 +137,29 @@ static void desc_flush(const VmstateField *f, GPtrArray *nested,
     for (unsigned i = 0; i < (equal ? MIN(n, 1u) : n); i++) {
         JsonValue *sub = nested->pdata[i];
 
-        json_array_add(fields, desc_field(f, i, n, equal, sizes[i],
-                                          sub != NULL ? json_ref(sub) : NULL));
+        json_array_add(d->fields,
+                       desc_field(d, f, i, n, equal, sizes[i],
+                                  sub != NULL ? json_ref(sub) : NULL));
     }
 }
 
+/* What an element's own description begins with; NULL: it has none. */
+static JsonValue *desc_nested(const Desc *d, const VmstateField *f)
+{
+    JsonValue *o = NULL;
+
+    if (f->flags & VMF_TMP) {
+        o = desc_named(d, f);
+        json_object_set_string(o, "type", "tmp");
+    } else if (f->kind == VMS_STRUCT) {
+        o = json_object_new();
+    }
+    return o;
+}
+
 static bool save_elems(StreamOut *s, const VmstateField *f, void *opaque,
-                       unsigned n, GPtrArray *nested, uint64_t *sizes,
-                       GError **errp)
+                       unsigned n, const Desc *d, GPtrArray *nested,
+                       uint64_t *sizes, GError **errp)
 {
     void *base = vmstate_field_base(f, opaque);
     size_t size = vmstate_field_size(f, opaque);
@@ -122,10 +173,8 @@ static bool save_elems(StreamOut *s, const VmstateField *f, void *opaque,
         uint64_t start = stream_out_bytes(s);
         JsonValue *sub = NULL;
 
-        if (nested != NULL && f->kind == VMS_STRUCT) {
-            sub = json_object_new();
-        }
         if (nested != NULL) {
+            sub = desc_nested(d, f);
             g_ptr_array_add(nested, sub);
         }
         if (f->kind == VMS_STRUCT) {
@@ -145,21 +194,21 @@ static bool save_elems(StreamOut *s, const VmstateField *f, void *opaque,
 }
 
 static bool save_field(StreamOut *s, const VmstateField *f, void *opaque,
-                       JsonValue *fields, GError **errp)
+                       const Desc *d, GError **errp)
 {
     unsigned n = vmstate_field_count(f, opaque);
     g_autoptr(GPtrArray) nested = NULL;
     g_autofree uint64_t *sizes = NULL;
 
-    if (fields == NULL) {
-        return save_elems(s, f, opaque, n, NULL, NULL, errp);
+    if (d->fields == NULL) {
+        return save_elems(s, f, opaque, n, NULL, NULL, NULL, errp);
     }
     nested = g_ptr_array_new_with_free_func((GDestroyNotify)json_unref);
     sizes = g_new0(uint64_t, n);
-    if (!save_elems(s, f, opaque, n, nested, sizes, errp)) {
+    if (!save_elems(s, f, opaque, n, d, nested, sizes, errp)) {
         return false;
     }
-    desc_flush(f, nested, sizes, n, fields);
+    desc_flush(d, f, nested, sizes, n);
     return true;
 }
 
@@ -196,17 +245,17 @@ static bool save_subsections(StreamOut *s, const Vmstate *vms, void *opaque,
 static bool save_fields(StreamOut *s, const Vmstate *vms, void *opaque,
                         int version, JsonValue *desc, GError **errp)
 {
-    JsonValue *fields = NULL;
+    Desc d = { .table = vms->fields };
 
     if (desc != NULL) {
-        fields = json_array_new();
+        d.fields = json_array_new();
         json_object_set_string(desc, "vmsd_name", vms->name);
         json_object_set_int(desc, "version", version);
-        json_object_set(desc, "fields", fields);
+        json_object_set(desc, "fields", d.fields);
     }
     for (const VmstateField *f = vms->fields; f && f->name; f++) {
         if (vmstate_field_present(f, opaque, version) &&
-            !save_field(s, f, opaque, fields, errp)) {
+            !save_field(s, f, opaque, &d, errp)) {
             error_prefix(errp, "%s: ", f->name);
             return false;
         }

@@ -64,6 +64,9 @@ enum {
     VMF_VSIZE_U32 = 1 << 7,
     VMF_VSIZE_I32 = 1 << 8,
     VMF_ALLOC = 1 << 9, /* load allocates the pointed-to buffer */
+    /* In the JSON description only: */
+    VMF_DESC_EACH = 1 << 10, /* elements one by one, also if they are equal */
+    VMF_TMP = 1 << 11,       /* a struct of the type "tmp" */
 };
 
 struct VmstateField {

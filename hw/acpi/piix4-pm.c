@@ -452,6 +452,7 @@ static const Vmstate pm_vmstate = {
               .offset = offsetof(Piix4Pm, pcihp.status),
               .size = sizeof(AcpiPcihpStatus),
               .num = ACPI_PCIHP_BUSES,
+              .flags = VMF_DESC_EACH,
               .vms = &acpi_pcihp_status_vmstate,
               .struct_version = 1 },
             PM_FIELD("acpi_pci_hotplug.acpi_index", Piix4Pm, pcihp.acpi_index,

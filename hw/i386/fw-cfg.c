@@ -637,7 +637,11 @@ static const Vmstate fw_cfg_vmstate = {
     .fields =
         (const VmstateField[]){
             VMSTATE_U16(FwCfg, cur_entry),
-            VMSTATE_U32(FwCfg, cur_offset),
+            /* [0] was that of version 1, with 16 bits. */
+            { .name = "cur_offset[1]",
+              .kind = VMS_U32,
+              .offset = offsetof(FwCfg, cur_offset),
+              .size = sizeof(uint32_t) },
             VMSTATE_END,
         },
     .subsections = (const Vmstate *const[]){ &fw_cfg_dma_vmstate,

@@ -44,12 +44,25 @@
     }
 
 /* An x87 register: mantissa, then sign and exponent. */
-static const Vmstate vmstate_fpreg = {
-    .name = "fpreg",
+static const Vmstate vmstate_fpreg_tmp = {
+    .name = "fpreg_tmp",
     .fields =
         (const VmstateField[]){
             PART(X86FpReg, "tmp_mant", mant, VMS_U64),
             PART(X86FpReg, "tmp_exp", exp, VMS_U16),
+            VMSTATE_END,
+        },
+};
+
+static const Vmstate vmstate_fpreg = {
+    .name = "fpreg",
+    .fields =
+        (const VmstateField[]){
+            { .name = "tmp",
+              .kind = VMS_STRUCT,
+              .flags = VMF_TMP,
+              .size = sizeof(X86FpReg),
+              .vms = &vmstate_fpreg_tmp },
             VMSTATE_END,
         },
 };

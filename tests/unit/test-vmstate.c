@@ -150,6 +150,78 @@ static void test_bytes(void)
     g_assert_nonnull(strstr(text, "toy/extra"));
 }
 
+static const VmstateField u8_fields[] = { VMSTATE_U8(Toy, u8), VMSTATE_END };
+
+static const Vmstate plain_vmstate = { .name = "plain", .fields = u8_fields };
+
+static const Vmstate varied_vmstate = {
+    .name = "varied",
+    .fields = u8_fields,
+    .subsections = (const Vmstate *const[]){ &extra_vmstate, NULL },
+};
+
+#define PART(name_, vms_, num_, flags_)                                     \
+    {                                                                       \
+        .name = (name_), .kind = VMS_STRUCT, .vms = &(vms_), .num = (num_), \
+        .flags = (flags_)                                                   \
+    }
+
+static const Vmstate forms_vmstate = {
+    .name = "forms",
+    .version = 1,
+    .fields =
+        (const VmstateField[]){
+            VMSTATE_UNUSED(1),
+            VMSTATE_UNUSED(2),
+            PART("once", plain_vmstate, 2, 0),
+            PART("each", plain_vmstate, 2, VMF_DESC_EACH),
+            PART("varied", varied_vmstate, 2, 0),
+            PART("tmp", plain_vmstate, 0, VMF_TMP),
+            VMSTATE_END,
+        },
+};
+
+/*
+ * Names that come twice are numbered; equal elements are described once,
+ * unless they may differ or the table says so; tmp has its parts in itself.
+ */
+static void test_description(void)
+{
+    static const char *const want[] = {
+        "unused[0]",    "unused[1]",      "once array_len 2", "each index 0",
+        "each index 1", "varied index 0", "varied index 1",   "tmp",
+    };
+    g_autoptr(StreamOut) out = stream_out_new(NULL);
+    g_autoptr(JsonValue) desc = json_object_new();
+    g_autofree char *tmp = NULL;
+    g_autoptr(GError) err = NULL;
+    const JsonValue *fields, *f = NULL;
+    Toy t = { .u8 = 1 };
+
+    g_assert_true(vmstate_save_desc(out, &forms_vmstate, &t, desc, &err));
+    g_assert_no_error(err);
+    fields = json_object_get(desc, "fields");
+    g_assert_cmpuint(json_array_len(fields), ==, G_N_ELEMENTS(want));
+    for (unsigned i = 0; i < G_N_ELEMENTS(want); i++) {
+        g_auto(GStrv) word = g_strsplit(want[i], " ", -1);
+        int64_t n = -1;
+
+        f = json_array_at(fields, i);
+        g_assert_cmpstr(json_get_string(json_object_get(f, "name")), ==,
+                        word[0]);
+        if (word[1] != NULL) {
+            g_assert_true(json_get_int(json_object_get(f, word[1]), &n));
+            g_assert_cmpint(n, ==, atoi(word[2]));
+        }
+    }
+    tmp = json_to_string(f, false);
+    g_assert_cmpstr(tmp, ==,
+                    "{\"name\": \"tmp\", \"type\": \"tmp\", "
+                    "\"vmsd_name\": \"plain\", \"version\": 0, "
+                    "\"fields\": [{\"name\": \"u8\", \"type\": \"uint8\", "
+                    "\"size\": 1}], \"size\": 1}");
+}
+
 static bool toy_load(Toy *t, const void *bytes, size_t len, int version,
                      GError **errp)
 {
@@ -257,6 +329,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/vmstate/bytes", test_bytes);
+    g_test_add_func("/vmstate/description", test_description);
     g_test_add_func("/vmstate/load", test_load);
     g_test_add_func("/vmstate/truncated", test_truncated);
     g_test_add_func("/vmstate/hostile", test_hostile);
