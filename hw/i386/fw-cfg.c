@@ -602,9 +602,13 @@ static bool fw_cfg_dma_needed(void *opaque)
     return ((FwCfg *)opaque)->dma_enabled;
 }
 
+/* A machine without ACPI has no such files: pre_save found nothing. */
 static bool fw_cfg_acpi_needed(void *opaque)
 {
-    return ((FwCfg *)opaque)->acpi_mr_restore;
+    const FwCfg *f = opaque;
+
+    return f->acpi_mr_restore &&
+           (f->table_mr_size | f->linker_mr_size | f->rsdp_mr_size) != 0;
 }
 
 static const Vmstate fw_cfg_dma_vmstate = {
