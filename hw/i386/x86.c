@@ -121,6 +121,13 @@ bool x86_init_apics(X86Machine *x, GError **errp)
     Vm *vm = x->m.vm;
 
     for (unsigned i = 0; i < vm->nvcpus; i++) {
+        X86Cpu *cpu = vm->vcpus[i]->x86;
+
+        /* In a stream each CPU is followed by its APIC. */
+        if (vm->vmstates != NULL) {
+            x86_cpu_unregister_vmstate(cpu, vm->vmstates);
+            x86_cpu_register_vmstate(cpu, vm->vmstates);
+        }
         if (apic_create(vm->vcpus[i], x86_kernel_apic(x), errp) == NULL) {
             return false;
         }
