@@ -324,11 +324,18 @@ typedef struct KvmLapicRead {
     int r;
 } KvmLapicRead;
 
+/* What the kernel is yet to be told is newer than what it has. */
 static void kvm_read_lapic(Vcpu *cpu, void *opaque)
 {
     KvmLapicRead *l = opaque;
+    KvmVcpu *v = kvm_vcpu_of(cpu);
 
-    l->r = kvm_ioctl(kvm_vcpu_of(cpu)->fd, KVM_GET_LAPIC, l->regs);
+    if (v->lapic_pending) {
+        *l->regs = v->lapic;
+        l->r = 0;
+    } else {
+        l->r = kvm_ioctl(v->fd, KVM_GET_LAPIC, l->regs);
+    }
 }
 
 /*
