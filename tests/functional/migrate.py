@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A guest that checks all of its memory moves, and notices nothing."""
 
-from godwit.migration import (CAPABILITIES, check_lines,
+from godwit.migration import (CAPABILITIES, Transport, check_lines,
                               check_pattern_goes_on, file_size, go,
                               last_numbers, migrate_pattern, set_capabilities,
                               set_parameters, start_incoming, start_pattern,
@@ -135,6 +135,26 @@ def there_and_back_again(t):
     # The guest's own way out works where it has arrived.
     vm.say('quit')
     check_equal(vm.wait_end(), 1, 'exit status')
+
+
+@test()
+def moved_on_before_it_ran(t):
+    """A destination that never started the guest passes on what it got."""
+    args = dict(mem=64, config='mode=idle report=20')
+    src = t.machine(name='src', **args)
+    src.wait_line('^hb ')
+    way = transport(t, 'unix')
+    mid = t.machine('-incoming', way.incoming, '-S', name='mid', **args)
+    go(src, way)
+    wait_drained(src)
+    beats = last_numbers(src)[0]
+    way = Transport(*['unix:' + t.path('second.sock')] * 2)
+    dst = t.machine('-incoming', way.incoming, '-S', name='dst', **args)
+    go(mid, way)
+    dst.qmp.cmd('cont')
+    dst.serial.adopt(src.serial)
+    t.reactor.wait(lambda: last_numbers(dst)[0] > beats + 200, 'heartbeats')
+    check_lines(dst.serial.lines)
 
 
 @test()
