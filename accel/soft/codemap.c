@@ -293,19 +293,37 @@ static bool flush_waits(SoftCodeMap *m, uint64_t seq)
     return false;
 }
 
-static void pend_all(SoftCodeMap *m, unsigned what)
+void soft_code_map_pend_others(SoftCodeMap *m, const SoftCpu *s, unsigned what)
 {
     LOCK_GUARD(&m->lock);
     for (guint i = 0; i < m->cpus->len; i++) {
-        soft_cpu_pend(g_ptr_array_index(m->cpus, i), what);
+        SoftCpu *o = g_ptr_array_index(m->cpus, i);
+
+        if (o != s) {
+            soft_cpu_pend(o, what);
+        }
     }
+}
+
+bool soft_code_map_others_run(SoftCodeMap *m, const SoftCpu *s)
+{
+    LOCK_GUARD(&m->lock);
+    for (guint i = 0; i < m->cpus->len; i++) {
+        const SoftCpu *o = g_ptr_array_index(m->cpus, i);
+
+        if (o != s && __atomic_load_n(&o->running, __ATOMIC_SEQ_CST)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void soft_vm_flush(SoftVm *vm, bool drop)
 {
     uint64_t seq = __atomic_add_fetch(&vm->flush_seq, 1, __ATOMIC_SEQ_CST);
 
-    pend_all(vm->code, SOFT_PEND_FLUSH | (drop ? SOFT_PEND_DROP : 0));
+    soft_code_map_pend_others(vm->code, NULL,
+                              SOFT_PEND_FLUSH | (drop ? SOFT_PEND_DROP : 0));
     /* Their next block, or their next access to a device, is never far. */
     while (flush_waits(vm->code, seq)) {
         sched_yield();

@@ -8,8 +8,8 @@
  * General registers, RIP and the flags live in SoftCpu while it runs;
  * soft_cpu_store() and soft_cpu_load() carry them to and from X86Cpu.
  *
- * Locking: SoftVm.lock is held while any of its CPUs runs guest code, so that
- * one CPU runs at a time.  soft_cpu_kick() may be called by any thread.
+ * Locking: each SoftCpu is its own thread's; soft_cpu_pend() may be called by
+ * any.  CPUs share guest memory, codemap.c and stub.c.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -88,11 +88,12 @@ typedef struct SoftIrqOps {
 enum {
     SOFT_PEND_IRQ = 1 << 0, /* SoftIrqOps.take() has something */
     SOFT_PEND_NMI = 1 << 1,
-    SOFT_PEND_EXIT = 1 << 2,    /* soft_cpu_run() is to return */
-    SOFT_PEND_FLUSH = 1 << 3,   /* the memory map changed */
-    SOFT_PEND_PROTECT = 1 << 4, /* a page got code: see codemap.c */
-    SOFT_PEND_CODE = 1 << 5,    /* `drop` has something */
-    SOFT_PEND_DROP = 1 << 6,    /* all decoded code is to go */
+    SOFT_PEND_EXIT = 1 << 2,      /* soft_cpu_run() is to return */
+    SOFT_PEND_FLUSH = 1 << 3,     /* the memory map changed */
+    SOFT_PEND_PROTECT = 1 << 4,   /* a page got code: see codemap.c */
+    SOFT_PEND_CODE = 1 << 5,      /* `drop` has something */
+    SOFT_PEND_DROP = 1 << 6,      /* all decoded code is to go */
+    SOFT_PEND_EXCLUSIVE = 1 << 7, /* another CPU wants to be alone */
 };
 
 typedef enum SoftExit {
@@ -275,8 +276,30 @@ void soft_probe_write(SoftCpu *s, uint64_t lin, unsigned n, unsigned mmu);
 void soft_load_bytes(SoftCpu *s, uint64_t lin, void *buf, unsigned n);
 void soft_store_bytes(SoftCpu *s, uint64_t lin, const void *buf, unsigned n);
 uint64_t soft_phys_load(SoftCpu *s, uint64_t pa, unsigned n);
-/* compare and exchange of 1..8 bytes; false: *old has what is there. */
+/* Where a store goes that has no write tag. */
+typedef struct SoftTarget {
+    uint8_t *host;
+    RamBlock *ram;
+    uint64_t phys;
+} SoftTarget;
+/* Within a page.  False: no RAM to be written, only phys is set. */
+bool soft_store_target(SoftCpu *s, uint64_t lin, unsigned mmu, SoftTarget *ret);
+/* After each store to such RAM. */
+void soft_stored(SoftCpu *s, const SoftTarget *t, unsigned n);
+
+/*
+ * atomic.c: atomic compare and exchange of 1..8 bytes, of two times 4 or 8;
+ * false: *old has what is there.
+ */
 bool soft_cas(SoftCpu *s, uint64_t lin, unsigned n, uint64_t *old, uint64_t v);
+bool soft_cas_pair(SoftCpu *s, uint64_t lin, unsigned n, uint64_t old[2],
+                   const uint64_t v[2]);
+/* No other CPU runs in between. */
+void soft_exclusive_begin(SoftCpu *s);
+/* Nothing happens if it isn't on. */
+void soft_exclusive_end(SoftCpu *s);
+/* For SOFT_PEND_EXCLUSIVE. */
+void soft_exclusive_wait(SoftCpu *s);
 
 /* walk.c */
 typedef struct SoftMapping {
@@ -302,6 +325,8 @@ SoftCodeMap *soft_code_map_new(RamList *ram, GError **errp);
 void soft_code_map_free(SoftCodeMap *m);
 void soft_code_map_add_cpu(SoftCodeMap *m, SoftCpu *s);
 void soft_code_map_del_cpu(SoftCodeMap *m, SoftCpu *s);
+void soft_code_map_pend_others(SoftCodeMap *m, const SoftCpu *s, unsigned what);
+bool soft_code_map_others_run(SoftCodeMap *m, const SoftCpu *s);
 /* Such a page gets no write tag; RCU read section. */
 bool soft_page_has_code(const RamBlock *rb, const uint8_t *host);
 /* Own: drops all write tags, and says so (SOFT_PEND_PROTECT). */
@@ -329,7 +354,9 @@ struct SoftBlock {
 
 struct SoftVm {
     Memory *mem;
-    Lock lock;
+    Lock excl_lock;
+    Cond excl_cond;
+    SoftCpu *excl;      /* excl_lock; all others wait between two blocks */
     uint64_t tb_bytes;  /* of each CPU's cache */
     uint64_t flush_seq; /* atomic; grows with each flush */
     SoftCodeMap *code;

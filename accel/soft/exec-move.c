@@ -194,6 +194,12 @@ static SoftFn *select_mov(const SoftOp *op)
     return o[0] == O_Gb || o[0] == O_Gv ? mov_load_fns[v] : mov_store_fns[v];
 }
 
+/* The guest's accesses are the host's, in the same order. */
+static void fence(SoftCpu *s, const SoftOp *op)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
 SoftFn *soft_select_move(const SoftOp *op)
 {
     static SoftFn *const simple[INSN_COUNT] = {
@@ -202,7 +208,7 @@ SoftFn *soft_select_move(const SoftOp *op)
         [INSN_CWD] = cwd,     [INSN_XLAT] = xlat,     [INSN_SAHF] = sahf,
         [INSN_LAHF] = lahf,   [INSN_CLC] = flag_op,   [INSN_STC] = flag_op,
         [INSN_CMC] = flag_op, [INSN_CLD] = flag_op,   [INSN_STD] = flag_op,
-        [INSN_SALC] = salc,   [INSN_FENCE] = nop,     [INSN_CLFLUSH] = nop,
+        [INSN_SALC] = salc,   [INSN_FENCE] = fence,   [INSN_CLFLUSH] = nop,
     };
     unsigned v = soft_variant(op);
 

@@ -481,8 +481,10 @@ static void cmpxchg8b(SoftCpu *s, const SoftOp *op)
     bool wide = op->size == 3;
     unsigned n = wide ? 8 : 4;
     uint64_t lin = soft_ea_lin(s, op, 2 * n, true);
-    uint64_t lo;
-    uint64_t hi;
+    uint64_t want[2] = { soft_reg_get(s, X86_RAX * 8, n),
+                         soft_reg_get(s, X86_RDX * 8, n) };
+    const uint64_t v[2] = { soft_reg_get(s, X86_RBX * 8, n),
+                            soft_reg_get(s, X86_RCX * 8, n) };
     bool eq;
 
     if (wide && (!(s->features >> FT_CX16 & 1))) {
@@ -491,16 +493,11 @@ static void cmpxchg8b(SoftCpu *s, const SoftOp *op)
     if (wide && (lin & 15)) {
         soft_raise_gp0(s);
     }
-    soft_probe_write(s, lin, 2 * n, s->mmu);
-    lo = soft_ld(s, lin, n, s->mmu);
-    hi = soft_ld(s, (lin + n) & s->lin_mask, n, s->mmu);
-    eq = lo == soft_reg_get(s, X86_RAX * 8, n) &&
-         hi == soft_reg_get(s, X86_RDX * 8, n);
-    soft_st(s, lin, eq ? s->gpr[X86_RBX] : lo, n, s->mmu);
-    soft_st(s, (lin + n) & s->lin_mask, eq ? s->gpr[X86_RCX] : hi, n, s->mmu);
+    /* With LOCK or without: Linux relies on the latter against its own. */
+    eq = soft_cas_pair(s, lin, n, want, v);
     if (!eq) {
-        soft_reg_set(s, X86_RAX * 8, n, lo);
-        soft_reg_set(s, X86_RDX * 8, n, hi);
+        soft_reg_set(s, X86_RAX * 8, n, want[0]);
+        soft_reg_set(s, X86_RDX * 8, n, want[1]);
     }
     soft_set_status(s, X86_FLAG_ZF, eq ? X86_FLAG_ZF : 0);
 }

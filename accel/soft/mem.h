@@ -10,6 +10,55 @@
 
 #define SOFT_INLINE static inline __attribute__((always_inline))
 
+/*
+ * The guest's memory, which other CPUs and devices use at the same time: one
+ * host access for what is one access of the guest, neither left out, repeated
+ * nor moved by the compiler.  The host's memory order then is the guest's.
+ */
+typedef uint16_t SoftU16 __attribute__((aligned(1), may_alias));
+typedef uint32_t SoftU32 __attribute__((aligned(1), may_alias));
+typedef uint64_t SoftU64 __attribute__((aligned(1), may_alias));
+
+SOFT_INLINE uint64_t soft_host_load(const void *p, unsigned n)
+{
+    uint64_t v = 0;
+
+    switch (n) {
+    case 1:
+        return *(const volatile uint8_t *)p;
+    case 2:
+        return *(const volatile SoftU16 *)p;
+    case 4:
+        return *(const volatile SoftU32 *)p;
+    case 8:
+        return *(const volatile SoftU64 *)p;
+    default:
+        memcpy(&v, p, MIN(n, 8));
+        return v;
+    }
+}
+
+SOFT_INLINE void soft_host_store(void *p, uint64_t v, unsigned n)
+{
+    switch (n) {
+    case 1:
+        *(volatile uint8_t *)p = v;
+        break;
+    case 2:
+        *(volatile SoftU16 *)p = v;
+        break;
+    case 4:
+        *(volatile SoftU32 *)p = v;
+        break;
+    case 8:
+        *(volatile SoftU64 *)p = v;
+        break;
+    default:
+        memcpy(p, &v, MIN(n, 8));
+        break;
+    }
+}
+
 SOFT_INLINE SoftTlbEntry *soft_tlb_entry(SoftCpu *s, uint64_t lin, unsigned mmu)
 {
     return &s->tlb[mmu][(lin >> SOFT_PAGE_BITS) & (SOFT_TLB_SIZE - 1)];
@@ -19,12 +68,10 @@ SOFT_INLINE SoftTlbEntry *soft_tlb_entry(SoftCpu *s, uint64_t lin, unsigned mmu)
 SOFT_INLINE uint64_t soft_ld(SoftCpu *s, uint64_t lin, unsigned n, unsigned mmu)
 {
     SoftTlbEntry *e = soft_tlb_entry(s, lin, mmu);
-    uint64_t v = 0;
 
     if (likely(e->tag[SOFT_READ] == (lin & SOFT_PAGE_MASK) &&
                (lin & 0xfff) <= SOFT_PAGE - n)) {
-        memcpy(&v, (void *)(uintptr_t)(lin + e->addend), n);
-        return v;
+        return soft_host_load((void *)(uintptr_t)(lin + e->addend), n);
     }
     return soft_load_slow(s, lin, n, mmu);
 }
@@ -36,7 +83,7 @@ SOFT_INLINE void soft_st(SoftCpu *s, uint64_t lin, uint64_t v, unsigned n,
 
     if (likely(e->tag[SOFT_WRITE] == (lin & SOFT_PAGE_MASK) &&
                (lin & 0xfff) <= SOFT_PAGE - n)) {
-        memcpy((void *)(uintptr_t)(lin + e->addend), &v, n);
+        soft_host_store((void *)(uintptr_t)(lin + e->addend), v, n);
         return;
     }
     soft_store_slow(s, lin, v, n, mmu);

@@ -109,11 +109,9 @@ uint64_t soft_phys_load(SoftCpu *s, uint64_t pa, unsigned n)
 {
     const FlatRange *r;
     const uint8_t *host = phys_host(s, pa & SOFT_PAGE_MASK, &r);
-    uint64_t v = 0;
 
     if (host) {
-        memcpy(&v, host + (pa & 0xfff), n);
-        return v;
+        return soft_host_load(host + (pa & 0xfff), n);
     }
     return soft_bus_load(s, &s->vm->mem->memory, pa, n);
 }
@@ -137,8 +135,7 @@ static uint64_t load_part(SoftCpu *s, uint64_t lin, unsigned n, unsigned mmu)
     soft_walk(s, lin, SOFT_READ, mmu, &m);
     host = tlb_fill(s, lin, SOFT_READ, mmu, &m, &r);
     if (host) {
-        memcpy(&v, host + (lin & 0xfff), n);
-        return v;
+        return soft_host_load(host + (lin & 0xfff), n);
     }
     if (is_pow2(n)) {
         return soft_bus_load(s, &s->vm->mem->memory, m.phys | (lin & 0xfff), n);
@@ -160,29 +157,46 @@ static void code_changed(SoftCpu *s)
     }
 }
 
-static void store_part(SoftCpu *s, uint64_t lin, uint64_t v, unsigned n,
-                       unsigned mmu)
+bool soft_store_target(SoftCpu *s, uint64_t lin, unsigned mmu, SoftTarget *ret)
 {
-    AddressSpace *as = &s->vm->mem->memory;
     SoftMapping m;
     const FlatRange *r;
     uint8_t *host;
 
     soft_walk(s, lin, SOFT_WRITE, mmu, &m);
     host = tlb_fill(s, lin, SOFT_WRITE, mmu, &m, &r);
-    if (host && !r->read_only && !r->romd && !r->ram->read_only) {
-        host += lin & 0xfff;
-        memcpy(host, &v, n);
-        ram_block_set_dirty(&s->vm->mem->ram, r->ram, host - r->ram->host, n);
-        code_changed(s);
+    ret->phys = m.phys | (lin & 0xfff);
+    if (!host || r->read_only || r->romd || r->ram->read_only) {
+        return false;
+    }
+    ret->host = host + (lin & 0xfff);
+    ret->ram = r->ram;
+    return true;
+}
+
+void soft_stored(SoftCpu *s, const SoftTarget *t, unsigned n)
+{
+    ram_block_set_dirty(&s->vm->mem->ram, t->ram, t->host - t->ram->host, n);
+    code_changed(s);
+}
+
+static void store_part(SoftCpu *s, uint64_t lin, uint64_t v, unsigned n,
+                       unsigned mmu)
+{
+    AddressSpace *as = &s->vm->mem->memory;
+    SoftTarget t;
+
+    if (soft_store_target(s, lin, mmu, &t)) {
+        soft_host_store(t.host, v, n);
+        soft_stored(s, &t, n);
         return;
     }
     if (is_pow2(n)) {
-        soft_bus_store(s, as, m.phys | (lin & 0xfff), v, n);
+        soft_bus_store(s, as, t.phys, v, n);
         return;
     }
     for (unsigned i = 0; i < n; i++) {
-        soft_bus_store(s, as, m.phys | ((lin + i) & 0xfff), v >> (8 * i), 1);
+        soft_bus_store(s, as, t.phys + i, v >> (8 * i), 1);
     }
 }
 
@@ -287,57 +301,4 @@ void soft_store_bytes(SoftCpu *s, uint64_t lin, const void *buf, unsigned n)
         n -= k;
         lin = (lin + k) & s->lin_mask;
     }
-}
-
-static bool cas_host(void *p, unsigned n, uint64_t *old, uint64_t v)
-{
-    switch (n) {
-    case 1: {
-        uint8_t o = *old;
-        bool ok =
-            __atomic_compare_exchange_n((uint8_t *)p, &o, (uint8_t)v, false,
-                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-        *old = o;
-        return ok;
-    }
-    case 2: {
-        uint16_t o = *old;
-        bool ok = __sync_bool_compare_and_swap((uint16_t *)p, o, (uint16_t)v);
-
-        *old = ok ? o : *(uint16_t *)p;
-        return ok;
-    }
-    case 4: {
-        uint32_t o = *old;
-        bool ok = __sync_bool_compare_and_swap((uint32_t *)p, o, (uint32_t)v);
-
-        *old = ok ? o : *(uint32_t *)p;
-        return ok;
-    }
-    default: {
-        uint64_t o = *old;
-        bool ok = __sync_bool_compare_and_swap((uint64_t *)p, o, v);
-
-        *old = ok ? o : *(uint64_t *)p;
-        return ok;
-    }
-    }
-}
-
-bool soft_cas(SoftCpu *s, uint64_t lin, unsigned n, uint64_t *old, uint64_t v)
-{
-    SoftTlbEntry *e = soft_tlb_entry(s, lin, s->mmu);
-    uint64_t now;
-
-    if (e->tag[SOFT_WRITE] == (lin & SOFT_PAGE_MASK) && !(lin & (n - 1))) {
-        return cas_host((void *)(uintptr_t)(lin + e->addend), n, old, v);
-    }
-    /* Other CPUs are kept out by SoftVm.lock. */
-    now = soft_ld(s, lin, n, s->mmu);
-    if (now != *old) {
-        *old = now;
-        return false;
-    }
-    soft_st(s, lin, v, n, s->mmu);
-    return true;
 }

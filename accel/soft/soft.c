@@ -18,7 +18,8 @@ SoftVm *soft_vm_new(Memory *mem, uint64_t tb_bytes, GError **errp)
 
     vm->mem = mem;
     vm->tb_bytes = tb_bytes;
-    lock_init(&vm->lock);
+    lock_init(&vm->excl_lock);
+    cond_init(&vm->excl_cond);
     vm->stubs = soft_stubs_new(errp);
     if (vm->stubs) {
         vm->code = soft_code_map_new(&mem->ram, errp);
@@ -37,7 +38,8 @@ void soft_vm_free(SoftVm *vm)
     }
     soft_code_map_free(vm->code);
     soft_stubs_free(vm->stubs);
-    lock_fini(&vm->lock);
+    cond_fini(&vm->excl_cond);
+    lock_fini(&vm->excl_lock);
     g_free(vm);
 }
 
@@ -249,8 +251,12 @@ void soft_take_memory(SoftCpu *s)
 {
     const unsigned all =
         SOFT_PEND_PROTECT | SOFT_PEND_CODE | SOFT_PEND_DROP | SOFT_PEND_FLUSH;
-    unsigned what = __atomic_load_n(&s->pending, __ATOMIC_SEQ_CST) & all;
+    unsigned what;
 
+    while (soft_cpu_take(s, SOFT_PEND_EXCLUSIVE)) {
+        soft_exclusive_wait(s);
+    }
+    what = __atomic_load_n(&s->pending, __ATOMIC_SEQ_CST) & all;
     if (!what) {
         return;
     }
@@ -282,13 +288,16 @@ static bool must_return(SoftCpu *s, SoftExit *ret)
     return false;
 }
 
-static SoftExit run_locked(SoftCpu *s, uint64_t max_insns)
+static SoftExit run_loop(SoftCpu *s, uint64_t max_insns)
 {
     /* volatile: they live across longjmp(). */
     volatile uint64_t end = s->ninsns + max_insns;
     SoftExit ret = SOFT_EXIT_AGAIN;
     int why = _setjmp(s->env);
 
+    if (unlikely(why && s->vm->excl == s)) {
+        soft_exclusive_end(s);
+    }
     if (why == SOFT_JMP_EXCEPTION) {
         if (!soft_exception_combine(s)) {
             return SOFT_EXIT_SHUTDOWN;
@@ -319,13 +328,11 @@ SoftExit soft_cpu_run(SoftCpu *s, uint64_t max_insns)
 {
     SoftExit ret;
 
-    lock_acquire(&s->vm->lock);
     rcu_read_lock();
     /* Before the look at what is pending: see soft_code_page_settled(). */
     __atomic_store_n(&s->running, true, __ATOMIC_SEQ_CST);
-    ret = run_locked(s, max_insns);
+    ret = run_loop(s, max_insns);
     __atomic_store_n(&s->running, false, __ATOMIC_SEQ_CST);
     rcu_read_unlock();
-    lock_release(&s->vm->lock);
     return ret;
 }
