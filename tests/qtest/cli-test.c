@@ -18,8 +18,8 @@ static const struct {
     { "-foo", "-foo: invalid option" },
     { "--foo", "--foo: invalid option" },
     { "-device", "-device: requires an argument" },
-    { "-machine foo", "unsupported machine type\n"
-                      "Use -machine help to list supported machines" },
+    { "-machine foo",
+      "unsupported machine type 'foo' (-machine help lists those there are)" },
     { "-machine none,foo=1", "Property 'none-machine.foo' not found" },
     { "-m 64,slots=1", "-m 64,slots=1: slots specified but no max-size" },
     { "-m 64,maxmem=32",
