@@ -70,10 +70,30 @@ static bool handle_ping(MigLoad *l, const uint8_t *data, GError **errp)
     return rp_send(l, WIRE_RP_PONG, data, 4, errp);
 }
 
+/*
+ * Takes the disks over.  What keeps them away doesn't undo the migration: the
+ * guest is here, and `cont` tries again.
+ */
+static bool take_disks(MigLoad *l, bool starts)
+{
+    GError *err = NULL;
+
+    if (!starts && (migration_capabilities(l->m) & CAP(LATE_BLOCK_ACTIVATE))) {
+        return true;
+    }
+    if (vm_block_activate(l->vm, &err)) {
+        return true;
+    }
+    error_prefix(&err, "migration: the guest stays paused: ");
+    log_take_error(err);
+    return false;
+}
+
 static bool start_guest(MigLoad *l, GError **errp)
 {
     Migration *m = l->m;
     RunState state = engine_state_loaded(m->state);
+    bool starts;
     VM_LOCK_GUARD();
 
     l->running = true;
@@ -82,9 +102,12 @@ static bool start_guest(MigLoad *l, GError **errp)
                    run_state_str(runstate_get(l->vm)));
         return false;
     }
-    if (state != RUN_STATE_RUNNING) {
+    starts = state == RUN_STATE_RUNNING && l->vm->autostart;
+    if (!take_disks(l, starts)) {
+        runstate_set(l->vm, RUN_STATE_PAUSED);
+    } else if (state != RUN_STATE_RUNNING) {
         runstate_set(l->vm, state);
-    } else if (l->vm->autostart) {
+    } else if (starts) {
         vm_start(l->vm);
     } else {
         runstate_set(l->vm, RUN_STATE_PAUSED);

@@ -21,6 +21,7 @@
 #include "migration/wire.h"
 #include "util/bswap.h"
 #include "util/error.h"
+#include "util/log.h"
 
 /*
  * How long past the limit the word of a destination may take that has
@@ -319,6 +320,19 @@ static SwitchResult close_plain(MigSource *s, GError **errp)
     return SWITCH_DONE;
 }
 
+/* From here on the destination may open the images. */
+static bool give_disks_up(MigSource *s, GError **errp)
+{
+    int ret;
+    VM_LOCK_GUARD();
+
+    ret = vm_block_inactivate(s->vm);
+    if (ret < 0) {
+        error_setf_errno(errp, -ret, "flushing disks at the switch-over");
+    }
+    return ret == 0;
+}
+
 static SwitchResult do_switch(MigSource *s, GError **errp)
 {
     Migration *m = s->m;
@@ -342,6 +356,11 @@ static SwitchResult do_switch(MigSource *s, GError **errp)
     if (!fits_limit(s, pending)) {
         return SWITCH_RETRY;
     }
+    t = clock_monotonic_ns();
+    if (!give_disks_up(s, errp)) {
+        return SWITCH_FAILED;
+    }
+    mig_source_step(s, STEP_BLOCK_DRAIN, &t);
     s->attempt++;
     if (s->features & WIRE_F_COMMIT) {
         put_attempt(s, WIRE_CMD_SWITCHOVER);
@@ -355,13 +374,18 @@ static SwitchResult do_switch(MigSource *s, GError **errp)
 
 void mig_source_resume(MigSource *s)
 {
+    GError *err = NULL;
     VM_LOCK_GUARD();
 
     if (!s->stopped) {
         return;
     }
     s->stopped = false;
-    if (s->was_running) {
+    if (!vm_block_activate(s->vm, &err)) {
+        error_prefix(&err, "migration: the guest stays paused: ");
+        log_take_error(err);
+        runstate_set(s->vm, RUN_STATE_PAUSED);
+    } else if (s->was_running) {
         vm_start(s->vm);
     } else {
         runstate_set(s->vm, s->old_state);

@@ -93,6 +93,16 @@ static int hook_block_drain(Vm *vm)
     return vm->blocks != NULL ? block_drain_all(vm->blocks, true) : 0;
 }
 
+static int hook_block_inactivate(Vm *vm)
+{
+    return vm->blocks != NULL ? block_inactivate_all(vm->blocks) : 0;
+}
+
+static bool hook_block_activate(Vm *vm, GError **errp)
+{
+    return vm->blocks == NULL || block_activate_all(vm->blocks, errp);
+}
+
 const VmHooks monitor_vm_hooks = {
     .vcpus_pause = vcpus_pause,
     .vcpus_resume = vcpus_resume,
@@ -100,6 +110,8 @@ const VmHooks monitor_vm_hooks = {
     .powerdown = hook_powerdown,
     .wakeup = hook_wakeup,
     .block_drain = hook_block_drain,
+    .block_inactivate = hook_block_inactivate,
+    .block_activate = hook_block_activate,
     .event_stop = event_stop,
     .event_resume = event_resume,
     .event_reset = event_reset,

@@ -42,6 +42,10 @@ bool vm_control_cont(Vm *vm, GError **errp)
         error_setf(errp, "Migration is not finalized yet");
         return false;
     }
+    /* After a migration the images may be another process's. */
+    if (!vm_block_activate(vm, errp)) {
+        return false;
+    }
     vm_start(vm);
     return true;
 }

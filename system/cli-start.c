@@ -71,6 +71,10 @@ static bool make_vm(Cli *cli, GError **errp)
     hooks.opaque = vm;
     chardevs_set_hooks(vm->chardevs, &hooks);
     vm->blocks = block_backends_new();
+    block_set_fdset_open(vm->blocks, chardev_fdset_open, vm);
+    if (cli->incoming != NULL) {
+        block_set_inactive(vm->blocks);
+    }
     vm->migration = migration_new(vm, &monitor_migration_hooks);
     migration_set_only_migratable(vm->migration, cli->only_migratable);
     return vm_catch_signals(vm, errp);
@@ -143,7 +147,8 @@ bool cli_build(Cli *cli, GError **errp)
         return true;
     }
     if (!cli_make_debugcon(cli, errp) ||
-        !cli_run_phase(cli, CLI_DEVICE, errp) || !start_guest(cli, errp) ||
+        !cli_run_phase(cli, CLI_DEVICE, errp) ||
+        !block_check_unused(cli->vm->blocks, errp) || !start_guest(cli, errp) ||
         !cli_write_pidfile(cli, errp) || !cli_drop_privileges(cli, errp) ||
         !cli_finish_daemon(cli, errp)) {
         return false;

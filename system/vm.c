@@ -127,6 +127,18 @@ Vm *vm_of_object(Object *obj)
     return root->type == &vm_root_type ? OBJECT_CAST(VmRoot, root)->vm : NULL;
 }
 
+int vm_block_inactivate(Vm *vm)
+{
+    return vm->hooks->block_inactivate != NULL ? vm->hooks->block_inactivate(vm)
+                                               : 0;
+}
+
+bool vm_block_activate(Vm *vm, GError **errp)
+{
+    return vm->hooks->block_activate == NULL ||
+           vm->hooks->block_activate(vm, errp);
+}
+
 void vm_quit(Vm *vm)
 {
     vm->quitting = true;

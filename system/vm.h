@@ -80,6 +80,12 @@ typedef struct VmHooks {
     void (*powerdown)(Vm *vm); /* presses the ACPI power button */
     void (*wakeup)(Vm *vm);
     int (*block_drain)(Vm *vm); /* all block I/O done and flushed; -errno */
+    /*
+     * Gives the disk images up for another process, and takes them again;
+     * -errno of a flush, and then nothing changes.  Both may be NULL.
+     */
+    int (*block_inactivate)(Vm *vm);
+    bool (*block_activate)(Vm *vm, GError **errp);
     /* QMP events of the run state. */
     void (*event_stop)(Vm *vm);
     void (*event_resume)(Vm *vm);
@@ -100,6 +106,9 @@ Vm *vm_of_object(Object *obj);
  * whatever no_shutdown says.  Once per process.
  */
 bool vm_catch_signals(Vm *vm, GError **errp);
+/* Calls hooks->block_inactivate and block_activate, if they are there. */
+int vm_block_inactivate(Vm *vm);
+bool vm_block_activate(Vm *vm, GError **errp);
 /* Runs the main loop until the program is to end; returns its status. */
 int vm_run_main_loop(Vm *vm);
 void vm_add_reset_handler(Vm *vm, void (*fn)(void *), void *opaque);
