@@ -14,15 +14,15 @@
 
 #include "accel/soft/mem.h"
 
-#define CAS(type)                                                      \
-    {                                                                  \
-        type o_ = *old;                                                \
-        bool ok_ = __atomic_compare_exchange_n(                        \
-            (type *)p, &o_, (type)v, false, __ATOMIC_SEQ_CST,          \
-            __ATOMIC_SEQ_CST);                                         \
-                                                                       \
-        *old = o_;                                                     \
-        return ok_;                                                    \
+#define CAS(type)                                                            \
+    {                                                                        \
+        type o_ = *old;                                                      \
+        bool ok_ =                                                           \
+            __atomic_compare_exchange_n((type *)p, &o_, (type)v, false,      \
+                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
+                                                                             \
+        *old = o_;                                                           \
+        return ok_;                                                          \
     }
 
 /* One host instruction, aligned or not. */
@@ -45,8 +45,8 @@ static bool cas_host16(void *p, uint64_t old[2], const uint64_t v[2])
     bool ok;
 
     __asm__ volatile("lock cmpxchg16b %1"
-                     : "=@ccz"(ok), "+m"(*(unsigned __int128 *)p),
-                       "+a"(old[0]), "+d"(old[1])
+                     : "=@ccz"(ok), "+m"(*(unsigned __int128 *)p), "+a"(old[0]),
+                       "+d"(old[1])
                      : "b"(v[0]), "c"(v[1])
                      : "memory");
     return ok;
