@@ -22,8 +22,8 @@
 enum {
     CONFADD_PORT = 0xcf8, /* section 3.1.1 */
     CONFDATA_PORT = 0xcfc,
-    REG_DRAMC = 0x57,
-    REG_PAM0 = 0x59, /* section 3.2.14 */
+    REG_RAM_SIZE = 0x57, /* units of 8 MiB; DRAM control in a real one */
+    REG_PAM0 = 0x59,     /* section 3.2.14 */
     REG_PAM6 = 0x5f,
     REG_SMRAM = 0x72, /* section 3.2.21 */
     SMRAM_D_OPEN = 1 << 6,
@@ -233,7 +233,8 @@ static bool i440fx_realize(Device *dev, GError **errp)
     PciBus *bus = pci_bus_of(&s->pci);
     Memory *mem = &dev->vm->mem;
 
-    s->pci.config[REG_DRAMC] = 0x08;
+    /* Firmware without fw_cfg takes the size of the RAM from here. */
+    s->pci.config[REG_RAM_SIZE] = MIN(s->ram->size / (8 * MiB), 0xff);
     s->pci.config[REG_SMRAM] = 0x02;
     s->pci.config_write = i440fx_config_write;
     memory_transaction_begin(mem);
