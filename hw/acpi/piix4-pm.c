@@ -200,18 +200,21 @@ static void pm_config_write(PciDevice *d, unsigned addr, uint32_t val,
 
 /* Life */
 
-/* Firmware reads here which ports of the board are decoded. */
+void piix4_pm_set_ports(Device *pm, bool parallel, uint8_t serials)
+{
+    uint8_t *c = PCI_DEVICE(pm)->config;
+
+    c[REG_DEVRESA + 3] = 0x10 | (parallel ? 0x80 : 0);
+    c[REG_DEVRESB + 3] = 0x60;
+    c[REG_DEVRESC + 3] = (serials & 1 ? 0x08 : 0) | (serials & 2 ? 0x90 : 0);
+}
+
 static void init_config(Piix4Pm *s)
 {
-    const Machine *m = s->pci.dev.machine;
     uint8_t *c = s->pci.config;
 
     c[PCI_INTERRUPT_PIN] = 1;
     c[REG_PMBA] = 0x01;
-    c[REG_DEVRESA + 3] = 0x10 | (m->parallels[0] != NULL ? 0x80 : 0);
-    c[REG_DEVRESB + 3] = 0x60;
-    c[REG_DEVRESC + 3] =
-        (m->serials[0] != NULL ? 0x08 : 0) | (m->serials[1] != NULL ? 0x90 : 0);
     stl_le_p(c + REG_SMBBA, s->smb_io_base | 1);
     c[REG_SMBHSTCFG] = 0x08 | IO_ENABLE;
 }

@@ -33,6 +33,11 @@ extern const DeviceType piix4_pm_type; /* PIIX4_PM */
  * (m->acpi false) don't call it.  NULL with errp.
  */
 Device *piix4_pm_create(Machine *m, PciBus *bus, GError **errp);
+/*
+ * What firmware reads of the board's ports, when all devices are there:
+ * whether it has a parallel port, and a bit for each serial port.
+ */
+void piix4_pm_set_ports(Device *pm, bool parallel, uint8_t serials);
 /* The power button: MachineType.powerdown. */
 void piix4_pm_press_button(Device *pm);
 /* Out of S3: MachineType.wakeup. */

@@ -214,11 +214,17 @@ bool x86_acpi_init(X86Machine *x, void (*fill)(X86Machine *x, AcpiConfig *c),
         return false;
     }
     vm_add_reset_handler(x->m.vm, acpi_reset, b);
-    if (legacy && x->m.vm->vmstates != NULL) {
-        b->vmstate = vmstate_register(x->m.vm->vmstates, NULL, -1,
-                                      &acpi_build_vmstate, b);
-    }
     return true;
+}
+
+void x86_acpi_complete(X86Machine *x)
+{
+    AcpiBuild *b = x->acpi;
+    VmstateRegistry *r = x->m.vm->vmstates;
+
+    if (b != NULL && b->legacy && r != NULL) {
+        b->vmstate = vmstate_register(r, NULL, -1, &acpi_build_vmstate, b);
+    }
 }
 
 /* fw_cfg, which pointed at the blocks, is gone by now. */

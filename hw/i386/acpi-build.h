@@ -21,6 +21,8 @@ typedef struct AcpiBuild AcpiBuild;
 bool x86_acpi_init(X86Machine *x, void (*fill)(X86Machine *x, AcpiConfig *c),
                    void (*build)(AcpiTables *t, const AcpiConfig *c),
                    bool legacy, GError **errp);
+/* When the user's devices are there: in a stream it goes behind them. */
+void x86_acpi_complete(X86Machine *x);
 void x86_acpi_fini(X86Machine *x);
 /*
  * For a start without firmware: the tables as pieces of the plan, below 1 MiB.

@@ -17,6 +17,7 @@
 
 #include "accel/accel.h"
 #include "hw/acpi/piix4-pm.h"
+#include "hw/i386/acpi-build.h"
 #include "hw/i386/kvmclock.h"
 #include "hw/i386/pc-cmos.h"
 #include "hw/i386/pc-tables.h"
@@ -349,7 +350,14 @@ static bool pc_build(Machine *m, GError **errp)
 
 static bool pc_complete(Machine *m, GError **errp)
 {
-    return pc_complete_tables(PC_MACHINE(m), errp);
+    PcMachine *p = PC_MACHINE(m);
+
+    if (p->pm != NULL) {
+        piix4_pm_set_ports(p->pm, m->parallels[0] != NULL,
+                           x86_serial_mask(&p->x));
+    }
+    x86_acpi_complete(&p->x);
+    return pc_complete_tables(p, errp);
 }
 
 static void pc_reset(Machine *m, ShutdownCause cause)
