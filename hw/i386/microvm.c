@@ -144,18 +144,36 @@ static bool microvm_init_acpi(MicrovmMachine *v, GError **errp)
            (x->boot_plan == NULL || x86_acpi_plan(x, x->boot_plan, errp));
 }
 
-/* A kernel alone starts without firmware, which is what makes it quick. */
+#define MICROVM_BIOS "bios-microvm.bin"
+
+static bool microvm_init_bios(MicrovmMachine *v, GError **errp)
+{
+    X86Machine *x = &v->x;
+
+    return x86_init_bios(x, MICROVM_BIOS, &x->m.vm->mem.root, MICROVM_ISA_BIOS,
+                         false, errp);
+}
+
+/*
+ * A kernel alone starts without firmware, which is what makes it quick.  The
+ * firmware's memory is there nevertheless, if the host has the file: a guest
+ * that comes from QEMU brings its content.
+ */
 static bool microvm_init_boot(MicrovmMachine *v, GError **errp)
 {
     X86Machine *x = &v->x;
     BootEnv env = { .e820 = x->e820, .below_4g = x->below_4g };
+    g_autofree char *bios = NULL;
 
     if (!x86_read_kernel(x, errp)) {
         return false;
     }
     if (x->boot_files == NULL || x->m.firmware != NULL) {
-        return x86_init_bios(x, "bios-microvm.bin", &x->m.vm->mem.root,
-                             MICROVM_ISA_BIOS, false, errp);
+        return microvm_init_bios(v, errp);
+    }
+    bios = machine_find_file(&x->m, MICROVM_BIOS);
+    if (bios != NULL && !microvm_init_bios(v, errp)) {
+        return false;
     }
     env.rsdp = microvm_has_acpi(v) ? X86_ACPI_RSDP : 0;
     x->boot_plan = boot_plan_new(x->boot_files, &env, errp);
