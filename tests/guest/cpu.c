@@ -162,6 +162,13 @@ void guest_quit(uint8_t code)
 
 void guest_reset(void)
 {
+    uint64_t end;
+
     console_flush();
     outb(0x64, 0xfe); /* 8042: pulse the reset line */
+    end = rdtsc() + 500 * tsc_khz;
+    while (rdtsc() < end) {
+        /* The reset comes at any time; or there is no 8042. */
+    }
+    service(SVC_CRASH, 0, 0);
 }

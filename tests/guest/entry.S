@@ -177,6 +177,8 @@ trap_service:
         je      2f
         cmpl    $SVC_HALT, %eax
         je      3f
+        cmpl    $SVC_CRASH, %eax
+        je      5f
         /* SVC_IDLE. Interrupts are off here, so no tick can slip between. */
         movq    %rsp, %rcx
         andq    $-CPU_SIZE, %rcx
@@ -201,6 +203,10 @@ trap_service:
 3:      cli
         hlt
         jmp     3b
+5:      pushq   $0
+        pushq   $0
+        lidt    (%rsp)
+        int3
 
         /* Exceptions 0..31: nothing is expected, everything is told. */
         .align  16

@@ -60,5 +60,6 @@
 #define SVC_RDMSR 1 /* RDI: MSR; returns its value */
 #define SVC_WRMSR 2 /* RDI: MSR, RSI: value */
 #define SVC_HALT  3 /* never returns */
+#define SVC_CRASH 4 /* neither: a triple fault */
 
 #endif
