@@ -169,7 +169,8 @@ def start_pattern(t, *extra, mem=64, smp=1, mb=0, rate=20000, name='src',
     config = 'mode=pattern mb=%d rate=%d report=%d' % (mb, rate, report)
     vm = t.machine(*extra, name=name, mem=mem, smp=smp, config=config,
                    machine=machine, **kwargs)
-    vm.pattern_args = dict(mem=mem, smp=smp, config=config, machine=machine)
+    vm.pattern_args = dict(mem=mem, smp=smp, config=config, machine=machine,
+                           accel=kwargs.get('accel'))
     vm.wait_line('^ready$')
     for cpu in range(smp):
         vm.wait_line(r'^ok pass=\d+ cpu=%d ' % cpu)

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Guests that no hardware runs: -accel tcg, whatever the host has."""
+
+import os
+
+from godwit.migration import (check_lines, check_pattern_goes_on,
+                              last_numbers, migrate_pattern, set_parameters,
+                              start_pattern)
+from godwit.tap import check, check_equal, check_in, main, test
+
+ACCEL = 'tcg'
+
+
+def boot(t, smp, config='mode=idle', accel=ACCEL):
+    vm = t.machine(machine='microvm', smp=smp, config=config, accel=accel)
+    vm.wait_line(r'^godwit-guest mode=\w+ cpus=%d ' % smp)
+    vm.wait_line('^ready$')
+    vm.wait_line(r'^hb \d+ \d+$')
+    mark = vm.mark()
+    vm.say('stat')
+    for cpu in range(smp):
+        vm.wait_line(r'^stat cpu=%d ' % cpu, mark)
+    check_lines(vm.serial.lines)
+    vm.say('quit')
+    check_equal(vm.wait_end(), 1, 'exit status')
+
+
+@test()
+def boots(t):
+    boot(t, 1)
+
+
+@test()
+def boots_with_four_cpus(t):
+    boot(t, 4, 'mode=poll')
+
+
+@test()
+def one_cpu_at_a_time(t):
+    boot(t, 3, 'mode=poll', accel='tcg,thread=single')
+
+
+@test()
+def memory_keeps_what_four_cpus_write(t):
+    vm = start_pattern(t, machine='microvm', smp=4, mem=128, mb=32, rate=0,
+                       accel=ACCEL)
+    check_pattern_goes_on(vm, last_numbers(vm))
+
+
+@test()
+def resets(t):
+    vm = t.machine(machine='microvm', smp=4, config='mode=poll', accel=ACCEL)
+    for guest in (False, True):
+        vm.wait_line(r'^hb \d+')
+        mark = vm.mark()
+        if guest:
+            vm.say('reset')
+        else:
+            vm.qmp.cmd('system_reset')
+        vm.qmp.wait_event('RESET', lambda e, g=guest: e['data']['guest'] == g)
+        vm.wait_line(r'^godwit-guest mode=poll cpus=4 ', mark)
+        vm.wait_line('^ready$', mark)
+        vm.wait_line(r'^hb \d+', mark)
+
+
+@test()
+def no_reboot(t):
+    vm = t.machine('-no-reboot', machine='microvm', accel=ACCEL)
+    vm.wait_line(r'^hb \d+')
+    vm.say('reset')
+    vm.qmp.wait_event('SHUTDOWN', lambda e: e['data']['guest'])
+    check_equal(vm.wait_end(), 0, 'exit status')
+
+
+@test()
+def stops_and_goes_on(t):
+    vm = t.machine(machine='microvm', smp=2, config='mode=poll report=20',
+                   accel=ACCEL)
+    vm.wait_line(r'^hb \d+')
+    for _ in range(5):
+        vm.qmp.cmd('stop')
+        regs = [vm.qmp.cmd('human-monitor-command',
+                           **{'command-line': 'info registers -a'})
+                for _ in range(2)]
+        check_in('RIP=', regs[0], 'registers')
+        check_equal(regs[0], regs[1], 'registers of a stopped machine')
+        before = last_numbers(vm)[0]
+        vm.qmp.cmd('cont')
+        t.reactor.wait(lambda n=before: last_numbers(vm)[0] > n, 'heartbeat')
+    check_lines(vm.serial.lines)
+
+
+def unlimited(src, _dst=None):
+    set_parameters(src, max_bandwidth=0, downtime_limit=2000)
+
+
+@test()
+def migrates_under_load(t):
+    src = start_pattern(t, machine='microvm', accel=ACCEL)
+    migrate_pattern(t, src, 'tcp', before=unlimited)
+
+
+@test()
+def migrates_four_cpus_under_load(t):
+    src = start_pattern(t, machine='microvm', smp=4, mem=128, mb=32,
+                        accel=ACCEL)
+    migrate_pattern(t, src, 'unix', before=unlimited)
+
+
+def without_kvm():
+    """What to put before a command so that it finds no /dev/kvm."""
+    return ('unshare', '--user', '--map-root-user', '--mount', 'sh', '-c',
+            'mount --bind /dev/null /dev/kvm && exec "$@"', 'sh')
+
+
+@test()
+def takes_the_place_of_kvm(t):
+    """With no accelerator asked for, and no KVM there."""
+    args = t.base_args(machine='microvm')
+    at = args.index('-accel')
+    del args[at:at + 2]
+    wrapper = without_kvm() if os.path.exists('/dev/kvm') else ()
+    vm = t.launch(args, wrapper=wrapper)
+    vm.wait_line(r'^hb \d+')
+    check_equal(vm.qmp.cmd('query-kvm')['enabled'], False, 'KVM')
+    check_in('falling back to tcg', vm.stderr, 'message')
+
+
+@test()
+def refuses_what_it_lacks(t):
+    for accel, word in (('tcg,thread=many', 'many'),
+                        ('tcg,one-insn-per-tb=on', 'one-insn-per-tb'),
+                        ('tcg,tb-size=1000000', 'tb-size')):
+        vm = t.run_to_end(['-machine', 'none', '-accel', accel, '-display',
+                           'none'])
+        check(vm.proc.returncode != 0, accel + ' is taken')
+        check_in(word, vm.stderr, 'message')
+    vm = t.run_to_end(t.base_args(machine='microvm', accel=ACCEL) +
+                      ['-cpu', 'qemu64,+svm,enforce'])
+    check(vm.proc.returncode != 0, 'SVM is taken')
+    check_in('svm', vm.stderr, 'message')
+
+
+if __name__ == '__main__':
+    main()
