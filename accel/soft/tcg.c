@@ -14,6 +14,7 @@
 
 #include "accel/soft/msr.h"
 #include "util/error.h"
+#include "util/log.h"
 
 enum {
     TCG_SLICE = 1 << 20, /* instructions between two looks at the rest */
@@ -131,9 +132,9 @@ static void tcg_fini(Accel *acc)
 static bool tcg_irqchip_create(Accel *acc, KernelIrqchip mode, GError **errp)
 {
     if (mode == KERNEL_IRQCHIP_ON || mode == KERNEL_IRQCHIP_SPLIT) {
-        error_setf(errp, "tcg: kernel-irqchip=%s: only KVM has that",
-                   mode == KERNEL_IRQCHIP_ON ? "on" : "split");
-        return false;
+        /* Not an error: accel=kvm:tcg asks for it in case it is KVM. */
+        log_warn("tcg: kernel-irqchip=%s: only KVM has that, it is off",
+                 mode == KERNEL_IRQCHIP_ON ? "on" : "split");
     }
     return true;
 }
