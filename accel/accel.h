@@ -67,6 +67,13 @@ typedef struct AccelType {
      * leaving them to the host.  After init, before any vCPU; NULL: refuse.
      */
     bool (*enable_cpu_pm)(Accel *acc, GError **errp);
+    /*
+     * Puts to work what vcpu_set_debug() was given, in place of what was
+     * before; in the vCPU's thread or while it is paused, vm_lock held.  d
+     * (NULL: nothing) lives until the next call that succeeds.  On failure
+     * what was before stays.  NULL: this accelerator can't debug.
+     */
+    bool (*debug_update)(Vcpu *cpu, const DebugState *d, GError **errp);
 } AccelType;
 
 struct Accel {

@@ -62,6 +62,7 @@ static void vcpu_object_fini(Object *obj)
     Vcpu *cpu = OBJECT_CAST(Vcpu, obj);
 
     g_clear_error(&cpu->init_error);
+    debug_state_free(cpu->debug);
     cond_fini(&cpu->halt_cond);
     lock_fini(&cpu->work_lock);
 }
@@ -518,6 +519,10 @@ static void vcpu_run_once(Vcpu *cpu)
         flag_set(&cpu->stop, true);
         vm_stop_request(cpu->vm, RUN_STATE_INTERNAL_ERROR);
         break;
+    case VCPU_EXIT_DEBUG:
+        flag_set(&cpu->stop, true);
+        vm_stop_request(cpu->vm, RUN_STATE_DEBUG);
+        break;
     }
 }
 
@@ -683,6 +688,12 @@ NO_TSA void vcpus_resume(Vm *vm)
         vm_lock_wait(&vm->accel->vcpu_cond);
     }
     for (i = 0; i < vm->nvcpus; i++) {
+        if (vm->vcpus[i]->held) {
+            continue;
+        }
+        if (flag_get(&vm->vcpus[i]->stopped)) {
+            vm->vcpus[i]->debug_stop.reason = DEBUG_NOT_STOPPED;
+        }
         /* In this order: a vCPU that sees stop marks itself stopped. */
         flag_set(&vm->vcpus[i]->stop, false);
         vcpu_clear_stopped(vm->vcpus[i]);

@@ -9,6 +9,7 @@
 
 #include <signal.h>
 
+#include "accel/debug.h"
 #include "system/vm.h"
 #include "util/thread.h"
 
@@ -18,7 +19,8 @@ typedef struct Vcpu Vcpu;
 typedef enum VcpuExit {
     VCPU_EXIT_AGAIN, /* look at requests, then run again */
     VCPU_EXIT_HALT,  /* HLT with user-space interrupt controllers */
-    VCPU_EXIT_STOP,  /* the VM is to stop: internal error, debug */
+    VCPU_EXIT_STOP,  /* the VM is to stop: internal error */
+    VCPU_EXIT_DEBUG, /* the VM is to stop: debug_stop says at what */
 } VcpuExit;
 
 /* How much of the state goes to the kernel. */
@@ -40,6 +42,7 @@ struct Vcpu {
     bool stop;         /* atomic; asked to pause */
     bool stopped;      /* atomic; has paused; cleared under vm_lock */
     bool busy;         /* vm_lock; its thread works on its state meanwhile */
+    bool held;         /* vm_lock; vcpus_resume() leaves it paused */
     bool unplug;       /* atomic; the thread is to end */
     bool exit_request; /* atomic; set before a kick */
     bool sleeping;     /* atomic; waits on halt_cond or is about to */
@@ -53,6 +56,8 @@ struct Vcpu {
     unsigned nwork;         /* atomic; length of work */
     struct X86Cpu *x86;     /* architectural state; owned */
     void *accel_data;       /* the accelerator's, e.g. the KVM descriptor */
+    DebugState *debug;    /* as vcpu_set_debug() left it; owned, may be NULL */
+    DebugStop debug_stop; /* its thread; while stopped: who holds vm_lock */
 };
 
 /* Sent to a vCPU's thread to make a blocking system call return. */
@@ -71,8 +76,9 @@ void vcpu_stop_thread(Vcpu *cpu);
 /*
  * All at once; vm_lock held, dropped while waiting.  VmHooks point here.  On
  * a vCPU's thread, pausing leaves out that vCPU.  Resuming waits for pauses
- * that other threads have begun; state declared with vcpu_mark_state() is put
- * by each vCPU's own thread before it runs.
+ * that other threads have begun, and leaves out vCPUs that are held (by a
+ * debugger that steps another one); state declared with vcpu_mark_state() is
+ * put by each vCPU's own thread before it runs.
  */
 void vcpus_pause(Vm *vm);
 void vcpus_resume(Vm *vm);

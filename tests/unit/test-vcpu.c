@@ -23,13 +23,19 @@ typedef struct FakeCpu {
     pid_t last_tid; /* that read or wrote the state */
     bool fail_put, fail_init;
     bool halt; /* atomic; vcpu_run() says HALT */
+    const DebugState *debug;
+    bool fail_debug;
 } FakeCpu;
 
 /* Recorded instead of being done: no main loop runs here. */
-static unsigned stop_requests;
+static unsigned stop_requests, debug_requests;
 
 void vm_stop_request(Vm *vm, RunState state)
 {
+    if (state == RUN_STATE_DEBUG) {
+        __atomic_add_fetch(&debug_requests, 1, __ATOMIC_SEQ_CST);
+        return;
+    }
     g_assert_cmpint(state, ==, RUN_STATE_INTERNAL_ERROR);
     __atomic_add_fetch(&stop_requests, 1, __ATOMIC_SEQ_CST);
 }
@@ -75,6 +81,11 @@ static VcpuExit fake_run(Vcpu *cpu)
         set(&f->in_run, false);
         return VCPU_EXIT_HALT;
     }
+    if (f->debug && f->debug->step) {
+        cpu->debug_stop.reason = DEBUG_STOP_STEP;
+        set(&f->in_run, false);
+        return VCPU_EXIT_DEBUG;
+    }
     if (cpu->index & 1) {
         block_until_ipi(cpu);
     } else {
@@ -115,6 +126,16 @@ static bool fake_put(Vcpu *cpu, VcpuPutLevel level, GError **errp)
     return true;
 }
 
+static bool fake_debug(Vcpu *cpu, const DebugState *d, GError **errp)
+{
+    if (fake(cpu)->fail_debug) {
+        error_setf(errp, "no room for %u breakpoints", d->npoints);
+        return false;
+    }
+    fake(cpu)->debug = d;
+    return true;
+}
+
 static bool broken_start(Accel *acc, GError **errp)
 {
     error_setf(errp, "failed to initialize broken: No such file or directory");
@@ -141,6 +162,7 @@ static const AccelType fake_type = {
     .vcpu_run = fake_run,
     .vcpu_get_state = fake_get,
     .vcpu_put_state = fake_put,
+    .debug_update = fake_debug,
 };
 static const AccelType broken_type = {
     .name = "broken",
@@ -490,6 +512,73 @@ static void test_halt(void)
     vm_drop(vm);
 }
 
+static void test_debug_points(void)
+{
+    const DebugPoint p[] = {
+        { DEBUG_BREAK_HARD, 0x1000, 1 },
+        { DEBUG_WATCH_WRITE, 0x2000, 4 },
+        { DEBUG_WATCH_READ, UINT64_MAX - 7, 8 },
+        { DEBUG_WATCH_ACCESS, 0x3000, 1 },
+    };
+    const DebugState d = { .points = p, .npoints = G_N_ELEMENTS(p) };
+
+    g_assert_true(debug_find_break(&d, 0x1000) == &p[0]);
+    g_assert_null(debug_find_break(&d, 0x1001));
+    g_assert_null(debug_find_break(&d, 0x2000));
+    g_assert_null(debug_find_break(NULL, 0x1000));
+    g_assert_true(debug_find_watch(&d, 0x2003, 1, true) == &p[1]);
+    g_assert_true(debug_find_watch(&d, 0x1ffd, 4, true) == &p[1]);
+    g_assert_null(debug_find_watch(&d, 0x1ffc, 4, true));
+    g_assert_null(debug_find_watch(&d, 0x2004, 8, true));
+    g_assert_null(debug_find_watch(&d, 0x2000, 4, false));
+    g_assert_true(debug_find_watch(&d, UINT64_MAX, 1, false) == &p[2]);
+    g_assert_null(debug_find_watch(&d, 0, 8, false));
+    g_assert_true(debug_find_watch(&d, 0x3000, 1, false) == &p[3]);
+    g_assert_true(debug_find_watch(&d, 0x3000, 1, true) == &p[3]);
+    g_assert_null(debug_find_watch(&d, 0x1000, 1, true));
+}
+
+/* A step stops the VM, and vCPUs that are held don't run meanwhile. */
+static void test_debug_step(void)
+{
+    DebugPoint p = { DEBUG_BREAK_SOFT, 0x1234, 1 };
+    DebugState d = { .points = &p, .npoints = 1, .step = true };
+    g_autoptr(GError) err = NULL;
+    Vm *vm = vm_make(2);
+    FakeCpu *f = fake(vm->vcpus[0]);
+
+    g_assert_true(vcpu_set_debug(vm->vcpus[0], &d, NULL));
+    /* It has a copy. */
+    p.addr = 0;
+    g_assert_true(f->debug == vm->vcpus[0]->debug);
+    g_assert_cmphex(f->debug->points[0].addr, ==, 0x1234);
+    vm->vcpus[1]->held = true;
+    vcpus_resume(vm);
+    vm_lock_release();
+    while (__atomic_load_n(&debug_requests, __ATOMIC_SEQ_CST) == 0) {
+        g_thread_yield();
+    }
+    vm_lock_acquire();
+    vcpus_pause(vm);
+    g_assert_cmpint(vm->vcpus[0]->debug_stop.reason, ==, DEBUG_STOP_STEP);
+    g_assert_cmpuint(runs(vm->vcpus[0]), ==, 1);
+    g_assert_cmpuint(runs(vm->vcpus[1]), ==, 0);
+    /* What fails leaves the state as it was. */
+    f->fail_debug = true;
+    g_assert_false(vcpu_set_debug(vm->vcpus[0], &d, &err));
+    g_assert_cmpstr(err->message, ==, "no room for 1 breakpoints");
+    g_assert_cmphex(vm->vcpus[0]->debug->points[0].addr, ==, 0x1234);
+    f->fail_debug = false;
+    g_assert_true(vcpu_set_debug(vm->vcpus[0], NULL, NULL));
+    g_assert_null(f->debug);
+    vm->vcpus[1]->held = false;
+    vcpus_resume(vm);
+    g_assert_cmpint(vm->vcpus[0]->debug_stop.reason, ==, DEBUG_NOT_STOPPED);
+    wait_for_run(vm->vcpus[1], 0);
+    vcpus_pause(vm);
+    vm_drop(vm);
+}
+
 static void test_init_fails(void)
 {
     g_autoptr(GError) err = NULL, full = NULL;
@@ -575,6 +664,8 @@ int main(int argc, char **argv)
     g_test_add_func("/vcpu/sync-on-pause", test_sync_on_pause);
     g_test_add_func("/vcpu/put-fails", test_put_fails);
     g_test_add_func("/vcpu/halt", test_halt);
+    g_test_add_func("/vcpu/debug-points", test_debug_points);
+    g_test_add_func("/vcpu/debug-step", test_debug_step);
     g_test_add_func("/vcpu/init-fails", test_init_fails);
     g_test_add_func("/accel/fall-back", test_accel_fall_back);
     g_test_add_func("/accel/errors", test_accel_errors);
