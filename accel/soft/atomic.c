@@ -12,6 +12,7 @@
 
 #include <sched.h>
 
+#include "accel/soft/debug.h"
 #include "accel/soft/mem.h"
 
 #define CAS(type)                                                            \
@@ -132,6 +133,7 @@ bool soft_cas(SoftCpu *s, uint64_t lin, unsigned n, uint64_t *old, uint64_t v)
     }
     ok = cas_host(t.host, n, old, v);
     if (ok) {
+        soft_debug_write(s, lin, n);
         soft_stored(s, &t, n);
     }
     return ok;
@@ -184,6 +186,7 @@ bool soft_cas_pair(SoftCpu *s, uint64_t lin, unsigned n, uint64_t old[2],
         old[1] = o >> 32;
     }
     if (ok) {
+        soft_debug_write(s, lin, 2 * n);
         soft_stored(s, &t, 2 * n);
     }
     return ok;

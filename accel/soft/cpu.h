@@ -18,6 +18,7 @@
 
 #include <setjmp.h>
 
+#include "accel/debug.h"
 #include "accel/soft/op.h"
 #include "system/memory.h"
 #include "target/i386/cpu.h"
@@ -100,6 +101,7 @@ typedef enum SoftExit {
     SOFT_EXIT_AGAIN,    /* asked to, or its slice is over */
     SOFT_EXIT_HALT,     /* HLT */
     SOFT_EXIT_SHUTDOWN, /* triple fault */
+    SOFT_EXIT_DEBUG,    /* SoftCpu.debug_stop says at what */
 } SoftExit;
 
 struct SoftCpu {
@@ -144,6 +146,11 @@ struct SoftCpu {
     bool exc_has_error;
     int delivering; /* vector whose delivery faulted, -1: none */
     bool ext;       /* what is delivered came from outside */
+
+    /* soft_cpu_set_debug() */
+    const DebugState *debug; /* borrowed; NULL: nothing to stop at */
+    bool debug_watch;        /* it has watchpoints */
+    DebugStop debug_stop;
 
     const SoftIrqOps *irq;
     void *irq_opaque;

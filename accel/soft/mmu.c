@@ -5,6 +5,7 @@
  */
 #include "util/base.h"
 
+#include "accel/soft/debug.h"
 #include "accel/soft/mem.h"
 #include "util/rcu.h"
 
@@ -72,7 +73,8 @@ static uint8_t *phys_host(SoftCpu *s, uint64_t phys, const FlatRange **ret_r)
 
 /*
  * Enters the page for what it may be used.  Stores to pages whose bitmaps
- * are watched, or that hold decoded code, keep missing.
+ * are watched, or that hold decoded code, keep missing; so does what a
+ * debugger watches.
  */
 static uint8_t *tlb_fill(SoftCpu *s, uint64_t lin, SoftAccess acc, unsigned mmu,
                          const SoftMapping *m, const FlatRange **ret_r)
@@ -96,9 +98,12 @@ static uint8_t *tlb_fill(SoftCpu *s, uint64_t lin, SoftAccess acc, unsigned mmu,
     if (acc == SOFT_FETCH) {
         e->tag[SOFT_FETCH] = page;
     } else {
-        e->tag[SOFT_READ] = page;
+        if (likely(!soft_debug_page_watched(s, page, false))) {
+            e->tag[SOFT_READ] = page;
+        }
         if (acc == SOFT_WRITE && !r->read_only && !r->romd && !r->dirty_log &&
-            !r->ram->read_only && !soft_page_has_code(r->ram, host)) {
+            !r->ram->read_only && !soft_page_has_code(r->ram, host) &&
+            !soft_debug_page_watched(s, page, true)) {
             e->tag[SOFT_WRITE] = page;
         }
     }
@@ -133,6 +138,9 @@ static uint64_t load_part(SoftCpu *s, uint64_t lin, unsigned n, unsigned mmu)
     uint64_t v = 0;
 
     soft_walk(s, lin, SOFT_READ, mmu, &m);
+    if (unlikely(s->debug_watch)) {
+        soft_debug_access(s, lin, n, false);
+    }
     host = tlb_fill(s, lin, SOFT_READ, mmu, &m, &r);
     if (host) {
         return soft_host_load(host + (lin & 0xfff), n);
@@ -185,8 +193,10 @@ static void store_part(SoftCpu *s, uint64_t lin, uint64_t v, unsigned n,
 {
     AddressSpace *as = &s->vm->mem->memory;
     SoftTarget t;
+    bool ram = soft_store_target(s, lin, mmu, &t);
 
-    if (soft_store_target(s, lin, mmu, &t)) {
+    soft_debug_write(s, lin, n);
+    if (ram) {
         soft_host_store(t.host, v, n);
         soft_stored(s, &t, n);
         return;

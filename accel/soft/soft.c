@@ -7,6 +7,7 @@
 
 #include <cpuid.h>
 
+#include "accel/soft/debug.h"
 #include "accel/soft/mem.h"
 #include "target/i386/cpu-features.h"
 #include "util/error.h"
@@ -196,7 +197,7 @@ static void accept_interrupts(SoftCpu *s)
 {
     int vec;
 
-    if (s->inhibit) {
+    if (s->inhibit || soft_debug_masks_irq(s)) {
         return;
     }
     if (!s->nmi_blocked && soft_cpu_take(s, SOFT_PEND_NMI)) {
@@ -306,6 +307,9 @@ static SoftExit run_loop(SoftCpu *s, uint64_t max_insns)
             s->flags |= X86_FLAG_RF;
         }
         soft_deliver_exception(s);
+        if (!soft_debug_delivered(s)) {
+            return SOFT_EXIT_DEBUG;
+        }
     }
     /* Whatever cut a block short counts, so that the slice ends. */
     s->ninsns += why != 0;
@@ -319,6 +323,12 @@ static SoftExit run_loop(SoftCpu *s, uint64_t max_insns)
         if (unlikely(s->halted)) {
             return SOFT_EXIT_HALT;
         }
+        if (unlikely(s->debug)) {
+            if (!soft_debug_block(s)) {
+                return SOFT_EXIT_DEBUG;
+            }
+            continue;
+        }
         run_block(s);
     }
     return SOFT_EXIT_AGAIN;
@@ -328,11 +338,15 @@ SoftExit soft_cpu_run(SoftCpu *s, uint64_t max_insns)
 {
     SoftExit ret;
 
+    s->debug_stop.reason = DEBUG_NOT_STOPPED;
     rcu_read_lock();
     /* Before the look at what is pending: see soft_code_page_settled(). */
     __atomic_store_n(&s->running, true, __ATOMIC_SEQ_CST);
     ret = run_loop(s, max_insns);
     __atomic_store_n(&s->running, false, __ATOMIC_SEQ_CST);
+    if (unlikely(s->debug_stop.reason) && ret == SOFT_EXIT_AGAIN) {
+        ret = SOFT_EXIT_DEBUG; /* the slice ended with what touched memory */
+    }
     rcu_read_unlock();
     return ret;
 }

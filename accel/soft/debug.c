@@ -1,0 +1,142 @@
+/*
+ * Breakpoints, watchpoints and single steps on the software CPU.
+ *
+ * A breakpoint ends the block before its address; the stop is reported when
+ * the CPU is about to execute there.  A watchpoint is reported after the
+ * instruction that made the access, as the data breakpoints of the processor
+ * are (Intel SDM volume 3, 17.2.4).
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "accel/soft/debug.h"
+
+#include "accel/soft/mem.h"
+
+void soft_cpu_set_debug(SoftCpu *s, const DebugState *d)
+{
+    bool watch = false;
+
+    for (unsigned i = 0; d && i < d->npoints; i++) {
+        watch |= !debug_kind_breaks(d->points[i].kind);
+    }
+    s->debug = d && (d->npoints || d->step) ? d : NULL;
+    s->debug_watch = watch;
+    s->debug_stop.reason = DEBUG_NOT_STOPPED;
+    /* Entries may hold what is watched now, or miss what no longer is. */
+    soft_tlb_flush(s);
+}
+
+bool soft_debug_page_watched(const SoftCpu *s, uint64_t page, bool write)
+{
+    return s->debug_watch &&
+           debug_find_watch(s->debug, page & SOFT_PAGE_MASK, SOFT_PAGE, write);
+}
+
+void soft_debug_access(SoftCpu *s, uint64_t lin, unsigned n, bool write)
+{
+    const DebugPoint *p;
+
+    if (s->debug_stop.reason != DEBUG_NOT_STOPPED) {
+        return; /* the first one counts */
+    }
+    p = debug_find_watch(s->debug, lin, n, write);
+    if (p) {
+        s->debug_stop = (DebugStop){
+            .reason = DEBUG_STOP_WATCHPOINT,
+            .kind = p->kind,
+            .addr = MAX(p->addr, lin),
+        };
+    }
+}
+
+static uint64_t code_lin(const SoftCpu *s)
+{
+    return (s->segbase[X86_CS] + s->rip) & s->lin_mask;
+}
+
+/* The step is done, unless something else is to be told. */
+static bool step_done(SoftCpu *s)
+{
+    if (s->debug_stop.reason == DEBUG_NOT_STOPPED) {
+        s->debug_stop.reason = DEBUG_STOP_STEP;
+    }
+    return false;
+}
+
+bool soft_debug_delivered(SoftCpu *s)
+{
+    return !s->debug || !s->debug->step || step_done(s);
+}
+
+/* Does a breakpoint lie behind the block's first instruction? */
+static bool breaks_inside(const DebugState *d, uint64_t lin, unsigned nbytes)
+{
+    for (unsigned i = 0; i < d->npoints; i++) {
+        const DebugPoint *p = &d->points[i];
+
+        if (debug_kind_breaks(p->kind) && p->addr - lin < nbytes &&
+            p->addr != lin) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void run_ops(SoftCpu *s, const SoftBlock *b, bool look)
+{
+    unsigned n = b->nops;
+    unsigned i;
+
+    for (i = 0; i < n; i++) {
+        const SoftOp *op = &b->ops[i];
+
+        if (look && i && debug_find_break(s->debug, code_lin(s))) {
+            break;
+        }
+        s->gpr[SOFT_NEXT_RIP] = s->rip + op->len;
+        op->fn(s, op);
+        s->rip = s->gpr[SOFT_NEXT_RIP];
+        if (s->debug_stop.reason != DEBUG_NOT_STOPPED) {
+            i++;
+            break;
+        }
+    }
+    s->ninsns += i;
+}
+
+bool soft_debug_block(SoftCpu *s)
+{
+    const DebugState *d = s->debug;
+    bool guest_step = s->flags & X86_FLAG_TF;
+    bool inhibited = s->inhibit;
+    uint64_t lin = code_lin(s);
+    const SoftBlock *b;
+
+    if (s->debug_stop.reason != DEBUG_NOT_STOPPED) {
+        return false; /* by an access that ended in an exception */
+    }
+    if (debug_find_break(d, lin)) {
+        s->debug_stop = (DebugStop){
+            .reason = DEBUG_STOP_BREAKPOINT,
+            .kind = debug_find_break(d, lin)->kind,
+            .addr = lin,
+        };
+        return false;
+    }
+    b = soft_block_find(s,
+                        d->step || guest_step || inhibited ? 1 : SOFT_BLOCK_OPS);
+    run_ops(s, b, breaks_inside(d, lin, b->nbytes));
+    if (inhibited) {
+        s->inhibit = false;
+    }
+    if (guest_step) {
+        s->x->dr[6] |= 1 << 14; /* BS */
+        soft_raise(s, EXC_DB);
+    }
+    if (d->step) {
+        return step_done(s);
+    }
+    return s->debug_stop.reason == DEBUG_NOT_STOPPED;
+}
