@@ -7,7 +7,7 @@
 
 #include "monitor/hmp-priv.h"
 
-#include "monitor/vm-control.h"
+#include "accel/guest-memory.h"
 #include "target/i386/cpu.h"
 #include "util/bswap.h"
 
@@ -48,7 +48,7 @@ static void print_registers(HmpOut *out, Vcpu *cpu)
     GError *err = NULL;
 
     hmp_printf(out, "\nCPU#%u\n", cpu->index);
-    if (!vm_control_sync_cpu(cpu, &err)) {
+    if (!vcpu_sync_state(cpu, &err)) {
         hmp_error(out, err);
         return;
     }
@@ -127,7 +127,7 @@ static bool read_virt(HmpOut *out, uint64_t addr, void *buf, size_t len)
 {
     Vcpu *cpu = current_cpu(out);
 
-    return cpu != NULL && vm_control_read_virt(cpu, addr, buf, len);
+    return cpu != NULL && vcpu_read_virt(cpu, addr, buf, len);
 }
 
 /* 16 bytes a line (8 units of a character dump). */
@@ -178,7 +178,7 @@ void hmp_cmd_gva2gpa(HmpOut *out, const HmpArgs *a)
     if (cpu == NULL) {
         return;
     }
-    if (vm_control_virt_to_phys(cpu, a->arg[0].num, &pa)) {
+    if (vcpu_virt_to_phys(cpu, a->arg[0].num, &pa)) {
         hmp_printf(out, "gpa: %#" PRIx64 "\n", pa);
     } else {
         hmp_printf(out, "Unmapped\n");

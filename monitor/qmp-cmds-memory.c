@@ -7,8 +7,8 @@
 
 #include <fcntl.h>
 
+#include "accel/guest-memory.h"
 #include "monitor/qmp.h"
-#include "monitor/vm-control.h"
 #include "qapi/qapi-commands.h"
 #include "system/memory.h"
 #include "system/vm.h"
@@ -101,7 +101,7 @@ static size_t read_physical(void *opaque, uint64_t addr, void *buf, size_t len)
 
 static size_t read_virtual(void *opaque, uint64_t addr, void *buf, size_t len)
 {
-    return vm_control_read_virt(opaque, addr, buf, len) ? len : 0;
+    return vcpu_read_virt(opaque, addr, buf, len) ? len : 0;
 }
 
 bool qmp_memsave(QmpCtx *ctx, int64_t val, int64_t size, const char *filename,

@@ -9,8 +9,6 @@
 
 #include "accel/accel.h"
 #include "migration/migration.h"
-#include "target/i386/cpu.h"
-#include "util/bswap.h"
 #include "util/error.h"
 
 void vm_control_stop(Vm *vm)
@@ -80,49 +78,6 @@ bool vm_control_nmi(Vm *vm, GError **errp)
     }
     for (unsigned i = 0; i < vm->nvcpus; i++) {
         vcpu_run_on(vm->vcpus[i], nmi_on, NULL);
-    }
-    return true;
-}
-
-bool vm_control_sync_cpu(Vcpu *cpu, GError **errp)
-{
-    return vcpu_sync_state(cpu, errp);
-}
-
-static bool load_phys(void *opaque, uint64_t pa, unsigned size, uint64_t *ret)
-{
-    uint8_t buf[8] = { 0 };
-    Vcpu *cpu = opaque;
-
-    if (size > sizeof(buf) ||
-        address_space_read(&cpu->vm->mem.memory, pa, buf, size) != MEM_OK) {
-        return false;
-    }
-    *ret = ldq_le_p(buf);
-    return true;
-}
-
-bool vm_control_virt_to_phys(Vcpu *cpu, uint64_t va, uint64_t *ret_pa)
-{
-    return vcpu_sync_state(cpu, NULL) &&
-           x86_cpu_virt_to_phys(cpu->x86, va, load_phys, cpu, ret_pa);
-}
-
-bool vm_control_read_virt(Vcpu *cpu, uint64_t va, void *buf, size_t len)
-{
-    uint8_t *dst = buf;
-
-    while (len > 0) {
-        size_t n = MIN(len, RAM_PAGE_SIZE - (va & (RAM_PAGE_SIZE - 1)));
-        uint64_t pa;
-
-        if (!vm_control_virt_to_phys(cpu, va, &pa) ||
-            address_space_read(&cpu->vm->mem.memory, pa, dst, n) != MEM_OK) {
-            return false;
-        }
-        va += n;
-        dst += n;
-        len -= n;
     }
     return true;
 }
