@@ -10,6 +10,7 @@
 #include "accel/accel.h"
 #include "block/block.h"
 #include "chardev/chardev.h"
+#include "gdbstub/gdbstub.h"
 #include "hw/core/machine.h"
 #include "hw/pci/pci.h"
 #include "monitor/vm-control.h"
@@ -209,4 +210,20 @@ void hmp_info_pci(HmpOut *out, const HmpArgs *a)
         return;
     }
     pci_print_info(PCI_BUS(bus), out->text);
+}
+
+void hmp_cmd_gdbserver(HmpOut *out, const HmpArgs *a)
+{
+    const char *device =
+        a->arg[0].given ? a->arg[0].text : GDBSTUB_DEFAULT_DEVICE;
+    g_autoptr(GError) err = NULL;
+
+    if (!gdbstub_start(out->vm, device, hmp_execute, &err)) {
+        hmp_printf(out, "Could not open gdbserver on device '%s': %s\n", device,
+                   err->message);
+    } else if (g_str_equal(device, "none")) {
+        hmp_printf(out, "Disabled gdbserver\n");
+    } else {
+        hmp_printf(out, "Waiting for gdb connection on device '%s'\n", device);
+    }
 }

@@ -71,6 +71,7 @@ void hmp_cmd_nmi(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_cpu(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_x(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_xp(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_gdbserver(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_gpa2hva(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_gva2gpa(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_migrate(HmpOut *out, const HmpArgs *a);

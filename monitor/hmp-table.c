@@ -37,6 +37,9 @@ static void complete_command(Vm *vm, const char *word, GPtrArray *matches)
 const HmpCommand hmp_commands[] = {
     ROW("cont|c", "", "", "resume emulation", hmp_cmd_cont),
     ROW("cpu", "index:i", "index", "set the default CPU", hmp_cmd_cpu),
+    ROW("gdbserver", "device:s?", "[device]",
+        "serve GDB on a device (default 'tcp::1234'), stop it with 'none'",
+        hmp_cmd_gdbserver),
     ROW("gpa2hva", "addr:i", "addr",
         "print the host address of guest-physical memory", hmp_cmd_gpa2hva),
     ROW("gva2gpa", "addr:i", "addr",

@@ -147,6 +147,9 @@ const CliOption cli_options[] = {
 
     /* Running. */
     FLAG("S", CLI_SETTING, cli_flag, "don't start the guest (use 'cont')"),
+    OPT("gdb", CLI_DEVICE, cli_gdb, "dev",
+        "wait for a connection of GDB on dev (tcp:HOST:PORT, unix:PATH, ...)"),
+    FLAG("s", CLI_DEVICE, cli_gdb, "same as -gdb tcp::1234"),
     OPT("incoming", CLI_SETTING, cli_incoming, "uri|defer",
         "wait for a migration from tcp:, unix:, fd:, exec:, file:"),
     FLAG("only-migratable", CLI_SETTING, cli_flag,
@@ -190,7 +193,6 @@ const CliOption cli_options[] = {
     REFUSED("fdb"),
     REFUSED("fsdev"),
     REFUSED("g"),
-    REFUSED("gdb"),
     REFUSED("icount"),
     REFUSED("iscsi"),
     REFUSED("loadvm"),
@@ -215,7 +217,6 @@ const CliOption cli_options[] = {
     REFUSED_FLAG("full-screen"),
     REFUSED_FLAG("portrait"),
     REFUSED_FLAG("preconfig"),
-    REFUSED_FLAG("s"),
     REFUSED_FLAG("singlestep"),
     REFUSED_FLAG("snapshot"),
     REFUSED_FLAG("win2k-hack"),

@@ -7,6 +7,7 @@
 
 #include "system/cli.h"
 
+#include "gdbstub/gdbstub.h"
 #include "hw/core/device-add.h"
 #include "hw/core/qtest-pins.h"
 #include "hw/i386/fw-cfg.h"
@@ -161,6 +162,15 @@ bool cli_mon(Cli *cli, CliArg *a, GError **errp)
     return mode == 1
                ? qmp_session_on_chardev(cli->vm->monitors, cd, pretty, errp)
                : hmp_session_new(cli->vm, cd, true, errp);
+}
+
+/* The debugger's server; -s has no argument. */
+bool cli_gdb(Cli *cli, CliArg *a, GError **errp)
+{
+    const char *device = *a->text ? a->text : GDBSTUB_DEFAULT_DEVICE;
+
+    return cli_check_stdio(cli, device, errp) &&
+           gdbstub_start(cli->vm, device, hmp_execute, errp);
 }
 
 /* qtest */

@@ -10,6 +10,7 @@
 
 #include "accel/accel.h"
 #include "block/block.h"
+#include "gdbstub/gdbstub.h"
 #include "hw/core/device-add.h"
 #include "migration/migration.h"
 #include "monitor/hooks.h"
@@ -170,6 +171,7 @@ void cli_teardown(Cli *cli)
         return;
     }
     qtest_server_free(g_steal_pointer(&cli->qtest));
+    gdbstub_stop(vm);
     migration_free(g_steal_pointer(&vm->migration));
     machine_free(vm->machine);
     accel_free(vm->accel);

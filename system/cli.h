@@ -187,6 +187,7 @@ CLI_HANDLER(cli_monitor);
 CLI_HANDLER(cli_qmp);
 CLI_HANDLER(cli_mon);
 CLI_HANDLER(cli_echr);
+CLI_HANDLER(cli_gdb);
 CLI_HANDLER(cli_debugcon);
 CLI_HANDLER(cli_qtest);
 CLI_HANDLER(cli_qtest_log);

@@ -17,6 +17,7 @@
 struct Accel;
 struct BlockBackends;
 struct Chardevs;
+struct GdbServer;
 struct Machine;
 struct Migration;
 struct Monitors;
@@ -65,6 +66,7 @@ typedef struct Vm {
     struct Chardevs *chardevs;
     struct BlockBackends *blocks;
     struct Monitors *monitors;
+    struct GdbServer *gdb; /* NULL: no debugger is served */
     struct Migration *migration;
     struct VmstateRegistry *vmstates;
 

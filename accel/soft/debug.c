@@ -125,8 +125,8 @@ bool soft_debug_block(SoftCpu *s)
         };
         return false;
     }
-    b = soft_block_find(s,
-                        d->step || guest_step || inhibited ? 1 : SOFT_BLOCK_OPS);
+    b = soft_block_find(s, d->step || guest_step || inhibited ? 1
+                                                              : SOFT_BLOCK_OPS);
     run_ops(s, b, breaks_inside(d, lin, b->nbytes));
     if (inhibited) {
         s->inhibit = false;
