@@ -67,6 +67,9 @@ struct KvmVcpu {
     LapicRegs lapic; /* given by the device, put again with the registers */
     bool lapic_pending;
     int64_t tsc_khz; /* the kernel's; 0: not asked yet */
+    /* debug.c: as the last kvm_debug_update() left it. */
+    const DebugState *debug; /* borrowed; NULL: not debugged */
+    struct kvm_guest_debug debug_ctl;
 };
 
 struct KvmAccel {
@@ -84,7 +87,7 @@ struct KvmAccel {
     bool has_xsave, has_xcrs, has_debugregs;
     bool has_xsave2, has_sregs2, has_payload, has_triple_fault;
     bool has_tsc_control, has_tsc_khz, has_ioeventfd_any_length;
-    bool has_resample, has_coalesced_pio, has_robust_singlestep;
+    bool has_resample, has_coalesced_pio;
     bool adjust_clock;
     unsigned max_vcpus, max_vcpu_id;
 
@@ -123,6 +126,8 @@ struct KvmAccel {
     bool draining;         /* vm_lock */
     unsigned ring_entries; /* capacity */
     unsigned ring_page;    /* offset in kvm_run's mapping */
+
+    GArray *patches; /* debug.c; vm_lock */
 
     int64_t clock_read_ns; /* vm_lock; CLOCK_MONOTONIC */
 
@@ -210,6 +215,13 @@ void kvm_coalesced_flush(void *opaque);
 bool kvm_irqchip_create(Accel *acc, KernelIrqchip mode, GError **errp);
 void kvm_irq_fini(KvmAccel *k);
 extern const IrqchipOps kvm_irqchip_ops;
+
+/* debug.c */
+void kvm_debug_init(KvmAccel *k);
+void kvm_debug_fini(KvmAccel *k);
+bool kvm_debug_update(Vcpu *cpu, const DebugState *d, GError **errp);
+/* After KVM_EXIT_DEBUG: is the VM to stop?  Else the guest goes on. */
+bool kvm_debug_exit(KvmVcpu *v);
 
 /* clock.c */
 bool kvm_get_clock(Accel *acc, uint64_t *ret_ns, bool *ret_stable,

@@ -27,6 +27,7 @@
 typedef enum KvmNext {
     KVM_NEXT_RUN,   /* on with the guest */
     KVM_NEXT_LEAVE, /* look at requests */
+    KVM_NEXT_DEBUG, /* came upon what a debugger waits for */
     KVM_NEXT_STOP,  /* the guest can't go on */
 } KvmNext;
 
@@ -367,9 +368,7 @@ static KvmNext kvm_handle_exit(KvmVcpu *v)
     case KVM_EXIT_SYSTEM_EVENT:
         return kvm_exit_system_event(v);
     case KVM_EXIT_DEBUG:
-        __atomic_store_n(&v->cpu->stop, true, __ATOMIC_SEQ_CST);
-        vm_stop_request(v->cpu->vm, RUN_STATE_DEBUG);
-        return KVM_NEXT_LEAVE;
+        return kvm_debug_exit(v) ? KVM_NEXT_DEBUG : KVM_NEXT_RUN;
     case KVM_EXIT_FAIL_ENTRY:
         return kvm_exit_fail_entry(v);
     case KVM_EXIT_INTERNAL_ERROR:
@@ -433,5 +432,7 @@ VcpuExit kvm_vcpu_run(Vcpu *cpu)
         n = kvm_handle_exit(v); /* MAX() evaluates its arguments twice */
         next = MAX(next, n);
     }
-    return next == KVM_NEXT_STOP ? VCPU_EXIT_STOP : VCPU_EXIT_AGAIN;
+    return next == KVM_NEXT_STOP    ? VCPU_EXIT_STOP
+           : next == KVM_NEXT_DEBUG ? VCPU_EXIT_DEBUG
+                                    : VCPU_EXIT_AGAIN;
 }

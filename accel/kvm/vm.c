@@ -223,6 +223,7 @@ static void kvm_fini(Accel *acc)
     }
     k->fd = k->vm_fd = -1;
     g_clear_pointer(&k->bad_msrs, g_array_unref);
+    kvm_debug_fini(k);
     cond_fini(&k->run_cond);
     lock_fini(&k->run_lock);
 }
@@ -235,6 +236,7 @@ static bool kvm_init(Accel *acc, GError **errp)
     lock_init(&k->run_lock);
     cond_init(&k->run_cond);
     k->bad_msrs = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    kvm_debug_init(k);
     acc->single_cpu_sync = true;
     if (!kvm_open(k, errp)) {
         kvm_fini(acc);
@@ -321,4 +323,5 @@ const AccelType kvm_accel_type = {
     .irqchip = &kvm_irqchip_ops,
     .cpu_support = kvm_cpu_support,
     .enable_cpu_pm = kvm_enable_cpu_pm,
+    .debug_update = kvm_debug_update,
 };

@@ -199,19 +199,26 @@ static void set_entry(X86Cpu *c, uint64_t value)
     c->halted = 0;
 }
 
-/* Runs the guest over `n` addresses until it rings; it is paused again. */
-void run_list(Guest *g, const uint64_t *addr, unsigned n, uint64_t value)
+void prepare_list(Guest *g, const uint64_t *addr, unsigned n, uint64_t value)
 {
     g_autoptr(GError) err = NULL;
     Vcpu *cpu = g->vm->vcpus[0];
-    unsigned before;
 
     put64(g, LIST_BASE, n);
     memcpy(g->rb->host + LIST_BASE + 8, addr, 8 * n);
-    vm_lock_acquire();
     g_assert_true(vcpu_sync_state(cpu, &err));
     set_entry(cpu->x86, value);
     vcpu_mark_state(cpu, VCPU_PUT_FULL);
+}
+
+/* Runs the guest over `n` addresses until it rings; it is paused again. */
+void run_list(Guest *g, const uint64_t *addr, unsigned n, uint64_t value)
+{
+    Vcpu *cpu = g->vm->vcpus[0];
+    unsigned before;
+
+    vm_lock_acquire();
+    prepare_list(g, addr, n, value);
     before = g->bell.rings;
     vcpus_resume(g->vm);
     while (g->bell.rings == before && !cpu->stopped) {

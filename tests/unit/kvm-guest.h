@@ -48,6 +48,8 @@ Guest *guest_new(uint64_t ram, unsigned ncpus, const char *cpu_text);
 void guest_free(Guest *g);
 /* The guest loads from the listed pages instead of storing to them. */
 void guest_set_loads(Guest *g);
+/* Makes vCPU 0 ready for that; vm_lock held, it is paused. */
+void prepare_list(Guest *g, const uint64_t *addr, unsigned n, uint64_t value);
 /* Runs vCPU 0 over `n` addresses until it rings; it is paused again. */
 void run_list(Guest *g, const uint64_t *addr, unsigned n, uint64_t value);
 void log_start(Guest *g);
