@@ -6,7 +6,6 @@
 #include "util/base.h"
 
 #include "monitor/hmp-priv.h"
-#include "util/cutils.h"
 
 enum { FORMAT_COUNT_MAX = 65536 };
 
@@ -49,9 +48,10 @@ static char *take_word(const char **text)
 
 static bool parse_format(const char **text, HmpArgs *a, HmpOut *out)
 {
-    const char *s = *text;
+    const char *s = skip_space(*text);
 
     a->fmt.count = 1;
+    a->fmt.how = *hmp_session_format(out->session);
     if (*s != '/') {
         return true;
     }
@@ -63,40 +63,28 @@ static bool parse_format(const char **text, HmpArgs *a, HmpOut *out)
     }
     for (; *s != '\0' && !g_ascii_isspace(*s); s++) {
         if (strchr("bhwg", *s)) {
-            a->fmt.size = *s;
-        } else if (strchr("oduxcai", *s)) {
-            a->fmt.format = *s;
+            a->fmt.how.size = *s;
+        } else if (strchr("oduxci", *s)) {
+            a->fmt.how.format = *s;
         } else {
             hmp_printf(out, "invalid char in format: '%c'\n", *s);
             return false;
         }
     }
+    hmp_session_set_format(out->session, &a->fmt.how);
     *text = s;
     return true;
 }
 
-static bool parse_value(HmpArgs *a, unsigned i, char kind, const char *name,
-                        HmpOut *out)
+static bool parse_switch(HmpArgs *a, unsigned i, HmpOut *out)
 {
     const char *word = a->arg[i].text;
 
-    if (kind == 'i' &&
-        !parse_int(name, word, INT64_MIN, INT64_MAX, &a->arg[i].num, NULL)) {
-        uint64_t u;
-
-        if (!parse_uint(name, word, 0, UINT64_MAX, &u, NULL)) {
-            hmp_printf(out, "invalid number '%s' for %s\n", word, name);
-            return false;
-        }
-        a->arg[i].num = u;
+    if (strcmp(word, "on") != 0 && strcmp(word, "off") != 0) {
+        hmp_printf(out, "Expected 'on' or 'off'\n");
+        return false;
     }
-    if (kind == 'b') {
-        if (strcmp(word, "on") != 0 && strcmp(word, "off") != 0) {
-            hmp_printf(out, "Expected 'on' or 'off'\n");
-            return false;
-        }
-        a->arg[i].num = strcmp(word, "on") == 0;
-    }
+    a->arg[i].num = strcmp(word, "on") == 0;
     return true;
 }
 
@@ -105,7 +93,6 @@ static bool parse_one(const HmpCommand *c, const char *spec, unsigned i,
                       const char **text, HmpArgs *a, HmpOut *out)
 {
     const char *colon = strchr(spec, ':');
-    g_autofree char *name = g_strndup(spec, colon - spec);
     char kind = colon[1];
 
     if (kind == '/') {
@@ -116,9 +103,22 @@ static bool parse_one(const HmpCommand *c, const char *spec, unsigned i,
         if (colon[2] == '?') {
             return true;
         }
-        hmp_printf(out, "%s: %s expected\n", c->name,
-                   kind == 'i' ? "number" : "string");
+        if (kind == 'i') {
+            hmp_printf(out, "unexpected end of expression\n");
+        } else {
+            hmp_printf(out, "%s: string expected\n", c->name);
+        }
         return false;
+    }
+    a->arg[i].given = true;
+    if (kind == 'i') {
+        uint64_t v;
+
+        if (!hmp_eval(out, text, &v)) {
+            return false;
+        }
+        a->arg[i].num = (int64_t)v;
+        return true;
     }
     a->arg[i].text = kind == 'S' ? g_strdup(*text) : take_word(text);
     if (kind == 'S') {
@@ -128,8 +128,7 @@ static bool parse_one(const HmpCommand *c, const char *spec, unsigned i,
         hmp_printf(out, "%s: unterminated string\n", c->name);
         return false;
     }
-    a->arg[i].given = true;
-    return parse_value(a, i, kind, name, out);
+    return kind != 'b' || parse_switch(a, i, out);
 }
 
 /* Flags come before the arguments, several in one word or apart. */

@@ -1,5 +1,5 @@
 /*
- * Human monitor: CPUs and memory contents.
+ * Human monitor: CPUs and their registers.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -7,12 +7,10 @@
 
 #include "monitor/hmp-priv.h"
 
-#include "accel/guest-memory.h"
+#include "hw/intc/apic.h"
 #include "target/i386/cpu.h"
-#include "util/bswap.h"
 
-/* The CPU that `x`, `info registers` … are about. */
-static Vcpu *current_cpu(HmpOut *out)
+Vcpu *hmp_current_cpu(HmpOut *out)
 {
     unsigned i = hmp_session_cpu(out->session);
 
@@ -28,7 +26,7 @@ void hmp_cmd_cpu(HmpOut *out, const HmpArgs *a)
     int64_t i = a->arg[0].num;
 
     if (i < 0 || i >= out->vm->nvcpus) {
-        hmp_printf(out, "Error: Invalid CPU index %" PRId64 "\n", i);
+        hmp_printf(out, "invalid CPU index\n");
         return;
     }
     hmp_session_set_cpu(out->session, i);
@@ -65,7 +63,7 @@ void hmp_info_registers(HmpOut *out, const HmpArgs *a)
             print_registers(out, out->vm->vcpus[n]);
         }
     } else if (!a->arg[0].given) {
-        Vcpu *cpu = current_cpu(out);
+        Vcpu *cpu = hmp_current_cpu(out);
 
         if (cpu != NULL) {
             print_registers(out, cpu);
@@ -77,124 +75,27 @@ void hmp_info_registers(HmpOut *out, const HmpArgs *a)
     }
 }
 
-static unsigned unit_size(char c)
+/* By APIC id; the current CPU's if none is given. */
+void hmp_info_lapic(HmpOut *out, const HmpArgs *a)
 {
-    switch (c) {
-    case 'b':
-        return 1;
-    case 'h':
-        return 2;
-    case 'g':
-        return 8;
-    default:
-        return 4;
-    }
-}
+    Vcpu *cpu = NULL;
+    Device *apic;
 
-static void print_unit(HmpOut *out, char format, unsigned size, uint64_t v)
-{
-    int shift = 64 - 8 * size;
-
-    switch (format) {
-    case 'o':
-        hmp_printf(out, " %#*" PRIo64, (int)(size * 8 + 2) / 3, v);
-        break;
-    case 'd':
-        hmp_printf(out, " %*" PRId64, (int)(size * 5 / 2),
-                   (int64_t)(v << shift) >> shift);
-        break;
-    case 'u':
-        hmp_printf(out, " %*" PRIu64, (int)(size * 5 / 2), v);
-        break;
-    case 'c':
-        hmp_printf(out, g_ascii_isprint(v) ? " '%c'" : " '\\x%02x'",
-                   (int)(v & 0xff));
-        break;
-    default:
-        hmp_printf(out, " 0x%0*" PRIx64, (int)size * 2, v);
-        break;
-    }
-}
-
-typedef bool ReadFn(HmpOut *out, uint64_t addr, void *buf, size_t len);
-
-static bool read_phys(HmpOut *out, uint64_t addr, void *buf, size_t len)
-{
-    return address_space_read(&out->vm->mem.memory, addr, buf, len) == MEM_OK;
-}
-
-static bool read_virt(HmpOut *out, uint64_t addr, void *buf, size_t len)
-{
-    Vcpu *cpu = current_cpu(out);
-
-    return cpu != NULL && vcpu_read_virt(cpu, addr, buf, len);
-}
-
-/* 16 bytes a line (8 units of a character dump). */
-static void dump(HmpOut *out, const HmpArgs *a, ReadFn *read)
-{
-    char format = a->fmt.format ? a->fmt.format : 'x';
-    unsigned size = format == 'c' ? 1 : unit_size(a->fmt.size);
-    unsigned per_line = format == 'c' ? 8 : 16 / size;
-    uint64_t addr = a->arg[0].num;
-
-    if (format == 'i') {
-        hmp_printf(out, "Error: format 'i' (disassembly) is not available in "
-                        "this version\n");
-        return;
-    }
-    for (int i = 0; i < a->fmt.count; i++, addr += size) {
-        uint8_t buf[8] = { 0 };
-
-        if (i % per_line == 0) {
-            hmp_printf(out, "%s%016" PRIx64 ":", i ? "\n" : "", addr);
+    if (!a->arg[0].given) {
+        cpu = hmp_current_cpu(out);
+        if (cpu == NULL) {
+            return;
         }
-        if (!read(out, addr, buf, size)) {
-            hmp_printf(out, " Cannot access memory");
-            break;
+    }
+    for (unsigned i = 0; cpu == NULL && i < out->vm->nvcpus; i++) {
+        if (out->vm->vcpus[i]->apic_id == a->arg[0].num) {
+            cpu = out->vm->vcpus[i];
         }
-        print_unit(out, format, size, ldq_le_p(buf));
     }
-    hmp_printf(out, "\n");
-}
-
-void hmp_cmd_x(HmpOut *out, const HmpArgs *a)
-{
-    if (current_cpu(out) != NULL) {
-        dump(out, a, read_virt);
-    }
-}
-
-void hmp_cmd_xp(HmpOut *out, const HmpArgs *a)
-{
-    dump(out, a, read_phys);
-}
-
-void hmp_cmd_gva2gpa(HmpOut *out, const HmpArgs *a)
-{
-    Vcpu *cpu = current_cpu(out);
-    uint64_t pa;
-
-    if (cpu == NULL) {
+    apic = cpu != NULL ? apic_of(cpu) : NULL;
+    if (apic == NULL) {
+        hmp_printf(out, "No CPU available\n");
         return;
     }
-    if (vcpu_virt_to_phys(cpu, a->arg[0].num, &pa)) {
-        hmp_printf(out, "gpa: %#" PRIx64 "\n", pa);
-    } else {
-        hmp_printf(out, "Unmapped\n");
-    }
-}
-
-void hmp_cmd_gpa2hva(HmpOut *out, const HmpArgs *a)
-{
-    uint64_t addr = a->arg[0].num, len = 1;
-    void *host = address_space_map(&out->vm->mem.memory, addr, &len, false);
-
-    if (host == NULL) {
-        hmp_printf(out, "Error: No memory is mapped at address 0x%" PRIx64 "\n",
-                   addr);
-        return;
-    }
-    hmp_printf(out, "Host virtual address for 0x%" PRIx64 " is %p\n", addr,
-               host);
+    apic_print(apic, out->text);
 }

@@ -6,14 +6,21 @@
 #ifndef MONITOR_HMP_PRIV_H
 #define MONITOR_HMP_PRIV_H
 
+#include "accel/vcpu.h"
 #include "monitor/hmp.h"
 
 enum { HMP_ARGS_MAX = 4 };
 
+/* Of x, xp, print, i and o. */
+typedef struct HmpFormat {
+    char format; /* one of "xoduci" */
+    char size;   /* one of "bhwg" */
+} HmpFormat;
+
 /*
  * Arguments of a command as its table row declares them.  Kinds:
  *   -x  a flag (the letter)         s  a word or a "quoted string"
- *   i   a number                    /  a format such as /4xw
+ *   i   an expression               /  a format such as /4xw
  *   b   on or off                   S  the rest of the line
  * A '?' behind the kind: may be missing.
  */
@@ -26,7 +33,7 @@ typedef struct HmpArgs {
     } arg[HMP_ARGS_MAX];
     struct {
         int count;
-        char format, size; /* as given before, or 0 */
+        HmpFormat how; /* what isn't given: as before */
     } fmt;
 } HmpArgs;
 
@@ -55,12 +62,22 @@ void hmp_error(HmpOut *out, GError *err);
 /* The session's CPU index; 0 without a session. */
 unsigned hmp_session_cpu(const struct Hmp *session);
 void hmp_session_set_cpu(struct Hmp *session, unsigned index);
+/* The format of the session's last command with one; not NULL. */
+const HmpFormat *hmp_session_format(const struct Hmp *session);
+void hmp_session_set_format(struct Hmp *session, const HmpFormat *f);
+/* The session's CPU; NULL, with a message, if the machine has none. */
+Vcpu *hmp_current_cpu(HmpOut *out);
+/*
+ * The value of an expression at *text, which moves behind it; false with the
+ * message printed.
+ */
+bool hmp_eval(HmpOut *out, const char **text, uint64_t *ret);
 /* Keeps the session from taking input until the migration has ended. */
 void hmp_wait_migration(HmpOut *out);
 
 void hmp_print_help(HmpOut *out, const HmpCommand *table, const char *prefix,
                     const char *only);
-/* hmp-cmds-vm.c, hmp-cmds-migration.c, hmp-cmds-memory.c */
+/* hmp-cmds-*.c */
 void hmp_cmd_stop(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_cont(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_system_reset(HmpOut *out, const HmpArgs *a);
@@ -73,7 +90,12 @@ void hmp_cmd_x(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_xp(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_gdbserver(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_gpa2hva(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_gpa2hpa(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_gva2gpa(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_print(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_port_in(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_port_out(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_sum(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_migrate(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_migrate_cancel(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_migrate_continue(HmpOut *out, const HmpArgs *a);
@@ -91,6 +113,9 @@ void hmp_info_uuid(HmpOut *out, const HmpArgs *a);
 void hmp_info_kvm(HmpOut *out, const HmpArgs *a);
 void hmp_info_cpus(HmpOut *out, const HmpArgs *a);
 void hmp_info_registers(HmpOut *out, const HmpArgs *a);
+void hmp_info_lapic(HmpOut *out, const HmpArgs *a);
+void hmp_info_mem(HmpOut *out, const HmpArgs *a);
+void hmp_info_tlb(HmpOut *out, const HmpArgs *a);
 void hmp_info_mtree(HmpOut *out, const HmpArgs *a);
 void hmp_info_ramblock(HmpOut *out, const HmpArgs *a);
 void hmp_info_qtree(HmpOut *out, const HmpArgs *a);

@@ -30,6 +30,7 @@ typedef struct Hmp {
     guint wait;     /* timer while `migrate` is waited for; 0: none */
     unsigned progress;
     unsigned cpu; /* index of the current CPU */
+    HmpFormat format;
 } Hmp;
 
 unsigned hmp_session_cpu(const Hmp *session)
@@ -41,6 +42,20 @@ void hmp_session_set_cpu(Hmp *session, unsigned index)
 {
     if (session != NULL) {
         session->cpu = index;
+    }
+}
+
+static const HmpFormat default_format = { 'x', 'w' };
+
+const HmpFormat *hmp_session_format(const Hmp *session)
+{
+    return session != NULL ? &session->format : &default_format;
+}
+
+void hmp_session_set_format(Hmp *session, const HmpFormat *f)
+{
+    if (session != NULL) {
+        session->format = *f;
     }
 }
 
@@ -358,6 +373,7 @@ bool hmp_session_new(Vm *vm, Chardev *cd, bool readline, GError **errp)
 
     h->vm = vm;
     h->cd = cd;
+    h->format = default_format;
     h->out = g_string_new(NULL);
     h->rl = readline_new(&session_readline, h, "(qemu) ", readline);
     if (!chardev_attach(cd, &fe, &h->handle, errp)) {
