@@ -12,6 +12,7 @@
 
 #include "accel/soft/tcg.h"
 
+#include "accel/soft/debug.h"
 #include "accel/soft/msr.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -313,8 +314,18 @@ static VcpuExit tcg_vcpu_run(Vcpu *cpu)
         if (e == SOFT_EXIT_SHUTDOWN) {
             return tcg_shutdown(cpu);
         }
+        if (e == SOFT_EXIT_DEBUG) {
+            cpu->debug_stop = s->debug_stop;
+            return VCPU_EXIT_DEBUG;
+        }
     }
     return VCPU_EXIT_AGAIN;
+}
+
+static bool tcg_debug_update(Vcpu *cpu, const DebugState *d, GError **errp)
+{
+    soft_cpu_set_debug(tcg_of(cpu)->s, d);
+    return true;
 }
 
 static const char *const tcg_threads[] = { "multi", "single", NULL };
@@ -343,4 +354,5 @@ const AccelType tcg_accel_type = {
     .vcpu_get_tsc = tcg_vcpu_get_tsc,
     .vcpu_nmi = tcg_vcpu_nmi,
     .cpu_support = tcg_cpu_support,
+    .debug_update = tcg_debug_update,
 };
