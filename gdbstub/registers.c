@@ -384,10 +384,9 @@ static const FlagField efer_fields[] = {
     BIT_(LMA, 10),   BIT_(LME, 8),    BIT_(SCE, 0),   { NULL },
 };
 static const FlagField mxcsr_fields[] = {
-    BIT_(FZ, 15), { "RC", 13, 14 }, BIT_(PM, 12), BIT_(UM, 11),
-    BIT_(OM, 10), BIT_(ZM, 9),      BIT_(DM, 8),  BIT_(IM, 7),
-    BIT_(DAZ, 6), BIT_(PE, 5),      BIT_(UE, 4),  BIT_(OE, 3),
-    BIT_(ZE, 2),  BIT_(DE, 1),      BIT_(IE, 0),  { NULL },
+    BIT_(IE, 0),  BIT_(DE, 1),  BIT_(ZE, 2),  BIT_(OE, 3),  BIT_(UE, 4),
+    BIT_(PE, 5),  BIT_(DAZ, 6), BIT_(IM, 7),  BIT_(DM, 8),  BIT_(ZM, 9),
+    BIT_(OM, 10), BIT_(UM, 11), BIT_(PM, 12), BIT_(FZ, 15), { NULL },
 };
 
 static const struct {

@@ -1,0 +1,349 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""GDB, and clients that are not GDB, on the debugger's server."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+
+from godwit.reactor import DEFAULT_TIMEOUT
+from godwit.tap import Skip, check, check_equal, check_in, main, test
+
+
+def machine(t, *extra, accel='tcg', **kwargs):
+    """The test guest, stopped at its first instruction, and a server."""
+    return t.machine('-S', '-gdb', 'unix:%s,server=on,wait=off' %
+                     t.path('gdb'), *extra, machine='microvm', accel=accel,
+                     **kwargs)
+
+
+def gdb(t, *commands):
+    """Run GDB to its end, attached; what it printed."""
+    program = shutil.which('gdb')
+    if not program:
+        raise Skip('no gdb on this machine')
+    args = [program, '-nx', '-batch', t.host.guest('guest.elf'),
+            '-ex', 'set pagination off',
+            '-ex', 'target remote ' + t.path('gdb')]
+    for command in commands:
+        args += ['-ex', command]
+    out = []
+    with subprocess.Popen(args, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as proc:
+        def readable():
+            data = os.read(proc.stdout.fileno(), 1 << 16)
+            if data:
+                out.append(data)
+            else:
+                t.reactor.remove(proc.stdout)
+                out.append(None)
+        t.reactor.add(proc.stdout, readable)
+        try:
+            t.reactor.wait(lambda: out and out[-1] is None, 'end of gdb')
+        finally:
+            proc.kill()
+    return b''.join(out[:-1]).decode()
+
+
+class Client:
+    """Speaks the protocol itself."""
+
+    def __init__(self, t):
+        self.reactor = t.reactor
+        self.buffer = b''
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(t.path('gdb'))
+        self.reactor.add(self.sock, self._readable)
+        t.defer(self.close)
+
+    def _readable(self):
+        data = self.sock.recv(1 << 16)
+        if not data:
+            self.close()
+        self.buffer += data
+
+    def close(self):
+        if self.sock:
+            self.reactor.remove(self.sock)
+            self.sock.close()
+            self.sock = None
+
+    def raw(self, data):
+        self.sock.sendall(data)
+
+    def take(self, pattern):
+        """The next bytes, which must be these."""
+        regex = re.compile(pattern, re.DOTALL)
+        match = self.reactor.wait(lambda: regex.match(self.buffer),
+                                  '%r (there is %r)' % (pattern, self.buffer))
+        self.buffer = self.buffer[match.end():]
+        return match
+
+    def answer(self, timeout=DEFAULT_TIMEOUT):
+        """The next packet's data."""
+        self.reactor.wait(lambda: re.search(rb'\$[^#]*#..', self.buffer),
+                          'packet (there is %r)' % self.buffer, timeout)
+        match = re.match(rb'\+?\$([^#]*)#(..)', self.buffer)
+        check(match, 'noise before a packet: %r' % self.buffer)
+        self.buffer = self.buffer[match.end():]
+        check_equal(int(match.group(2), 16), sum(match.group(1)) & 255,
+                    'checksum')
+        return match.group(1).decode('latin-1')
+
+    def send(self, data):
+        data = data.encode('latin-1')
+        self.raw(b'$%s#%02x' % (data, sum(data) & 255))
+
+    def ask(self, data):
+        self.send(data)
+        return self.answer()
+
+    def registers(self):
+        """RIP by p, as a number."""
+        return int.from_bytes(bytes.fromhex(self.ask('p10')), 'little')
+
+
+def symbol(t, name):
+    """The address of a function of the guest."""
+    out = subprocess.run(['nm', t.host.guest('guest.elf')], check=True,
+                         stdout=subprocess.PIPE).stdout.decode()
+    return int(re.search(r'(?m)^([0-9a-f]+) \w %s$' % name, out).group(1), 16)
+
+
+@test(godwit_only='some answers are our own')
+def break_and_step(t):
+    machine(t)
+    out = gdb(t, 'break heartbeat', 'hbreak guest_main', 'continue',
+              'stepi', 'stepi', 'printf "pc %d\\n", $pc == guest_main',
+              'continue', 'continue', 'delete', 'detach')
+    check(re.search(r'Breakpoint 2, 0x0*[0-9a-f]+ in guest_main', out), out)
+    check_in('pc 0\n', out, 'gdb')
+    check_equal(out.count('Breakpoint 1, '), 2, 'stops in ' + out)
+    check('SIGTRAP' not in out, out)
+
+
+@test(godwit_only='some answers are our own')
+def runs_on_after_detach(t):
+    vm = machine(t)
+    gdb(t, 'break heartbeat', 'continue', 'detach')
+    vm.wait_line('^hb ')
+    check_equal(vm.qmp.cmd('query-status')['status'], 'running', 'status')
+
+
+@test(godwit_only='some answers are our own')
+def breakpoints_go_with_the_client(t):
+    """One that ends without a word leaves no trap behind."""
+    vm = machine(t)
+    client = Client(t)
+    check_equal(client.ask('Z0,%x,1' % symbol(t, 'heartbeat')), 'OK', 'Z0')
+    client.close()
+    vm.qmp.cmd('cont')
+    mark = vm.mark()
+    vm.wait_line('^hb ', mark)
+
+
+@test(godwit_only='some answers are our own')
+def watchpoints(t):
+    machine(t)
+    out = gdb(t, 'hbreak guest_main', 'continue',
+              'watch *(unsigned int *)&guest', 'continue',
+              'print *(unsigned int *)&guest > 0', 'delete',
+              'rwatch *(unsigned int *)&guest', 'continue', 'detach')
+    check(re.search(r'Hardware watchpoint 2: .*\n\nOld value = 0\n'
+                    r'New value = 1\n', out), out)
+    check_in('$1 = 1', out, 'gdb')
+    check(re.search(r'read watchpoint 3: .*\n\nValue = 1\n', out), out)
+
+
+@test(godwit_only='some answers are our own')
+def threads(t):
+    machine(t, smp=2)
+    out = gdb(t, 'break guest_ap_main', 'continue', 'info threads',
+              'set scheduler-locking on', 'stepi', 'thread 1',
+              'set $before = $pc', 'thread 2', 'stepi', 'thread 1',
+              'printf "same %d\\n", $pc == $before', 'detach')
+    check(re.search(r'Thread 2 hit Breakpoint 1', out), out)
+    check(re.search(r'\* 2 +Thread 1\.2 \(CPU#1 \[running\]\)', out), out)
+    check_in('same 1', out, 'gdb')
+
+
+@test(godwit_only='some answers are our own')
+def registers_and_memory(t):
+    machine(t)
+    out = gdb(t, 'hbreak guest_main', 'continue',
+              'set $rax = 0x123456789abcdef0', 'print/x $rax',
+              'set $xmm3.v2_int64[1] = 7', 'print $xmm3.v2_int64[1]',
+              'set {long}$rsp = 0x1122334455667788', 'x/gx $rsp',
+              'print $cr0', 'print $efer', 'print $fs_base', 'print $st0',
+              'print $mxcsr', 'x/i $pc', 'print *(char *)0xfffffffff0000000',
+              'detach')
+    for want in ('0x123456789abcdef0', '= 7\n', '0x1122334455667788',
+                 '[ PG WP NE ET MP PE ]', '[ LMA LME ]',
+                 '[ IM DM ZM OM UM PM ]', '=> 0x', 'Cannot access memory'):
+        check_in(want, out, 'gdb')
+
+
+@test(godwit_only='some answers are our own')
+def monitor_commands(t):
+    machine(t)
+    out = gdb(t, 'monitor info status', 'monitor no-such-command',
+              'monitor gdbserver none', 'detach')
+    check_in('VM status: paused', out, 'gdb')
+    check_in("unknown command: 'no-such-command'", out, 'gdb')
+    check_in('Could not open gdbserver', out, 'gdb')
+
+
+@test(godwit_only='some answers are our own')
+def interrupt(t):
+    vm = machine(t)
+    client = Client(t)
+    check_equal(client.ask('QStartNoAckMode'), 'OK', 'no acks')
+    client.take(rb'')
+    client.send('c')
+    vm.wait_line('^hb ')
+    client.raw(b'\x03')
+    check(re.match('T02thread:01;$', client.answer()), 'stop reply')
+    check_equal(vm.qmp.cmd('query-status')['status'], 'paused', 'status')
+    # Stopped and continued by others.
+    client.send('c')
+    mark = vm.mark()
+    vm.wait_line('^hb ', mark)
+    vm.qmp.cmd('stop')
+    check(re.match('T02', client.answer()), 'stop reply')
+    client.send('vCont;c')
+    mark = vm.mark()
+    vm.wait_line('^hb ', mark)
+    # A packet while it runs stops it too.
+    client.send('?')
+    check(re.match('T02', client.answer()), 'stop reply')
+    check(re.match('T05', client.answer()), 'answer')
+    check_equal(client.ask('D'), 'OK', 'detach')
+    mark = vm.mark()
+    vm.wait_line('^hb ', mark)
+
+
+@test(godwit_only='some answers are our own')
+def step_over_interrupts(t):
+    """By default a step doesn't end in an interrupt handler."""
+    machine(t)
+    client = Client(t)
+    check_equal(client.ask('qqemu.sstepbits'), 'ENABLE=1,NOIRQ=2', 'bits')
+    check_equal(client.ask('qqemu.sstep'), '0x3', 'value')
+    check_equal(client.ask('Qqemu.sstep=0x1'), 'OK', 'set')
+    check_equal(client.ask('qqemu.sstep'), '0x1', 'value')
+    check_equal(client.ask('Qqemu.sstep=0x5'), 'E22', 'unknown bit')
+    before = client.registers()
+    check_equal(client.ask('vCont;s:1'), 'T05thread:01;', 'step')
+    check(client.registers() != before, 'no step')
+
+
+@test(godwit_only='some answers are our own')
+def physical_memory(t):
+    machine(t)
+    client = Client(t)
+    check_equal(client.ask('qqemu.PhyMemMode'), '0', 'mode')
+    check_equal(client.ask('Qqemu.PhyMemMode:1'), 'OK', 'mode')
+    check_equal(client.ask('M200000,4:01020304'), 'OK', 'write')
+    check_equal(client.ask('m200000,4'), '01020304', 'read')
+    check_equal(client.ask('X200002,2:}]#'[:-1]), 'E22', 'short data')
+    check_equal(client.ask('m7fffff000000,4'), 'E14', 'nothing there')
+
+
+@test(godwit_only='some answers are our own')
+def hostile_packets(t):
+    vm = machine(t, smp=2)
+    client = Client(t)
+    client.raw(b'$g#00')
+    client.take(rb'-')
+    client.raw(b'$' + b'a' * 100000 + b'#%02x' % (100000 * ord('a') & 255))
+    check_equal(client.answer(), 'E07', 'too long')
+    client.raw(b'\x00\xff$g$p10#zz')
+    client.take(rb'-')
+    for data in ('m', 'm0', 'm0,', 'mx,4', 'm0,ffffffff', 'm0,1001',
+                 'm00000000000000000,4', 'M0,4:00', 'M0,4:0102030g',
+                 'M0,4', 'pffff', 'p', 'p-1', 'P10', 'P10=00',
+                 'P10=zz00000000000000', 'Pffff=00', 'Hg3', 'Hx1', 'Hgp2.1',
+                 'H', 'T3', 'T', 'vCont;', 'vCont;s:3', 'vCont;x', 'vCont',
+                 'vCont;c:p1.1;;', 'vCont;C', 'cx', 's123z', 'C', 'Z0',
+                 'Z0,', 'Z0,1000', 'Z0,1000,0', 'Z0,1000,zz', 'z0,1000,1',
+                 'z1,5,1', 'qXfer:features:read:target.xml:fffff,10',
+                 'qXfer:features:read:target.xml:0', 'qThreadExtraInfo,9',
+                 'qThreadExtraInfo,', 'qRcmd,0', 'qRcmd,zz',
+                 'Qqemu.PhyMemMode:2'):
+        check(re.match(r'E\d\d$', client.ask(data)), '%r was taken' % data)
+    for data in ('', '*', 'y', 'vFoo', 'qFoo', 'QFoo', 'Z9,0,1', '\x7f\xff',
+                 'qqemu', 'vMustReplyEmpty'):
+        check_equal(client.ask(data), '', 'answer to %r' % data)
+    check_equal(client.ask('qXfer:features:read:none:0,10'), 'E00', 'annex')
+    # Shorter, and with registers left out.
+    check_equal(client.ask('G' + 'xx' * 8 + '11' * 8), 'OK', 'G')
+    check_equal(client.ask('p1'), '11' * 8, 'rbx')
+    check_equal(vm.qmp.cmd('query-status')['status'], 'prelaunch', 'status')
+
+
+@test(godwit_only='some answers are our own')
+def replies_are_sent_again(t):
+    machine(t)
+    client = Client(t)
+    first = client.ask('qC')
+    client.raw(b'-')
+    check_equal(client.answer(), first, 'again')
+
+
+@test(godwit_only='some answers are our own')
+def kill(t):
+    vm = machine(t)
+    client = Client(t)
+    client.send('k')
+    check_equal(vm.wait_end(), 0, 'exit status')
+
+
+@test(godwit_only='some answers are our own')
+def end_is_told(t):
+    vm = machine(t)
+    client = Client(t)
+    check_equal(client.ask('qC'), 'QC01', 'thread')
+    client.raw(b'+')
+    vm.qmp.cmd('quit')
+    check_equal(client.answer(), 'W00', 'end')
+    vm.wait_end()
+
+
+@test(godwit_only='some answers are our own')
+def monitor_starts_and_stops(t):
+    vm = t.machine('-S', machine='microvm', accel='tcg')
+    path = 'unix:%s,server=on,wait=off' % t.path('gdb')
+
+    def hmp(line):
+        return vm.qmp.cmd('human-monitor-command',
+                          **{'command-line': line}).rstrip()
+    check_equal(hmp('gdbserver ' + path),
+                "Waiting for gdb connection on device '%s'" % path,
+                'start')
+    client = Client(t)
+    check_equal(client.ask('qAttached'), '1', 'answer')
+    check_equal(hmp('gdbserver none'), 'Disabled gdbserver', 'stop')
+    t.reactor.wait(lambda: client.sock is None, 'end of the connection')
+    check_in('Could not open', hmp('gdbserver unix:/no/such/dir/x,server=on'),
+             'bad path')
+    check_equal(hmp('gdbserver ' + path),
+                "Waiting for gdb connection on device '%s'" % path,
+                'again')
+    check_equal(Client(t).ask('qAttached'), '1', 'answer')
+
+
+@test(godwit_only='some answers are our own', needs_kvm=True)
+def steps_under_kvm(t):
+    """What every kernel can; see tests/unit/test-kvm-debug.c."""
+    machine(t, accel='kvm')
+    client = Client(t)
+    before = client.registers()
+    check_equal(client.ask('s'), 'T05thread:01;', 'step')
+    check(client.registers() != before, 'no step')
+    check_equal(client.ask('Z3,1000,1'), 'E22', 'read watchpoint')
+
+
+if __name__ == '__main__':
+    main()
