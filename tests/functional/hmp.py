@@ -112,6 +112,108 @@ def examine_memory(t):
     check_equal(out.strip().lstrip('0'), '100000: ' + want, 'x')
 
 
+def direct(t):
+    """The guest before its first instruction, in 32-bit code."""
+    return machine(t, '-S', machine='microvm', accel='tcg')
+
+
+@test(godwit_only='the peer starts in its firmware')
+def expressions(t):
+    _, hmp = direct(t)
+    for line, want in (('p 10', '0xa'), ('p/d 1 + 2 & 2', '3'),
+                       ('p 2 * 3 & 1', '0'), ('p (1+2)*3 - 4 & 0xff', '5'),
+                       ('p/x -1', '0x' + 'f' * 16), ('p/o 8', '010'),
+                       ('p/u -1', str(2 ** 64 - 1)), ('p/c 65', "'A'"),
+                       ('p/d ~5', '-6'), ("p 'a'", '97'), ('p 010', '8'),
+                       ('p 7 % 4', '3'), ('p $cs', '16'),
+                       ('p/x $pc', '0x100000'), ('p $cs.base', '0'),
+                       ('print $eip', '0x100000')):
+        check_equal(hmp.cmd(line), want + '\n', line)
+    for line, want in (('p', 'unexpected end of expression'),
+                       ('p 1/0', 'division by zero'),
+                       ('p 1%0', 'division by zero'),
+                       ('p (1', "')' expected"),
+                       ('p $foo', 'unknown register'),
+                       ('p x', "invalid char 'x' in expression"),
+                       ("p 'ab'", "missing terminating ' character"),
+                       ('p 1 2', 'print|p: extraneous characters at the end '
+                        'of line'),
+                       ('x/q 0', "invalid char in format: 'q'"),
+                       ('cpu 7', 'invalid CPU index')):
+        check_equal(hmp.cmd(line).split('\n')[0], want, line)
+    # No deeper than the stack is.
+    check(hmp.cmd('p ' + '(' * 1000 + '1'), 'nested')
+    check(hmp.cmd('p ' + '-' * 1000 + '1'), 'nested')
+
+
+@test(godwit_only='the peer starts in its firmware')
+def examine_code(t):
+    vm, hmp = direct(t)
+    out = hmp.cmd('x/i $pc')
+    check(re.match(r'0x00100000: ( [0-9a-f]{2})+ +[a-z]+', out), out)
+    code = hmp.cmd('xp/4xb $pc').split(':')[1].split()
+    check_equal(out.split(':')[1].split()[0], code[0][2:], 'first byte')
+    # The format stays for the next command.
+    hmp.cmd('x/i $pc')
+    check_equal(hmp.cmd('x $pc'), out, 'x')
+    check_equal(hmp.cmd('xp/w 0x100000'), out, 'x/w')
+    hmp.cmd('cont')
+    vm.wait_line('^hb ')
+    # cpu_idle and all around it is 64-bit code.
+    hmp.cmd('stop')
+    check(re.search(r'%r[a-d][xi]', hmp.cmd('x/200i 0x100400')), 'registers')
+    check_in('unable to read memory', hmp.cmd('xp/2i 0xfffffffffffff000'),
+             'nothing there')
+
+
+@test(godwit_only='the peer starts in its firmware')
+def ports(t):
+    _, hmp = direct(t)
+    # The RTC's seconds alarm, which nothing changes.
+    check_equal(hmp.cmd('o/b 0x70 1'), '', 'o')
+    check_equal(hmp.cmd('o 0x71 0x2a'), '', 'o')
+    check_equal(hmp.cmd('i 0x71'), 'portb[0x0071] = 0x2a\n', 'i')
+    check(re.match(r'portw\[0x0070\] = 0x[0-9a-f]{4}\n$',
+                   hmp.cmd('i/h 0x70')), 'i/h')
+
+
+@test(godwit_only='the peer starts in its firmware')
+def page_tables(t):
+    vm, hmp = direct(t)
+    for line in ('info tlb', 'info mem'):
+        check_equal(hmp.cmd(line), 'PG disabled\n', line)
+    hmp.cmd('cont')
+    vm.wait_line('^hb ')
+    hmp.cmd('stop')
+    # The guest maps its memory one to one, for user code.
+    check(re.search(r'(?m)^0000000000200000: 0000000000200000 '
+                    r'[X-][G-]P[D-][A-]--UW$', hmp.cmd('info tlb')), 'info tlb')
+    check(re.match(r'0000000000000000-[0-9a-f]{16} [0-9a-f]{16} urw\n',
+                   hmp.cmd('info mem')), 'info mem')
+    check_equal(hmp.cmd('gva2gpa 0x200123'), 'gpa: 0x200123\n', 'gva2gpa')
+    check_equal(hmp.cmd('gva2gpa 0x7f0000000000'), 'Unmapped\n', 'gva2gpa')
+
+
+@test(godwit_only='the peer starts in its firmware')
+def sums_and_addresses(t):
+    _, hmp = direct(t)
+    text = hmp.cmd('xp/5000xb 0x100000')
+    want = 0
+    for byte in re.findall(r'0x([0-9a-f]{2})\b', text):
+        want = (((want >> 1) | (want << 15)) + int(byte, 16)) & 0xffff
+    check_equal(hmp.cmd('sum 0x100000 5000'), '%05u\n' % want, 'sum')
+    check_equal(hmp.cmd('sum 0x200000 16'), '00000\n', 'sum')
+    check(re.match(r'Host virtual address for 0x1000 \(.*ram\) is 0x',
+                   hmp.cmd('gpa2hva 0x1000')), 'gpa2hva')
+    check_equal(hmp.cmd('gpa2hva 0x100000000000'),
+                'No memory is mapped at address 0x100000000000\n', 'gpa2hva')
+    check(re.match(r'Host physical address for 0x1000',
+                   hmp.cmd('gpa2hpa 0x1000')), 'gpa2hpa')
+    check(re.search('LVT0.*\n(.*\n)*.*TPR',
+                    hmp.cmd('info lapic 0')), 'info lapic')
+    check_equal(hmp.cmd('info lapic 9'), 'No CPU available\n', 'info lapic')
+
+
 @test()
 def quit_command(t):
     vm, hmp = machine(t, '-S')
