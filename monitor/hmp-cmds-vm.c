@@ -16,13 +16,6 @@
 #include "monitor/vm-control.h"
 #include "qapi/version.h"
 
-static void report(HmpOut *out, bool ok, GError *err)
-{
-    if (!ok) {
-        hmp_error(out, err);
-    }
-}
-
 void hmp_cmd_stop(HmpOut *out, const HmpArgs *a)
 {
     vm_control_stop(out->vm);
@@ -32,7 +25,9 @@ void hmp_cmd_cont(HmpOut *out, const HmpArgs *a)
 {
     GError *err = NULL;
 
-    report(out, vm_control_cont(out->vm, &err), err);
+    if (!vm_control_cont(out->vm, &err)) {
+        hmp_error(out, err);
+    }
 }
 
 void hmp_cmd_system_reset(HmpOut *out, const HmpArgs *a)
@@ -49,7 +44,9 @@ void hmp_cmd_system_wakeup(HmpOut *out, const HmpArgs *a)
 {
     GError *err = NULL;
 
-    report(out, vm_control_wakeup(out->vm, &err), err);
+    if (!vm_control_wakeup(out->vm, &err)) {
+        hmp_error(out, err);
+    }
 }
 
 void hmp_cmd_quit(HmpOut *out, const HmpArgs *a)
@@ -61,7 +58,9 @@ void hmp_cmd_nmi(HmpOut *out, const HmpArgs *a)
 {
     GError *err = NULL;
 
-    report(out, vm_control_nmi(out->vm, &err), err);
+    if (!vm_control_nmi(out->vm, &err)) {
+        hmp_error(out, err);
+    }
 }
 
 void hmp_info_version(HmpOut *out, const HmpArgs *a)

@@ -215,6 +215,13 @@ def sums_and_addresses(t):
 
 
 @test()
+def wakeup_of_the_awake(t):
+    _, hmp = machine(t, '-S', machine='microvm')
+    check_equal(hmp.cmd('system_wakeup'), 'Error: Unable to wake up: guest is '
+                'not in suspended state\n', 'answer')
+
+
+@test()
 def quit_command(t):
     vm, hmp = machine(t, '-S')
     hmp.send('quit')
