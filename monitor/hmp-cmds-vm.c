@@ -15,6 +15,7 @@
 #include "hw/pci/pci.h"
 #include "monitor/vm-control.h"
 #include "qapi/version.h"
+#include "util/log.h"
 
 void hmp_cmd_stop(HmpOut *out, const HmpArgs *a)
 {
@@ -224,5 +225,29 @@ void hmp_cmd_gdbserver(HmpOut *out, const HmpArgs *a)
         hmp_printf(out, "Disabled gdbserver\n");
     } else {
         hmp_printf(out, "Waiting for gdb connection on device '%s'\n", device);
+    }
+}
+
+void hmp_cmd_log(HmpOut *out, const HmpArgs *a)
+{
+    GError *err = NULL;
+
+    if (g_str_equal(a->arg[0].text, "help")) {
+        g_autofree char *text = log_help_text();
+
+        hmp_printf(out, "%s", text);
+        return;
+    }
+    if (!log_set_items(a->arg[0].text, &err)) {
+        hmp_error(out, err);
+    }
+}
+
+void hmp_cmd_logfile(HmpOut *out, const HmpArgs *a)
+{
+    GError *err = NULL;
+
+    if (!log_set_file(a->arg[0].text, &err)) {
+        hmp_error(out, err);
     }
 }

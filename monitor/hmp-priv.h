@@ -90,6 +90,8 @@ void hmp_cmd_x(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_xp(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_gdbserver(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_gpa2hva(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_log(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_logfile(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_gpa2hpa(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_gva2gpa(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_print(HmpOut *out, const HmpArgs *a);

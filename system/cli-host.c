@@ -148,7 +148,9 @@ bool cli_msg(Cli *cli, CliArg *a, GError **errp)
 bool cli_log_items(Cli *cli, CliArg *a, GError **errp)
 {
     if (g_str_equal(a->text, "help") || g_str_equal(a->text, "?")) {
-        log_print_help(stdout);
+        g_autofree char *text = log_help_text();
+
+        fputs(text, stdout);
         cli->done = true;
         return true;
     }

@@ -185,16 +185,19 @@ bool log_set_items(const char *items, GError **errp)
     return true;
 }
 
-void log_print_help(FILE *out)
+char *log_help_text(void)
 {
-    fputs("Log items (comma separated):\n", out);
+    GString *out = g_string_new("Log items (comma separated):\n");
+
     for (size_t i = 0; i < LOG_ITEM__MAX; i++) {
-        fprintf(out, "%-15s %s\n", log_items[i].name, log_items[i].help);
+        g_string_append_printf(out, "%-15s %s\n", log_items[i].name,
+                               log_items[i].help);
     }
-    fputs("trace:PATTERN   the trace points whose names match\n"
-          "all             every item above but the trace points\n"
-          "none            nothing\n",
-          out);
+    g_string_append(out,
+                    "trace:PATTERN   the trace points whose names match\n"
+                    "all             every item above but the trace points\n"
+                    "none            nothing\n");
+    return g_string_free(out, FALSE);
 }
 
 /* The path with its one "%d" made the process id; NULL if it has others. */

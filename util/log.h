@@ -67,8 +67,8 @@ static inline bool log_enabled(LogItem item)
  * names as log_print_help() shows, "all", "none", "trace:PATTERN".
  */
 bool log_set_items(const char *items, GError **errp);
-/* What "-d help" prints. */
-void log_print_help(FILE *out);
+/* What "-d help" prints; g_free(). */
+char *log_help_text(void);
 /*
  * Writes the log to a file from now on ("%d" once in its name is the process
  * id); NULL: stderr. On failure the log stays where it was.

@@ -8,6 +8,7 @@
  */
 #include "util/base.h"
 
+#include "accel/soft/log.h"
 #include "accel/soft/mem.h"
 
 enum {
@@ -294,6 +295,9 @@ static SoftBlock *block_once(SoftCpu *s, uint64_t lin)
     b->page = NULL;
     b->nops = 1;
     b->nbytes = op->len;
+    if (log_enabled(LOG_ITEM_IN_ASM)) {
+        soft_log_code(s, lin, buf, n);
+    }
     return b;
 }
 
@@ -366,6 +370,9 @@ SoftBlock *soft_block_find(SoftCpu *s, unsigned max_ops)
     b = block_lookup(s, host);
     if (!b) {
         b = block_new(s, host);
+        if (b && log_enabled(LOG_ITEM_IN_ASM)) {
+            soft_log_code(s, lin, host, b->nbytes);
+        }
     }
     if (!b || b->nops > max_ops || b->nbytes > code_limit(s)) {
         return block_once(s, lin);

@@ -156,6 +156,7 @@ struct SoftCpu {
     void *irq_opaque;
     int64_t (*clock_ns)(SoftCpu *s); /* for the TSC; NULL: host's time */
     uint64_t ninsns;                 /* executed */
+    uint64_t nlogged_ints;           /* numbers the lines of -d int */
     SoftBlock *block;                /* runs now */
     SoftBlock *once;                 /* room for one that is not kept */
     struct SoftCache *cache;

@@ -12,6 +12,7 @@
 
 #include "accel/soft/debug.h"
 
+#include "accel/soft/log.h"
 #include "accel/soft/mem.h"
 
 void soft_cpu_set_debug(SoftCpu *s, const DebugState *d)
@@ -127,6 +128,9 @@ bool soft_debug_block(SoftCpu *s)
     }
     b = soft_block_find(s, d->step || guest_step || inhibited ? 1
                                                               : SOFT_BLOCK_OPS);
+    if (soft_log_blocks()) {
+        soft_log_run(s, b);
+    }
     run_ops(s, b, breaks_inside(d, lin, b->nbytes));
     if (inhibited) {
         s->inhibit = false;

@@ -8,6 +8,7 @@
  */
 #include "util/base.h"
 
+#include "accel/soft/log.h"
 #include "accel/soft/seg.h"
 
 void soft_raise(SoftCpu *s, unsigned vec)
@@ -270,6 +271,9 @@ void soft_deliver(SoftCpu *s, unsigned vec, bool soft, bool has_error,
 {
     uint64_t rip = soft ? s->gpr[SOFT_NEXT_RIP] : s->rip;
 
+    if (log_enabled(LOG_ITEM_INT)) {
+        soft_log_int(s, vec, soft, has_error ? error : 0);
+    }
     if (!(s->x->cr[0] & X86_CR0_PE)) {
         deliver_real(s, vec, rip);
     } else if (soft_long_mode(s)) {

@@ -10,6 +10,7 @@
 #include "util/base.h"
 
 #include "accel/soft/exec.h"
+#include "accel/soft/log.h"
 #include "accel/soft/seg.h"
 
 static void far_code(SoftCpu *s, uint16_t sel, const SoftDesc *d, uint64_t rip)
@@ -87,6 +88,13 @@ static void far_operand(SoftCpu *s, const SoftOp *op, uint16_t *sel,
     *sel = soft_ld(s, (lin + n) & s->lin_mask, 2, s->mmu);
 }
 
+static void log_far(SoftCpu *s, const char *what, uint16_t sel, uint64_t rip)
+{
+    if (log_enabled(LOG_ITEM_PCALL)) {
+        soft_log_far(s, what, sel, rip);
+    }
+}
+
 static void jmp_far(SoftCpu *s, const SoftOp *op)
 {
     uint16_t sel;
@@ -95,6 +103,7 @@ static void jmp_far(SoftCpu *s, const SoftOp *op)
     SoftDesc gate;
 
     far_operand(s, op, &sel, &rip);
+    log_far(s, "ljmp", sel, rip);
     if (!soft_protected(s)) {
         if (rip > s->x->segs[X86_CS].limit) {
             soft_raise_gp0(s);
@@ -164,6 +173,7 @@ static void call_far(SoftCpu *s, const SoftOp *op)
     SoftDesc gate;
 
     far_operand(s, op, &sel, &rip);
+    log_far(s, "lcall", sel, rip);
     if (!soft_protected(s)) {
         if (rip > s->x->segs[X86_CS].limit) {
             soft_raise_gp0(s);
@@ -248,6 +258,7 @@ static void ret_far(SoftCpu *s, const SoftOp *op)
     uint64_t rip = soft_peek(s, 0, n);
     uint16_t cs = soft_peek(s, n, n);
 
+    log_far(s, "lret", cs, rip);
     if (soft_protected(s)) {
         return_protected(s, n, rip, cs, 2 * n, op->imm, false);
         return;
@@ -343,6 +354,7 @@ static void iret(SoftCpu *s, const SoftOp *op)
     rip = soft_peek(s, 0, n);
     cs = soft_peek(s, n, n);
     flags = soft_peek(s, 2 * n, n);
+    log_far(s, "iret", cs, rip);
     if (n == 4 && cpl == 0 && !soft_long_mode(s) && (flags & X86_FLAG_VM)) {
         iret_to_v86(s, rip, cs, flags);
         return;

@@ -8,6 +8,7 @@
 #include <cpuid.h>
 
 #include "accel/soft/debug.h"
+#include "accel/soft/log.h"
 #include "accel/soft/mem.h"
 #include "target/i386/cpu-features.h"
 #include "util/error.h"
@@ -231,6 +232,9 @@ static void run_block(SoftCpu *s)
     SoftBlock *b = soft_block_find(s, max);
     unsigned n = b->nops;
 
+    if (soft_log_blocks()) {
+        soft_log_run(s, b);
+    }
     for (unsigned i = 0; i < n; i++) {
         const SoftOp *op = &b->ops[i];
 

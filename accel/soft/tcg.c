@@ -281,6 +281,7 @@ static SoftExit tcg_run_turn(TcgAccel *t, SoftCpu *s)
 /* A triple fault: SDM volume 3, 6.15, "shutdown". */
 static VcpuExit tcg_shutdown(Vcpu *cpu)
 {
+    log_guest_error("CPU %u: triple fault", cpu->index);
     __atomic_store_n(&cpu->stop, true, __ATOMIC_SEQ_CST);
     vm_request_reset(cpu->vm, SHUTDOWN_CAUSE_GUEST_RESET);
     return VCPU_EXIT_AGAIN;

@@ -9,6 +9,7 @@
 #include "util/base.h"
 
 #include "accel/soft/cpu.h"
+#include "util/log.h"
 
 enum {
     PTE_P = 1 << 0,
@@ -46,6 +47,10 @@ static void G_GNUC_NORETURN walk_fault(const Walk *w, uint32_t code)
         ((x->efer & X86_EFER_NXE) || (x->cr[4] & X86_CR4_SMEP))) {
         code |= PF_I;
     }
+    log_item(LOG_ITEM_MMU,
+             "page fault: CPU %u, address %016" PRIx64
+             ", error %04x, last entry %016" PRIx64 " at %016" PRIx64,
+             x->index, w->lin, code, w->entry, w->entry_pa);
     w->s->x->cr[2] = w->lin;
     soft_raise_error(w->s, EXC_PF, code);
 }

@@ -80,6 +80,15 @@ bool machine_build_cpus(Machine *m, GError **errp)
     return true;
 }
 
+static void log_cpu_reset(const Vcpu *cpu)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    g_string_append_printf(text, "CPU Reset (CPU %u)\n", cpu->index);
+    x86_cpu_print_registers(cpu->x86, text, true);
+    log_write("%s", text->str);
+}
+
 void machine_reset_cpus(Machine *m)
 {
     for (unsigned i = 0; i < m->vm->nvcpus; i++) {
@@ -90,6 +99,9 @@ void machine_reset_cpus(Machine *m)
         if (!vcpu_sync_state(cpu, &err)) {
             error_prefix(&err, "CPU %u: reset: ", i);
             log_take_error(err);
+        }
+        if (log_enabled(LOG_ITEM_CPU_RESET)) {
+            log_cpu_reset(cpu);
         }
         x86_cpu_reset(cpu->x86);
         vcpu_mark_state(cpu, VCPU_PUT_RESET);

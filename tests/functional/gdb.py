@@ -293,6 +293,57 @@ def replies_are_sent_again(t):
 
 
 @test(godwit_only='some answers are our own')
+def log_of_code(t):
+    """-d: what was decoded, and each exception of the test guest."""
+    vm = machine(t, '-d', 'in_asm,int,cpu_reset,pcall', '-D', t.path('log'))
+    vm.qmp.cmd('cont')
+    vm.wait_line('^hb ')
+    vm.qmp.cmd('stop')
+    with open(t.path('log'), encoding='ascii') as f:
+        text = f.read()
+    for pattern in (r'^CPU Reset \(CPU 0\)\n(R|E)AX=',
+                    r'^-{16}\nIN: \n0x00100000:  fa  ',
+                    r'^ +0: v=[0-9a-f]{2} e=0000 i=[01] cpl=[03] '
+                    r'IP=[0-9a-f]{4}:[0-9a-f]{16} pc=[0-9a-f]{16} '
+                    r'SP=[0-9a-f]{4}:[0-9a-f]{16} RAX=[0-9a-f]{16}\nRAX=',
+                    r'^iret [0-9a-f]{4}:'):
+        check(re.search('(?m)' + pattern, text), 'no /%s/' % pattern)
+    check('Trace' not in text, 'exec was not asked for')
+
+
+@test(godwit_only='some answers are our own')
+def log_of_blocks(t):
+    """exec and cpu: one block for each step."""
+    machine(t, '-d', 'exec,cpu', '-D', t.path('log'))
+    client = Client(t)
+    for _ in range(3):
+        check_equal(client.ask('s'), 'T05thread:01;', 'step')
+    with open(t.path('log'), encoding='ascii') as f:
+        text = f.read()
+    check_equal(len(re.findall(r'(?m)^Trace 0: 0x[0-9a-f]+ \['
+                               r'[0-9a-f]{16}/0000000000100[0-9a-f]{3}/'
+                               r'[0-9a-f]{8}/[0-9a-f]{8}\]$', text)), 3,
+                'blocks')
+    check_equal(len(re.findall(r'(?m)^EIP=00100', text)), 3, 'registers')
+    check('FCW' not in text, 'fpu was not asked for')
+
+
+@test(godwit_only='some answers are our own')
+def log_from_the_monitor(t):
+    machine(t)
+    out = gdb(t, 'monitor log nonsense', 'monitor log out_asm',
+              'monitor log help', 'monitor logfile /no/such/dir/log',
+              'monitor logfile ' + t.path('log'), 'monitor log in_asm',
+              'stepi', 'monitor log none', 'stepi', 'detach')
+    check_in("unknown log item 'nonsense'", out, 'gdb')
+    check_in("log item 'out_asm' does not exist here", out, 'gdb')
+    check_in('in_asm  ', out, 'gdb')
+    check_in('/no/such/dir/log', out, 'gdb')
+    with open(t.path('log'), encoding='ascii') as f:
+        check_equal(f.read().count('IN:'), 1, 'blocks')
+
+
+@test(godwit_only='some answers are our own')
 def kill(t):
     vm = machine(t)
     client = Client(t)

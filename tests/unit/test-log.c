@@ -98,7 +98,9 @@ static void test_items(void)
 static void test_help(void)
 {
     if (g_test_subprocess()) {
-        log_print_help(stderr);
+        g_autofree char *text = log_help_text();
+
+        fputs(text, stderr);
         return;
     }
     g_test_trap_subprocess(NULL, 0, 0);
