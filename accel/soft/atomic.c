@@ -124,7 +124,7 @@ bool soft_cas(SoftCpu *s, uint64_t lin, unsigned n, uint64_t *old, uint64_t v)
         return cas_split(s, lin, n, old, v);
     }
     if (likely(e->tag[SOFT_WRITE] == (lin & SOFT_PAGE_MASK))) {
-        return cas_host((void *)(uintptr_t)(lin + e->addend), n, old, v);
+        return cas_host((void *)(e->host + (lin & 0xfff)), n, old, v);
     }
     if (!soft_store_target(s, lin, s->mmu, &t)) {
         /* A device, or ROM: there is nobody else. */

@@ -241,7 +241,7 @@ void soft_code_protect(SoftCpu *s)
 
     for (unsigned m = 0; m < SOFT_MMU_MODES; m++) {
         for (unsigned i = 0; i < SOFT_TLB_SIZE; i++) {
-            s->tlb[m][i].tag[SOFT_WRITE] = SOFT_TLB_NONE;
+            s->tlb[m][i].tag[SOFT_WRITE] = soft_tlb_none(i);
         }
     }
     __atomic_store_n(&s->protect_seq, seq, __ATOMIC_SEQ_CST);

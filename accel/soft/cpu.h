@@ -50,12 +50,26 @@ enum {
 
 typedef enum SoftAccess { SOFT_READ, SOFT_WRITE, SOFT_FETCH } SoftAccess;
 
-/* A tag is the linear address of a page; SOFT_TLB_NONE matches nothing. */
-#define SOFT_TLB_NONE UINT64_C(1)
+/*
+ * A tag is the linear address of a page.  Where nothing is to match it is that
+ * of a page which belongs to another entry, so that a linear address XOR the
+ * tag of its entry is below SOFT_PAGE for a hit and at no other time.
+ */
 typedef struct SoftTlbEntry {
-    uint64_t tag[3];  /* by SoftAccess */
-    uintptr_t addend; /* host address minus linear address */
+    uint64_t tag[3]; /* by SoftAccess */
+    uintptr_t host;  /* address of the page */
 } SoftTlbEntry;
+
+/* index: of the entry in its set. */
+static inline uint64_t soft_tlb_none(unsigned index)
+{
+    return (uint64_t)(index ^ 1) << SOFT_PAGE_BITS;
+}
+
+static inline void soft_tlb_clear(SoftTlbEntry *e, unsigned index)
+{
+    e->tag[0] = e->tag[1] = e->tag[2] = soft_tlb_none(index);
+}
 
 /* How the status flags follow from cc_a, cc_b and cc_res. */
 typedef enum SoftCc {

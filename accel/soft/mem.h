@@ -59,9 +59,14 @@ SOFT_INLINE void soft_host_store(void *p, uint64_t v, unsigned n)
     }
 }
 
+SOFT_INLINE unsigned soft_tlb_index(uint64_t lin)
+{
+    return (lin >> SOFT_PAGE_BITS) & (SOFT_TLB_SIZE - 1);
+}
+
 SOFT_INLINE SoftTlbEntry *soft_tlb_entry(SoftCpu *s, uint64_t lin, unsigned mmu)
 {
-    return &s->tlb[mmu][(lin >> SOFT_PAGE_BITS) & (SOFT_TLB_SIZE - 1)];
+    return &s->tlb[mmu][soft_tlb_index(lin)];
 }
 
 /* n: 1..8 bytes. */
@@ -71,7 +76,7 @@ SOFT_INLINE uint64_t soft_ld(SoftCpu *s, uint64_t lin, unsigned n, unsigned mmu)
 
     if (likely(e->tag[SOFT_READ] == (lin & SOFT_PAGE_MASK) &&
                (lin & 0xfff) <= SOFT_PAGE - n)) {
-        return soft_host_load((void *)(uintptr_t)(lin + e->addend), n);
+        return soft_host_load((void *)(e->host + (lin & 0xfff)), n);
     }
     return soft_load_slow(s, lin, n, mmu);
 }
@@ -83,7 +88,7 @@ SOFT_INLINE void soft_st(SoftCpu *s, uint64_t lin, uint64_t v, unsigned n,
 
     if (likely(e->tag[SOFT_WRITE] == (lin & SOFT_PAGE_MASK) &&
                (lin & 0xfff) <= SOFT_PAGE - n)) {
-        soft_host_store((void *)(uintptr_t)(lin + e->addend), v, n);
+        soft_host_store((void *)(e->host + (lin & 0xfff)), v, n);
         return;
     }
     soft_store_slow(s, lin, v, n, mmu);

@@ -13,9 +13,7 @@ void soft_tlb_flush(SoftCpu *s)
 {
     for (unsigned m = 0; m < SOFT_MMU_MODES; m++) {
         for (unsigned i = 0; i < SOFT_TLB_SIZE; i++) {
-            SoftTlbEntry *e = &s->tlb[m][i];
-
-            e->tag[0] = e->tag[1] = e->tag[2] = SOFT_TLB_NONE;
+            soft_tlb_clear(&s->tlb[m][i], i);
         }
     }
     memset(s->jumps, 0, sizeof(s->jumps));
@@ -30,9 +28,7 @@ void soft_tlb_flush_page(SoftCpu *s, uint64_t lin)
         return;
     }
     for (unsigned m = 0; m < SOFT_MMU_MODES; m++) {
-        SoftTlbEntry *e = soft_tlb_entry(s, lin, m);
-
-        e->tag[0] = e->tag[1] = e->tag[2] = SOFT_TLB_NONE;
+        soft_tlb_clear(soft_tlb_entry(s, lin, m), soft_tlb_index(lin));
     }
     memset(s->jumps, 0, sizeof(s->jumps));
 }
@@ -90,10 +86,10 @@ static uint8_t *tlb_fill(SoftCpu *s, uint64_t lin, SoftAccess acc, unsigned mmu,
     if (!host) {
         return NULL;
     }
-    if (e->addend != (uintptr_t)host - page ||
+    if (e->host != (uintptr_t)host ||
         (e->tag[0] != page && e->tag[1] != page && e->tag[2] != page)) {
-        e->tag[0] = e->tag[1] = e->tag[2] = SOFT_TLB_NONE;
-        e->addend = (uintptr_t)host - page;
+        soft_tlb_clear(e, soft_tlb_index(lin));
+        e->host = (uintptr_t)host;
     }
     if (acc == SOFT_FETCH) {
         e->tag[SOFT_FETCH] = page;
@@ -271,7 +267,7 @@ void *soft_host_page(SoftCpu *s, uint64_t lin, SoftAccess acc, unsigned mmu)
     const FlatRange *r;
 
     if (e->tag[acc] == page) {
-        return (void *)(uintptr_t)(page + e->addend);
+        return (void *)e->host;
     }
     check_canonical(s, lin, 1);
     soft_walk(s, lin, acc, mmu, &m);
