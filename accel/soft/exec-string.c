@@ -164,6 +164,88 @@ static bool repeats(SoftCpu *s, const SoftOp *op, bool compares)
     return soft_cond(s, 4) == !!(op->flags & OPF_REP);
 }
 
+/* Elements from an address to the end of its page and of the segment. */
+static uint64_t bulk_room(const SoftOp *op, uint64_t ea, uint64_t lin,
+                          unsigned n)
+{
+    uint64_t room = SOFT_PAGE - (lin & 0xfff);
+
+    return MIN(room, soft_asize_mask(op->asize) - ea) / n;
+}
+
+/* Host address if the page may be used without further ado, or NULL. */
+static uint8_t *bulk_host(SoftCpu *s, const SoftOp *op, unsigned reg,
+                          unsigned seg, SoftAccess acc, unsigned n,
+                          uint64_t *max)
+{
+    uint64_t ea = s->gpr[reg] & soft_asize_mask(op->asize);
+    uint64_t lin = (s->segbase[seg] + ea) & s->lin_mask;
+    SoftTlbEntry *e = soft_tlb_entry(s, lin, s->mmu);
+
+    if (!(s->seg_flat >> seg & 1) || e->tag[acc] != (lin & SOFT_PAGE_MASK)) {
+        return NULL;
+    }
+    *max = MIN(*max, bulk_room(op, ea, lin, n));
+    return (uint8_t *)(e->host + (lin & 0xfff));
+}
+
+static void bulk_fill(uint8_t *d, uint64_t v, unsigned n, uint64_t count)
+{
+    if (n == 1) {
+        memset(d, v, count);
+        return;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        memcpy(d + i * n, &v, n);
+    }
+}
+
+static void bulk_move(uint8_t *d, const uint8_t *p, unsigned n, uint64_t count)
+{
+    /* Forward, element by element, if the target is within the source. */
+    if (d > p && d < p + count * n) {
+        for (uint64_t i = 0; i < count; i++) {
+            memmove(d + i * n, p + i * n, n);
+        }
+    } else {
+        memmove(d, p, count * n);
+    }
+}
+
+/*
+ * Many repetitions of MOVS or STOS at once: those whose memory is in one page
+ * of RAM each.  Returns how many were done.
+ */
+static uint64_t string_bulk(SoftCpu *s, const SoftOp *op, unsigned n,
+                            unsigned id, uint64_t count)
+{
+    uint8_t *src = NULL;
+    uint8_t *dst;
+
+    if (s->flags & (X86_FLAG_DF | X86_FLAG_TF)) {
+        return 0;
+    }
+    dst = bulk_host(s, op, X86_RDI, X86_ES, SOFT_WRITE, n, &count);
+    if (dst && id == INSN_MOVS) {
+        src = bulk_host(s, op, X86_RSI, op->seg, SOFT_READ, n, &count);
+    }
+    if (!dst || (id == INSN_MOVS && !src)) {
+        return 0;
+    }
+    if (id == INSN_MOVS) {
+        bulk_move(dst, src, n, count);
+        soft_reg_set(s, X86_RSI * 8, 1U << op->asize,
+                     s->gpr[X86_RSI] + count * n);
+    } else {
+        bulk_fill(dst, s->gpr[X86_RAX], n, count);
+    }
+    soft_reg_set(s, X86_RDI * 8, 1U << op->asize, s->gpr[X86_RDI] + count * n);
+    return count;
+}
+
+/* As much work as one instruction. */
+enum { BULK_PER_INSN = 64 };
+
 SOFT_INLINE void string_loop(SoftCpu *s, const SoftOp *op, unsigned n,
                              unsigned id)
 {
@@ -177,11 +259,18 @@ SOFT_INLINE void string_loop(SoftCpu *s, const SoftOp *op, unsigned n,
     }
     for (;;) {
         uint64_t c = soft_reg_get(s, X86_RCX * 8, cn);
+        uint64_t done = 0;
 
         if (c == 0) {
             return;
         }
-        if (id == INSN_INS || id == INSN_OUTS) {
+        if (id == INSN_MOVS || id == INSN_STOS) {
+            done = string_bulk(s, op, n, id, c);
+        }
+        if (done) {
+            s->ninsns += done / BULK_PER_INSN;
+            c -= done - 1;
+        } else if (id == INSN_INS || id == INSN_OUTS) {
             string_io(s, op, n);
         } else {
             string_step(s, op, n, id);
