@@ -88,11 +88,13 @@ static void page_unlink(SoftCpu *s, SoftPage *p)
 {
     for (SoftBlock *b = p->blocks; b; b = b->page_next) {
         hash_remove(s->cache, b);
+        soft_gen_drop(s, b);
         for (unsigned i = 0; i < b->nops; i++) {
             b->ops[i].fn = op_stop;
         }
     }
     soft_code_page_drop(s, p->shared);
+    s->gen_stop = true;
 }
 
 static void page_drop(SoftCpu *s, const uint8_t *host)
@@ -120,6 +122,8 @@ void soft_cache_drop_all(SoftCpu *s)
     memset(c->hash, 0, sizeof(c->hash));
     memset(s->jumps, 0, sizeof(s->jumps));
     c->pos = 0;
+    s->gen_stop = true;
+    soft_gen_flush(s);
 }
 
 void soft_code_take(SoftCpu *s)
@@ -245,6 +249,8 @@ static void block_decode(SoftCpu *s, SoftBlock *b, const uint8_t *host,
     b->host = host;
     b->key = s->key;
     b->nops = 0;
+    b->runs = 0;
+    b->code = NULL;
     while (b->nops < SOFT_BLOCK_OPS) {
         SoftOp *op = &b->ops[b->nops];
 
@@ -351,7 +357,7 @@ static SoftBlock *block_lookup(SoftCpu *s, const uint8_t *host)
 SoftBlock *soft_block_find(SoftCpu *s, unsigned max_ops)
 {
     uint64_t lin = (s->segbase[X86_CS] + s->rip) & s->lin_mask;
-    SoftJump *j = &s->jumps[(lin ^ lin >> 10) & (SOFT_JUMPS - 1)];
+    SoftJump *j = &s->jumps[soft_jump_index(lin)];
     uint8_t *host;
     SoftBlock *b;
 
@@ -378,5 +384,6 @@ SoftBlock *soft_block_find(SoftCpu *s, unsigned max_ops)
         return block_once(s, lin);
     }
     *j = (SoftJump){ .lin = lin, .key = s->key, .block = b };
+    j->code = soft_gen_entry(s, b);
     return b;
 }

@@ -36,6 +36,7 @@ enum {
     SOFT_TLB_SIZE = 256,
     SOFT_JUMPS = 1024,
     SOFT_BLOCK_OPS = 32, /* instructions of a block */
+    SOFT_GEN_AFTER = 8,  /* SoftVm.gen_after */
     SOFT_DROP_MAX = 32,  /* pages to drop one by one; more: all */
 };
 #define SOFT_PAGE_MASK (~UINT64_C(0xfff))
@@ -80,12 +81,22 @@ typedef enum SoftCc {
     CC_LOGIC, /* CF = OF = 0 */
     CC_INC,   /* as CC_ADD, CF is cc_cf */
     CC_DEC,
+    CC_HOST, /* generated code has put them into cc_host */
 } SoftCc;
+
+/* Bits of SoftCpu.key beyond those of the mode; see soft_update_key(). */
+enum {
+    SOFT_KEY_MMU = 5,         /* shift: SOFT_MMU_* */
+    SOFT_KEY_SSE = 1 << 7,    /* SSE doesn't trap */
+    SOFT_KEY_AVX = 1 << 8,    /* AVX doesn't */
+    SOFT_KEY_MASKED = 1 << 9, /* MXCSR masks all exceptions */
+};
 
 typedef struct SoftJump {
     uint64_t lin;
-    uint32_t key;
     SoftBlock *block;
+    void *code; /* generated, or what returns to the loop */
+    uint32_t key;
 } SoftJump;
 
 /* Interrupts from outside; called without vm_lock. */
@@ -125,7 +136,12 @@ struct SoftCpu {
     uint8_t cc_op;   /* SoftCc */
     uint8_t cc_bits; /* 8, 16, 32, 64 */
     bool cc_cf;
-    uint64_t flags; /* RFLAGS; status flags only if cc_op is CC_FLAGS */
+    uint16_t cc_host; /* OF in bit 0, the others from bit 8 as LAHF has them */
+    /* Generated code: instructions left to execute, what stops it. */
+    uint64_t left;
+    unsigned pending;   /* atomic; SOFT_PEND_* */
+    unsigned pend_mask; /* those that generated code looks at */
+    uint64_t flags;     /* RFLAGS; status flags only if cc_op is CC_FLAGS */
 
     /* Follows from segments, control registers and CPL. */
     uint64_t segbase[X86_NSEGS];
@@ -144,8 +160,7 @@ struct SoftCpu {
 
     X86Cpu *x; /* borrowed */
     SoftVm *vm;
-    unsigned pending; /* atomic; SOFT_PEND_* */
-    bool inhibit;     /* no interrupts before the next instruction's end */
+    bool inhibit; /* no interrupts before the next instruction's end */
     bool halted;
     bool nmi_blocked;
     bool running;   /* atomic; in soft_cpu_run(), but not in a device */
@@ -171,8 +186,16 @@ struct SoftCpu {
     int64_t (*clock_ns)(SoftCpu *s); /* for the TSC; NULL: host's time */
     uint64_t ninsns;                 /* executed */
     uint64_t nlogged_ints;           /* numbers the lines of -d int */
-    SoftBlock *block;                /* runs now */
-    SoftBlock *once;                 /* room for one that is not kept */
+    uint64_t end;                    /* of the slice, by ninsns */
+    uint64_t left_noted;             /* `left` that ninsns knows of */
+    struct SoftGen *gen;
+    const void *gen_edge; /* NULL, or the jump that left generated code */
+    bool gen_stop;        /* code that may be running was dropped */
+    bool gen_vec;         /* vector registers are the host's */
+    uint32_t mxcsr_host;
+    uint64_t gen_target, gen_code; /* of an indirect call */
+    SoftBlock *block;              /* runs now */
+    SoftBlock *once;               /* room for one that is not kept */
     struct SoftCache *cache;
     uint64_t protect_seq; /* atomic; see codemap.c */
     uint64_t flush_seq;   /* atomic; see soft_vm_flush() */
@@ -217,6 +240,8 @@ uint64_t soft_features_possible(void);
 /* Calls fn with the X86_FEATURE() of each that this host can execute. */
 void soft_features_each(void (*fn)(X86CpuSupport *p, unsigned feature),
                         X86CpuSupport *p);
+/* Those that the host has as instructions. */
+uint64_t soft_features_host(void);
 /* x is borrowed and must outlive it.  NULL: no memory for its code. */
 SoftCpu *soft_cpu_new(SoftVm *vm, X86Cpu *x, GError **errp);
 void soft_cpu_free(SoftCpu *s);
@@ -248,6 +273,9 @@ void soft_bus_store(SoftCpu *s, AddressSpace *as, uint64_t addr, uint64_t v,
 void soft_update_segment(SoftCpu *s, unsigned seg);
 /* After CR0, CR4, EFER, CS, RFLAGS.AC or .VM changed. */
 void soft_update_mode(SoftCpu *s);
+
+/* After what it is made of changed: MXCSR, XCR0 and the above. */
+void soft_update_key(SoftCpu *s);
 
 /* flags.c */
 uint32_t soft_cc_compute(const SoftCpu *s);
@@ -342,6 +370,24 @@ SoftBlock *soft_block_find(SoftCpu *s, unsigned max_ops);
 void soft_code_take(SoftCpu *s);
 void soft_cache_drop_all(SoftCpu *s);
 
+static inline unsigned soft_jump_index(uint64_t lin)
+{
+    return (lin ^ lin >> 10) & (SOFT_JUMPS - 1);
+}
+
+/* gen.c: host code for blocks; the CPU's own thread. */
+/* Runs the block and whatever follows; false: there is no code for it. */
+bool soft_gen_run(SoftCpu *s, SoftBlock *b);
+/* Brings ninsns up to date, after generated code was left by longjmp(), too. */
+void soft_gen_sync(SoftCpu *s);
+/* What SoftJump.code is to be; NULL: there is no generated code at all. */
+void *soft_gen_entry(SoftCpu *s, const SoftBlock *b);
+/* The block goes. */
+void soft_gen_drop(SoftCpu *s, SoftBlock *b);
+/* All code goes. */
+void soft_gen_flush(SoftCpu *s);
+void soft_gen_free(SoftCpu *s);
+
 /* codemap.c; any thread unless it says "own" */
 SoftCodeMap *soft_code_map_new(RamList *ram, GError **errp);
 void soft_code_map_free(SoftCodeMap *m);
@@ -369,6 +415,10 @@ struct SoftBlock {
     const uint8_t *host; /* of its first byte; the cache's key */
     uint32_t key;
     uint16_t nops, nbytes;
+    uint32_t runs;      /* times it was interpreted */
+    uint32_t gen_epoch; /* of code and gen_in */
+    void *code;         /* generated; see gen.h */
+    struct SoftEdge *gen_in;
     SoftPage *page;
     SoftBlock *hash_next, *page_next;
     SoftOp ops[];
@@ -383,6 +433,8 @@ struct SoftVm {
     uint64_t flush_seq; /* atomic; grows with each flush */
     SoftCodeMap *code;
     struct SoftStubs *stubs;
+    /* Host code is generated for what was executed so often; 0: never. */
+    uint32_t gen_after;
 };
 
 /* stub.c: host code for one instruction, see there; NULL: no room. */

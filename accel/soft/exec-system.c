@@ -285,6 +285,7 @@ static void clts(SoftCpu *s, const SoftOp *op)
 {
     need_cpl0(s);
     s->x->cr[0] &= ~(uint64_t)X86_CR0_TS;
+    soft_update_key(s);
 }
 
 static void invlpg(SoftCpu *s, const SoftOp *op)
@@ -458,6 +459,7 @@ static void xgetbv_xsetbv(SoftCpu *s, const SoftOp *op)
         soft_raise_gp0(s);
     }
     s->x->xcr0 = v;
+    soft_update_key(s);
 }
 
 static void monitor_mwait(SoftCpu *s, const SoftOp *op)

@@ -155,6 +155,7 @@ static void ldmxcsr(SoftCpu *s, const SoftOp *op)
         soft_raise_gp0(s);
     }
     s->x->mxcsr = v;
+    soft_update_key(s);
 }
 
 static void stmxcsr(SoftCpu *s, const SoftOp *op)

@@ -141,11 +141,26 @@ static VecOp vec_operands(const SoftOp *op)
     return v;
 }
 
-static void vec_memory(SoftCpu *s, const SoftOp *op, VecOp *v, SoftVecCtx *c)
+static bool wants_aligned(const SoftOp *op, const VecOp *v)
 {
     uint32_t fl = op->desc->flags;
-    bool vex = op->flags & OPF_VEX;
-    bool aligned = vex ? fl & DF_ALGN : v->rm_bytes == 16 && !(fl & DF_UNAL);
+
+    return op->flags & OPF_VEX ? fl & DF_ALGN
+                               : v->rm_bytes == 16 && !(fl & DF_UNAL);
+}
+
+unsigned soft_vec_memory(const SoftOp *op, bool *ret_write, bool *ret_aligned)
+{
+    VecOp v = vec_operands(op);
+
+    *ret_write = v.rm_dest;
+    *ret_aligned = wants_aligned(op, &v);
+    return v.rm_bytes;
+}
+
+static void vec_memory(SoftCpu *s, const SoftOp *op, VecOp *v, SoftVecCtx *c)
+{
+    bool aligned = wants_aligned(op, v);
 
     v->lin = soft_ea_lin(s, op, v->rm_bytes, v->rm_dest);
     if (aligned && (v->lin & (v->rm_bytes - 1))) {

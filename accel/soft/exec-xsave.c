@@ -114,6 +114,7 @@ static void fxrstor(SoftCpu *s, const SoftOp *op)
     mxcsr = area_mxcsr(s, fx);
     x87_restore(s, fx);
     s->x->mxcsr = mxcsr;
+    soft_update_key(s);
     for (unsigned i = 0; i < nvec(s); i++) {
         memcpy(&s->x->vec[i], fx + 160 + i * 16, 16);
     }
@@ -248,6 +249,7 @@ static void xrstor(SoftCpu *s, const SoftOp *op)
         s->x->fptag = 0;
     }
     s->x->mxcsr = mxcsr;
+    soft_update_key(s);
     if (rfbm & X86_XCR0_SSE) {
         restore_vectors(s, fx + 160, 0, h[0] & X86_XCR0_SSE);
     }

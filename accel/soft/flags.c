@@ -31,6 +31,9 @@ uint32_t soft_cc_compute(const SoftCpu *s)
     if (s->cc_op == CC_FLAGS) {
         return s->flags & 0x8d5;
     }
+    if (s->cc_op == CC_HOST) {
+        return (s->cc_host >> 8 & 0xd5) | (s->cc_host & 1 ? X86_FLAG_OF : 0);
+    }
     f = flags_szp(s);
     if (s->cc_op == CC_LOGIC) {
         return f;
@@ -95,7 +98,7 @@ bool soft_cond(const SoftCpu *s, unsigned cc)
     unsigned c = cc >> 1;
     bool r;
 
-    if (s->cc_op != CC_FLAGS && c == 2) {
+    if (s->cc_op != CC_FLAGS && s->cc_op != CC_HOST && c == 2) {
         r = s->cc_res == 0;
     } else if (s->cc_op == CC_SUB && c != 0 && c != 4 && c != 5) {
         r = cond_sub(s, c);

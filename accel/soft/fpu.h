@@ -19,6 +19,8 @@ static inline void soft_need_sse_or_mmx(SoftCpu *s, bool avx, bool mmx)
         soft_need_sse(s, avx);
     }
 }
+/* Bytes of a vector instruction's memory operand. */
+unsigned soft_vec_memory(const SoftOp *op, bool *ret_write, bool *ret_aligned);
 /* An MMX instruction was executed: TOP and tags. */
 void soft_mmx_enter(SoftCpu *s);
 /* #MF if an unmasked x87 exception waits. */

@@ -22,6 +22,7 @@ SoftVm *soft_vm_new(Memory *mem, uint64_t tb_bytes, GError **errp)
     vm->tb_bytes = tb_bytes;
     lock_init(&vm->excl_lock);
     cond_init(&vm->excl_cond);
+    vm->gen_after = SOFT_GEN_AFTER;
     vm->stubs = soft_stubs_new(errp);
     if (vm->stubs) {
         vm->code = soft_code_map_new(&mem->ram, errp);
@@ -141,6 +142,18 @@ void soft_features_each(void (*fn)(X86CpuSupport *p, unsigned feature),
     }
 }
 
+uint64_t soft_features_host(void)
+{
+    uint64_t mask = 1 << FT_NONE;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(soft_features); i++) {
+        if (host_has(soft_features[i].model)) {
+            mask |= UINT64_C(1) << soft_features[i].feat;
+        }
+    }
+    return mask;
+}
+
 SoftCpu *soft_cpu_new(SoftVm *vm, X86Cpu *x, GError **errp)
 {
     SoftCpu *s = g_new0(SoftCpu, 1);
@@ -178,6 +191,7 @@ void soft_cpu_free(SoftCpu *s)
     rcu_read_unlock();
     soft_code_map_del_cpu(s->vm->code, s);
     soft_cache_free(s->cache);
+    soft_gen_free(s);
     lock_fini(&s->drop_lock);
     g_free(s->once);
     g_free(s);
@@ -234,6 +248,8 @@ static void run_block(SoftCpu *s)
 
     if (soft_log_blocks()) {
         soft_log_run(s, b);
+    } else if (max != 1 && soft_gen_run(s, b)) {
+        return;
     }
     for (unsigned i = 0; i < n; i++) {
         const SoftOp *op = &b->ops[i];
@@ -303,6 +319,8 @@ static SoftExit run_loop(SoftCpu *s, uint64_t max_insns)
     if (unlikely(why && s->vm->excl == s)) {
         soft_exclusive_end(s);
     }
+    s->end = end;
+    soft_gen_sync(s);
     if (why == SOFT_JMP_EXCEPTION) {
         if (!soft_exception_combine(s)) {
             return SOFT_EXIT_SHUTDOWN;

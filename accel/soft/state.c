@@ -75,6 +75,32 @@ static void update_mmu(SoftCpu *s)
     }
 }
 
+void soft_update_key(SoftCpu *s)
+{
+    const X86Cpu *x = s->x;
+    const uint64_t avx = X86_XCR0_SSE | X86_XCR0_AVX;
+    bool pe = x->cr[0] & X86_CR0_PE;
+    bool v86 = pe && (s->flags & X86_FLAG_VM);
+
+    s->key = s->mode | (!pe || v86 ? 4 : 0) | (pe ? 8 : 0) | (v86 ? 16 : 0) |
+             s->mmu << SOFT_KEY_MMU;
+    /* What the host would not take as its MXCSR can only be a stream's. */
+    if (x->mxcsr >> 16) {
+        return;
+    }
+    if (!(x->cr[0] & (X86_CR0_EM | X86_CR0_TS)) &&
+        (x->cr[4] & X86_CR4_OSFXSR)) {
+        s->key |= SOFT_KEY_SSE;
+    }
+    if (!(x->cr[0] & X86_CR0_TS) && (x->cr[4] & X86_CR4_OSXSAVE) &&
+        (x->xcr0 & avx) == avx) {
+        s->key |= SOFT_KEY_AVX;
+    }
+    if ((x->mxcsr & 0x1f80) == 0x1f80) {
+        s->key |= SOFT_KEY_MASKED;
+    }
+}
+
 void soft_update_mode(SoftCpu *s)
 {
     bool was64 = s->mode == 3;
@@ -96,8 +122,8 @@ void soft_update_mode(SoftCpu *s)
             s->x->segs[X86_SS].flags & X86_SEG_DB ? 0xffffffff : 0xffff;
         s->lin_mask = 0xffffffff;
     }
-    s->key = s->mode | (!pe || v86 ? 4 : 0) | (pe ? 8 : 0) | (v86 ? 16 : 0);
     update_mmu(s);
+    soft_update_key(s);
     if (was64 != (s->mode == 3) || wasv86 != v86) {
         for (unsigned i = 0; i < X86_NSEGS; i++) {
             soft_update_segment(s, i);
