@@ -67,6 +67,14 @@ static inline void soft_guest_long_mode(SoftGuest *g)
     x->gdt.limit = 0;
 }
 
+/* SOFT_TEST_GEN: generate code for what was executed so often, 0: never. */
+static inline uint32_t soft_guest_gen_after(void)
+{
+    const char *v = g_getenv("SOFT_TEST_GEN");
+
+    return v ? g_ascii_strtoull(v, NULL, 0) : SOFT_GEN_AFTER;
+}
+
 static inline void soft_guest_init(SoftGuest *g)
 {
     static const X86Topology topo = { 1, 1, 1 };
@@ -86,6 +94,7 @@ static inline void soft_guest_init(SoftGuest *g)
     g->x = x86_cpu_new(g->model, &topo, 0, 0);
     g->vm = soft_vm_new(&g->mem, 4 * MiB, &err);
     g_assert_no_error(err);
+    g->vm->gen_after = soft_guest_gen_after();
     soft_guest_tables(g);
     soft_guest_long_mode(g);
     g->s = soft_cpu_new(g->vm, g->x, &err);
