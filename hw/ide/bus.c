@@ -78,6 +78,21 @@ void ide_pio_stop(IdeDrive *d)
     d->status &= ~ST_DRQ;
 }
 
+/* A state that came with a migration may not suit the drive. */
+static bool pio_suits(const IdeDrive *d)
+{
+    switch (d->end) {
+    case IDE_END_READ:
+    case IDE_END_WRITE:
+        return d->dev != NULL && !d->cd;
+    case IDE_END_ATAPI_DATA:
+    case IDE_END_PACKET:
+        return d->dev != NULL && d->cd;
+    default:
+        return d->dev != NULL;
+    }
+}
+
 static bool pio_is_write(const IdeDrive *d)
 {
     return d->end == IDE_END_WRITE || d->end == IDE_END_PACKET;
@@ -110,7 +125,7 @@ static uint32_t data_read(IdeDrive *d, unsigned size)
     uint8_t bytes[4] = { 0 };
     unsigned n;
 
-    if (!(d->status & ST_DRQ) || pio_is_write(d)) {
+    if (!(d->status & ST_DRQ) || !pio_suits(d) || pio_is_write(d)) {
         return 0;
     }
     n = MIN(size, (unsigned)d->pio_len);
@@ -128,7 +143,7 @@ static void data_write(IdeDrive *d, uint32_t val, unsigned size)
     uint8_t bytes[4];
     unsigned n;
 
-    if (!(d->status & ST_DRQ) || !pio_is_write(d)) {
+    if (!(d->status & ST_DRQ) || !pio_suits(d) || !pio_is_write(d)) {
         return;
     }
     stl_le_p(bytes, val);

@@ -139,7 +139,6 @@ static bool drive_pre_load(void *opaque, GError **errp)
 {
     IdeDrive *d = opaque;
 
-    ide_cancel(d);
     d->tray_open = d->tray_locked = false;
     d->new_media = d->eject_request = false;
     return true;
@@ -347,6 +346,19 @@ static const Vmstate bm_vmstate = {
 
 /* The whole */
 
+/* What went on here ends before any part of the new state comes. */
+static bool ide_pre_load(void *opaque, GError **errp)
+{
+    PiixIde *s = opaque;
+
+    for (unsigned i = 0; i < IDE_CHANNELS; i++) {
+        for (unsigned k = 0; k < IDE_DRIVES; k++) {
+            ide_cancel(&s->ch[i].drives[k]);
+        }
+    }
+    return true;
+}
+
 /* A command that waits for the bus master is one to retry there. */
 static bool ide_pre_save(void *opaque, GError **errp)
 {
@@ -389,6 +401,7 @@ const Vmstate piix3_ide_vmstate = {
     .version = 3,
     .oldest = 0,
     .pre_save = ide_pre_save,
+    .pre_load = ide_pre_load,
     .post_save = ide_post_save,
     .fields =
         (const VmstateField[]){

@@ -610,8 +610,9 @@ static void test_options(void)
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
-        g_autofree char *args = g_strdup_printf(
-            "-machine pc -m 16 -nodefaults -display none %s", t[i].args);
+        g_autofree char *args =
+            g_strdup_printf("-machine pc -m 16 -nodefaults -display none %s",
+                            t[i].args);
         int status = 0;
         g_autofree char *err = qtest_run(args, &status);
 
