@@ -21,6 +21,12 @@
 
 static const BlockEngineOps *const engine_ops[BLOCK_ENGINES] = {
     [BLOCK_ENGINE_THREADS] = &block_threads_ops,
+#ifdef CONFIG_LINUX_AIO
+    [BLOCK_ENGINE_LINUX_AIO] = &block_linux_aio_ops,
+#endif
+#ifdef CONFIG_LINUX_IO_URING
+    [BLOCK_ENGINE_IO_URING] = &block_io_uring_ops,
+#endif
 };
 
 /* Completion */

@@ -1,0 +1,134 @@
+/*
+ * aio=io_uring: requests and their ends go through rings that the kernel
+ * shares.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "block/block-priv.h"
+
+#include <liburing.h>
+
+#include "util/error.h"
+
+#define RING_ENTRIES 128
+
+typedef struct Uring {
+    BlockEngine e;
+    struct io_uring ring;
+    unsigned in_flight; /* never more than what has a place at its end */
+    GQueue pending;     /* BlockReq.link: for which there was no room */
+} Uring;
+
+static BlockEngine *uring_new(BlockAio *aio, GError **errp)
+{
+    Uring *u = g_new0(Uring, 1);
+    int ret = io_uring_queue_init(RING_ENTRIES, &u->ring, 0);
+
+    if (ret < 0) {
+        error_setf_errno(errp, -ret, "aio=io_uring: failed to set up the ring");
+        g_free(u);
+        return NULL;
+    }
+    ret = io_uring_register_eventfd(&u->ring, event_notifier_fd(&aio->event));
+    if (ret < 0) {
+        error_setf_errno(errp, -ret, "aio=io_uring: failed to set an eventfd");
+        io_uring_queue_exit(&u->ring);
+        g_free(u);
+        return NULL;
+    }
+    u->e.ops = &block_io_uring_ops;
+    u->e.aio = aio;
+    g_queue_init(&u->pending);
+    return &u->e;
+}
+
+static void uring_free(BlockEngine *e)
+{
+    Uring *u = container_of(e, Uring, e);
+
+    io_uring_queue_exit(&u->ring);
+    g_free(u);
+}
+
+static void prepare(struct io_uring_sqe *sqe, const BlockReq *r)
+{
+    unsigned niov = MIN(r->niov, (unsigned)IOV_MAX);
+
+    switch (r->op) {
+    case BLOCK_READ:
+        io_uring_prep_readv(sqe, r->img->fd, r->iov, niov, r->off);
+        break;
+    case BLOCK_WRITE:
+        io_uring_prep_writev(sqe, r->img->fd, r->iov, niov, r->off);
+        sqe->rw_flags = r->dsync ? RWF_DSYNC : 0;
+        break;
+    case BLOCK_FLUSH:
+    default:
+        io_uring_prep_fsync(sqe, r->img->fd, IORING_FSYNC_DATASYNC);
+        break;
+    }
+}
+
+static void submit_pending(Uring *u)
+{
+    GList *head;
+    int ret;
+
+    while ((head = u->pending.head) != NULL && u->in_flight < RING_ENTRIES) {
+        BlockReq *r = container_of(head, BlockReq, link);
+        struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+
+        if (sqe == NULL) {
+            break;
+        }
+        g_queue_unlink(&u->pending, head);
+        prepare(sqe, r);
+        io_uring_sqe_set_data(sqe, r);
+        u->in_flight++;
+    }
+    /* What the kernel doesn't take now stays in the ring. */
+    do {
+        ret = io_uring_submit(&u->ring);
+    } while (ret == -EINTR);
+}
+
+static void uring_submit(BlockEngine *e, BlockReq *req)
+{
+    Uring *u = container_of(e, Uring, e);
+
+    g_queue_push_tail_link(&u->pending, &req->link);
+    submit_pending(u);
+}
+
+static void uring_reap(BlockEngine *e)
+{
+    Uring *u = container_of(e, Uring, e);
+    struct io_uring_cqe *cqe;
+
+    while (io_uring_peek_cqe(&u->ring, &cqe) == 0) {
+        BlockReq *r = io_uring_cqe_get_data(cqe);
+        int res = cqe->res;
+
+        io_uring_cqe_seen(&u->ring, cqe);
+        u->in_flight--;
+        if (res == -EINTR || res == -EAGAIN) {
+            g_queue_push_tail_link(&u->pending, &r->link);
+            continue;
+        }
+        r->ret = res;
+        block_aio_finished(r);
+    }
+    if (u->pending.length > 0 || io_uring_sq_ready(&u->ring) > 0) {
+        submit_pending(u);
+    }
+}
+
+const BlockEngineOps block_io_uring_ops = {
+    .name = "io_uring",
+    .new_engine = uring_new,
+    .free_engine = uring_free,
+    .submit = uring_submit,
+    .reap = uring_reap,
+};
