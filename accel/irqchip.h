@@ -78,6 +78,12 @@ typedef struct UserApicOps {
     /* Task priority, of which CR8 is the upper half. */
     void (*set_tpr)(struct Vcpu *cpu, uint8_t tpr);
     uint8_t (*get_tpr)(struct Vcpu *cpu);
+    /*
+     * Registers that are the APIC's: false: this isn't one.  *ret_ok false:
+     * the access raises #GP.
+     */
+    bool (*rdmsr)(struct Vcpu *cpu, uint32_t msr, uint64_t *ret, bool *ret_ok);
+    bool (*wrmsr)(struct Vcpu *cpu, uint32_t msr, uint64_t v, bool *ret_ok);
 } UserApicOps;
 
 typedef struct IrqchipOps {

@@ -28,12 +28,15 @@ static const unsigned always[] = {
     X86_FEATURE(X86_FEAT_1_EDX, 27), /* SS */
     X86_F_HT,
     X86_FEATURE(X86_FEAT_1_ECX, 17), /* PCID */
+    X86_F_X2APIC,
+    X86_F_TSC_DEADLINE,
     X86_F_HYPERVISOR,
-    X86_FEATURE(X86_FEAT_7_0_EBX, 7),  /* SMEP */
-    X86_FEATURE(X86_FEAT_7_0_EBX, 9),  /* ERMS */
-    X86_FEATURE(X86_FEAT_7_0_ECX, 2),  /* UMIP */
-    X86_FEATURE(X86_FEAT_7_0_ECX, 16), /* LA57 */
-    X86_FEATURE(X86_FEAT_7_0_EDX, 4),  /* FSRM */
+    X86_F_TSC_ADJUST,
+    X86_FEATURE(X86_FEAT_7_0_EBX, 7), /* SMEP */
+    X86_FEATURE(X86_FEAT_7_0_EBX, 9), /* ERMS */
+    X86_FEATURE(X86_FEAT_7_0_ECX, 2), /* UMIP */
+    X86_F_LA57,                       /* LA57 */
+    X86_FEATURE(X86_FEAT_7_0_EDX, 4), /* FSRM */
     X86_F_NX,
     X86_FEATURE(X86_FEAT_8000_0001_EDX, 26), /* pages of 1 GiB */
     X86_FEATURE(X86_FEAT_8000_0001_ECX, 1),  /* CmpLegacy: topology */

@@ -105,8 +105,11 @@ typedef struct SoftIrqOps {
     int (*take)(SoftCpu *s, void *opaque);
     void (*set_tpr)(SoftCpu *s, void *opaque, uint8_t tpr);
     uint8_t (*get_tpr)(SoftCpu *s, void *opaque);
-    bool (*rdmsr)(SoftCpu *s, void *opaque, uint32_t msr, uint64_t *ret);
-    bool (*wrmsr)(SoftCpu *s, void *opaque, uint32_t msr, uint64_t v);
+    /* False: not one of the APIC's.  *ret_ok false: #GP. */
+    bool (*rdmsr)(SoftCpu *s, void *opaque, uint32_t msr, uint64_t *ret,
+                  bool *ret_ok);
+    bool (*wrmsr)(SoftCpu *s, void *opaque, uint32_t msr, uint64_t v,
+                  bool *ret_ok);
     /* After each access to a device and each of the above; may be NULL. */
     void (*after_device)(SoftCpu *s, void *opaque);
 } SoftIrqOps;
@@ -312,6 +315,21 @@ void soft_deliver(SoftCpu *s, unsigned vec, bool soft, bool has_error,
                   uint32_t error);
 /* False: triple fault. */
 bool soft_exception_combine(SoftCpu *s);
+
+/* An address that paging can translate. */
+static inline bool soft_canonical(const SoftCpu *s, uint64_t lin)
+{
+    unsigned bits = s->x->cr[4] & X86_CR4_LA57 ? 57 : 48;
+
+    return sextract64(lin, 0, bits) == (int64_t)lin;
+}
+/* One that registers take: as wide as any mode of the CPU (SDM 3.3.7.1). */
+static inline bool soft_canonical_any(const SoftCpu *s, uint64_t lin)
+{
+    bool la57 = x86_cpu_model_has(s->x->model, X86_F_LA57);
+
+    return sextract64(lin, 0, la57 ? 57 : 48) == (int64_t)lin;
+}
 
 /* mmu.c */
 void soft_tlb_flush(SoftCpu *s);

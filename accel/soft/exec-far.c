@@ -18,8 +18,7 @@ static void far_code(SoftCpu *s, uint16_t sel, const SoftDesc *d, uint64_t rip)
     bool m64 = soft_long_mode(s) && (d->hi & X86_SEG_L);
     unsigned cpl = s->cpl;
 
-    if (m64 ? sextract64(rip, 0, 48) != (int64_t)rip
-            : rip > soft_desc_limit(d)) {
+    if (m64 ? !soft_canonical(s, rip) : rip > soft_desc_limit(d)) {
         soft_raise_gp0(s);
     }
     s->cpl = cpl;
@@ -223,8 +222,7 @@ static void return_protected(SoftCpu *s, unsigned n, uint64_t rip, uint16_t cs,
         soft_raise_error(s, EXC_NP, cs & 0xfffc);
     }
     to64 = soft_long_mode(s) && (d.hi & X86_SEG_L);
-    if (to64 ? sextract64(rip, 0, 48) != (int64_t)rip
-             : rip > soft_desc_limit(&d)) {
+    if (to64 ? !soft_canonical(s, rip) : rip > soft_desc_limit(&d)) {
         soft_raise_gp0(s);
     }
     if (outer || (iret && was64)) {
@@ -508,7 +506,7 @@ static void sysret_insn(SoftCpu *s, const SoftOp *op)
     if (s->cpl != 0 || !(x->cr[0] & X86_CR0_PE)) {
         soft_raise_gp0(s);
     }
-    if (m64 && sextract64(s->gpr[X86_RCX], 0, 48) != (int64_t)s->gpr[X86_RCX]) {
+    if (m64 && !soft_canonical(s, s->gpr[X86_RCX])) {
         soft_raise_gp0(s);
     }
     if (soft_long_mode(s)) {

@@ -138,7 +138,7 @@ static uint64_t cr4_allowed(const SoftCpu *s)
         uint64_t bit;
     } t[] = {
         { X86_FEATURE(X86_FEAT_7_0_ECX, 2), X86_CR4_UMIP },
-        { X86_FEATURE(X86_FEAT_7_0_ECX, 16), X86_CR4_LA57 },
+        { X86_F_LA57, X86_CR4_LA57 },
         { X86_FEATURE(X86_FEAT_7_0_EBX, 0), X86_CR4_FSGSBASE },
         { X86_FEATURE(X86_FEAT_1_ECX, 17), X86_CR4_PCIDE },
         { X86_F_XSAVE, X86_CR4_OSXSAVE },
@@ -340,23 +340,19 @@ static void fsgsbase(SoftCpu *s, const SoftOp *op)
         return;
     }
     v = soft_reg_get(s, op->rm, n);
-    if (sextract64(v, 0, 48) != (int64_t)v) {
+    if (!soft_canonical_any(s, v)) {
         soft_raise_gp0(s);
     }
     r->base = v;
     soft_update_segment(s, gs ? X86_GS : X86_FS);
 }
 
-/* Ticks of the virtual clock; 1 GHz unless another frequency is asked for. */
+/* Ticks of the virtual clock. */
 static uint64_t tsc_ticks(const SoftCpu *s, uint64_t ns)
 {
-    const X86Cpu *x = s->x;
-    int64_t khz = x->user_tsc_khz > 0 ? x->user_tsc_khz : x->tsc_khz;
+    uint64_t khz = x86_cpu_tsc_khz(s->x);
 
-    if (khz <= 0) {
-        return ns;
-    }
-    return (unsigned __int128)ns * (uint64_t)khz / 1000000;
+    return khz == 1000000 ? ns : (unsigned __int128)ns * khz / 1000000;
 }
 
 uint64_t soft_tsc(SoftCpu *s)

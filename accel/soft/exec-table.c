@@ -55,7 +55,7 @@ static void load_table(SoftCpu *s, const SoftOp *op)
     if (s->mode != 3 && op->size == 1) {
         base &= 0xffffff;
     }
-    if (s->mode == 3 && sextract64(base, 0, 48) != (int64_t)base) {
+    if (s->mode == 3 && !soft_canonical_any(s, base)) {
         soft_raise_gp0(s);
     }
     t->limit = limit;

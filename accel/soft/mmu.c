@@ -119,10 +119,7 @@ uint64_t soft_phys_load(SoftCpu *s, uint64_t pa, unsigned n)
 
 static bool canonical(const SoftCpu *s, uint64_t lin)
 {
-    unsigned bits = s->x->cr[4] & X86_CR4_LA57 ? 57 : 48;
-
-    return !(s->x->efer & X86_EFER_LMA) ||
-           sextract64(lin, 0, bits) == (int64_t)lin;
+    return !(s->x->efer & X86_EFER_LMA) || soft_canonical(s, lin);
 }
 
 /* Within one page. */

@@ -83,6 +83,9 @@ static bool base_read(SoftCpu *s, uint32_t msr, uint64_t *ret)
     case MSR_IA32_TSC:
         *ret = soft_tsc(s);
         return true;
+    case MSR_IA32_TSC_ADJUST:
+        *ret = x->tsc_adjust;
+        return x86_cpu_model_has(x->model, X86_F_TSC_ADJUST);
     case MSR_EFER:
         *ret = x->efer;
         return true;
@@ -115,9 +118,11 @@ bool soft_msr_read(SoftCpu *s, uint32_t msr, uint64_t *ret)
 {
     const MsrField *f = field_find(msr);
     uint64_t *p = array_find(s->x, msr);
+    bool ok;
 
-    if (s->irq && s->irq->rdmsr && s->irq->rdmsr(s, s->irq_opaque, msr, ret)) {
-        return true;
+    if (s->irq && s->irq->rdmsr &&
+        s->irq->rdmsr(s, s->irq_opaque, msr, ret, &ok)) {
+        return ok;
     }
     if (base_read(s, msr, ret)) {
         return true;
@@ -132,11 +137,6 @@ bool soft_msr_read(SoftCpu *s, uint32_t msr, uint64_t *ret)
         return true;
     }
     return false;
-}
-
-static bool canonical(uint64_t v)
-{
-    return sextract64(v, 0, 48) == (int64_t)v;
 }
 
 static bool efer_write(SoftCpu *s, uint64_t v)
@@ -164,14 +164,22 @@ static bool base_write(SoftCpu *s, uint32_t msr, uint64_t v, bool *ret_ok)
     *ret_ok = true;
     switch (msr) {
     case MSR_IA32_TSC:
+        x->tsc_adjust += v - soft_tsc(s);
         soft_tsc_set(s, v);
+        return true;
+    case MSR_IA32_TSC_ADJUST:
+        *ret_ok = x86_cpu_model_has(x->model, X86_F_TSC_ADJUST);
+        if (*ret_ok) {
+            soft_tsc_set(s, soft_tsc(s) + v - x->tsc_adjust);
+            x->tsc_adjust = v;
+        }
         return true;
     case MSR_EFER:
         *ret_ok = efer_write(s, v);
         return true;
     case MSR_FS_BASE:
     case MSR_GS_BASE:
-        *ret_ok = canonical(v);
+        *ret_ok = soft_canonical_any(s, v);
         if (*ret_ok) {
             x->segs[seg].base = v;
             soft_update_segment(s, seg);
@@ -190,14 +198,15 @@ bool soft_msr_write(SoftCpu *s, uint32_t msr, uint64_t v)
     uint64_t *p = array_find(s->x, msr);
     bool ok;
 
-    if (s->irq && s->irq->wrmsr && s->irq->wrmsr(s, s->irq_opaque, msr, v)) {
-        return true;
+    if (s->irq && s->irq->wrmsr &&
+        s->irq->wrmsr(s, s->irq_opaque, msr, v, &ok)) {
+        return ok;
     }
     if (base_write(s, msr, v, &ok)) {
         return ok;
     }
     if (f) {
-        if ((v & ~f->mask) || (f->canonical && !canonical(v))) {
+        if ((v & ~f->mask) || (f->canonical && !soft_canonical_any(s, v))) {
             return false;
         }
         memcpy((uint8_t *)s->x + f->off, &v, f->size);

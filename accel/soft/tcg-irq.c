@@ -8,6 +8,8 @@
 
 #include "accel/soft/tcg.h"
 
+#include "target/i386/msr.h"
+
 static const UserApicOps *apic_ops(const TcgVcpu *t)
 {
     return t->cpu->vm->accel->apic;
@@ -62,6 +64,49 @@ static uint8_t tcg_get_tpr(SoftCpu *s, void *opaque)
     return tpr;
 }
 
+/* Those that no APIC has must not cost a lock. */
+static bool is_apic_msr(uint32_t msr)
+{
+    return msr == MSR_IA32_APIC_BASE || msr == MSR_IA32_TSC_DEADLINE ||
+           (msr >= 0x800 && msr <= 0x8ff);
+}
+
+static bool tcg_rdmsr(SoftCpu *s, void *opaque, uint32_t msr, uint64_t *ret,
+                      bool *ret_ok)
+{
+    TcgVcpu *t = opaque;
+    const UserApicOps *ops = apic_ops(t);
+    bool known;
+
+    if (!ops || !is_apic_msr(msr)) {
+        return false;
+    }
+    soft_device_begin(s);
+    vm_lock_acquire();
+    known = ops->rdmsr(t->cpu, msr, ret, ret_ok);
+    vm_lock_release();
+    soft_device_end(s);
+    return known;
+}
+
+static bool tcg_wrmsr(SoftCpu *s, void *opaque, uint32_t msr, uint64_t v,
+                      bool *ret_ok)
+{
+    TcgVcpu *t = opaque;
+    const UserApicOps *ops = apic_ops(t);
+    bool known;
+
+    if (!ops || !is_apic_msr(msr)) {
+        return false;
+    }
+    soft_device_begin(s);
+    vm_lock_acquire();
+    known = ops->wrmsr(t->cpu, msr, v, ret_ok);
+    vm_lock_release();
+    soft_device_end(s);
+    return known;
+}
+
 /* What the access has set off for this vCPU itself. */
 static void tcg_after_device(SoftCpu *s, void *opaque)
 {
@@ -81,5 +126,7 @@ const SoftIrqOps tcg_irq_ops = {
     .take = tcg_take,
     .set_tpr = tcg_set_tpr,
     .get_tpr = tcg_get_tpr,
+    .rdmsr = tcg_rdmsr,
+    .wrmsr = tcg_wrmsr,
     .after_device = tcg_after_device,
 };

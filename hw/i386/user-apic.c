@@ -49,10 +49,35 @@ static uint8_t user_apic_get_tpr(Vcpu *cpu)
     return apic != NULL ? apic_get_tpr(apic) : 0;
 }
 
+static bool user_apic_rdmsr(Vcpu *cpu, uint32_t msr, uint64_t *ret,
+                            bool *ret_ok)
+{
+    Device *apic = apic_of(cpu);
+
+    if (apic == NULL || !apic_msr_owns(msr)) {
+        return false;
+    }
+    *ret_ok = apic_msr_read(apic, msr, ret);
+    return true;
+}
+
+static bool user_apic_wrmsr(Vcpu *cpu, uint32_t msr, uint64_t v, bool *ret_ok)
+{
+    Device *apic = apic_of(cpu);
+
+    if (apic == NULL || !apic_msr_owns(msr)) {
+        return false;
+    }
+    *ret_ok = apic_msr_write(apic, msr, v);
+    return true;
+}
+
 static const UserApicOps user_apic_ops = {
     .take = user_apic_take,
     .set_tpr = user_apic_set_tpr,
     .get_tpr = user_apic_get_tpr,
+    .rdmsr = user_apic_rdmsr,
+    .wrmsr = user_apic_wrmsr,
 };
 
 static void do_init(Vcpu *cpu, void *opaque)

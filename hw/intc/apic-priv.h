@@ -23,7 +23,10 @@ enum {
 enum {
     APIC_LVT_MASKED = 1 << 16,
     APIC_LVT_PERIODIC = 1 << 17,
+    APIC_LVT_DEADLINE = 1 << 18,
     APIC_SVR_ENABLED = 1 << 8,
+    APIC_BASE_BSP = 1 << 8,
+    APIC_BASE_X2APIC = 1 << 10,
     APIC_BASE_ENABLED = 1 << 11,
 };
 
@@ -73,6 +76,20 @@ bool apic_user_realize(Apic *s, GError **errp);
 void apic_user_loaded(Apic *s);
 void apic_deliver_msi(Vm *vm, uint64_t addr, uint32_t data);
 void apic_rearm(Apic *s, int64_t now_ns);
+int64_t apic_now(const Apic *s);
+/* Registers by offset >> 4. */
+bool apic_has_reg(unsigned reg);
+uint32_t apic_read(Apic *s, unsigned reg);
+void apic_write(Apic *s, unsigned reg, uint32_t val);
+void apic_self_ipi(Apic *s, uint8_t vector);
+/* apic-msr.c */
+bool apic_is_x2apic(const Apic *s);
+uint32_t apic_x2apic_ldr(const Apic *s);
+/* 0, APIC_LVT_PERIODIC or APIC_LVT_DEADLINE */
+static inline uint32_t apic_timer_mode(const Apic *s)
+{
+    return s->lvt[APIC_LVT_TIMER] & (APIC_LVT_PERIODIC | APIC_LVT_DEADLINE);
+}
 uint64_t apic_mmio_read(Device *dev, uint64_t off, unsigned size);
 void apic_mmio_write(Device *dev, uint64_t off, uint64_t val, unsigned size);
 

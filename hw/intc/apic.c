@@ -1,6 +1,6 @@
 /*
  * Local APIC, modelled here: registers, priorities, timer, messages between
- * APICs.  x2APIC mode and the TSC deadline are the accelerator's only.
+ * APICs.
  *
  * Behaviour: Intel SDM volume 3, chapter 11.
  *
@@ -12,6 +12,7 @@
 
 #include "hw/core/machine.h"
 #include "hw/intc/ioapic.h"
+#include "target/i386/cpu.h"
 #include "util/log.h"
 
 enum {
@@ -38,10 +39,20 @@ enum {
     SVR_NO_EOI_BROADCAST = 1 << 12,
 };
 
+/* From an ICR, or written by a device. */
+typedef struct ApicMessage {
+    uint32_t dest;
+    bool wide; /* dest has 32 bits, else 8 */
+    bool logical;
+    bool level;
+    uint8_t mode;
+    uint8_t vector;
+} ApicMessage;
+
 /* As for the 8254: the main loop has other things to do, too. */
 #define MIN_PERIOD_NS (20 * NS_PER_US)
 
-static int64_t apic_now(const Apic *s)
+int64_t apic_now(const Apic *s)
 {
     return clock_get_ns(s->dev.vm->clocks, CLOCK_TYPE_VIRTUAL);
 }
@@ -185,20 +196,30 @@ static void apic_deliver_one(Apic *s, unsigned mode, uint8_t vector, bool level)
     }
 }
 
-static bool apic_matches(const Apic *s, uint8_t dest, bool logical)
+/* dest: of 8 bits unless it comes from an APIC in x2APIC mode. */
+static bool apic_matches(const Apic *s, const ApicMessage *m)
 {
-    if (!logical) {
-        return dest == 0xff || dest == s->id;
+    uint32_t dest = m->dest;
+
+    if (dest == (m->wide ? UINT32_MAX : 0xff) && (m->wide || !m->logical)) {
+        return true;
+    }
+    if (!m->logical) {
+        return dest == (apic_is_x2apic(s) ? s->cpu->apic_id : s->id);
+    }
+    if (apic_is_x2apic(s)) { /* SDM 11.12.10.2 */
+        uint32_t ldr = apic_x2apic_ldr(s);
+
+        return ldr >> 16 == dest >> 16 && (ldr & dest & 0xffff);
     }
     if (s->dest_mode == 0xf) { /* flat */
         return s->log_dest & dest;
     }
-    return s->log_dest >> 4 == dest >> 4 && (s->log_dest & dest & 0xf);
+    return s->log_dest >> 4 == (dest & 0xff) >> 4 && (s->log_dest & dest & 0xf);
 }
 
 /* To all that match; of those of lowest priority to one only. */
-static void apic_send(Vm *vm, uint8_t dest, bool logical, unsigned mode,
-                      uint8_t vector, bool level, const Apic *except)
+static void apic_send(Vm *vm, const ApicMessage *m, const Apic *except)
 {
     Apic *best = NULL;
 
@@ -206,32 +227,56 @@ static void apic_send(Vm *vm, uint8_t dest, bool logical, unsigned mode,
         Device *dev = apic_of(vm->vcpus[i]);
         Apic *s = dev != NULL ? DEVICE_CAST(Apic, dev) : NULL;
 
-        if (s == NULL || s == except || !apic_matches(s, dest, logical)) {
+        if (s == NULL || s == except || !apic_matches(s, m)) {
             continue;
         }
-        if (mode != DELIVER_LOWEST) {
-            apic_deliver_one(s, mode, vector, level);
+        if (m->mode != DELIVER_LOWEST) {
+            apic_deliver_one(s, m->mode, m->vector, m->level);
         } else if (best == NULL || apic_ppr(s) < apic_ppr(best)) {
             best = s;
         }
     }
     if (best != NULL) {
-        apic_deliver_one(best, mode, vector, level);
+        apic_deliver_one(best, m->mode, m->vector, m->level);
     }
 }
 
 /* SDM 11.11: format of the address and data of a message. */
 void apic_deliver_msi(Vm *vm, uint64_t addr, uint32_t data)
 {
-    apic_send(vm, addr >> 12, addr & 4, data >> 8 & 7, data, data & ICR_LEVEL,
-              NULL);
+    const ApicMessage m = {
+        .dest = addr >> 12 & 0xff,
+        .logical = addr & 4,
+        .mode = data >> 8 & 7,
+        .vector = data,
+        .level = data & ICR_LEVEL,
+    };
+
+    apic_send(vm, &m, NULL);
+}
+
+void apic_self_ipi(Apic *s, uint8_t vector)
+{
+    if (vector < 16) {
+        apic_error(s, ESR_SEND_ILLEGAL);
+        return;
+    }
+    apic_deliver_one(s, DELIVER_FIXED, vector, false);
 }
 
 /* SDM 11.6.1 */
 static void apic_write_icr(Apic *s, uint32_t val)
 {
     unsigned mode = val >> 8 & 7;
-    uint8_t dest = s->icr[1] >> 24;
+    bool wide = apic_is_x2apic(s);
+    ApicMessage m = {
+        .dest = wide ? s->icr[1] : s->icr[1] >> 24,
+        .wide = wide,
+        .logical = val & ICR_LOGICAL,
+        .mode = mode,
+        .vector = val,
+        .level = val & ICR_LEVEL,
+    };
     Vm *vm = s->dev.vm;
 
     s->icr[0] = val & ~ICR_BUSY;
@@ -245,17 +290,15 @@ static void apic_write_icr(Apic *s, uint32_t val)
     }
     switch (val >> 18 & 3) {
     case 0:
-        apic_send(vm, dest, val & ICR_LOGICAL, mode, val, val & ICR_LEVEL,
-                  NULL);
+        apic_send(vm, &m, NULL);
         break;
     case 1: /* self */
         apic_deliver_one(s, mode, val, val & ICR_LEVEL);
         break;
-    case 2: /* all */
-        apic_send(vm, 0xff, false, mode, val, val & ICR_LEVEL, NULL);
-        break;
-    default: /* all but self */
-        apic_send(vm, 0xff, false, mode, val, val & ICR_LEVEL, s);
+    default: /* all, or all but self */
+        m.dest = wide ? UINT32_MAX : 0xff;
+        m.logical = false;
+        apic_send(vm, &m, (val >> 18 & 3) == 3 ? s : NULL);
         break;
     }
 }
@@ -282,9 +325,34 @@ static void apic_eoi(Apic *s)
     apic_kick(s);
 }
 
+/* When the TSC reaches the deadline; -1: it isn't set. */
+static int64_t apic_deadline_ns(const Apic *s, int64_t now_ns)
+{
+    const Accel *acc = s->dev.vm->accel;
+    const X86Cpu *x = s->cpu->x86;
+    uint64_t tsc = x->tsc;
+    __int128 left;
+
+    if (x->tsc_deadline == 0) {
+        return -1;
+    }
+    /* What was loaded is as of now, and not the accelerator's yet. */
+    if (!s->cpu->state_loaded && acc->type->vcpu_get_tsc != NULL &&
+        !acc->type->vcpu_get_tsc(s->cpu, &tsc, NULL)) {
+        return -1;
+    }
+    if (tsc >= x->tsc_deadline) {
+        return now_ns;
+    }
+    left = (__int128)(x->tsc_deadline - tsc) * 1000000 / x86_cpu_tsc_khz(x) + 1;
+    return left > INT64_MAX - now_ns ? -1 : now_ns + (int64_t)left;
+}
+
 void apic_rearm(Apic *s, int64_t now_ns)
 {
-    s->timer_expiry = apic_next_expiry(s, now_ns);
+    s->timer_expiry = apic_timer_mode(s) == APIC_LVT_DEADLINE
+                          ? apic_deadline_ns(s, now_ns)
+                          : apic_next_expiry(s, now_ns);
     if (s->timer_expiry < 0) {
         timer_del(&s->timer);
         return;
@@ -299,6 +367,13 @@ static void apic_timer_fired(void *opaque)
     uint32_t lvt = s->lvt[APIC_LVT_TIMER];
     int64_t now = apic_now(s);
 
+    if (apic_timer_mode(s) == APIC_LVT_DEADLINE) {
+        if (apic_deadline_ns(s, now) > now) { /* the TSC was set back */
+            apic_rearm(s, now);
+            return;
+        }
+        s->cpu->x86->tsc_deadline = 0;
+    }
     if (!(lvt & APIC_LVT_MASKED)) {
         apic_accept(s, lvt, false);
     }
@@ -308,19 +383,32 @@ static void apic_timer_fired(void *opaque)
     }
 }
 
+static uint32_t apic_timer_mask(const Apic *s)
+{
+    const X86CpuModel *m = s->cpu->x86->model;
+
+    return m != NULL && x86_cpu_model_has(m, X86_F_TSC_DEADLINE) ? 0x700ff
+                                                                 : 0x300ff;
+}
+
 static void apic_write_lvt(Apic *s, unsigned n, uint32_t val)
 {
     /* Bits that each has, SDM figure 11-8. */
     static const uint32_t masks[APIC_NLVT] = {
-        [APIC_LVT_TIMER] = 0x300ff, [APIC_LVT_THERMAL] = 0x107ff,
-        [APIC_LVT_PERF] = 0x107ff,  [APIC_LVT_LINT0] = 0x1a7ff,
-        [APIC_LVT_LINT1] = 0x1a7ff, [APIC_LVT_ERROR] = 0x100ff,
+        [APIC_LVT_THERMAL] = 0x107ff, [APIC_LVT_PERF] = 0x107ff,
+        [APIC_LVT_LINT0] = 0x1a7ff,   [APIC_LVT_LINT1] = 0x1a7ff,
+        [APIC_LVT_ERROR] = 0x100ff,
     };
 
     if (!(s->spurious_vec & APIC_SVR_ENABLED)) {
         val |= APIC_LVT_MASKED;
     }
-    s->lvt[n] = val & masks[n];
+    val &= n == APIC_LVT_TIMER ? apic_timer_mask(s) : masks[n];
+    if (n == APIC_LVT_TIMER && ((val ^ s->lvt[n]) & APIC_LVT_DEADLINE)) {
+        s->initial_count = 0; /* SDM 11.5.4.1: it is disarmed */
+        s->cpu->x86->tsc_deadline = 0;
+    }
+    s->lvt[n] = val;
     if (n == APIC_LVT_TIMER) {
         apic_rearm(s, apic_now(s));
     } else if (n == APIC_LVT_LINT0) {
@@ -353,7 +441,7 @@ uint8_t apic_get_tpr(Device *apic)
     return DEVICE_CAST(Apic, apic)->tpr;
 }
 
-static void apic_write(Apic *s, unsigned reg, uint32_t val)
+void apic_write(Apic *s, unsigned reg, uint32_t val)
 {
     switch (reg) {
     case 0x02:
@@ -388,6 +476,9 @@ static void apic_write(Apic *s, unsigned reg, uint32_t val)
         apic_write_lvt(s, reg - 0x32, val);
         break;
     case 0x38:
+        if (apic_timer_mode(s) == APIC_LVT_DEADLINE) {
+            break; /* ignored: SDM 11.5.4.1 */
+        }
         s->initial_count = val;
         s->initial_count_load_time = apic_now(s);
         apic_rearm(s, s->initial_count_load_time);
@@ -408,7 +499,22 @@ static void apic_write(Apic *s, unsigned reg, uint32_t val)
     }
 }
 
-static uint32_t apic_read(Apic *s, unsigned reg)
+bool apic_has_reg(unsigned reg)
+{
+    switch (reg) {
+    case 0x02:
+    case 0x03:
+    case 0x08 ... 0x0b:
+    case 0x0d ... 0x28:
+    case 0x30 ... 0x39:
+    case 0x3e:
+        return true;
+    default:
+        return false;
+    }
+}
+
+uint32_t apic_read(Apic *s, unsigned reg)
 {
     switch (reg) {
     case 0x02:
@@ -464,11 +570,18 @@ static Apic *apic_current(Device *dev)
                                                   : NULL;
 }
 
+/* Switched on, and not reached by MSRs instead. */
+static bool apic_mapped(const Apic *s)
+{
+    return (s->apicbase & APIC_BASE_ENABLED) && !apic_is_x2apic(s);
+}
+
 uint64_t apic_mmio_read(Device *dev, uint64_t off, unsigned size)
 {
     Apic *s = apic_current(dev);
 
-    if (s == NULL || size != 4 || off >= 0x1000 || (off & 0xf)) {
+    if (s == NULL || size != 4 || off >= 0x1000 || (off & 0xf) ||
+        !apic_mapped(s)) {
         return 0;
     }
     return apic_read(s, off >> 4);
@@ -483,7 +596,7 @@ void apic_mmio_write(Device *dev, uint64_t off, uint64_t val, unsigned size)
     }
     if (s == NULL || off >= 0x1000) {
         msi_send(dev->vm, APIC_ADDR + off, val);
-    } else if (!(off & 0xf)) {
+    } else if (!(off & 0xf) && apic_mapped(s)) {
         apic_write(s, off >> 4, val);
     }
 }
@@ -517,6 +630,9 @@ bool apic_user_realize(Apic *s, GError **errp)
 void apic_user_loaded(Apic *s)
 {
     s->esr_pending = 0;
+    if (apic_timer_mode(s) == APIC_LVT_DEADLINE) {
+        s->timer_expiry = apic_deadline_ns(s, apic_now(s));
+    }
     if (s->timer_expiry < 0) {
         timer_del(&s->timer);
     } else {

@@ -52,6 +52,11 @@ void apic_set_event_fn(Device *apic, ApicEventFn *fn);
 void apic_set_tpr(Device *apic, uint8_t tpr);
 uint8_t apic_get_tpr(Device *apic);
 void apic_init_reset(Device *apic); /* INIT: all but the ID */
+/* IA32_APIC_BASE, IA32_TSC_DEADLINE and those of x2APIC mode. */
+bool apic_msr_owns(uint32_t msr);
+/* In the vCPU's thread.  False: #GP. */
+bool apic_msr_read(Device *apic, uint32_t msr, uint64_t *ret);
+bool apic_msr_write(Device *apic, uint32_t msr, uint64_t v);
 
 /* `info lapic` */
 void apic_print(Device *apic, GString *out);

@@ -379,6 +379,13 @@ void x86_cpu_set_a20(X86Cpu *cpu, bool on);
 /* Makes hflags from the registers (keeps X86_HF_SMM, GUEST, INHIBIT_IRQ). */
 void x86_cpu_update_hflags(X86Cpu *cpu);
 unsigned x86_cpu_cpl(const X86Cpu *cpu);
+/* The TSC's frequency where it is modelled: 1 GHz unless asked for. */
+static inline int64_t x86_cpu_tsc_khz(const X86Cpu *cpu)
+{
+    int64_t khz = cpu->user_tsc_khz > 0 ? cpu->user_tsc_khz : cpu->tsc_khz;
+
+    return khz > 0 ? khz : 1000000;
+}
 static inline bool x86_cpu_long_mode(const X86Cpu *cpu)
 {
     return cpu->efer & X86_EFER_LMA;

@@ -121,10 +121,10 @@ static const uint8_t lock_code[] = {
     0x48, 0x83, 0xc1, 0x02,                         /* add rcx, 2 */
     0xf0, 0x48, 0x0f, 0xc7, 0x8f, 0x80, 0x00, 0x00, 0x00, /* cmpxchg16b */
     0x75, 0xe8,                                           /* jnz again */
-    0x8b, 0x87, 0xc0, 0x00, 0x00, 0x00, /* mov eax, [+0xc0] */
-    0x8b, 0x97, 0xc4, 0x00, 0x00, 0x00, /* mov edx, [+0xc4] */
-    0x8d, 0x58, 0x01,                   /* again: lea ebx, [rax + 1] */
-    0x8d, 0x4a, 0x01,                   /* lea ecx, [rdx + 1] */
+    0x8b, 0x87, 0xc0, 0x00, 0x00, 0x00,                   /* mov eax, [+0xc0] */
+    0x8b, 0x97, 0xc4, 0x00, 0x00, 0x00,                   /* mov edx, [+0xc4] */
+    0x8d, 0x58, 0x01, /* again: lea ebx, [rax + 1] */
+    0x8d, 0x4a, 0x01, /* lea ecx, [rdx + 1] */
     0xf0, 0x0f, 0xc7, 0x8f, 0xc0, 0x00, 0x00, 0x00, /* cmpxchg8b */
     0x75, 0xf0,                                     /* jnz again */
     0x49, 0xff, 0xc8,                               /* dec r8 */
@@ -197,7 +197,7 @@ static const uint8_t call_code[] = {
     0xff, 0xd6,                         /* call rsi */
     0x48, 0x39, 0xd8,                   /* cmp rax, rbx */
     0x72, 0x0a,                         /* jb stale */
-    0x48, 0x3d, 0,    0,    0,    0,    /* cmp rax, CHANGES */
+    0x48, 0x3d, 0,    0, 0, 0,          /* cmp rax, CHANGES */
     0x75, 0xee,                         /* jne again */
     0xf4,                               /* hlt */
     0x90,                               /* … */
@@ -209,11 +209,11 @@ static const uint8_t func_code[] = { 0xb8, 0, 0, 0, 0, 0xc3 };
 
 /* Counts R9 up to CHANGES: into FUNC, then into DATA. */
 static const uint8_t change_code[] = {
-    0x49, 0xff, 0xc1,                   /* inc r9 */
-    0x44, 0x89, 0x4e, 0x01,             /* mov [rsi + 1], r9d */
-    0x4c, 0x89, 0x0f,                   /* mov [rdi], r9 */
-    0x49, 0x81, 0xf9, 0, 0, 0, 0,       /* cmp r9, CHANGES */
-    0x75, 0xed,                         /* jne */
+    0x49, 0xff, 0xc1,                /* inc r9 */
+    0x44, 0x89, 0x4e, 0x01,          /* mov [rsi + 1], r9d */
+    0x4c, 0x89, 0x0f,                /* mov [rdi], r9 */
+    0x49, 0x81, 0xf9, 0,    0, 0, 0, /* cmp r9, CHANGES */
+    0x75, 0xed,                      /* jne */
     0xf4,
 };
 enum { CHANGE_LAST = 13 };
