@@ -451,40 +451,9 @@ void msi_send(Vm *vm, uint64_t addr, uint32_t data)
 void apic_print(Device *apic, GString *out)
 {
     Apic *s = DEVICE_CAST(Apic, apic);
-    static const char *const lvts[] = { "LVTT", "LVTTHMR", "LVTPC",
-                                        "LVT0", "LVT1",    "LVTERR" };
 
     if (apic_is_kvm(s)) {
         kvm_apic_get(s, NULL);
     }
-    g_string_append_printf(out, "dumping local APIC state for CPU %-2u\n\n",
-                           s->cpu->index);
-    for (unsigned i = 0; i < APIC_NLVT; i++) {
-        g_string_append_printf(out, "%-8s 0x%08x\n", lvts[i], s->lvt[i]);
-    }
-    g_string_append_printf(out,
-                           "Timer    DCR=0x%x initial_count = %u "
-                           "current_count = %u\n"
-                           "SPIV     0x%08x\nICR      0x%08x\n"
-                           "ICR2     0x%08x\nESR      0x%08x\n",
-                           s->divide_conf, s->initial_count,
-                           apic_current_count(s,
-                                              clock_get_ns(apic->vm->clocks,
-                                                           CLOCK_TYPE_VIRTUAL)),
-                           s->spurious_vec, s->icr[0], s->icr[1], s->esr);
-    for (unsigned v = 0; v < 256; v++) {
-        uint32_t bit = 1u << (v & 31);
-
-        if (s->isr[v >> 5] & bit) {
-            g_string_append_printf(out, "ISR      %u\n", v);
-        }
-        if (s->irr[v >> 5] & bit) {
-            g_string_append_printf(out, "IRR      %u%s\n", v,
-                                   s->tmr[v >> 5] & bit ? " (level)" : "");
-        }
-    }
-    g_string_append_printf(out,
-                           "\nAPR 0x%02x TPR 0x%02x DFR 0x%02x LDR "
-                           "0x%02x\n",
-                           s->arb_id, s->tpr, s->dest_mode, s->log_dest);
+    apic_print_registers(s, out);
 }

@@ -71,6 +71,9 @@ uint32_t apic_current_count(const Apic *s, int64_t now_ns);
 /* When it reaches zero next after now; -1: never, or masked. */
 int64_t apic_next_expiry(const Apic *s, int64_t now_ns);
 
+/* apic-print.c: `info lapic`, with the registers as they are in *s. */
+void apic_print_registers(const Apic *s, GString *out);
+
 /* The model's part. */
 bool apic_user_realize(Apic *s, GError **errp);
 void apic_user_loaded(Apic *s);

@@ -209,8 +209,16 @@ def sums_and_addresses(t):
                 'No memory is mapped at address 0x100000000000\n', 'gpa2hva')
     check(re.match(r'Host physical address for 0x1000',
                    hmp.cmd('gpa2hpa 0x1000')), 'gpa2hpa')
-    check(re.search('LVT0.*\n(.*\n)*.*TPR',
-                    hmp.cmd('info lapic 0')), 'info lapic')
+    check(re.match(
+        'dumping local APIC state for CPU 0 \n\n'
+        r'LVT0\t 0x00010000 active-hi edge  masked {22}Fixed  \(vec 0\)\n'
+        r'(LVT\w+\t .*\n){5}Timer\t DCR=0x0 \(divide by 2\) .*\n'
+        r'SPIV\t 0x000000ff APIC disabled, focus=off, spurious vec 255\n'
+        r'ICR\t 0x00000000 physical edge de-assert no-shorthand\n'
+        r'ICR2\t 0x00000000 cpu 0 \(APIC ID\)\nESR\t 0x00000000\n'
+        r'ISR\t \(none\)\nIRR\t \(none\)\n\n'
+        r'APR 0x00 TPR 0x00 DFR 0x0f LDR 0x00 PPR 0x00\n$',
+        hmp.cmd('info lapic 0')), hmp.cmd('info lapic 0'))
     check_equal(hmp.cmd('info lapic 9'), 'No CPU available\n', 'info lapic')
 
 
