@@ -147,7 +147,10 @@ static bool changes_key(const SoftOp *op)
 
 static bool ends_block(const SoftOp *op)
 {
-    return (op->flags & OPF_END) || changes_key(op);
+    /* Unless it is interrupted, a string instruction is one like others. */
+    bool string = op->desc && op->id >= INSN_MOVS && op->id <= INSN_SCAS;
+
+    return ((op->flags & OPF_END) && !string) || changes_key(op);
 }
 
 /* The instruction's handler does all of it. */

@@ -35,14 +35,16 @@ static void flags_to_host(SoftCpu *s)
 static bool do_op(SoftCpu *s, const SoftOp *op, unsigned off)
 {
     uint64_t base = s->rip;
+    uint64_t next = base + off + op->len;
 
     s->rip = base + off;
-    s->gpr[SOFT_NEXT_RIP] = s->rip + op->len;
+    s->gpr[SOFT_NEXT_RIP] = next;
     op->fn(s, op);
     if (s->cc_op != CC_HOST) {
         flags_to_host(s);
     }
-    if (unlikely(s->gen_stop)) {
+    /* A string instruction may have more to do. */
+    if (unlikely(s->gen_stop || s->gpr[SOFT_NEXT_RIP] != next)) {
         s->rip = s->gpr[SOFT_NEXT_RIP];
         return true;
     }
@@ -266,7 +268,7 @@ static SoftGen *gen_get(SoftCpu *s)
     emit_common(g);
     g->edges = (SoftEdge *)(g->rw + SOFT_GEN_SIZE);
     /* Those that are there have no code to go to. */
-    memset(s->jumps, 0, sizeof(s->jumps));
+    soft_jumps_clear(s);
     return g;
 }
 
