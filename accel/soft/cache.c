@@ -104,7 +104,7 @@ static void page_drop(SoftCpu *s, const uint8_t *host)
     if (p) {
         page_unlink(s, p);
         g_hash_table_remove(s->cache->pages, host);
-        memset(s->jumps, 0, sizeof(s->jumps));
+        soft_jumps_clear(s);
     }
 }
 
@@ -120,7 +120,7 @@ void soft_cache_drop_all(SoftCpu *s)
     }
     g_hash_table_remove_all(c->pages);
     memset(c->hash, 0, sizeof(c->hash));
-    memset(s->jumps, 0, sizeof(s->jumps));
+    soft_jumps_clear(s);
     c->pos = 0;
     s->gen_stop = true;
     soft_gen_flush(s);
@@ -385,5 +385,6 @@ SoftBlock *soft_block_find(SoftCpu *s, unsigned max_ops)
     }
     *j = (SoftJump){ .lin = lin, .key = s->key, .block = b };
     j->code = soft_gen_entry(s, b);
+    s->jumps_used = true;
     return b;
 }

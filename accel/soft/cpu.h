@@ -33,8 +33,8 @@ typedef struct SoftCodePage SoftCodePage;
 enum {
     SOFT_PAGE_BITS = 12,
     SOFT_PAGE = 1 << SOFT_PAGE_BITS,
-    SOFT_TLB_SIZE = 256,
-    SOFT_JUMPS = 1024,
+    SOFT_TLB_SIZE = 1024,
+    SOFT_JUMPS = 4096,
     SOFT_BLOCK_OPS = 32, /* instructions of a block */
     SOFT_GEN_AFTER = 8,  /* SoftVm.gen_after */
     SOFT_DROP_MAX = 32,  /* pages to drop one by one; more: all */
@@ -207,6 +207,11 @@ struct SoftCpu {
     /* Pages whose code is to go; drop_lock.  More than the maximum: all. */
     const uint8_t *drop[SOFT_DROP_MAX];
     unsigned ndrop;
+    bool jumps_used;               /* some are there */
+    bool tlb_used[SOFT_MMU_MODES]; /* of tlb[] */
+    /* Physical addresses of RAM, for page tables; none: lo == hi. */
+    uint64_t ram_lo, ram_hi;
+    const uint8_t *ram_host; /* of ram_lo */
     SoftJump jumps[SOFT_JUMPS];
     SoftTlbEntry tlb[SOFT_MMU_MODES][SOFT_TLB_SIZE];
 };
@@ -387,6 +392,14 @@ SoftBlock *soft_block_find(SoftCpu *s, unsigned max_ops);
 /* Drops what SOFT_PEND_CODE tells of. */
 void soft_code_take(SoftCpu *s);
 void soft_cache_drop_all(SoftCpu *s);
+
+static inline void soft_jumps_clear(SoftCpu *s)
+{
+    if (s->jumps_used) {
+        memset(s->jumps, 0, sizeof(s->jumps));
+        s->jumps_used = false;
+    }
+}
 
 static inline unsigned soft_jump_index(uint64_t lin)
 {

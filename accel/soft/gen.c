@@ -298,7 +298,7 @@ void soft_gen_flush(SoftCpu *s)
         g->epoch++;
         g->pos = g->start;
         g->edges = (SoftEdge *)(g->rw + SOFT_GEN_SIZE);
-        memset(s->jumps, 0, sizeof(s->jumps));
+        soft_jumps_clear(s);
     }
 }
 

@@ -12,12 +12,14 @@
 void soft_tlb_flush(SoftCpu *s)
 {
     for (unsigned m = 0; m < SOFT_MMU_MODES; m++) {
-        for (unsigned i = 0; i < SOFT_TLB_SIZE; i++) {
+        for (unsigned i = 0; s->tlb_used[m] && i < SOFT_TLB_SIZE; i++) {
             soft_tlb_clear(&s->tlb[m][i], i);
         }
+        s->tlb_used[m] = false;
     }
-    memset(s->jumps, 0, sizeof(s->jumps));
+    soft_jumps_clear(s);
     s->large_pages = false;
+    s->ram_lo = s->ram_hi = 0;
 }
 
 void soft_tlb_flush_page(SoftCpu *s, uint64_t lin)
@@ -30,7 +32,7 @@ void soft_tlb_flush_page(SoftCpu *s, uint64_t lin)
     for (unsigned m = 0; m < SOFT_MMU_MODES; m++) {
         soft_tlb_clear(soft_tlb_entry(s, lin, m), soft_tlb_index(lin));
     }
-    memset(s->jumps, 0, sizeof(s->jumps));
+    soft_jumps_clear(s);
 }
 
 static void note_large(SoftCpu *s, const SoftMapping *m)
@@ -86,6 +88,7 @@ static uint8_t *tlb_fill(SoftCpu *s, uint64_t lin, SoftAccess acc, unsigned mmu,
     if (!host) {
         return NULL;
     }
+    s->tlb_used[mmu] = true;
     if (e->host != (uintptr_t)host ||
         (e->tag[0] != page && e->tag[1] != page && e->tag[2] != page)) {
         soft_tlb_clear(e, soft_tlb_index(lin));
@@ -106,12 +109,30 @@ static uint8_t *tlb_fill(SoftCpu *s, uint64_t lin, SoftAccess acc, unsigned mmu,
     return host;
 }
 
+/* Bytes from a page of the range to its last page's end. */
+static uint64_t range_pages(const FlatRange *r, uint64_t page)
+{
+    uint64_t n = r->size - (page - r->addr);
+    uint64_t off = r->offset + (page - r->addr);
+
+    return MIN(n, r->ram->max_length - off) & SOFT_PAGE_MASK;
+}
+
 uint64_t soft_phys_load(SoftCpu *s, uint64_t pa, unsigned n)
 {
     const FlatRange *r;
-    const uint8_t *host = phys_host(s, pa & SOFT_PAGE_MASK, &r);
+    uint64_t page = pa & SOFT_PAGE_MASK;
+    const uint8_t *host;
 
+    /* Most of them are page tables, in the same piece of RAM. */
+    if (likely(pa >= s->ram_lo && pa < s->ram_hi)) {
+        return soft_host_load(s->ram_host + (pa - s->ram_lo), n);
+    }
+    host = phys_host(s, page, &r);
     if (host) {
+        s->ram_lo = page;
+        s->ram_hi = page + range_pages(r, page);
+        s->ram_host = host;
         return soft_host_load(host + (pa & 0xfff), n);
     }
     return soft_bus_load(s, &s->vm->mem->memory, pa, n);

@@ -175,6 +175,7 @@ SoftCpu *soft_cpu_new(SoftVm *vm, X86Cpu *x, GError **errp)
         }
     }
     s->features &= soft_features_possible();
+    memset(s->tlb_used, true, sizeof(s->tlb_used));
     s->once = g_malloc0(sizeof(SoftBlock) + sizeof(SoftOp));
     soft_cpu_load(s);
     soft_code_map_add_cpu(vm->code, s);

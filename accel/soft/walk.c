@@ -31,7 +31,8 @@ typedef struct Walk {
     uint64_t lin;
     SoftAccess acc;
     unsigned mmu;
-    uint64_t rights; /* PTE_W and PTE_U of all levels, PTE_NX of any */
+    uint64_t rights;   /* PTE_W and PTE_U of all levels, PTE_NX of any */
+    uint64_t reserved; /* bits that must be zero */
     uint64_t entry_pa, entry;
     unsigned entry_size;
     unsigned shift; /* log2 of the page's size */
@@ -61,9 +62,6 @@ static uint64_t walk_reserved(const Walk *w)
     unsigned bits = x86_cpu_model_phys_bits(w->s->x->model);
     uint64_t r;
 
-    if (w->entry_size == 4) {
-        return 0;
-    }
     if (bits < 32 || bits > PTE_MAX_PHYS) {
         bits = 40;
     }
@@ -104,7 +102,6 @@ static bool walk_update(Walk *w, uint64_t set)
 /* Reads an entry; false: start over, it changed. */
 static bool walk_entry(Walk *w, uint64_t pa, unsigned level, bool *ret_leaf)
 {
-    uint64_t resv = walk_reserved(w);
     bool pse = w->entry_size == 8 || (w->s->x->cr[4] & X86_CR4_PSE);
     bool leaf;
 
@@ -114,7 +111,7 @@ static bool walk_entry(Walk *w, uint64_t pa, unsigned level, bool *ret_leaf)
         walk_fault(w, 0);
     }
     leaf = level == 1 || ((w->entry & PTE_PS) && pse && level <= 3);
-    if (w->entry & resv) {
+    if (w->entry & w->reserved) {
         walk_fault(w, PF_P | PF_RSVD);
     }
     if ((w->entry & PTE_PS) && w->entry_size == 8 &&
@@ -239,6 +236,7 @@ void soft_walk(SoftCpu *s, uint64_t lin, SoftAccess acc, unsigned mmu,
                    .rights = PTE_W | PTE_U,
                    .entry_size = 8 };
 
+        w.reserved = walk_reserved(&w);
         if (x->efer & X86_EFER_LMA) {
             done = walk_levels(&w, x->cr[3] & PTE_ADDR,
                                x->cr[4] & X86_CR4_LA57 ? 5 : 4, ret);
@@ -246,6 +244,7 @@ void soft_walk(SoftCpu *s, uint64_t lin, SoftAccess acc, unsigned mmu,
             done = walk_pae(&w, ret);
         } else {
             w.entry_size = 4;
+            w.reserved = 0;
             done = walk_levels(&w, x->cr[3] & 0xfffff000, 2, ret);
         }
     }
