@@ -26,6 +26,7 @@ enum {
     HDR_CODE32_START = 0x214,
     HDR_INITRD_ADDR = 0x218,
     HDR_INITRD_SIZE = 0x21c,
+    HDR_HEAP_END = 0x224,
     HDR_CMDLINE = 0x228,
     HDR_INITRD_MAX = 0x22c,
     HDR_XLOADFLAGS = 0x236,
@@ -40,6 +41,7 @@ enum {
     ZP_SIZE = 4096,
 
     LOADED_HIGH = 1 << 0,    /* loadflags */
+    CAN_USE_HEAP = 1 << 7,   /* loadflags */
     CAN_LOAD_ABOVE = 1 << 1, /* xloadflags: initrd anywhere */
     LOADER_ID = 0xb0,        /* as assigned to QEMU, version 0 */
     LOADER_NORMAL = 0xffff,  /* vid_mode */
@@ -111,6 +113,22 @@ static void linux_zero_page(uint8_t *zp, GBytes *file, const GArray *map,
     stq_le_p(zp + ZP_RSDP, rsdp);
 }
 
+void linux_set_initrd(uint8_t *setup, uint32_t addr, uint32_t size)
+{
+    stl_le_p(setup + HDR_INITRD_ADDR, addr);
+    stl_le_p(setup + HDR_INITRD_SIZE, size);
+}
+
+void linux_set_loader(uint8_t *setup, uint32_t cmdline, uint16_t heap_end)
+{
+    setup[HDR_LOADER] = LOADER_ID;
+    setup[HDR_LOADFLAGS] |= CAN_USE_HEAP;
+    /* What the field holds is 0x200 below, to leave room for the stack. */
+    stw_le_p(setup + HDR_HEAP_END, heap_end - 0x200);
+    stw_le_p(setup + HDR_VID_MODE, LOADER_NORMAL);
+    stl_le_p(setup + HDR_CMDLINE, cmdline);
+}
+
 static bool linux_add_initrd(const BootFiles *f, const BootEnv *env,
                              const LinuxHeader *h, BootPlan *p, uint8_t *zp,
                              GError **errp)
@@ -128,16 +146,15 @@ static bool linux_add_initrd(const BootFiles *f, const BootEnv *env,
         !boot_plan_add(p, "initrd", addr, data, g_bytes_get_size(data), errp)) {
         return false;
     }
-    stl_le_p(zp + HDR_INITRD_ADDR, addr);
-    stl_le_p(zp + HDR_INITRD_SIZE, g_bytes_get_size(data));
+    linux_set_initrd(zp, addr, g_bytes_get_size(data));
     return true;
 }
 
-static bool linux_check(const BootFiles *f, const LinuxHeader *h, GError **errp)
+bool linux_check(const BootFiles *f, const LinuxHeader *h, GError **errp)
 {
     if (!h->bz_image) {
-        error_setf(errp, "a zImage, which starts below 1 MiB: only with "
-                         "firmware");
+        error_setf(errp, "a zImage, which starts below 1 MiB: not in this "
+                         "version");
         return false;
     }
     if (strlen(f->cmdline) > h->cmdline_max) {

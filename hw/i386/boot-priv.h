@@ -79,6 +79,15 @@ typedef struct LinuxHeader {
 
 bool linux_is_linux(GBytes *file);
 bool linux_header_parse(GBytes *file, LinuxHeader *ret, GError **errp);
+/* Is it a kernel that is loaded at 1 MiB, and the command line not too long? */
+bool linux_check(const BootFiles *f, const LinuxHeader *h, GError **errp);
+/*
+ * Fields of the header that a loader fills; `setup` begins like the file.
+ * `heap_end`: bytes behind `setup` to which the setup code may use memory,
+ * with its stack at the end.
+ */
+void linux_set_initrd(uint8_t *setup, uint32_t addr, uint32_t size);
+void linux_set_loader(uint8_t *setup, uint32_t cmdline, uint16_t heap_end);
 bool linux_plan(const BootFiles *f, const BootEnv *env, BootPlan *p,
                 GError **errp);
 

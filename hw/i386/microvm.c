@@ -190,7 +190,8 @@ static bool microvm_build(Machine *m, GError **errp)
            x86_init_apics(x, errp) && microvm_init_intc(v, errp) &&
            kvmclock_create(m->vm, errp) && microvm_init_ged(v, errp) &&
            microvm_init_isa(v, errp) && microvm_init_boot(v, errp) &&
-           x86_init_fw_cfg(x, errp) && microvm_init_acpi(v, errp);
+           x86_init_fw_cfg(x, errp) && x86_offer_kernel(x, errp) &&
+           microvm_init_acpi(v, errp);
 }
 
 static void microvm_powerdown(Machine *m)

@@ -345,7 +345,7 @@ static bool pc_build(Machine *m, GError **errp)
            pc_init_superio(p, errp) && pc_init_storage(p, errp) &&
            pc_init_pm(p, errp) && pc_init_cmos(p, errp) &&
            x86_read_kernel(x, errp) && x86_init_fw_cfg(x, errp) &&
-           pc_init_tables(p, errp);
+           x86_offer_kernel(x, errp) && pc_init_tables(p, errp);
 }
 
 static bool pc_complete(Machine *m, GError **errp)

@@ -131,10 +131,10 @@ static void roms_print_file(GString *out, const Machine *m, const char *name)
 void x86_print_roms(const Machine *m, GString *out)
 {
     const X86Machine *x = X86_MACHINE(m);
+    size_t len;
 
     if (x->bios_image != NULL) {
-        size_t len = g_bytes_get_size(x->bios_image);
-
+        len = g_bytes_get_size(x->bios_image);
         g_string_append_printf(
             out, "addr=%016" PRIx64 " size=0x%06zx mem=%s name=\"%s\"\n",
             (UINT64_C(1) << 32) - len, len, x->bios.read_only ? "rom" : "ram",
@@ -147,6 +147,12 @@ void x86_print_roms(const Machine *m, GString *out)
                                "addr=%016" PRIx64 " size=0x%06" PRIx64
                                " mem=ram name=\"%s\"\n",
                                b->addr, b->mem_len, b->name);
+    }
+    if (m->fw_cfg != NULL &&
+        fw_cfg_file_data(m->fw_cfg, X86_LINUX_ROM, &len) != NULL) {
+        g_string_append_printf(out, "fw=%s size=0x%06zx name=\"%s\"\n",
+                               X86_LINUX_ROM, len,
+                               strrchr(X86_LINUX_ROM, '/') + 1);
     }
     roms_print_file(out, m, FW_CFG_ACPI_TABLES);
     roms_print_file(out, m, FW_CFG_ACPI_LOADER);
