@@ -25,6 +25,13 @@ typedef struct MsrField {
     }
 #define ALL (~UINT64_C(0))
 
+/*
+ * AMD64 APM volume 2, 7.9.4: with zero, the fixed-range MTRRs have no bits for
+ * DRAM.  Guests read it on every CPU of AMD's without asking whether it is
+ * there.
+ */
+#define MSR_SYSCFG 0xc0010010
+
 /* Registers that only hold what was written. */
 static const MsrField msr_fields[] = {
     FIELD(MSR_IA32_SYSENTER_CS, sysenter_cs, false, 0xffffffff),
@@ -109,6 +116,9 @@ static bool base_read(SoftCpu *s, uint32_t msr, uint64_t *ret)
     case MSR_IA32_APIC_BASE:
         *ret = x->apic_base;
         return true;
+    case MSR_SYSCFG:
+        *ret = 0;
+        return true;
     default:
         return false;
     }
@@ -187,6 +197,9 @@ static bool base_write(SoftCpu *s, uint32_t msr, uint64_t v, bool *ret_ok)
         return true;
     case MSR_IA32_UCODE_REV:
         return true; /* starts an update, of which there are none */
+    case MSR_SYSCFG:
+        *ret_ok = v == 0;
+        return true;
     default:
         return false;
     }
