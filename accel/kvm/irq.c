@@ -330,7 +330,7 @@ static void kvm_read_lapic(Vcpu *cpu, void *opaque)
     KvmLapicRead *l = opaque;
     KvmVcpu *v = kvm_vcpu_of(cpu);
 
-    if (v->lapic_pending) {
+    if (v->lapic_pending && cpu->state_loaded) {
         *l->regs = v->lapic;
         l->r = 0;
     } else {
