@@ -177,9 +177,12 @@ static void test_probe(Fixture *f, gconstpointer unused)
         const char *format, *mark;
         unsigned off, len;
     } t[] = {
-        { "qcow2", "QFI\xfb\0\0\0\3", 0, 8 }, { "qed", "QED\0", 0, 4 },
-        { "vmdk", "KDMV", 0, 4 },             { "vdi", "\x7f\x10\xda\xbe", 64, 4 },
-        { "vpc", "conectix", 0, 8 },          { "vhdx", "vhdxfile", 0, 8 },
+        { "qcow2", "QFI\xfb\0\0\0\3", 0, 8 },
+        { "qed", "QED\0", 0, 4 },
+        { "vmdk", "KDMV", 0, 4 },
+        { "vdi", "\x7f\x10\xda\xbe", 64, 4 },
+        { "vpc", "conectix", 0, 8 },
+        { "vhdx", "vhdxfile", 0, 8 },
         { "luks", "LUKS\xba\xbe", 0, 6 },
     };
 
