@@ -4,7 +4,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "linux-load.h"
+#include "linux/linux-load.h"
 
 #include <string.h>
 
