@@ -514,6 +514,11 @@ unsigned x86_cpu_model_phys_bits(const X86CpuModel *m)
     return m->phys_bits;
 }
 
+bool x86_cpu_model_is_kvm(const X86CpuModel *m)
+{
+    return m->is_kvm;
+}
+
 bool x86_cpu_model_migratable(const X86CpuModel *m)
 {
     return !x86_cpu_model_has(m, X86_F_INVTSC) || m->tsc_hz;

@@ -132,6 +132,8 @@ const char *x86_cpu_model_type_name(const X86CpuModel *m);
 bool x86_cpu_model_has(const X86CpuModel *m, unsigned feature);
 uint32_t x86_cpu_model_word(const X86CpuModel *m, X86FeatureWord w);
 unsigned x86_cpu_model_phys_bits(const X86CpuModel *m);
+/* Does the accelerator have what KVM's own leaves promise? */
+bool x86_cpu_model_is_kvm(const X86CpuModel *m);
 bool x86_cpu_model_migratable(const X86CpuModel *m);
 const X86XsaveLayout *x86_cpu_model_xsave(const X86CpuModel *m);
 /* Components of XCR0 the guest may set. */

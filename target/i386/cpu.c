@@ -152,7 +152,8 @@ static void reset_msrs(X86Cpu *cpu)
     cpu->smi_count = 0;
     cpu->system_time_msr = cpu->wall_clock_msr = cpu->steal_time_msr = 0;
     cpu->async_pf_en_msr = cpu->async_pf_int_msr = cpu->pv_eoi_en_msr = 0;
-    cpu->poll_control_msr = 1; /* the host may poll: kernel's msr.rst */
+    /* The host may poll: kernel's msr.rst. */
+    cpu->poll_control_msr = x86_cpu_model_is_kvm(cpu->model);
     reset_mtrrs(cpu);
     reset_machine_check(cpu);
 }

@@ -393,6 +393,7 @@ static bool cpu_pre_load(void *opaque, GError **errp)
     uint32_t irq = c->interrupt_request;
 
     x86_cpu_reset(c);
+    c->poll_control_msr = 1; /* as KVM has it; others send what they have */
     c->tsc_khz = tsc_khz;
     c->apic_base = apic_base;
     c->mcg_cap = mcg_cap;

@@ -111,6 +111,8 @@ static void test_own_reset(Fixture *f, gconstpointer data)
 {
     g_autoptr(GByteArray) a = expand(kvm_reset, G_N_ELEMENTS(kvm_reset));
 
+    g_assert_cmpint(f->cpu->poll_control_msr, ==, 0);
+    f->cpu->poll_control_msr = 1;
     f->cpu->dr[4] = f->cpu->dr[6];
     f->cpu->dr[5] = f->cpu->dr[7];
     f->cpu->tsc = 1;
