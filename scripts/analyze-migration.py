@@ -14,6 +14,7 @@ import os
 import struct
 import sys
 
+import migcompare
 from migstream import (
     DESCRIPTION, SUBSECTION, Description, FieldReader, Ram, Reader,
     StreamError, find_description, hex_bytes)
@@ -365,6 +366,12 @@ def parse_args():
                         const='.',
                         help='write each RAM block to FOLDER/NAME.mem, and '
                         'state.json and desc.json')
+    parser.add_argument('-c', '--compare', metavar='FILE',
+                        help='print what this stream has different in '
+                        'sections and descriptions')
+    parser.add_argument('--values', action='store_true',
+                        help='with --compare: print what differs in the state '
+                        'too')
     parser.add_argument('--dump-headers', action='store_true',
                         help='print where each section lies instead')
     return parser.parse_args()
@@ -384,7 +391,29 @@ def extract(analyzer, folder):
             print_json(analyzer.desc, f)
 
 
+def compare(options):
+    """Prints differences; whether the structure has any."""
+    both = []
+    for path in (options.file, options.compare):
+        both.append(Analyzer(open_stream(path), options))
+        try:
+            both[-1].run()
+        except StreamError as err:
+            raise ValueError(f'{path}: {err}') from None
+    lines = list(migcompare.compare_structure(*both))
+    for line in lines:
+        print(line)
+    if options.values:
+        for path, a, b in migcompare.compare_values(*both):
+            print(f'value: {path}: {migcompare.short(a)} and '
+                  f'{migcompare.short(b)}')
+    return bool(lines)
+
+
 def run(options):
+    """The exit status."""
+    if options.compare is not None:
+        return 2 if compare(options) else 0
     data = open_stream(options.file)
     if options.extract is not None:
         os.makedirs(options.extract, exist_ok=True)
@@ -393,7 +422,7 @@ def run(options):
         if desc is None:
             raise StreamError(len(data), 'no description at the end')
         print_json(desc, sys.stdout)
-        return
+        return 0
     analyzer = Analyzer(data, options)
     try:
         analyzer.run()
@@ -405,12 +434,13 @@ def run(options):
         extract(analyzer, options.extract)
     elif not options.dump_headers:
         print_json(analyzer.state(), sys.stdout)
+    return 0
 
 
 def main():
     options = parse_args()
     try:
-        run(options)
+        return run(options)
     except StreamError as err:
         sys.stdout.flush()
         print(f'analyze-migration: {options.file}: {err}', file=sys.stderr)
@@ -421,7 +451,6 @@ def main():
     except (OSError, ValueError) as err:
         print(f'analyze-migration: {options.file}: {err}', file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == '__main__':

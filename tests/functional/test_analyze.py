@@ -6,39 +6,20 @@ firmware file, the machine that was asked for.  Streams that are cut or damaged
 must end with one clear error.
 """
 
-import importlib.util
 import json
 import os
 import random
 import re
 import subprocess
 import sys
-import types
 import zlib
 
-from godwit.machine import Machine
-from godwit.tap import Skip, check, check_equal, check_in, main, test
+from godwit.analyze import OPTIONS, SCRIPT, analyze
+from godwit.peer import need_peer
+from godwit.tap import check, check_equal, check_in, main, test
 
-PEER = '/usr/bin/qemu-system-x86_64'
 BIOS = '/usr/share/seabios/bios-256k.bin'
-SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                      '..', '..', 'scripts', 'analyze-migration.py')
 MIB = 1 << 20
-
-
-def load_script():
-    spec = importlib.util.spec_from_file_location('analyze', SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, os.path.dirname(SCRIPT))
-    # Nothing of the test's may stay behind in the source folder.
-    sys.dont_write_bytecode = True
-    spec.loader.exec_module(module)
-    return module
-
-
-analyze = load_script()
-OPTIONS = types.SimpleNamespace(memory=False, extract=None, dump='state',
-                                dump_headers=False)
 
 
 def run_script(*args, stdin=None):
@@ -61,14 +42,9 @@ def peer_args(*extra, machine='pc', mem=16):
             '-nodefaults', '-display', 'none', '-S', *extra]
 
 
-def start_peer(t, *extra, **base):
-    if not os.path.exists(PEER):
-        raise Skip('no ' + PEER)
-    vm = Machine.__new__(Machine)
-    t.machines.append(vm)
-    vm.__init__(t.reactor, t.folder, PEER, peer_args(*extra, **base),
-                name='peer', serial=False)
-    return vm
+def start_peer(t, *extra, name='peer', **base):
+    return t.launch(peer_args(*extra, **base), name=name, binary=need_peer(),
+                    serial=False)
 
 
 def save(t, vm, name, caps=()):
@@ -243,6 +219,26 @@ def peer_headers(t):
     last = headers[-1]
     check_equal(int(last['offset'], 16), at + 1, 'offset of the description')
     check_equal(at + 1 + last['length'], os.path.getsize(path), 'end')
+
+
+@test()
+def peer_compared(t):
+    """With itself, and with a machine that has another set of devices."""
+    path, _ = save(t, start_peer(t), 'a.stream')
+    out = run_script('-f', path, '--compare', path, '--values')
+    check_equal((out.returncode, out.stdout), (0, b''), 'with itself')
+    other, _ = save(t, start_peer(t, '-device', 'virtio-rng-pci', name='other',
+                                  machine='pc,hpet=off'), 'b.stream')
+    out = run_script('-f', path, '-c', other)
+    check_equal(out.returncode, 2, 'status')
+    check_equal(out.stdout.decode().splitlines(), [
+        "section 'hpet' instance 0 version 2: only in the first",
+        "section '0000:00:02.0/virtio-rng' instance 0 version 1: only in the "
+        'second'], 'differences')
+    bad = t.path('bad.stream')
+    with open(bad, 'wb') as f:
+        f.write(b'QEVM')
+    check_refused(run_script('-f', path, '-c', bad), 'cut', bad)
 
 
 @test()

@@ -119,19 +119,19 @@ class Test:
         return args + ['-device', 'isa-debug-exit,iobase=0xf4,iosize=0x04']
 
     def machine(self, *extra, name=None, qmp=True, serial=True, pass_fds=(),
-                wrapper=(), env=None, **base):
+                wrapper=(), env=None, binary=None, **base):
         """Start a machine with the test guest in it."""
         name = name or 'vm%d' % len(self.machines)
         return self.launch(self.base_args(**base) + list(extra), name=name,
                            qmp=qmp, serial=serial, pass_fds=pass_fds,
-                           wrapper=wrapper, env=env)
+                           wrapper=wrapper, env=env, binary=binary)
 
-    def launch(self, args, name='vm', **kwargs):
-        """Start the program with just these arguments."""
+    def launch(self, args, name='vm', binary=None, **kwargs):
+        """Start the program (or `binary`) with just these arguments."""
         vm = Machine.__new__(Machine)
         self.machines.append(vm)
-        vm.__init__(self.reactor, self.folder, self.host.binary, args,
-                    name=name, **kwargs)
+        vm.__init__(self.reactor, self.folder, binary or self.host.binary,
+                    args, name=name, **kwargs)
         return vm
 
     def run_to_end(self, args, timeout=60, **kwargs):
