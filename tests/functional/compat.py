@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Streams are those of QEMU 7.2, and guests move between the two.
+
+GODWIT_PEER is the other program; tests are skipped if it isn't a 7.2.
+"""
+
+import re
+
+from godwit.analyze import analyze_file, migcompare
+from godwit.migration import (Transport, check_lines, check_pattern_goes_on,
+                              go, last_numbers, set_capabilities,
+                              set_parameters, start_incoming, start_pattern,
+                              transport, wait_drained, wait_running)
+from godwit.peer import need_peer
+from godwit.tap import check_equal, main, test
+
+MIB = 1 << 20
+
+# What two guests that do the same never have in common: registers, times,
+# and what a device has counted.
+VARIES = re.compile(r'^(cpu(_common)? \d+/|timer 0/|kvmclock 0/|'
+                    r'fw_cfg 0/cur_offset|'
+                    r'apic \d+/(initial_count|next_time|timer_expiry|'
+                    r'[it]rr|isr|tpr)|'
+                    r'mc146818rtc 0/(cmos_data|base_rtc|last_update|'
+                    r'update_timer|next_alarm_time|offset)|'
+                    r'i8254 0/channels|hpet 0/|ioapic 0/irr|'
+                    r'i8259 \d/(last_)?irr|'
+                    r'serial \d/state/|'
+                    r'0000:00:01.3/piix4_pm 0/ar\.(pm1\.evt\.sts|'
+                    r'tmr\.overflow_time))')
+# Before a guest has set its mouse up: a mouse after power-on has 100 reports
+# a second and 4 counts a millimetre; there it has none.  microvm's tables have
+# another length here, and the length that is sent is what holds.
+OTHER = {'ps2mouse 0/mouse_resolution', 'ps2mouse 0/mouse_sample_rate',
+         'fw_cfg 0/fw_cfg/acpi_mr/table_mr_size',
+         'fw_cfg 0/fw_cfg/acpi_mr/linker_mr_size'}
+
+
+# What another accelerator than KVM has: system management mode, by which
+# firmware switches ACPI on.
+OTHER_TCG = OTHER | {'0000:00:01.3/piix4_pm 0/parent_obj/config[0]',
+                     '0000:00:01.3/piix4_pm 0/ar.pm1.cnt.cnt'}
+
+
+def save_guest(t, binary, name, extra, **base):
+    """The stream of a guest that has come to rest, analyzed."""
+    vm = t.machine(*extra, name=name, binary=binary, **base)
+    vm.wait_line('^ready$')
+    vm.wait_line('^hb ')
+    vm.qmp.cmd('stop')
+    path = t.path(name + '.stream')
+    go(vm, Transport(None, 'exec:cat > ' + path))
+    vm.qmp.cmd('quit')
+    vm.wait_end()
+    return analyze_file(path)
+
+
+def check_same(t, *extra, **base):
+    peer = need_peer()
+    ours = save_guest(t, None, 'ours', extra, **base)
+    theirs = save_guest(t, peer, 'theirs', extra, **base)
+    lines = list(migcompare.compare_structure(ours, theirs))
+    check_equal(lines, [], 'differences in structure')
+    known = OTHER if t.host.accel == 'kvm' else OTHER_TCG
+    values = ['%s: %s, %s there' % found for found
+              in migcompare.compare_values(ours, theirs)
+              if not VARIES.match(found[0]) and found[0] not in known]
+    check_equal(values, [], 'differences in the state')
+
+
+def disk(t, name='disk.raw', mib=8):
+    path = t.path(name)
+    with open(path, 'wb') as f:
+        f.truncate(mib * MIB)
+    return path
+
+
+@test()
+def same_stream(t):
+    check_same(t)
+
+
+@test()
+def same_stream_two_cpus(t):
+    check_same(t, smp=2)
+
+
+@test()
+def same_stream_serials(t):
+    check_same(t, '-chardev', 'null,id=n0',
+               '-device', 'isa-serial,chardev=n0,index=1')
+
+
+@test()
+def same_stream_disk(t):
+    check_same(t, '-drive', 'if=ide,format=raw,file=' + disk(t))
+
+
+@test()
+def same_stream_cdrom(t):
+    check_same(t, '-cdrom', disk(t, 'cd.iso'))
+
+
+@test()
+def same_stream_without_acpi(t):
+    check_same(t, '-no-acpi')
+
+
+@test()
+def same_stream_without_hpet(t):
+    check_same(t, machine='pc,hpet=off')
+
+
+@test()
+def same_stream_microvm(t):
+    check_same(t, machine='microvm')
+
+
+def move(t, src, binary, name, *extra, kind='tcp', before=None, **kwargs):
+    """To the program `binary`; returns the machine there."""
+    way = transport(t, kind)
+    dst = None
+    if not way.after:
+        dst = start_incoming(t, src, way.incoming, *extra, name=name,
+                             binary=binary, **kwargs)
+    set_parameters(src, **{'max-bandwidth': 0})
+    if before:
+        before(src, dst)
+    go(src, way)
+    if way.after:
+        dst = start_incoming(t, src, way.incoming, *extra, name=name,
+                             binary=binary, **kwargs)
+    wait_running(dst)
+    dst.pattern_args = src.pattern_args
+    wait_drained(src)
+    numbers = last_numbers(src)
+    check_lines(src.serial.lines)
+    dst.serial.adopt(src.serial)
+    check_pattern_goes_on(dst, numbers)
+    return dst
+
+
+def there_and_back(t, *extra, kind='tcp', before=None, **base):
+    """From Godwit to the peer and back; each checks all of its memory."""
+    peer = need_peer()
+    vm = start_pattern(t, *extra, **base)
+    for i, binary in enumerate((peer, None)):
+        old = vm
+        vm = move(t, old, binary, 'vm%d' % i, *extra, kind=kind,
+                  before=before)
+        old.qmp.cmd('quit')
+        check_equal(old.wait_end(), 0, 'exit status')
+    return vm
+
+
+@test()
+def there_and_back_tcp(t):
+    there_and_back(t)
+
+
+@test()
+def there_and_back_exec(t):
+    there_and_back(t, kind='exec')
+
+
+@test()
+def there_and_back_two_cpus(t):
+    there_and_back(t, smp=2)
+
+
+@test()
+def there_and_back_disk(t):
+    """Both programs lock the image for writing while the guest is theirs."""
+    there_and_back(t, '-drive', 'if=ide,format=raw,file=' + disk(t),
+                   '-cdrom', disk(t, 'cd.iso'))
+
+
+@test()
+def there_and_back_microvm(t):
+    there_and_back(t, machine='microvm')
+
+
+@test()
+def there_and_back_above_4g(t):
+    there_and_back(t, mem=5120, mb=32)
+
+
+def capabilities(**caps):
+    def before(src, dst):
+        for vm in (src, dst):
+            set_capabilities(vm, **caps)
+    return before
+
+
+@test()
+def there_and_back_return_path(t):
+    there_and_back(t, before=capabilities(return_path=True))
+
+
+if __name__ == '__main__':
+    main()
