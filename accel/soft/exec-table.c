@@ -110,8 +110,11 @@ static void load_system(SoftCpu *s, const SoftOp *op)
         base |= (uint64_t)soft_desc_upper(s, &d) << 32;
     }
     if (tr) {
-        d.hi |= 2 << 8; /* busy */
-        soft_st(s, d.lin + 4, d.hi, 4, s->mmu_sys);
+        /*
+         * Busy in memory; the register keeps what it was, as QEMU's has it
+         * with tcg, which grants ports by the map of no other TSS.
+         */
+        soft_st(s, d.lin + 4, d.hi | 2 << 8, 4, s->mmu_sys);
     }
     *r = (X86Segment){ .selector = sel,
                        .base = base,
