@@ -181,8 +181,9 @@ def there_and_back_microvm(t):
     there_and_back(t, machine='microvm')
 
 
-@test()
+@test(needs_kvm=True)
 def there_and_back_above_4g(t):
+    """QEMU 7.2 with tcg loses pages of such a guest, to itself as well."""
     there_and_back(t, mem=5120, mb=32)
 
 
