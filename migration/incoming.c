@@ -307,7 +307,7 @@ static void load_failed(MigLoad *l, GError *err)
 void *mig_load_thread(void *opaque)
 {
     Migration *m = opaque;
-    MigLoad l = { .m = m, .vm = m->vm, .ch = m->ch };
+    MigLoad l = { .m = m, .vm = m->vm, .ch = m->load_ch };
     const LoadvmOps ops = { .command_begins = check_command,
                             .command = load_command,
                             .memory = load_memory,
@@ -328,7 +328,7 @@ void *mig_load_thread(void *opaque)
     ram_load_free(l.ram);
     stream_in_free(l.in);
     lock_acquire(&m->lock);
-    g_clear_pointer(&m->ch, io_channel_unref);
+    g_clear_pointer(&m->load_ch, io_channel_unref);
     lock_release(&m->lock);
     return NULL;
 }

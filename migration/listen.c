@@ -19,7 +19,7 @@ static bool load_begin(Migration *m, IoChannel *ch, GError **errp)
 {
     io_channel_set_nodelay(ch, true);
     lock_acquire(&m->lock);
-    m->ch = ch;
+    m->load_ch = ch;
     lock_release(&m->lock);
     mig_set_status(m, MIGRATION_STATUS_ACTIVE);
     if (!thread_create(&m->load_thread, "mig-load", mig_load_thread, m, errp)) {
@@ -141,8 +141,8 @@ void mig_incoming_stop(Migration *m)
 {
     g_clear_pointer(&m->listener, io_listener_free);
     LOCK_GUARD(&m->lock);
-    if (m->load_made && m->ch != NULL) {
-        io_channel_shutdown(m->ch, IO_SHUTDOWN_BOTH);
+    if (m->load_made && m->load_ch != NULL) {
+        io_channel_shutdown(m->load_ch, IO_SHUTDOWN_BOTH);
     }
 }
 

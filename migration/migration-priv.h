@@ -86,6 +86,7 @@ struct Migration {
     struct IoListener *listener;
     bool load_made;
     Thread load_thread;
+    IoChannel *load_ch; /* lock; read until the thread ends */
     IoUri *incoming_uri;
 
     /* State that travels in sections of the engine's own. */

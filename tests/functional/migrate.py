@@ -158,6 +158,17 @@ def moved_on_before_it_ran(t):
 
 
 @test()
+def moves_on_while_the_first_channel_is_open(t):
+    """The loading thread reads until its peer closes, which here is the test
+    itself: neither that nor the next migration may disturb the other."""
+    first = start_pattern(t, mb=16)
+    second = migrate_pattern(t, first, 'fd', name='second', before=unlimited)
+    migrate_pattern(t, second, 'unix', name='third', before=unlimited)
+    second.qmp.cmd('quit')
+    check_equal(second.wait_end(), 0, 'exit status')
+
+
+@test()
 def serial_input_after_migration(t):
     src = start_pattern(t, mb=16)
     dst = migrate_pattern(t, src, 'unix', before=unlimited)
