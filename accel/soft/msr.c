@@ -26,11 +26,13 @@ typedef struct MsrField {
 #define ALL (~UINT64_C(0))
 
 /*
- * AMD64 APM volume 2, 7.9.4: with zero, the fixed-range MTRRs have no bits for
- * DRAM.  Guests read it on every CPU of AMD's without asking whether it is
- * there.
+ * Registers of AMD's that guests read without asking whether they are there,
+ * and that are all zero: fixed-range MTRRs have no bits for DRAM (AMD64 APM
+ * volume 2, 7.9.4), and halting is no C1E state (BKDG for family 0Fh, revision
+ * F and G, C001_0055h).
  */
-#define MSR_SYSCFG 0xc0010010
+#define MSR_SYSCFG      0xc0010010
+#define MSR_INT_PENDING 0xc0010055
 
 /* Registers that only hold what was written. */
 static const MsrField msr_fields[] = {
@@ -117,6 +119,7 @@ static bool base_read(SoftCpu *s, uint32_t msr, uint64_t *ret)
         *ret = x->apic_base;
         return true;
     case MSR_SYSCFG:
+    case MSR_INT_PENDING:
         *ret = 0;
         return true;
     default:
@@ -198,6 +201,7 @@ static bool base_write(SoftCpu *s, uint32_t msr, uint64_t v, bool *ret_ok)
     case MSR_IA32_UCODE_REV:
         return true; /* starts an update, of which there are none */
     case MSR_SYSCFG:
+    case MSR_INT_PENDING:
         *ret_ok = v == 0;
         return true;
     default:
