@@ -133,9 +133,8 @@ static void test_modes(void)
 
     for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
         g_test_message("case %zu", i);
-        g_assert_cmpint(
-            apic_msr_write(b->apic[0], MSR_IA32_APIC_BASE, t[i].v), ==,
-            t[i].ok);
+        g_assert_cmpint(apic_msr_write(b->apic[0], MSR_IA32_APIC_BASE, t[i].v),
+                        ==, t[i].ok);
         now = t[i].ok ? t[i].v : now;
         g_assert_cmphex(rd(b, 0, MSR_IA32_APIC_BASE), ==, now);
     }
