@@ -277,16 +277,17 @@ bool soft_code_page_use(SoftCpu *s, SoftCodePage *p, const uint8_t *host,
     return memcmp(host, copy, n) == 0;
 }
 
-/* Is one of them using a translation from before? */
-static bool flush_waits(SoftCodeMap *m, uint64_t seq)
+/* Is one of them using a translation, or a write tag, from before? */
+static bool flush_waits(SoftCodeMap *m, uint64_t seq, bool protect)
 {
     LOCK_GUARD(&m->lock);
     for (guint i = 0; i < m->cpus->len; i++) {
         SoftCpu *s = g_ptr_array_index(m->cpus, i);
+        const uint64_t *seen = protect ? &s->protect_seq : &s->flush_seq;
 
         /* Partner: as for soft_code_page_settled(). */
         if (__atomic_load_n(&s->running, __ATOMIC_SEQ_CST) &&
-            __atomic_load_n(&s->flush_seq, __ATOMIC_SEQ_CST) < seq) {
+            __atomic_load_n(seen, __ATOMIC_SEQ_CST) < seq) {
             return true;
         }
     }
@@ -325,7 +326,17 @@ void soft_vm_flush(SoftVm *vm, bool drop)
     soft_code_map_pend_others(vm->code, NULL,
                               SOFT_PEND_FLUSH | (drop ? SOFT_PEND_DROP : 0));
     /* Their next block, or their next access to a device, is never far. */
-    while (flush_waits(vm->code, seq)) {
+    while (flush_waits(vm->code, seq, false)) {
+        sched_yield();
+    }
+}
+
+void soft_vm_protect(SoftVm *vm)
+{
+    uint64_t seq = __atomic_add_fetch(&vm->code->seq, 1, __ATOMIC_SEQ_CST);
+
+    soft_code_map_pend_others(vm->code, NULL, SOFT_PEND_PROTECT);
+    while (flush_waits(vm->code, seq, true)) {
         sched_yield();
     }
 }

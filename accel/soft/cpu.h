@@ -269,6 +269,8 @@ void soft_take_memory(SoftCpu *s);
  * in soft_cpu_run(), or is in a device.
  */
 void soft_vm_flush(SoftVm *vm, bool drop);
+/* The same for the right to store without telling the dirty bitmaps. */
+void soft_vm_protect(SoftVm *vm);
 
 /* bus.c: around what takes vm_lock. */
 void soft_device_begin(SoftCpu *s);

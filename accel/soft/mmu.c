@@ -7,6 +7,7 @@
 
 #include "accel/soft/debug.h"
 #include "accel/soft/mem.h"
+#include "util/bitmap.h"
 #include "util/rcu.h"
 
 void soft_tlb_flush(SoftCpu *s)
@@ -70,6 +71,23 @@ static uint8_t *phys_host(SoftCpu *s, uint64_t phys, const FlatRange **ret_r)
 }
 
 /*
+ * Is somebody to be told of a store to the page?  What the migration knows
+ * already it needs no telling; before it takes a bit and reads the page, it
+ * has all CPUs drop their write tags: soft_vm_protect().
+ */
+static bool store_is_news(const FlatRange *r, const uint8_t *host)
+{
+    const unsigned long *map;
+
+    if (r->dirty_log != 1U << DIRTY_MIGRATION) {
+        return r->dirty_log != 0;
+    }
+    map = rcu_dereference(r->ram->dirty[DIRTY_MIGRATION]);
+    return !map ||
+           !bitmap_test_atomic(map, (host - r->ram->host) >> RAM_PAGE_BITS);
+}
+
+/*
  * Enters the page for what it may be used.  Stores to pages whose bitmaps
  * are watched, or that hold decoded code, keep missing; so does what a
  * debugger watches.
@@ -100,8 +118,9 @@ static uint8_t *tlb_fill(SoftCpu *s, uint64_t lin, SoftAccess acc, unsigned mmu,
         if (likely(!soft_debug_page_watched(s, page, false))) {
             e->tag[SOFT_READ] = page;
         }
-        if (acc == SOFT_WRITE && !r->read_only && !r->romd && !r->dirty_log &&
-            !r->ram->read_only && !soft_page_has_code(r->ram, host) &&
+        if (acc == SOFT_WRITE && !r->read_only && !r->romd &&
+            !r->ram->read_only && !store_is_news(r, host) &&
+            !soft_page_has_code(r->ram, host) &&
             !soft_debug_page_watched(s, page, true)) {
             e->tag[SOFT_WRITE] = page;
         }

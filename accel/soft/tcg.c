@@ -88,6 +88,12 @@ static void tcg_map_commit(MemoryListener *l)
     }
 }
 
+/* Migration thread: bits were taken, the pages will be read. */
+static void tcg_log_clear(MemoryListener *l, const MemorySection *s)
+{
+    soft_vm_protect(container_of(l, TcgAccel, listener)->vm);
+}
+
 static const MemoryListener tcg_listener = {
     .name = "tcg",
     .begin = tcg_map_begin,
@@ -95,6 +101,7 @@ static const MemoryListener tcg_listener = {
     .region_add = tcg_region_add,
     .region_del = tcg_region_del,
     .log_change = tcg_log_change,
+    .log_clear = tcg_log_clear,
 };
 
 /* Life */
