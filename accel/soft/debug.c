@@ -31,15 +31,20 @@ void soft_cpu_set_debug(SoftCpu *s, const DebugState *d)
 
 bool soft_debug_page_watched(const SoftCpu *s, uint64_t page, bool write)
 {
-    return s->debug_watch &&
-           debug_find_watch(s->debug, page & SOFT_PAGE_MASK, SOFT_PAGE, write);
+    page &= SOFT_PAGE_MASK;
+    return (s->debug_watch &&
+            debug_find_watch(s->debug, page, SOFT_PAGE, write)) ||
+           (s->dr_data && soft_dr_data(s, page, SOFT_PAGE, write));
 }
 
 void soft_debug_access(SoftCpu *s, uint64_t lin, unsigned n, bool write)
 {
     const DebugPoint *p;
 
-    if (s->debug_stop.reason != DEBUG_NOT_STOPPED) {
+    if (s->dr_data) {
+        s->dr_hits |= soft_dr_data(s, lin, n, write);
+    }
+    if (!s->debug_watch || s->debug_stop.reason != DEBUG_NOT_STOPPED) {
         return; /* the first one counts */
     }
     p = debug_find_watch(s->debug, lin, n, write);
@@ -72,9 +77,11 @@ bool soft_debug_delivered(SoftCpu *s)
 }
 
 /* Does a breakpoint lie behind the block's first instruction? */
-static bool breaks_inside(const DebugState *d, uint64_t lin, unsigned nbytes)
+static bool breaks_inside(const SoftCpu *s, uint64_t lin, unsigned nbytes)
 {
-    for (unsigned i = 0; i < d->npoints; i++) {
+    const DebugState *d = s->debug;
+
+    for (unsigned i = 0; d && i < d->npoints; i++) {
         const DebugPoint *p = &d->points[i];
 
         if (debug_kind_breaks(p->kind) && p->addr - lin < nbytes &&
@@ -82,7 +89,13 @@ static bool breaks_inside(const DebugState *d, uint64_t lin, unsigned nbytes)
             return true;
         }
     }
-    return false;
+    return soft_dr_inside(s, lin, nbytes);
+}
+
+static bool breaks_here(const SoftCpu *s, uint64_t lin)
+{
+    return debug_find_break(s->debug, lin) ||
+           (s->dr_code && soft_dr_code(s, lin));
 }
 
 static void run_ops(SoftCpu *s, const SoftBlock *b, bool look)
@@ -93,13 +106,15 @@ static void run_ops(SoftCpu *s, const SoftBlock *b, bool look)
     for (i = 0; i < n; i++) {
         const SoftOp *op = &b->ops[i];
 
-        if (look && i && debug_find_break(s->debug, code_lin(s))) {
+        if (look && i && breaks_here(s, code_lin(s))) {
             break;
         }
+        /* It was for this instruction, which may be the IRET of the next. */
+        s->flags &= ~(uint64_t)X86_FLAG_RF;
         s->gpr[SOFT_NEXT_RIP] = s->rip + op->len;
         op->fn(s, op);
         s->rip = s->gpr[SOFT_NEXT_RIP];
-        if (s->debug_stop.reason != DEBUG_NOT_STOPPED) {
+        if (s->debug_stop.reason != DEBUG_NOT_STOPPED || s->dr_hits) {
             i++;
             break;
         }
@@ -114,6 +129,7 @@ bool soft_debug_block(SoftCpu *s)
     bool inhibited = s->inhibit;
     uint64_t lin = code_lin(s);
     const SoftBlock *b;
+    bool step;
 
     if (s->debug_stop.reason != DEBUG_NOT_STOPPED) {
         return false; /* by an access that ended in an exception */
@@ -126,20 +142,27 @@ bool soft_debug_block(SoftCpu *s)
         };
         return false;
     }
-    b = soft_block_find(s, d->step || guest_step || inhibited ? 1
-                                                              : SOFT_BLOCK_OPS);
+    if (s->dr_code && !(s->flags & X86_FLAG_RF) && soft_dr_code(s, lin)) {
+        soft_dr_raise(s, soft_dr_code(s, lin));
+    }
+    s->dr_hits = 0;
+    step = d && d->step;
+    b = soft_block_find(s,
+                        step || guest_step || inhibited ? 1 : SOFT_BLOCK_OPS);
     if (soft_log_blocks()) {
         soft_log_run(s, b);
     }
-    run_ops(s, b, breaks_inside(d, lin, b->nbytes));
+    run_ops(s, b, breaks_inside(s, lin, b->nbytes));
     if (inhibited) {
         s->inhibit = false;
     }
     if (guest_step) {
         s->x->dr[6] |= 1 << 14; /* BS */
-        soft_raise(s, EXC_DB);
     }
-    if (d->step) {
+    if (guest_step || s->dr_hits) {
+        soft_dr_raise(s, s->dr_hits);
+    }
+    if (step) {
         return step_done(s);
     }
     return s->debug_stop.reason == DEBUG_NOT_STOPPED;

@@ -26,12 +26,26 @@ bool soft_debug_delivered(SoftCpu *s);
 void soft_debug_access(SoftCpu *s, uint64_t lin, unsigned n, bool write);
 static inline void soft_debug_write(SoftCpu *s, uint64_t lin, unsigned n)
 {
-    if (unlikely(s->debug_watch)) {
+    if (unlikely(s->debug_watch || s->dr_data)) {
         soft_debug_access(s, lin, n, true);
     }
 }
 /* Must accesses of this kind to the page come to soft_debug_access()? */
 bool soft_debug_page_watched(const SoftCpu *s, uint64_t page, bool write);
+
+/* breakpoint.c: after DR7, or an address that it has on, changed. */
+void soft_update_breakpoints(SoftCpu *s);
+/* Which of them hit there; bits as in DR6. */
+unsigned soft_dr_code(const SoftCpu *s, uint64_t lin);
+unsigned soft_dr_data(const SoftCpu *s, uint64_t lin, uint64_t n, bool write);
+/* Is one on an instruction behind the first of these? */
+bool soft_dr_inside(const SoftCpu *s, uint64_t lin, unsigned nbytes);
+void soft_dr_raise(SoftCpu *s, unsigned hits) __attribute__((noreturn));
+/* Is there something to look at beside the code? */
+static inline bool soft_debug_on(const SoftCpu *s)
+{
+    return s->debug || s->dr_code || s->dr_data;
+}
 
 /* Do interrupts wait until the step is done? */
 static inline bool soft_debug_masks_irq(const SoftCpu *s)

@@ -10,6 +10,7 @@
 #include <sys/random.h>
 #include <x86intrin.h>
 
+#include "accel/soft/debug.h"
 #include "accel/soft/exec.h"
 #include "accel/soft/msr.h"
 #include "accel/soft/seg.h"
@@ -250,6 +251,10 @@ static void mov_to_dr(SoftCpu *s, const SoftOp *op)
                    : (v & ~UINT64_C(0xd000)) | 0x400;
     }
     s->x->dr[n] = v;
+    if (n != 6) {
+        soft_update_breakpoints(s);
+        soft_cpu_pend(s, SOFT_PEND_IRQ); /* the loop is to look at it */
+    }
 }
 
 static void mov_from_dr(SoftCpu *s, const SoftOp *op)

@@ -171,7 +171,7 @@ static uint64_t load_part(SoftCpu *s, uint64_t lin, unsigned n, unsigned mmu)
     uint64_t v = 0;
 
     soft_walk(s, lin, SOFT_READ, mmu, &m);
-    if (unlikely(s->debug_watch)) {
+    if (unlikely(s->debug_watch || s->dr_data)) {
         soft_debug_access(s, lin, n, false);
     }
     host = tlb_fill(s, lin, SOFT_READ, mmu, &m, &r);

@@ -346,7 +346,7 @@ static SoftExit run_loop(SoftCpu *s, uint64_t max_insns)
         if (unlikely(s->halted)) {
             return SOFT_EXIT_HALT;
         }
-        if (unlikely(s->debug)) {
+        if (unlikely(soft_debug_on(s))) {
             if (!soft_debug_block(s)) {
                 return SOFT_EXIT_DEBUG;
             }

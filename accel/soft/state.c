@@ -5,6 +5,7 @@
  */
 #include "util/base.h"
 
+#include "accel/soft/debug.h"
 #include "accel/soft/seg.h"
 
 static bool code64(const SoftCpu *s)
@@ -148,6 +149,7 @@ void soft_cpu_load(SoftCpu *s)
                  : 0;
     s->mode = 0;
     s->delivering = -1;
+    soft_update_breakpoints(s);
     s->ext = false;
     soft_update_mode(s);
     for (unsigned i = 0; i < X86_NSEGS; i++) {

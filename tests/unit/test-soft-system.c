@@ -308,6 +308,77 @@ static void test_dirty(void)
     free_guest(g);
 }
 
+/*
+ * mov dr0, rax; mov dr7, rcx; then nop; mov [rbx], dl; nop; hlt, of which DR0
+ * and DR7 have something to say.  Where RIP is in the frame; -1: HLT reached.
+ */
+static int run_breakpoint(uint64_t dr0, uint32_t dr7, uint64_t *ret_dr6)
+{
+    SoftGuest *g = g_new0(SoftGuest, 1);
+    int at = -1;
+
+    setup(g, false);
+    g->x->regs[X86_RAX] = dr0;
+    g->x->regs[X86_RCX] = dr7;
+    g->x->regs[X86_RBX] = VA(DATA) + 8;
+    start(g, "\x0f\x23\xc0\x0f\x23\xf9\x90\x88\x13\x90\xf4", 11);
+    g_assert_cmpint(soft_cpu_run(g->s, 1000), ==, SOFT_EXIT_HALT);
+    if (g->s->rip != VA(CODE) + 11) {
+        g_assert_cmphex(g->s->rip, ==, VA(HANDLER) + EXC_DB + 1);
+        at = get64(g, STACK0 - 40) - VA(CODE);
+    }
+    *ret_dr6 = g->x->dr[6] & 0xf;
+    free_guest(g);
+    return at;
+}
+
+static void test_breakpoints(void)
+{
+    static const struct {
+        uint64_t dr0;
+        uint32_t dr7;
+        int at;
+    } t[] = {
+        { VA(CODE) + 6, 1, 6 },              /* execution: before */
+        { VA(CODE) + 7, 2, 7 },              /* globally enabled */
+        { VA(CODE) + 7, 0, -1 },             /* not enabled */
+        { VA(DATA) + 8, 1 | 1 << 16, 9 },    /* write: after */
+        { VA(DATA) + 8, 1 | 3 << 16, 9 },    /* read or write */
+        { VA(DATA) + 7, 1 | 1 << 16, -1 },   /* the byte before */
+        { VA(DATA) + 10, 1 | 13 << 16, 9 },  /* four bytes, aligned down */
+        { VA(DATA) + 12, 1 | 13 << 16, -1 }, /* the four after it */
+        { VA(DATA) + 15, 1 | 9 << 16, 9 },   /* eight bytes */
+    };
+    uint64_t dr6;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
+        g_test_message("case %zu", i);
+        g_assert_cmpint(run_breakpoint(t[i].dr0, t[i].dr7, &dr6), ==, t[i].at);
+        g_assert_cmphex(dr6, ==, t[i].at >= 0 ? 1 : 0);
+    }
+}
+
+/* IRET with RF set leads over the breakpoint once. */
+static void test_resume_flag(void)
+{
+    SoftGuest *g = g_new0(SoftGuest, 1);
+
+    setup(g, false);
+    g->x->dr[0] = VA(CODE) + 0x80;
+    g->x->dr[7] = 0x401;
+    g->x->regs[X86_RBX] = VA(CODE) + 0x80;
+    g->x->regs[X86_RDX] = VA(STACK0) - 0x100;
+    put(g, CODE + 0x80, "\x90\xeb\xfd", 3); /* nop; jmp back */
+    /* push 16; push rdx; push 0x10002; push 8; push rbx; iretq */
+    start(g, "\x6a\x10\x52\x68\x02\x00\x01\x00\x6a\x08\x53\x48\xcf", 13);
+    g_assert_cmpint(run_vector(g), ==, EXC_DB);
+    g_assert_cmphex(get64(g, STACK0 - 0x100 - 40), ==, VA(CODE) + 0x80);
+    g_assert_cmphex(get64(g, STACK0 - 0x100 - 24) & 0x10000, ==, 0);
+    /* Handler's HLT, IRET, NOP, JMP, five pushes: it was executed once. */
+    g_assert_cmpuint(g->s->ninsns, >=, 8);
+    free_guest(g);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -321,5 +392,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-system/modified-code", test_modified_code);
     g_test_add_func("/soft-system/code-by-dma", test_code_by_dma);
     g_test_add_func("/soft-system/dirty", test_dirty);
+    g_test_add_func("/soft-system/breakpoints", test_breakpoints);
+    g_test_add_func("/soft-system/resume-flag", test_resume_flag);
     return g_test_run();
 }
