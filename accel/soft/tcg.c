@@ -38,6 +38,7 @@ typedef struct TcgAccel {
     bool ram_gone;    /* the same */
     int opt_thread;   /* TcgThreads */
     uint32_t opt_tb_size;
+    bool opt_jit;
     /* thread=single: who takes `next` runs when it is served. */
     Lock turn_lock;
     Cond turn_cond;
@@ -118,6 +119,9 @@ static bool tcg_init(Accel *acc, GError **errp)
     t->vm = soft_vm_new(&acc->vm->mem, 0, errp);
     if (!t->vm) {
         return false;
+    }
+    if (!t->opt_jit) {
+        t->vm->gen_after = 0;
     }
     lock_init(&t->turn_lock);
     cond_init(&t->turn_cond);
@@ -343,6 +347,8 @@ static const Property tcg_props[] = {
          .type_name = "single|multi", .help = "Run vCPUs in parallel, or not"),
     PROP(PROP_U32, TcgAccel, opt_tb_size, "tb-size", .type_name = "int",
          .help = "TCG translation block cache size"),
+    PROP(PROP_BOOL, TcgAccel, opt_jit, "x-jit", .def = true,
+         .help = "Generate host code (off: to find bugs in it)"),
     PROP_END,
 };
 

@@ -127,9 +127,16 @@ def takes_the_place_of_kvm(t):
 
 
 @test()
+def interprets_all(t):
+    vm = t.launch(t.base_args(machine='microvm', accel='tcg,x-jit=off'))
+    vm.wait_line(r'^hb \d+')
+
+
+@test()
 def refuses_what_it_lacks(t):
     for accel, word in (('tcg,thread=many', 'many'),
                         ('tcg,one-insn-per-tb=on', 'one-insn-per-tb'),
+                        ('tcg,x-jit=maybe', 'x-jit'),
                         ('tcg,tb-size=1000000', 'tb-size')):
         vm = t.run_to_end(['-machine', 'none', '-accel', accel, '-display',
                            'none'])
