@@ -37,19 +37,34 @@ configured: deps
 
 .PHONY: demo
 demo: all
-	@python3 tests/bench/demo.py --binary $(EMULATOR)
+	@python3 tests/bench/demo.py --binary $(EMULATOR) $(DEMO_ARGS)
 
 .PHONY: bench
 bench: all
 	@$(NINJA) bench-programs
 	@python3 tests/bench/bench.py --binary $(EMULATOR) $(BENCH_ARGS)
 
+# What tests boot.  Without it they are skipped, each with the reason.
+.PHONY: guest-assets
+guest-assets: all
+	@scripts/get-guest-assets --build $(BUILD) || true
+
 .PHONY: check
-check: all
+check: all guest-assets
 	@$(RUN_TESTS) --suite unit --suite fuzz --suite qtest \
 	    --suite functional
 
+.PHONY: check-slow
+check-slow: all guest-assets
+	@$(RUN_TESTS) --suite slow
+
+# All tests as on a host without KVM.
+.PHONY: check-no-kvm
+check-no-kvm: all guest-assets
+	@tests/functional/without-kvm $(MAKE) check
+
 .PHONY: check-unit check-fuzz check-qtest check-functional
+check-functional: guest-assets
 check-unit check-fuzz check-qtest check-functional: configured
 	@$(RUN_TESTS) --suite $(@:check-%=%)
 
@@ -92,6 +107,8 @@ help:
 	@echo 'make check-unit        unit tests (check-qtest: devices;'
 	@echo '                       check-fuzz: parsers, hostile input;'
 	@echo '                       check-functional: whole guests)'
+	@echo 'make check-slow        long tests: many migrations, all memory'
+	@echo 'make check-no-kvm      all tests, with KVM hidden'
 	@echo 'make check-style       layout, layers, MAINTAINERS'
 	@echo 'make check-tidy        clang-tidy on every source'
 	@echo 'make check-patch       commit messages and white space'

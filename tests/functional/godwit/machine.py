@@ -164,6 +164,10 @@ class Machine:
         """Type a line on the guest's serial console."""
         self._serial_sock.sendall(line.encode() + b'\n')
 
+    def type_keys(self, keys):
+        """The same without a line end."""
+        self._serial_sock.sendall(keys.encode())
+
     def wait_line(self, pattern, start=0, timeout=DEFAULT_TIMEOUT):
         """The first line from index `start` on that matches, as a match."""
         regex = re.compile(pattern)

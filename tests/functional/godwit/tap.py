@@ -13,7 +13,8 @@
 
 Environment: GODWIT_BINARY (or QTEST_QEMU_BINARY) is the program under test,
 GODWIT_GUESTS the folder with guest.rom, GODWIT_ACCEL the accelerator.
-Arguments: the binary, then substrings of the names of tests to run.
+Arguments: the binary, then substrings of the names of tests to run, or --slow
+for the tests that are registered with @slow().
 """
 
 import os
@@ -73,7 +74,15 @@ def default_binary():
 def test(godwit_only=None, needs_kvm=False):
     """Register a test. `godwit_only`: why the peer can't pass it."""
     def register(func):
-        _tests.append((func, godwit_only, needs_kvm))
+        _tests.append((func, godwit_only, needs_kvm, False))
+        return func
+    return register
+
+
+def slow(godwit_only=None, needs_kvm=False):
+    """Register a test that only 'make check-slow' runs."""
+    def register(func):
+        _tests.append((func, godwit_only, needs_kvm, True))
         return func
     return register
 
@@ -193,9 +202,12 @@ def run_one(host, func):
     return problems
 
 
-def _select(words):
-    return [entry for entry in _tests
-            if not words or any(w in entry[0].__name__ for w in words)]
+def _select(words, only_slow):
+    """Tests named on the command line run whatever their kind."""
+    if words:
+        return [entry for entry in _tests
+                if any(w in entry[0].__name__ for w in words)]
+    return [entry for entry in _tests if entry[3] == only_slow]
 
 
 def main():
@@ -208,12 +220,13 @@ def main():
     # A test that is timed out from outside still ends its machines.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     host = Host(binary)
-    chosen = _select(args)
+    only_slow = '--slow' in args
+    chosen = _select([a for a in args if a != '--slow'], only_slow)
     failed = 0
     print('TAP version 13')
     print('# %s, accelerator %s' % (host.version, host.accel))
     print('1..%d' % len(chosen), flush=True)
-    for number, (func, godwit_only, needs_kvm) in enumerate(chosen, 1):
+    for number, (func, godwit_only, needs_kvm, _) in enumerate(chosen, 1):
         name = func.__name__
         skip = None
         problems = []
