@@ -44,6 +44,11 @@ bench: all
 	@$(NINJA) bench-programs
 	@python3 tests/bench/bench.py --binary $(EMULATOR) $(BENCH_ARGS)
 
+.PHONY: bench-cpu
+bench-cpu: all
+	@scripts/get-guest-assets --build $(BUILD)
+	@python3 tests/bench/cpu.py --binary $(EMULATOR) $(BENCH_ARGS)
+
 # What tests boot.  Without it they are skipped, each with the reason.
 .PHONY: guest-assets
 guest-assets: all
@@ -103,6 +108,7 @@ help:
 	@echo 'make                   build $(EMULATOR)'
 	@echo 'make demo              migrate a guest and print the table'
 	@echo 'make bench             the same with more runs: JSON, Markdown'
+	@echo 'make bench-cpu         speed of the software CPU in a Linux guest'
 	@echo 'make check             all tests'
 	@echo 'make check-unit        unit tests (check-qtest: devices;'
 	@echo '                       check-fuzz: parsers, hostile input;'
