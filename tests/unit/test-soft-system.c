@@ -308,6 +308,42 @@ static void test_dirty(void)
     free_guest(g);
 }
 
+static bool store_again(SoftGuest *g, unsigned long *map, unsigned page)
+{
+    g->s->rip = VA(CODE);
+    g->s->halted = false;
+    g_assert_cmpint(soft_cpu_run(g->s, 100), ==, SOFT_EXIT_HALT);
+    return map[page / 64] >> (page % 64) & 1;
+}
+
+/* Stores to a page that is dirty already go unseen until it is protected. */
+static void test_dirty_known(void)
+{
+    SoftGuest *g = g_new0(SoftGuest, 1);
+    unsigned page = (SOFT_GUEST_PA + DATA) / 4096;
+    unsigned long *map;
+    GError *err = NULL;
+
+    setup(g, false);
+    g->x->regs[X86_RBX] = VA(DATA);
+    start(g, "\x88\x03\x88\x03\xf4", 5); /* mov [rbx], al, twice; hlt */
+    vm_lock_acquire();
+    g_assert_true(memory_dirty_log_start(&g->mem, &err));
+    vm_lock_release();
+    soft_vm_flush(g->vm, false);
+    map = g->ram.ram->dirty[DIRTY_MIGRATION];
+    g_assert_true(store_again(g, map, page));
+    for (unsigned i = 0; i < 3; i++) {
+        map[page / 64] = 0;
+        soft_vm_protect(g->vm);
+        g_assert_true(store_again(g, map, page));
+    }
+    vm_lock_acquire();
+    memory_dirty_log_stop(&g->mem);
+    vm_lock_release();
+    free_guest(g);
+}
+
 /*
  * mov dr0, rax; mov dr7, rcx; then nop; mov [rbx], dl; nop; hlt, of which DR0
  * and DR7 have something to say.  Where RIP is in the frame; -1: HLT reached.
@@ -392,6 +428,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-system/modified-code", test_modified_code);
     g_test_add_func("/soft-system/code-by-dma", test_code_by_dma);
     g_test_add_func("/soft-system/dirty", test_dirty);
+    g_test_add_func("/soft-system/dirty-known", test_dirty_known);
     g_test_add_func("/soft-system/breakpoints", test_breakpoints);
     g_test_add_func("/soft-system/resume-flag", test_resume_flag);
     return g_test_run();
