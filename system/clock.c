@@ -39,6 +39,13 @@ struct Clocks {
     int64_t virtual_start;  /* its time when it last began to run */
     bool virtual_on;
     bool manual;
+    /*
+     * For readers without the lock, which vCPUs are that read their TSC: even
+     * while what follows holds.  Atomic, written with the lock.
+     */
+    unsigned fast_seq;
+    bool fast_runs;
+    int64_t fast_offset;
 };
 
 static int64_t host_ns(clockid_t id)
@@ -52,6 +59,39 @@ static int64_t host_ns(clockid_t id)
 static bool virtual_runs(const Clocks *c)
 {
     return c->virtual_on && !c->manual;
+}
+
+/* Around every change of the virtual clock, with the lock. */
+static void virtual_begin(Clocks *c)
+{
+    __atomic_store_n(&c->fast_seq, c->fast_seq + 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+static void virtual_end(Clocks *c)
+{
+    __atomic_store_n(&c->fast_offset, c->virtual_offset, __ATOMIC_RELAXED);
+    __atomic_store_n(&c->fast_runs, virtual_runs(c), __ATOMIC_RELAXED);
+    __atomic_store_n(&c->fast_seq, c->fast_seq + 1, __ATOMIC_RELEASE);
+}
+
+/* False: it stands, or is being changed. */
+static bool virtual_get_fast(Clocks *c, int64_t *ret_ns)
+{
+    unsigned seq = __atomic_load_n(&c->fast_seq, __ATOMIC_ACQUIRE);
+    int64_t now;
+
+    if ((seq & 1) || !__atomic_load_n(&c->fast_runs, __ATOMIC_RELAXED)) {
+        return false;
+    }
+    now = host_ns(CLOCK_MONOTONIC) +
+          __atomic_load_n(&c->fast_offset, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&c->fast_seq, __ATOMIC_RELAXED) != seq) {
+        return false;
+    }
+    *ret_ns = now;
+    return true;
 }
 
 static int64_t get_ns_locked(Clocks *c, ClockType type)
@@ -71,8 +111,13 @@ static int64_t get_ns_locked(Clocks *c, ClockType type)
 
 int64_t clock_get_ns(Clocks *c, ClockType type)
 {
+    int64_t now;
+
     if (type != CLOCK_TYPE_VIRTUAL) {
         return get_ns_locked(c, type);
+    }
+    if (likely(virtual_get_fast(c, &now))) {
+        return now;
     }
     LOCK_GUARD(&c->lock);
     return get_ns_locked(c, type);
@@ -367,6 +412,7 @@ void clocks_enable_virtual(Clocks *c, bool on)
     if (c->virtual_on == on) {
         return;
     }
+    virtual_begin(c);
     c->virtual_on = on;
     if (!c->manual) {
         int64_t now = host_ns(CLOCK_MONOTONIC);
@@ -376,6 +422,7 @@ void clocks_enable_virtual(Clocks *c, bool on)
         }
         c->virtual_offset += on ? -now : now;
     }
+    virtual_end(c);
     rearm_virtual(c);
 }
 
@@ -394,7 +441,9 @@ int64_t clocks_virtual_offset(Clocks *c)
 void clocks_set_virtual_offset(Clocks *c, int64_t offset_ns)
 {
     LOCK_GUARD(&c->lock);
+    virtual_begin(c);
     c->virtual_offset = offset_ns;
+    virtual_end(c);
     rearm_virtual(c);
 }
 
@@ -402,8 +451,10 @@ void clocks_set_manual(Clocks *c)
 {
     LOCK_GUARD(&c->lock);
     if (!c->manual) {
+        virtual_begin(c);
         c->virtual_offset = get_ns_locked(c, CLOCK_TYPE_VIRTUAL);
         c->manual = true;
+        virtual_end(c);
         rearm_virtual(c);
     }
 }
