@@ -245,8 +245,8 @@ uint64_t bitmap_merge_atomic(unsigned long *dst, uint64_t dst_start,
             continue;
         }
         sum += or_word_atomic(&dst[s.word], w << shift);
-        if (shift) {
-            /* No bits left over: dst may end with the word before. */
+        if (shift && w >> (WORD - shift)) {
+            /* Without bits left over dst may end with the word before. */
             sum += or_word_atomic(&dst[s.word + 1], w >> (WORD - shift));
         }
     }
