@@ -77,7 +77,7 @@ static GdbInput feed_sum(GdbParser *p, uint8_t byte)
 
     p->bad |= digit < 0;
     if (p->state == GDB_STATE_SUM1) {
-        p->want = (uint8_t)(digit << 4);
+        p->want = (uint8_t)((unsigned)digit << 4);
         p->state = GDB_STATE_SUM2;
         return GDB_INPUT_NONE;
     }
