@@ -61,6 +61,9 @@ struct DeviceType {
     /* Overrides the path in the section name; NULL: the bus gives it. */
     char *(*vmstate_path)(Device *dev);
     int vmstate_instance; /* 0: next free; n: n - 1 fixed */
+    /* In firmware's device paths ("pci@i0cf8"), if its bus has no name for it;
+     * NULL: it isn't a node of them. */
+    const char *firmware_node;
 };
 
 struct Device {
@@ -108,6 +111,8 @@ struct Bus {
     void (*reset)(Bus *bus); /* before its devices; may be NULL */
     /* Path for vmstate names ("0000:00:01.0"), new string; or NULL. */
     char *(*dev_path)(Bus *bus, Device *dev);
+    /* As which node firmware knows a device ("ide@1,1"), new; or NULL. */
+    char *(*firmware_node)(Bus *bus, Device *dev);
     void (*print_dev)(Bus *bus, Device *dev, GString *out, int indent);
 };
 

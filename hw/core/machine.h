@@ -90,7 +90,8 @@ struct Machine {
     char *boot_order; /* -boot order=, "cad" by default */
     char *boot_once;
     bool boot_menu, boot_strict;
-    char *boot_splash;                     /* file of the logo; may be NULL */
+    GPtrArray *boot_entries; /* see hw/core/boot-order.h; may be NULL */
+    char *boot_splash;       /* file of the logo; may be NULL */
     int boot_splash_ms, reboot_timeout_ms; /* -1: unset */
     MachineRtc rtc;
     /* Labels of the ports' character devices; NULL: no such port. */

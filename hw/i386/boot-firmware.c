@@ -8,6 +8,7 @@
  */
 #include "util/base.h"
 
+#include "hw/core/boot-order.h"
 #include "hw/i386/boot-priv.h"
 #include "hw/i386/x86.h"
 
@@ -40,9 +41,9 @@ static uint8_t byte_sum(const uint8_t *p, size_t len)
     return sum;
 }
 
-static bool boot_add_rom(FwCfg *f, GError **errp)
+static bool boot_add_rom(Machine *m, GError **errp)
 {
-    static const char order[] = "/rom@" X86_LINUX_ROM "\n";
+    FwCfg *f = m->fw_cfg;
     size_t len = linuxboot_rom_end - linuxboot_rom;
     g_autofree uint8_t *rom = g_memdup2(linuxboot_rom, len);
     uint8_t *pnp = rom + lduw_le_p(rom + PNP_OFFSET);
@@ -50,7 +51,7 @@ static bool boot_add_rom(FwCfg *f, GError **errp)
     pnp[PNP_SUM] = -byte_sum(pnp, PNP_SIZE);
     rom[len - 1] = -byte_sum(rom, len);
     return fw_cfg_add_file(f, X86_LINUX_ROM, rom, len, errp) &&
-           fw_cfg_update_file(f, "bootorder", order, sizeof(order), errp);
+           boot_order_set(m, NULL, 0, "/rom@" X86_LINUX_ROM, errp);
 }
 
 static bool boot_offer_initrd(const BootFiles *b, const LinuxHeader *h,
@@ -123,7 +124,7 @@ static bool boot_offer_parts(X86Machine *x, const LinuxHeader *h, GError **errp)
     fw_cfg_add_u32(f, FW_CFG_SETUP_ADDR, SETUP_ADDR);
     fw_cfg_add_u32(f, FW_CFG_SETUP_SIZE, h->setup_len);
     fw_cfg_add_bytes(f, FW_CFG_SETUP_DATA, setup, h->setup_len);
-    return boot_add_rom(f, errp);
+    return boot_add_rom(&x->m, errp);
 }
 
 bool x86_offer_kernel(X86Machine *x, GError **errp)

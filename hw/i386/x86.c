@@ -8,6 +8,7 @@
 #include "hw/i386/x86.h"
 
 #include "accel/accel.h"
+#include "hw/core/boot-order.h"
 #include "hw/i386/acpi-build.h"
 #include "hw/intc/apic.h"
 #include "target/i386/cpu.h"
@@ -261,6 +262,20 @@ static void x86_reset_bios(X86Machine *x)
     }
 }
 
+/* An index may be set, or a device go, while the guest is up. */
+static void x86_update_boot_order(X86Machine *x)
+{
+    Machine *m = &x->m;
+    GError *err = NULL;
+    size_t len;
+    g_autofree char *text = boot_order_text(m, m->boot_strict, &len);
+
+    if (m->fw_cfg != NULL &&
+        !fw_cfg_update_file(m->fw_cfg, "bootorder", text, len, &err)) {
+        log_take_error(err);
+    }
+}
+
 void x86_machine_reset(Machine *m, ShutdownCause cause)
 {
     X86Machine *x = X86_MACHINE(m);
@@ -271,6 +286,7 @@ void x86_machine_reset(Machine *m, ShutdownCause cause)
         x->ram_written = true;
         return;
     }
+    x86_update_boot_order(x);
     x86_reset_bios(x);
     if (x->boot_plan == NULL || m->vm->nvcpus == 0) {
         return;

@@ -10,6 +10,7 @@
 
 #include "hw/ide/ide-priv.h"
 
+#include "hw/core/boot-order.h"
 #include "system/vm.h"
 #include "util/bswap.h"
 #include "util/error.h"
@@ -283,6 +284,14 @@ static void set_defaults(IdeDevice *s, bool cd)
     }
 }
 
+/* Firmware's node is the channel; the unit is a disk of it. */
+static bool set_boot_order(IdeDevice *s, GError **errp)
+{
+    g_autofree char *disk = g_strdup_printf("/disk@%u", s->unit);
+
+    return boot_order_set(s->dev.machine, &s->dev, s->bootindex, disk, errp);
+}
+
 static bool ide_device_realize(IdeDevice *s, bool cd, GError **errp)
 {
     IdeDrive *d;
@@ -293,7 +302,9 @@ static bool ide_device_realize(IdeDevice *s, bool cd, GError **errp)
         return false;
     }
     block_set_share_rw(s->blk, s->share_rw);
-    if (!block_attach(s->blk, &s->dev.obj, cd, errp)) {
+    if (!set_boot_order(s, errp) ||
+        !block_attach(s->blk, &s->dev.obj, cd, errp)) {
+        boot_order_remove(s->dev.machine, &s->dev);
         s->blk = NULL;
         return false;
     }
@@ -331,6 +342,7 @@ static void ide_device_unrealize(Device *dev)
     if (s->blk == NULL) {
         return;
     }
+    boot_order_remove(dev->machine, dev);
     ide_cancel(d);
     d->dev = NULL;
     d->blk = NULL;
@@ -340,6 +352,23 @@ static void ide_device_unrealize(Device *dev)
 }
 
 /* Types */
+
+static bool set_bootindex(Object *obj, const Property *p, const JsonValue *val,
+                          GError **errp)
+{
+    Device *dev = container_of(obj, Device, obj);
+    IdeDevice *s = ide_device_of(dev);
+    int32_t old = s->bootindex;
+
+    if (!object_prop_store(obj, p, val, errp)) {
+        return false;
+    }
+    if (dev->realized && !set_boot_order(s, errp)) {
+        s->bootindex = old;
+        return false;
+    }
+    return true;
+}
 
 #define ERROR_PROP(field_, name_)                                   \
     PROP(PROP_ENUM, IdeDevice, field_, name_, .names = error_names, \
@@ -366,7 +395,8 @@ static void ide_device_unrealize(Device *dev)
         PROP(PROP_STR, IdeDevice, serial, "serial"),                           \
         PROP(PROP_STR, IdeDevice, model, "model"),                             \
         PROP(PROP_U32, IdeDevice, unit, "unit", .def = UNIT_FREE),             \
-        PROP(PROP_I32, IdeDevice, bootindex, "bootindex", .def = -1)
+        PROP(PROP_I32, IdeDevice, bootindex, "bootindex", .def = -1,           \
+             .set = set_bootindex, .run_time = true)
 
 static const Property ide_hd_props[] = {
     BLOCK_PROPS,

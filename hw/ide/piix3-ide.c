@@ -60,6 +60,12 @@ static void run_state_changed(RunStateListener *l, bool running, RunState state)
     }
 }
 
+/* Firmware knows the channel as a drive, and what is on it as disks. */
+static char *channel_firmware_node(Bus *bus, Device *dev)
+{
+    return g_strdup_printf("drive@%u", IDE_CHANNEL(bus)->num);
+}
+
 static bool init_channel(PiixIde *s, unsigned n, GError **errp)
 {
     IdeChannel *ch = &s->ch[n];
@@ -68,6 +74,7 @@ static bool init_channel(PiixIde *s, unsigned n, GError **errp)
     ide_channel_init(ch, &s->pci, n);
     bus_init(&ch->bus, BUS_IDE, "IDE", NULL, dev, dev->vm);
     ch->bus.max_devices = IDE_DRIVES;
+    ch->bus.firmware_node = channel_firmware_node;
     irq_out_init(dev, &ch->irq, n == 0 ? "irq14" : "irq15");
     irq_connect(&ch->irq, &dev->machine->gsi[places[n].irq]);
     return device_claim_io(dev, &ch->io_cmd, &ide_cmd_ops[n], "ide",

@@ -155,6 +155,7 @@ const DeviceType i440fx_pcihost_type = {
     .realize = host_realize,
     .reset = host_reset,
     .vmstate = &host_vmstate,
+    .firmware_node = "pci@i0cf8",
 };
 
 /* Function 0: the memory controller */

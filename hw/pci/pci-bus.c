@@ -113,6 +113,33 @@ static char *bus_dev_path(Bus *b, Device *dev)
                            PCI_FUNC_OF(devfn));
 }
 
+/* By class, else by what it is: "ide@1,1", "pci8086,7113@1,3". */
+static char *bus_firmware_node(Bus *b, Device *dev)
+{
+    const PciDevice *d = PCI_DEVICE(dev);
+    unsigned func = PCI_FUNC_OF(d->devfn);
+    g_autofree char *name = NULL, *place = NULL;
+
+    switch (lduw_le_p(d->config + PCI_CLASS_DEVICE)) {
+    case PCI_CLASS_STORAGE_IDE:
+        name = g_strdup("ide");
+        break;
+    case PCI_CLASS_BRIDGE_HOST:
+        name = g_strdup("host");
+        break;
+    case PCI_CLASS_BRIDGE_ISA:
+        name = g_strdup("isa");
+        break;
+    default:
+        name = g_strdup_printf("pci%04x,%04x",
+                               lduw_le_p(d->config + PCI_VENDOR_ID),
+                               lduw_le_p(d->config + PCI_DEVICE_ID));
+        break;
+    }
+    place = func != 0 ? g_strdup_printf(",%x", func) : g_strdup("");
+    return g_strdup_printf("%s@%x%s", name, PCI_SLOT_OF(d->devfn), place);
+}
+
 static void bus_print_dev(Bus *b, Device *dev, GString *out, int indent)
 {
     PciDevice *d = PCI_DEVICE(dev);
@@ -137,6 +164,7 @@ void pci_bus_init(PciBus *bus, Device *owner, const char *name,
     bus->bus.unplug = bus_unplug;
     bus->bus.reset = bus_reset;
     bus->bus.dev_path = bus_dev_path;
+    bus->bus.firmware_node = bus_firmware_node;
     bus->bus.print_dev = bus_print_dev;
     bus->mem = mem;
     bus->io = io;

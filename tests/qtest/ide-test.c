@@ -606,6 +606,8 @@ static void test_options(void)
           "machine type does not support if=scsi,bus=0,unit=0" },
         { "-drive if=ide,bus=3,media=cdrom",
           "machine type does not support if=ide,bus=3,unit=0" },
+        { "-device ide-cd,bootindex=7 -device ide-cd,bootindex=7",
+          "The bootindex 7 has already been used" },
         { "-device ide-cd,werror=stop", "werror=stop is not supported" },
     };
 
@@ -620,6 +622,88 @@ static void test_options(void)
         g_assert_cmpint(status, !=, 0);
         g_assert_nonnull(strstr(err, t[i].message));
     }
+}
+
+/* What firmware finds in fw_cfg; NULL: the file is empty. */
+static char *boot_order(QTest *q)
+{
+    uint8_t entry[64], count[4];
+    char *text;
+    uint32_t n;
+
+    qtest_outw(q, 0x510, 0x19);
+    for (unsigned i = 0; i < sizeof(count); i++) {
+        count[i] = qtest_inb(q, 0x511);
+    }
+    n = ldl_be_p(count);
+    g_assert_cmpuint(n, <, 100);
+    do {
+        g_assert_cmpuint(n--, >, 0);
+        for (unsigned i = 0; i < sizeof(entry); i++) {
+            entry[i] = qtest_inb(q, 0x511);
+        }
+    } while (strcmp((char *)entry + 8, "bootorder") != 0);
+    n = ldl_be_p(entry);
+    g_assert_cmpuint(n, <, 1000);
+    if (n == 0) {
+        return NULL;
+    }
+    text = g_malloc(n);
+    qtest_outw(q, 0x510, lduw_be_p(entry + 4));
+    for (unsigned i = 0; i < n; i++) {
+        text[i] = qtest_inb(q, 0x511);
+    }
+    g_assert_cmpuint(strnlen(text, n), ==, n - 1);
+    return text;
+}
+
+static void expect_boot_order(QTest *q, const char *want)
+{
+    g_autofree char *text = boot_order(q);
+
+    g_assert_cmpstr(text, ==, want);
+}
+
+static void set_boot_index(QTest *q, const char *id, int index, bool good)
+{
+    g_autoptr(JsonValue) r = NULL;
+
+    r = qtest_qmp(q,
+                  "{'execute': 'qom-set', 'arguments': {'path': '%s',"
+                  " 'property': 'bootindex', 'value': %d}}",
+                  id, index);
+    g_assert_true((json_object_get(r, "error") == NULL) == good);
+}
+
+static void reset_machine(QTest *q)
+{
+    json_unref(qtest_qmp(q, "{'execute': 'system_reset'}"));
+    json_unref(qtest_qmp_event(q, "RESET"));
+}
+
+#define IDE_NODE "/pci@i0cf8/ide@1,1"
+
+static void test_boot_order(void)
+{
+    QTest *q = qtest_start("-machine pc -m 16 -nodefaults -boot strict=on "
+                           "-device ide-cd,id=a,bus=ide.1,unit=1,bootindex=5 "
+                           "-device ide-cd,id=b,bus=ide.0,unit=0,bootindex=2 "
+                           "-device ide-cd,id=c,bus=ide.0,unit=1");
+
+    expect_boot_order(q, IDE_NODE "/drive@0/disk@0\n" IDE_NODE
+                                  "/drive@1/disk@1\nHALT");
+    /* Seen by the firmware that runs after a reset. */
+    set_boot_index(q, "/machine/peripheral/c", 5, false);
+    set_boot_index(q, "/machine/peripheral/c", 0, true);
+    set_boot_index(q, "/machine/peripheral/b", -1, true);
+    reset_machine(q);
+    expect_boot_order(q, IDE_NODE "/drive@0/disk@1\n" IDE_NODE
+                                  "/drive@1/disk@1\nHALT");
+    set_boot_index(q, "/machine/peripheral/a", -1, true);
+    set_boot_index(q, "/machine/peripheral/c", -1, true);
+    reset_machine(q);
+    expect_boot_order(q, NULL);
+    qtest_quit(q);
 }
 
 int main(int argc, char **argv)
@@ -638,6 +722,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ide/atapi/commands", test_atapi);
     g_test_add_func("/ide/atapi/read", test_atapi_read);
     g_test_add_func("/ide/atapi/tray", test_tray);
+    g_test_add_func("/ide/boot-order", test_boot_order);
     g_test_add_func("/ide/options", test_options);
     return g_test_run();
 }
