@@ -202,9 +202,20 @@ static bool check_text(const char *what, const char *s, unsigned max,
     return true;
 }
 
+/* Off is what happens: sizes are the properties', never the host disk's. */
+static bool check_backend_defaults(const IdeDevice *s, GError **errp)
+{
+    if (s->backend_defaults != ON_OFF_AUTO_ON) {
+        return true;
+    }
+    error_setf(errp, "backend_defaults=on is not supported yet");
+    return false;
+}
+
 static bool check_props(IdeDevice *s, GError **errp)
 {
-    return check_sizes(s, errp) && check_policy("werror", s->werror, errp) &&
+    return check_sizes(s, errp) && check_backend_defaults(s, errp) &&
+           check_policy("werror", s->werror, errp) &&
            check_policy("rerror", s->rerror, errp) &&
            check_account("account-invalid", s->account_invalid, errp) &&
            check_account("account-failed", s->account_failed, errp) &&

@@ -608,6 +608,8 @@ static void test_options(void)
           "machine type does not support if=ide,bus=3,unit=0" },
         { "-device ide-cd,bootindex=7 -device ide-cd,bootindex=7",
           "The bootindex 7 has already been used" },
+        { "-device ide-cd,backend_defaults=on",
+          "backend_defaults=on is not supported" },
         { "-device ide-cd,werror=stop", "werror=stop is not supported" },
     };
 
