@@ -136,7 +136,8 @@ static bool json_add_addr(KeyVal *kv, const JsonValue *addr, GError **errp)
     if (!type) {
         return false;
     }
-    if (strcmp(type, "inet") && strcmp(type, "unix") && strcmp(type, "fd")) {
+    if (!g_str_equal(type, "inet") && !g_str_equal(type, "unix") &&
+        !g_str_equal(type, "fd")) {
         error_setf(errp, "chardev: socket address type '%s' is not supported",
                    type);
         return false;

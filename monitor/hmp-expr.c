@@ -113,8 +113,8 @@ static bool find_register(const X86Cpu *c, const char *name, uint64_t *ret)
         *ret = c->regs[X86_RSP];
     } else if (g_str_equal(name, "eflags") || g_str_equal(name, "rflags")) {
         *ret = c->rflags;
-    } else if (g_str_has_prefix(name, "cr") && strlen(name) == 3 &&
-               strchr("0234", name[2])) {
+    } else if (name[0] == 'c' && name[1] == 'r' && name[2] >= '0' &&
+               name[2] <= '4' && name[2] != '1' && name[3] == '\0') {
         *ret = c->cr[name[2] - '0'];
     } else {
         return find_segment(c, name, ret);

@@ -230,7 +230,7 @@ static bool set_properties(Object *obj, const JsonValue *args, GError **errp)
         JsonValue *val = NULL;
         const char *key = json_object_at(args, i, &val);
 
-        if (strcmp(key, "qom-type") && strcmp(key, "id") &&
+        if (!g_str_equal(key, "qom-type") && !g_str_equal(key, "id") &&
             !object_prop_set(obj, key, val, errp)) {
             return false;
         }

@@ -83,7 +83,7 @@ static bool request_parse(const QmpSession *s, const JsonValue *value,
                 return false;
             }
             parts.args = val;
-        } else if (strcmp(key, "id")) {
+        } else if (!g_str_equal(key, "id")) {
             error_setf(errp, "QMP input member '%s' is unexpected", key);
             return false;
         }

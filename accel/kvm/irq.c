@@ -459,14 +459,15 @@ static int kvm_update_msi_route(Accel *acc, int virq, const MsiMessage *msg)
 {
     KvmAccel *k = KVM_ACCEL(acc);
     struct kvm_irq_routing_entry *e = kvm_route_find_msi(k, virq);
-    struct kvm_irq_routing_entry old;
+    struct kvm_irq_routing_msi old;
 
     if (!e) {
         return -ENOENT;
     }
-    old = *e;
+    old = e->u.msi;
     kvm_route_set_msi(e, msg);
-    if (!memcmp(&old, e, sizeof(old))) {
+    if (old.address_lo == e->u.msi.address_lo &&
+        old.address_hi == e->u.msi.address_hi && old.data == e->u.msi.data) {
         return 0;
     }
     return kvm_routes_commit(k);

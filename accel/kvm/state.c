@@ -337,7 +337,7 @@ static bool kvm_read_sync(KvmVcpu *v, GError **errp)
 
 static bool kvm_read_regs(KvmVcpu *v, GError **errp)
 {
-    struct kvm_mp_state mp;
+    struct kvm_mp_state mp = { 0 };
     X86Cpu *c = v->cpu->x86;
 
     /* First: the kernel takes INIT and SIPI that are on their way here. */
@@ -395,7 +395,7 @@ static bool kvm_read_fpu(KvmVcpu *v, GError **errp)
 {
     KvmAccel *k = v->kvm;
     X86Cpu *c = v->cpu->x86;
-    struct kvm_xcrs x;
+    struct kvm_xcrs x = { 0 };
 
     if (!kvm_vcpu_ioctl(v, k->has_xsave2 ? KVM_GET_XSAVE2 : KVM_GET_XSAVE,
                         v->xsave, "reading the XSAVE area", errp)) {
@@ -420,7 +420,7 @@ static bool kvm_read_fpu(KvmVcpu *v, GError **errp)
 static bool kvm_read_debugregs(KvmVcpu *v, GError **errp)
 {
     X86Cpu *c = v->cpu->x86;
-    struct kvm_debugregs d;
+    struct kvm_debugregs d = { 0 };
 
     if (!v->kvm->has_debugregs) {
         return true;

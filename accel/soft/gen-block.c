@@ -294,7 +294,7 @@ bool gen_block(SoftCpu *s, SoftGen *sg, SoftBlock *b)
 {
     Gen g = { .s = s, .g = sg, .b = b, .fl_mem = true };
     Entry entry = { 0 };
-    GenPlan p;
+    GenPlan p = { 0 };
 
     g.c.p = (uint8_t *)ROUND_UP((uintptr_t)sg->pos, 16);
     plan(&g, &p);

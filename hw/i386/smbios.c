@@ -453,10 +453,11 @@ static bool build_all(Writer *w, GError **errp)
 
 static void make_anchor_21(const Writer *w, GByteArray *out)
 {
+    static const uint8_t mark[5] = { '_', 'D', 'M', 'I', '_' };
     uint8_t a[31] = { '_', 'S', 'M', '_', [5] = sizeof(a), [6] = 2, [7] = 8 };
 
     stw_le_p(a + 0x08, MIN(w->longest, UINT16_MAX));
-    memcpy(a + 0x10, "_DMI_", 5);
+    memcpy(a + 0x10, mark, sizeof(mark));
     stw_le_p(a + 0x16, w->out->len);
     stw_le_p(a + 0x1c, w->count);
     a[0x1e] = 0x28; /* revision 2.8 */

@@ -24,8 +24,10 @@ static int compare(const void *a, const void *b)
 
 static double median_us(int64_t *t, unsigned n)
 {
+    unsigned middle = n / 2;
+
     qsort(t, n, sizeof(*t), compare);
-    return t[n / 2] / 1000.0;
+    return t[middle] / 1000.0;
 }
 
 static void must(bool ok, GError *err)

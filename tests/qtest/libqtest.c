@@ -83,7 +83,7 @@ static int qtest_listen(QTest *q, const char *name, char **ret_path)
 
     *ret_path = g_build_filename(q->dir, name, NULL);
     g_assert_cmpuint(strlen(*ret_path), <, sizeof(sa.sun_path));
-    strcpy(sa.sun_path, *ret_path);
+    g_strlcpy(sa.sun_path, *ret_path, sizeof(sa.sun_path));
     g_assert_cmpint(fd, >=, 0);
     g_assert_cmpint(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), ==, 0);
     g_assert_cmpint(listen(fd, 1), ==, 0);

@@ -208,7 +208,7 @@ static void test_probed_write(Fixture *f, gconstpointer unused)
 
     memset(buf, 'x', sizeof(buf));
     g_assert_cmpint(do_write(b, 0, buf, sizeof(buf)), ==, 0);
-    memcpy(buf, "QFI\xfb\0\0\0\3", 8);
+    memcpy(buf, (const uint8_t[8]){ 'Q', 'F', 'I', 0xfb, [7] = 3 }, 8);
     g_assert_cmpint(do_write(b, 0, buf, sizeof(buf)), ==, -EPERM);
     g_assert_cmpint(do_write(b, 512, buf, 512), ==, 0);
     g_assert_cmpint(do_read(b, 0, buf, 512), ==, 0);

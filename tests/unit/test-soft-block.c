@@ -490,13 +490,13 @@ static const char *difference(SoftGuest *a, SoftGuest *b)
     if (a->s->rip != b->s->rip) {
         return "RIP differs";
     }
-    if (memcmp(a->s->gpr, b->s->gpr, 16 * 8)) {
+    if (memcmp(a->s->gpr, b->s->gpr, 16 * 8) != 0) {
         return "registers differ";
     }
     if (soft_flags(a->s) != soft_flags(b->s)) {
         return "flags differ";
     }
-    if (memcmp(a->x->vec, b->x->vec, 16 * sizeof(X86Vec)) ||
+    if (memcmp(a->x->vec, b->x->vec, 16 * sizeof(X86Vec)) != 0 ||
         a->x->mxcsr != b->x->mxcsr) {
         return "vector registers differ";
     }
@@ -509,7 +509,7 @@ static const char *difference(SoftGuest *a, SoftGuest *b)
 
         address_space_read(&a->mem.memory, at, ma, n);
         address_space_read(&b->mem.memory, at, mb, n);
-        if (memcmp(ma, mb, n)) {
+        if (memcmp(ma, mb, n) != 0) {
             return "memory differs";
         }
     }

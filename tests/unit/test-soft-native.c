@@ -245,10 +245,10 @@ static void one(SoftGuest *g, GRand *r, uint8_t *data)
     }
     mask = defined(k);
     address_space_read(&g->mem.memory, SOFT_GUEST_PA, data, SCRATCH);
-    if (memcmp(n->out, g->s->gpr, sizeof(n->out)) ||
+    if (memcmp(n->out, g->s->gpr, sizeof(n->out)) != 0 ||
         ((n->flags_out ^ soft_flags(g->s)) & mask)) {
         fail(b, len, n, g->s, "differs");
-    } else if (memcmp(data, memory, SCRATCH)) {
+    } else if (memcmp(data, memory, SCRATCH) != 0) {
         fail(b, len, n, g->s, "memory differs");
     }
 }

@@ -319,7 +319,7 @@ static const char *difference(const SoftGuest *g, const State *out,
                               const InsnDesc *d)
 {
     for (unsigned i = 0; i < 16; i++) {
-        if (memcmp(out->ymm[i], &g->x->vec[i], 32)) {
+        if (memcmp(out->ymm[i], &g->x->vec[i], 32) != 0) {
             return "vector register differs";
         }
     }
@@ -328,7 +328,7 @@ static const char *difference(const SoftGuest *g, const State *out,
             return "MMX register differs";
         }
     }
-    if (memcmp(out->gpr, g->s->gpr, sizeof(out->gpr))) {
+    if (memcmp(out->gpr, g->s->gpr, sizeof(out->gpr)) != 0) {
         return "general register differs";
     }
     if ((out->flags ^ soft_flags(g->s)) & STATUS) {
@@ -369,7 +369,7 @@ static void one(SoftGuest *g, GRand *r, uint8_t *data, Made *m, unsigned *ran)
     ++*ran;
     what = difference(g, &n->out, m->desc);
     address_space_read(&g->mem.memory, SOFT_GUEST_PA, data, SCRATCH);
-    if (what || memcmp(data, memory, SCRATCH)) {
+    if (what || memcmp(data, memory, SCRATCH) != 0) {
         fail(m, what ? what : "memory differs");
     }
 }

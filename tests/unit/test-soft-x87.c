@@ -144,11 +144,11 @@ static void run_guest(SoftGuest *g, const uint8_t *insn, size_t len,
 
 static bool same(const uint8_t *host, const uint8_t *here)
 {
-    if (memcmp(host, here, 5)) {
+    if (memcmp(host, here, 5) != 0) {
         return false;
     }
     for (unsigned i = 0; i < 8; i++) {
-        if (memcmp(host + 32 + i * 16, here + 32 + i * 16, 10)) {
+        if (memcmp(host + 32 + i * 16, here + 32 + i * 16, 10) != 0) {
             return false;
         }
     }
@@ -175,7 +175,7 @@ static void one(SoftGuest *g, GRand *r, uint8_t *data)
     run_guest(g, b, len, n->in, data);
     soft_x87_to_area(g->x, here);
     address_space_read(&g->mem.memory, SOFT_GUEST_PA, data, SCRATCH);
-    if (!same(n->out, here) || memcmp(data, memory, SCRATCH) ||
+    if (!same(n->out, here) || memcmp(data, memory, SCRATCH) != 0 ||
         ((n->flags ^ soft_flags(g->s)) & STATUS)) {
         g_test_message("%02x %02x %02x: host %02x%02x %02x%02x tags %02x, "
                        "here %02x%02x %02x%02x tags %02x",
