@@ -28,6 +28,13 @@
  * everything: below this, scheduling alone would undo a finished migration.
  */
 #define ACK_GRACE_NS (10 * NS_PER_MS)
+/*
+ * How long past the limit a write may block.  A stream that was cut there
+ * can't be taken up again: the migration fails, and the guest goes on here.
+ */
+#define WRITE_GRACE_NS (NS_PER_S)
+/* How soon a cancel is noticed while the destination owes an answer. */
+#define CANCEL_POLL_NS (50 * NS_PER_MS)
 /* For peers that resume on their own and report when they have. */
 #define CLOSE_TIMEOUT_NS (10 * NS_PER_S)
 /* For a guest that is stopped anyway, or may be for longer than the limit. */
@@ -268,6 +275,7 @@ static SwitchResult hand_over(MigSource *s, int64_t *t, GError **errp)
 {
     switch (wait_loaded(s, t, errp)) {
     case RP_TIMEOUT:
+        s->owes_loaded = true;
         s->fixed_ns = MAX(s->fixed_ns, clock_monotonic_ns() - s->stop_ns);
         return SWITCH_RETRY;
     case RP_FAILED:
@@ -333,6 +341,18 @@ static bool give_disks_up(MigSource *s, GError **errp)
     return ret == 0;
 }
 
+/* A destination that hangs must not keep a stopped guest waiting. */
+static void limit_writes(MigSource *s)
+{
+    int64_t limit = MAX(mig_downtime_limit_ns(s->m), ACK_GRACE_NS);
+
+    if (s->was_running && MIG_HAS(s, SWITCHOVER_ABORT) &&
+        !MIG_HAS(s, PAUSE_BEFORE_SWITCHOVER)) {
+        io_channel_set_deadline_us(
+            s->ch, (s->stop_ns + limit + WRITE_GRACE_NS) / NS_PER_US);
+    }
+}
+
 static SwitchResult do_switch(MigSource *s, GError **errp)
 {
     Migration *m = s->m;
@@ -362,6 +382,7 @@ static SwitchResult do_switch(MigSource *s, GError **errp)
     }
     mig_source_step(s, STEP_BLOCK_DRAIN, &t);
     s->attempt++;
+    limit_writes(s);
     if (s->features & WIRE_F_COMMIT) {
         put_attempt(s, WIRE_CMD_SWITCHOVER);
     }
@@ -370,6 +391,28 @@ static SwitchResult do_switch(MigSource *s, GError **errp)
     }
     return s->features & WIRE_F_COMMIT ? hand_over(s, &t, errp)
                                        : close_plain(s, errp);
+}
+
+bool mig_source_await_loaded(MigSource *s, GError **errp)
+{
+    RpMessage msg = { 0 };
+
+    while (s->owes_loaded) {
+        int64_t deadline = clock_monotonic_ns() + CANCEL_POLL_NS;
+
+        if (mig_cancel_asked(s->m)) {
+            error_setf(errp, "cancelled");
+            return false;
+        }
+        if (rp_read(s->ch, deadline, &msg, errp) == RP_FAILED) {
+            return false;
+        }
+        if (msg.type == WIRE_RP_LOADED && msg.len >= 20 &&
+            ldl_be_p(msg.data) == s->attempt) {
+            s->owes_loaded = false;
+        }
+    }
+    return true;
 }
 
 void mig_source_resume(MigSource *s)
@@ -396,6 +439,7 @@ SwitchResult mig_source_switch(MigSource *s, GError **errp)
 {
     SwitchResult r = do_switch(s, errp);
 
+    io_channel_set_deadline_us(s->ch, 0);
     if (r == SWITCH_DONE) {
         VM_LOCK_GUARD();
         runstate_set(s->vm, RUN_STATE_POSTMIGRATE);

@@ -227,7 +227,11 @@ static bool source_retry(MigSource *s, GError **errp)
     }
     s->settled = 0;
     s->last_pending = 0;
-    return s->log_on || log_start(s, errp);
+    if (!s->log_on && !log_start(s, errp)) {
+        return false;
+    }
+    /* What is still on its way would come on top of the next attempt. */
+    return mig_source_await_loaded(s, errp);
 }
 
 static bool source_iterate(MigSource *s, GError **errp)

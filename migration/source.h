@@ -23,6 +23,7 @@ typedef struct MigSource {
     RunState old_state; /* the run state before that */
     bool handed_over;   /* RUN was said: the guest is not ours any more */
     uint32_t attempt;   /* of the switch-over */
+    bool owes_loaded;   /* the last attempt's LOADED is late */
 
     /* Bandwidth limit: bytes put in the present slice. */
     int64_t slice_ns;
@@ -62,6 +63,12 @@ typedef enum SwitchResult {
 bool mig_source_rehearse(MigSource *s, GError **errp);
 /* Stops the guest and hands it over (source-switch.c). */
 SwitchResult mig_source_switch(MigSource *s, GError **errp);
+/*
+ * After a switch-over whose LOADED was late: waits for it, so that the next one
+ * finds the way to the destination empty.  The guest runs meanwhile.  False
+ * with errp if it is cancelled or the destination fails.
+ */
+bool mig_source_await_loaded(MigSource *s, GError **errp);
 /* Resumes the guest here after a switch-over that did not happen. */
 void mig_source_resume(MigSource *s);
 /* Dirty log off, if it is on.  Takes vm_lock. */
