@@ -330,11 +330,14 @@ int block_drain_all(BlockBackends *bs, bool flush)
     for (GList *l = bs->list.head; l != NULL; l = l->next) {
         BlockBackend *b = container_of(l, BlockBackend, link);
 
-        if (b->img != NULL) {
+        if (b->img != NULL && b->unflushed) {
             block_aio_flush(b, drain_done, &ret);
         }
     }
     block_aio_drain(bs->aio);
+    for (GList *l = bs->list.head; l != NULL && ret == 0; l = l->next) {
+        container_of(l, BlockBackend, link)->unflushed = false;
+    }
     return ret;
 }
 

@@ -70,6 +70,7 @@ struct BlockBackend {
     bool removable; /* by the device that uses it */
     bool anonymous; /* made by it, goes with it */
     bool share_rw;
+    bool unflushed;     /* written since block_drain_all() flushed it */
     bool writeback;     /* false: each write reaches the medium */
     struct Object *dev; /* that uses it; NULL: none */
     char *dev_path;     /* its id, or where it is in the tree */

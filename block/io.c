@@ -344,6 +344,7 @@ void block_aio_readv(BlockBackend *b, uint64_t off, const struct iovec *iov,
 void block_aio_writev(BlockBackend *b, uint64_t off, const struct iovec *iov,
                       int niov, BlockDone *done, void *opaque)
 {
+    b->unflushed = true;
     req_start(b, BLOCK_WRITE, off, iov, niov, done, opaque);
 }
 
