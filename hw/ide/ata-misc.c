@@ -44,20 +44,6 @@ static bool set_transfer_mode(IdeDrive *d, uint8_t mode)
     }
 }
 
-static void cache_off_flushed(void *opaque, int ret)
-{
-    IdeDrive *d = opaque;
-
-    if (!ide_io_ended(d)) {
-        return;
-    }
-    if (ret < 0) {
-        ide_abort(d, ER_ABRT);
-    } else {
-        ide_done(d);
-    }
-}
-
 static void set_write_cache(IdeDrive *d, bool on)
 {
     uint16_t word = ide_identify_get(d, 85);
@@ -70,7 +56,7 @@ static void set_write_cache(IdeDrive *d, bool on)
     }
     /* What is in the cache must not stay there. */
     d->status = ST_DRDY | ST_BSY;
-    ide_flush(d, cache_off_flushed);
+    ide_flush(d, ide_flush_done);
 }
 
 void ata_set_features(IdeDrive *d)

@@ -244,7 +244,7 @@ static void start_trim(IdeDrive *d)
 
 /* Flush */
 
-static void flush_done(void *opaque, int ret)
+void ide_flush_done(void *opaque, int ret)
 {
     IdeDrive *d = opaque;
 
@@ -261,7 +261,7 @@ static void flush_done(void *opaque, int ret)
 static void start_flush(IdeDrive *d)
 {
     d->status = ST_DRDY | ST_BSY;
-    ide_flush(d, flush_done);
+    ide_flush(d, ide_flush_done);
 }
 
 /* Retry */

@@ -208,6 +208,8 @@ void ide_write(IdeDrive *d, uint64_t off, size_t bytes, BlockDone *fn);
 void ide_flush(IdeDrive *d, BlockDone *fn);
 /* The request has ended; false: nobody waits for it. */
 bool ide_io_ended(IdeDrive *d);
+/* Ends the command that flushed: BlockDone for ide_flush(). */
+void ide_flush_done(void *opaque, int ret);
 /* Ends what goes on in the channel; waits for the block layer. */
 void ide_cancel(IdeDrive *d);
 
