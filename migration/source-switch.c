@@ -206,9 +206,8 @@ static RpResult wait_loaded(MigSource *s, int64_t *t, GError **errp)
     int64_t limit = MAX(mig_downtime_limit_ns(s->m), ACK_GRACE_NS);
     int64_t deadline = s->stop_ns + limit;
     uint64_t load_us, cpu_us;
-    RpMessage msg;
-
     bool promised = s->was_running && MIG_HAS(s, SWITCHOVER_ABORT);
+    RpMessage msg;
 
     if (!promised) {
         deadline = s->stop_ns + MAX(limit, LOADED_TIMEOUT_NS);
