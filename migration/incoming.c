@@ -236,7 +236,7 @@ static bool load_complete(void *opaque, bool *ret_more, GError **errp)
     }
     {
         VM_LOCK_GUARD();
-        if (!l->m->hooks->cpus_flush(l->vm, errp)) {
+        if (!l->m->hooks->cpus_put(l->vm, errp)) {
             return false;
         }
     }

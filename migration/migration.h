@@ -23,11 +23,10 @@ typedef struct MigrationHooks {
     int (*take_fd)(Vm *vm, const char *name, GError **errp);
     /* The machine type's name as it stands in the stream. */
     const char *(*machine_name)(Vm *vm);
-    /* Gets all vCPUs' state from the accelerator once / puts it ahead of
-     * the resume / forgets it, so that the next reader asks again. */
+    /* Gets all vCPUs' state from the accelerator once / puts what a stream
+     * brought, ahead of the resume, each time it is called. */
     bool (*cpus_sync)(Vm *vm, GError **errp);
-    bool (*cpus_flush)(Vm *vm, GError **errp);
-    void (*cpus_invalidate)(Vm *vm);
+    bool (*cpus_put)(Vm *vm, GError **errp);
     /*
      * An outgoing migration begins or ends: lets vCPUs save their state as
      * they pause, and says whether the clock device reads the TSC alone.

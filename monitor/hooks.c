@@ -160,11 +160,13 @@ static const char *machine_name(Vm *vm)
     return vm->machine->type->name;
 }
 
-static void cpus_invalidate(Vm *vm)
+/* The accelerator may have the state of an attempt before this one. */
+static bool cpus_put(Vm *vm, GError **errp)
 {
     for (unsigned i = 0; i < vm->nvcpus; i++) {
-        vcpu_invalidate_state(vm->vcpus[i]);
+        vcpu_mark_state(vm->vcpus[i], VCPU_PUT_FULL);
     }
+    return vcpus_flush_all(vm, errp);
 }
 
 static void prepare(Vm *vm, bool active, bool single_cpu_sync)
@@ -179,7 +181,6 @@ const MigrationHooks monitor_migration_hooks = {
     .take_fd = take_fd,
     .machine_name = machine_name,
     .cpus_sync = vcpus_sync_all,
-    .cpus_flush = vcpus_flush_all,
-    .cpus_invalidate = cpus_invalidate,
+    .cpus_put = cpus_put,
     .prepare = prepare,
 };

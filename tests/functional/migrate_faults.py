@@ -16,12 +16,12 @@ from godwit.qmp import QmpClosed
 from godwit.tap import check, check_equal, check_in, free_port, main, test
 
 
-def proxied(t, src, action, at, name='dst', **kwargs):
+def proxied(t, src, action, at, name='dst', hold=None, **kwargs):
     """A destination behind a bad network; returns it and the proxy."""
     port = free_port()
     dst = start_incoming(t, src, 'tcp:127.0.0.1:%d' % port, name=name,
                          **kwargs)
-    proxy = Proxy(port, action, at)
+    proxy = Proxy(port, action, at, hold)
     t.defer(proxy.close)
     return dst, proxy
 
@@ -210,6 +210,31 @@ def stalled_in_the_switchover(t):
     proxy.close()
     dst_fails(t, dst)
     source_goes_on(src)
+
+
+RP_LOADED = 0x4702  # the destination has everything
+
+
+@test(godwit_only=LATE)
+def late_word(t):
+    """The destination's word comes when the guest runs here again: the next
+    attempt brings memory and CPUs as they are then."""
+    src = start_pattern(t, mb=16, smp=2)
+    set_parameters(src, max_bandwidth=0, downtime_limit=20)
+    dst, proxy = proxied(t, src, 'cut', None, hold=RP_LOADED)
+    src.qmp.cmd('migrate', uri=proxy.uri)
+    t.reactor.poll(proxy.held.is_set, 'LOADED')
+    src.qmp.wait_event('RESUME')
+    wait_drained(src)
+    source_goes_on(src)
+    check_equal(status(src), 'active', 'status')
+    proxy.let_go()
+    wait_status(src, 'completed')
+    wait_drained(src)
+    wait_running(dst)
+    numbers = last_numbers(src)
+    dst.serial.adopt(src.serial)
+    check_pattern_goes_on(dst, numbers)
 
 
 def load_outcome(t, dst):

@@ -24,14 +24,20 @@ class Proxy:
       stall    nothing more is read or written
       corrupt  the byte there has its bits inverted; all else passes
     With at=None everything passes, and `count` tells how much it was.
+
+    The first message of type `hold` on the return path, and all behind it,
+    wait for let_go(); `held` is set when it has arrived.
     """
 
-    def __init__(self, target_port, action='cut', at=None):
+    def __init__(self, target_port, action='cut', at=None, hold=None):
         self.target_port = target_port
         self.action = action
         self.at = at
+        self.hold = hold
         self.count = 0
         self.acted = threading.Event()
+        self.held = threading.Event()
+        self._let_go = threading.Event()
         self.finished = threading.Event()
         self._release = threading.Event()
         self._hung_up = False
@@ -48,8 +54,12 @@ class Proxy:
     def uri(self):
         return 'tcp:127.0.0.1:%d' % self.port
 
+    def let_go(self):
+        self._let_go.set()
+
     def close(self):
         self._release.set()
+        self._let_go.set()
         for sock in [self._listener, *self._socks]:
             try:
                 sock.shutdown(socket.SHUT_RDWR)
@@ -84,9 +94,25 @@ class Proxy:
             server.close()
         self.finished.set()
 
+    def _pass_messages(self, server, client):
+        """Each has its type and length in front, two bytes each."""
+        reader = server.makefile('rb')
+        while True:
+            head = reader.read(4)
+            if len(head) < 4:
+                return
+            kind, length = struct.unpack('>HH', head)
+            data = reader.read(length)
+            if kind == self.hold and not self.held.is_set():
+                self.held.set()
+                self._let_go.wait()
+            client.sendall(head + data)
+
     def _back(self, server, client):
         """The return path; ends with either connection."""
         try:
+            if self.hold is not None:
+                self._pass_messages(server, client)
             while True:
                 data = server.recv(1 << 16)
                 if not data:
