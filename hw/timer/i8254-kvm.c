@@ -40,12 +40,20 @@ bool kvm_pit_fetch(Pit *s, GError **errp)
     return true;
 }
 
+/*
+ * While the guest stands the state here is the one that counts: in the
+ * kernel the timer would tick on, and each change of it waits until the
+ * kernel's thread has handled the tick, which on a busy host takes long.
+ */
 bool kvm_pit_put(Pit *s, GError **errp)
 {
     Accel *acc = s->dev.vm->accel;
     PitState st = { .hpet_legacy = s->channels[0].irq_disabled,
                     .speaker_data_on = s->speaker_data_on };
 
+    if (s->fetched) {
+        return true;
+    }
     for (unsigned i = 0; i < 3; i++) {
         st.ch[i] = s->channels[i].s;
     }
@@ -65,9 +73,10 @@ static bool kvm_pit_pre_save(void *opaque, GError **errp)
     return true;
 }
 
+/* The kernel gets it at the start. */
 static bool kvm_pit_post_load(void *opaque, int version, GError **errp)
 {
-    return pit_check(opaque, errp) && kvm_pit_put(opaque, errp);
+    return pit_check(opaque, errp);
 }
 
 static void kvm_pit_reset(Device *dev)

@@ -54,7 +54,7 @@ uint64_t pit_ticks(const PitChannel *c, int64_t now_ns);
 /* The time at which so many pulses have come. */
 int64_t pit_time_of(const PitChannel *c, uint64_t ticks);
 
-/* kvm-pit: from the kernel, unless the guest stands; and back. */
+/* kvm-pit: from the kernel and back, unless the guest stands. */
 bool kvm_pit_fetch(Pit *s, GError **errp);
 bool kvm_pit_put(Pit *s, GError **errp);
 /* Length of a round or of the count, in clock pulses. */
