@@ -16,8 +16,6 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 
-#include "util/bitmap.h"
-
 /* From linux/fs.h of Linux 6.7; Debian 12's headers are older. */
 typedef struct PmPageRegion {
     uint64_t start, end, categories;
@@ -66,28 +64,32 @@ void presence_fini(Presence *p)
     p->pagemap_fd = -1;
 }
 
-/* Clears what lies between the end of the last region and this one. */
-static void mask_gap(unsigned long *map, uint64_t *next, uint64_t start,
-                     uint64_t end, uint64_t npages)
+/* Runs as the kernel gives them, counted in pages of the block. */
+typedef struct PresenceWalk {
+    PresenceFn *fn;
+    void *opaque;
+    uint64_t first, end; /* pages asked for */
+} PresenceWalk;
+
+static void walk_run(const PresenceWalk *w, uint64_t first, uint64_t end)
 {
-    start = MIN(start, npages);
-    if (start > *next) {
-        bitmap_clear(map, *next, start - *next);
+    first = MAX(first, w->first);
+    end = MIN(end, w->end);
+    if (first < end) {
+        w->fn(w->opaque, first, end - first);
     }
-    *next = MAX(*next, MIN(end, npages));
 }
 
 /* False if the kernel refuses: the caller takes the older way. */
-static bool mask_by_scan(Presence *p, const uint8_t *base, uint64_t npages,
-                         unsigned long *map)
+static bool walk_scan(Presence *p, const RamBlock *rb, const PresenceWalk *w)
 {
     PmPageRegion regions[SCAN_REGIONS];
-    uint64_t lo = (uintptr_t)base, hi = lo + npages * RAM_PAGE_SIZE;
-    uint64_t next = 0;
+    uint64_t base = (uintptr_t)rb->host;
+    uint64_t end = base + (w->end << RAM_PAGE_BITS);
     PmScanArg arg = {
         .size = sizeof(arg),
-        .start = lo,
-        .end = hi,
+        .start = base + (w->first << RAM_PAGE_BITS),
+        .end = end,
         .vec = (uintptr_t)regions,
         .vec_len = SCAN_REGIONS,
         .category_inverted = PM_IS_PFNZERO,
@@ -96,95 +98,88 @@ static bool mask_by_scan(Presence *p, const uint8_t *base, uint64_t npages,
         .return_mask = PM_IS_PRESENT,
     };
 
-    while (arg.start < hi) {
+    while (arg.start < end) {
         int n = ioctl(p->pagemap_fd, PM_SCAN, &arg);
 
         if (n < 0) {
             return false;
         }
         for (int i = 0; i < n; i++) {
-            mask_gap(map, &next, (regions[i].start - lo) >> RAM_PAGE_BITS,
-                     (regions[i].end - lo) >> RAM_PAGE_BITS, npages);
+            walk_run(w, (regions[i].start - base) >> RAM_PAGE_BITS,
+                     (regions[i].end - base) >> RAM_PAGE_BITS);
         }
         if (arg.walk_end <= arg.start) {
             break;
         }
         arg.start = arg.walk_end;
     }
-    mask_gap(map, &next, npages, npages, npages);
     return true;
 }
 
-static void mask_by_pagemap(Presence *p, const uint8_t *base, uint64_t npages,
-                            unsigned long *map)
+static void walk_pagemap(Presence *p, const RamBlock *rb, const PresenceWalk *w)
 {
     uint64_t entries[PAGEMAP_BATCH];
-    uint64_t first = (uintptr_t)base >> RAM_PAGE_BITS;
+    uint64_t base = (uintptr_t)rb->host >> RAM_PAGE_BITS;
 
-    for (uint64_t i = 0; i < npages;) {
-        uint64_t n = MIN(npages - i, (uint64_t)PAGEMAP_BATCH);
+    for (uint64_t i = w->first; i < w->end;) {
+        uint64_t n = MIN(w->end - i, (uint64_t)PAGEMAP_BATCH);
         ssize_t got = pread(p->pagemap_fd, entries, n * sizeof(entries[0]),
-                            (first + i) * sizeof(entries[0]));
+                            (base + i) * sizeof(entries[0]));
 
         if (got < (ssize_t)sizeof(entries[0])) {
+            walk_run(w, i, w->end);
             return;
         }
         n = got / sizeof(entries[0]);
-        for (uint64_t k = 0; k < n; k++) {
-            if ((entries[k] & PAGEMAP_EXISTS) == 0) {
-                bitmap_clear_bit(map, i + k);
+        for (uint64_t k = 0; k < n;) {
+            uint64_t run = k;
+
+            while (run < n && (entries[run] & PAGEMAP_EXISTS) != 0) {
+                run++;
             }
+            walk_run(w, i + k, i + run);
+            k = run + 1;
         }
         i += n;
     }
 }
 
-static void mask_by_file(const RamBlock *rb, uint64_t first, uint64_t npages,
-                         unsigned long *map)
+static void walk_file(const RamBlock *rb, const PresenceWalk *w)
 {
-    uint64_t lo = rb->fd_offset + first * RAM_PAGE_SIZE;
-    uint64_t hi = lo + npages * RAM_PAGE_SIZE;
-    uint64_t next = 0;
-    off_t pos = lo;
+    uint64_t lo = rb->fd_offset + (w->first << RAM_PAGE_BITS);
+    uint64_t hi = rb->fd_offset + (w->end << RAM_PAGE_BITS);
 
-    while ((uint64_t)pos < hi) {
-        off_t data = lseek(rb->fd, pos, SEEK_DATA);
+    while (lo < hi) {
+        off_t data = lseek(rb->fd, lo, SEEK_DATA);
         off_t hole;
 
         if (data < 0 && errno == ENXIO) {
-            break; /* nothing but a hole up to the end */
+            return; /* nothing but a hole up to the end */
         }
-        if (data < 0) {
-            return; /* a file system that doesn't tell */
-        }
-        if ((uint64_t)data >= hi) {
-            break;
-        }
-        hole = lseek(rb->fd, data, SEEK_HOLE);
+        hole = data < 0 ? -1 : lseek(rb->fd, data, SEEK_HOLE);
         if (hole < 0) {
-            return;
+            data = lo; /* a file system that doesn't tell */
+            hole = hi;
         }
-        mask_gap(map, &next, (data - lo) >> RAM_PAGE_BITS,
-                 DIV_ROUND_UP(hole - lo, RAM_PAGE_SIZE), npages);
-        pos = hole;
+        walk_run(w, (data - rb->fd_offset) >> RAM_PAGE_BITS,
+                 DIV_ROUND_UP(hole - rb->fd_offset, RAM_PAGE_SIZE));
+        lo = hole;
     }
-    mask_gap(map, &next, npages, npages, npages);
 }
 
-void presence_mask(Presence *p, const RamBlock *rb, uint64_t first,
-                   uint64_t npages, unsigned long *map)
+void presence_foreach(Presence *p, const RamBlock *rb, uint64_t first,
+                      uint64_t npages, PresenceFn *fn, void *opaque)
 {
-    const uint8_t *base = rb->host + first * RAM_PAGE_SIZE;
+    const PresenceWalk w = {
+        .fn = fn, .opaque = opaque, .first = first, .end = first + npages
+    };
 
     if (rb->shared && rb->fd >= 0) {
-        mask_by_file(rb, first, npages, map);
-        return;
-    }
-    /* A private file mapping shows the file where it has no own page. */
-    if (rb->backing != RAM_ANONYMOUS || p->pagemap_fd < 0) {
-        return;
-    }
-    if (!p->has_scan || !mask_by_scan(p, base, npages, map)) {
-        mask_by_pagemap(p, base, npages, map);
+        walk_file(rb, &w);
+    } else if (rb->backing != RAM_ANONYMOUS || p->pagemap_fd < 0) {
+        /* A private file mapping shows the file where it has no own page. */
+        walk_run(&w, w.first, w.end);
+    } else if (!p->has_scan || !walk_scan(p, rb, &w)) {
+        walk_pagemap(p, rb, &w);
     }
 }

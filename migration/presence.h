@@ -17,13 +17,17 @@ typedef struct Presence {
 /* Never fails: without /proc every page is present. */
 void presence_init(Presence *p);
 void presence_fini(Presence *p);
+/* A run of pages of the block, in ascending order. */
+typedef void PresenceFn(void *opaque, uint64_t first, uint64_t npages);
+
 /*
- * Clears the bits of pages of [first, first + npages) that read as zero
- * because nothing was ever stored there; bit 0 of `map` is page `first`.
- * A page that is touched meanwhile may be judged either way: the dirty log
- * has to be armed before.
+ * Calls fn for the runs of pages of [first, first + npages) that may hold
+ * data; where fn isn't called nothing was ever stored, and zero is read. Costs
+ * what the page tables of the range hold, so leave out what is known. A page
+ * that is touched meanwhile may be judged either way: the dirty log has to be
+ * armed before.
  */
-void presence_mask(Presence *p, const RamBlock *rb, uint64_t first,
-                   uint64_t npages, unsigned long *map);
+void presence_foreach(Presence *p, const RamBlock *rb, uint64_t first,
+                      uint64_t npages, PresenceFn *fn, void *opaque);
 
 #endif

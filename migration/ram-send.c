@@ -28,7 +28,8 @@ enum {
     EXTENT_PAGES = 256,   /* 1 MiB: bandwidth is checked in between */
     FLUSH_BYTES = 1 << 20,
     WORD_BITS = 64,
-    ARM_GAP = 512, /* pages between two runs that are armed at once */
+    ARM_GAP = 512,      /* pages between two runs that are armed at once */
+    PRESENCE_GAP = 128, /* pages that are walked rather than left out */
 };
 
 typedef struct SendBlock {
@@ -154,25 +155,41 @@ bool ram_send_setup(RamSend *r, GError **errp)
     return stream_out_flush(r->out, errp);
 }
 
-/* Absent pages that exist by now have been written: dirty, and to be armed. */
-static void find_arrivals(RamSend *r, SendBlock *b, uint64_t first,
-                          uint64_t npages)
+/* Pages exist; those that were absent before have been written. */
+static void add_arrivals(void *opaque, uint64_t first, uint64_t npages)
 {
-    unsigned long *absent = b->absent + first / WORD_BITS;
-    unsigned long *dirty = b->rb->dirty[DIRTY_MIGRATION] + first / WORD_BITS;
+    SendBlock *b = opaque;
+    unsigned long *dirty = b->rb->dirty[DIRTY_MIGRATION];
+    uint64_t end = first + npages;
 
-    if (bitmap_find_next(absent, npages, 0) >= npages) {
-        return;
+    for (uint64_t i = bitmap_find_next(b->absent, end, first); i < end;) {
+        uint64_t stop = MIN(bitmap_find_next_zero(b->absent, end, i), end);
+
+        bitmap_clear(b->absent, i, stop - i);
+        bitmap_set_atomic(dirty, i, stop - i);
+        i = bitmap_find_next(b->absent, end, stop);
     }
-    bitmap_set(r->todo, 0, npages);
-    presence_mask(&r->presence, b->rb, first, npages, r->todo);
-    for (uint64_t w = 0; w < bitmap_words(npages); w++) {
-        unsigned long arrived = absent[w] & r->todo[w];
+}
 
-        if (arrived != 0) {
-            absent[w] &= ~arrived;
-            __atomic_fetch_or(&dirty[w], arrived, __ATOMIC_SEQ_CST);
+/*
+ * Absent pages that exist by now: dirty, and to be armed.  Only what was
+ * absent is asked for: this is in the switch-over, and to walk page tables
+ * that are full takes milliseconds for each GiB.
+ */
+static void find_arrivals(RamSend *r, SendBlock *b)
+{
+    uint64_t npages = ram_block_npages(b->rb);
+    uint64_t lo = bitmap_find_next(b->absent, npages, 0);
+
+    while (lo < npages) {
+        uint64_t hi = lo, next = lo;
+
+        while (next < npages && next - hi <= PRESENCE_GAP) {
+            hi = bitmap_find_next_zero(b->absent, npages, next);
+            next = bitmap_find_next(b->absent, npages, hi);
         }
+        presence_foreach(&r->presence, b->rb, lo, hi - lo, add_arrivals, b);
+        lo = next;
     }
 }
 
@@ -194,10 +211,9 @@ static uint64_t count_dirty(RamSend *r)
 
     for (guint i = 0; i < r->blocks->len; i++) {
         SendBlock *b = r->blocks->pdata[i];
-        uint64_t npages = ram_block_npages(b->rb);
 
-        for (uint64_t p = 0; p < npages && !r->first; p += WINDOW_PAGES) {
-            find_arrivals(r, b, p, MIN(npages - p, (uint64_t)WINDOW_PAGES));
+        if (!r->first) {
+            find_arrivals(r, b);
         }
         n += count_block(b);
     }
@@ -329,21 +345,17 @@ static bool put_absent(RamSend *r, const SendBlock *b, uint64_t first,
     return true;
 }
 
+static void mark_present(void *opaque, uint64_t first, uint64_t npages)
+{
+    bitmap_clear(((SendBlock *)opaque)->absent, first, npages);
+}
+
 /* First pass: learns which pages there are; the others stay out of it. */
 static void find_absent(RamSend *r, SendBlock *b, uint64_t first,
                         uint64_t npages)
 {
-    unsigned long *absent = b->absent + first / WORD_BITS;
-
-    bitmap_clear(r->todo, 0, ROUND_UP(npages, WORD_BITS));
-    bitmap_set(r->todo, 0, npages);
-    presence_mask(&r->presence, b->rb, first, npages, r->todo);
-    for (uint64_t w = 0; w < bitmap_words(npages); w++) {
-        absent[w] = ~r->todo[w];
-    }
-    if (npages % WORD_BITS != 0) {
-        bitmap_clear(absent, npages, WORD_BITS - npages % WORD_BITS);
-    }
+    bitmap_set(b->absent, first, npages);
+    presence_foreach(&r->presence, b->rb, first, npages, mark_present, b);
 }
 
 /* Moves the dirty bits of a window to todo; returns how many there are. */
