@@ -5,7 +5,10 @@ What is measured, and how:
 
   total_ms      from the source's first MIGRATION event (setup) until it has
                 completed and the guest runs at the destination
-  downtime_ms   STOP event of the source to RESUME event of the destination
+  downtime_ms   the source's last STOP event to the RESUME event of the
+                destination
+  retries       how often the guest had been stopped and started again at the
+                source before that
   told_ms       the downtime the source itself reports
   gap_ms        the largest gap between two turns of the guest's own loop
                 around the switch-over (1 ms is normal for an idle guest,
@@ -211,8 +214,8 @@ class Bench:
                 src.qmp.cmd('query-migrate').get('error-desc')))
         resume = dst.qmp.wait_event('RESUME', timeout=60)
         cpu = sum(process_cpu_seconds(pid) for pid in pids) - cpu
-        setup = first_event(src, 'MIGRATION', 'setup')
-        stop = first_event(src, 'STOP')
+        setup = all_events(src, 'MIGRATION', 'setup')[0]
+        stops = all_events(src, 'STOP')
         info = src.qmp.cmd('query-migrate')
         gap = self._gap_behind(src, dst)
         stall = max(gaps_us(src.serial.lines[started:]))
@@ -220,7 +223,8 @@ class Bench:
         result = {
             'total_ms': (max(event_time(done), event_time(resume)) -
                          event_time(setup)) * 1e3,
-            'downtime_ms': (event_time(resume) - event_time(stop)) * 1e3,
+            'downtime_ms': (event_time(resume) - event_time(stops[-1])) * 1e3,
+            'retries': len(stops) - 1,
             'told_total_ms': info['total-time'],
             'told_ms': info['downtime'],
             'gap_ms': gap / 1e3,
@@ -262,12 +266,12 @@ class Bench:
         return max(gaps_us(dst.serial.lines))
 
 
-def first_event(vm, name, status=None):
-    for event in vm.qmp.events:
-        if event['event'] == name and (
-                status is None or event['data']['status'] == status):
-            return event
-    raise MeasureError('%s sent no %s event' % (vm.name, name))
+def all_events(vm, name, status=None):
+    found = [event for event in vm.qmp.events if event['event'] == name and (
+        status is None or event['data']['status'] == status)]
+    if not found:
+        raise MeasureError('%s sent no %s event' % (vm.name, name))
+    return found
 
 
 def gaps_us(lines):
