@@ -10,8 +10,14 @@
 #define NS_PER_S_D 1e9
 
 enum {
-    SETTLE_PASSES = 8,        /* at most so many below the limit */
-    FLOOR_NS = 100 * 1000,    /* a rest this small isn't worth a pass */
+    SETTLE_PASSES = 8,     /* at most so many below the limit */
+    FLOOR_NS = 100 * 1000, /* a rest this small isn't worth a pass */
+    /* What may be written between the last look and the stop: next time it
+     * would be as much. */
+    STOPPED_FLOOR_NS = 500 * 1000,
+    BACKOFF_FACTOR = 4, /* four fifths of the time are the guest's */
+    BACKOFF_MAX_NS = 1000 * 1000 * 1000,
+    BACKOFF_MAX_SHIFT = 10,
     MEASURE_MIN_BYTES = 65536 /* less tells nothing about bandwidth */
 };
 
@@ -49,6 +55,28 @@ ConvergeAction converge_decide(const ConvergeInput *in)
         return CONVERGE_ITERATE;
     }
     return CONVERGE_SWITCH;
+}
+
+bool converge_fits(const ConvergeInput *in)
+{
+    int64_t ram_ns = converge_transfer_ns(in->pending_bytes, in->bytes_per_s);
+
+    return ram_ns <= STOPPED_FLOOR_NS || in->fixed_ns + ram_ns <= in->limit_ns;
+}
+
+int64_t converge_fixed(int64_t before_ns, int64_t limit_ns)
+{
+    return MAX(before_ns, before_ns / 2 + limit_ns / 2);
+}
+
+int64_t converge_backoff(unsigned retries, int64_t stopped_ns)
+{
+    int64_t ns = MIN(stopped_ns, BACKOFF_MAX_NS) * BACKOFF_FACTOR;
+
+    if (retries > 1) {
+        ns <<= MIN(retries - 1, (unsigned)BACKOFF_MAX_SHIFT);
+    }
+    return MIN(ns, (int64_t)BACKOFF_MAX_NS);
 }
 
 uint64_t converge_bandwidth(uint64_t before, uint64_t bytes, int64_t ns)

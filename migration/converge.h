@@ -31,6 +31,22 @@ int64_t converge_transfer_ns(uint64_t bytes, uint64_t bytes_per_s);
  * guest wait for those pages.
  */
 ConvergeAction converge_decide(const ConvergeInput *in);
+/*
+ * The same question once the guest has stopped: is it to be handed over, or
+ * must it be started again as the rest takes longer than the limit?
+ */
+bool converge_fits(const ConvergeInput *in);
+/*
+ * The fixed part after an attempt that took longer than limit_ns: what is left
+ * of the limit for memory halves each time, and never vanishes, since only
+ * another attempt can show that it was an exception.
+ */
+int64_t converge_fixed(int64_t before_ns, int64_t limit_ns);
+/*
+ * How long the guest has to run before the next attempt when one stood it
+ * still for stopped_ns in vain; retries: how often in a row by now.
+ */
+int64_t converge_backoff(unsigned retries, int64_t stopped_ns);
 /* Bandwidth estimate after a measurement: rises at once, falls slowly. */
 uint64_t converge_bandwidth(uint64_t before, uint64_t bytes, int64_t ns);
 

@@ -152,14 +152,13 @@ static bool fits_limit(MigSource *s, uint64_t pending_pages)
         .bytes_per_s = s->bytes_per_s,
         .fixed_ns = s->fixed_ns + clock_monotonic_ns() - s->stop_ns,
         .limit_ns = mig_downtime_limit_ns(s->m),
-        .settled = UINT_MAX, /* the guest has stopped: no "better still" */
     };
 
     if (!MIG_HAS(s, SWITCHOVER_ABORT) || !s->was_running ||
         MIG_HAS(s, PAUSE_BEFORE_SWITCHOVER)) {
         return true;
     }
-    return converge_decide(&in) == CONVERGE_SWITCH;
+    return converge_fits(&in);
 }
 
 /* Everything up to the end of file mark, in one go. */
@@ -275,7 +274,7 @@ static SwitchResult hand_over(MigSource *s, int64_t *t, GError **errp)
     switch (wait_loaded(s, t, errp)) {
     case RP_TIMEOUT:
         s->owes_loaded = true;
-        s->fixed_ns = MAX(s->fixed_ns, clock_monotonic_ns() - s->stop_ns);
+        s->fixed_ns = converge_fixed(s->fixed_ns, mig_downtime_limit_ns(s->m));
         return SWITCH_RETRY;
     case RP_FAILED:
         return SWITCH_FAILED;
@@ -444,6 +443,7 @@ SwitchResult mig_source_switch(MigSource *s, GError **errp)
         runstate_set(s->vm, RUN_STATE_POSTMIGRATE);
     } else {
         mig_source_resume(s);
+        s->resume_ns = clock_monotonic_ns();
     }
     return r;
 }

@@ -218,6 +218,21 @@ static bool source_pass(MigSource *s, GError **errp)
     return true;
 }
 
+/* The guest's own time, lest attempt after attempt stops it. */
+static bool back_off(MigSource *s, GError **errp)
+{
+    Migration *m = s->m;
+    int64_t until = s->resume_ns +
+                    converge_backoff(++s->retries, s->resume_ns - s->stop_ns);
+
+    {
+        LOCK_GUARD(&m->lock);
+        while (!m->cancel_asked && cond_wait_until(&m->cond, &m->lock, until)) {
+        }
+    }
+    return check_cancel(s, errp);
+}
+
 /* A switch-over that did not fit; the guest runs again, log and all. */
 static bool source_retry(MigSource *s, GError **errp)
 {
@@ -231,7 +246,7 @@ static bool source_retry(MigSource *s, GError **errp)
         return false;
     }
     /* What is still on its way would come on top of the next attempt. */
-    return mig_source_await_loaded(s, errp);
+    return mig_source_await_loaded(s, errp) && back_off(s, errp);
 }
 
 static bool source_iterate(MigSource *s, GError **errp)

@@ -35,7 +35,9 @@ typedef struct MigSource {
     int64_t pass_start_ns, pass_paused_ns, sync_ns;
     int64_t fixed_ns; /* switch-over without RAM: rehearsed, then measured */
     unsigned settled;
-    int64_t stop_ns; /* CLOCK_MONOTONIC when the guest was stopped */
+    unsigned retries;  /* switch-overs undone so far */
+    int64_t stop_ns;   /* CLOCK_MONOTONIC when the guest was stopped */
+    int64_t resume_ns; /* and when it ran again here, if it did */
     uint64_t stop_bytes;
 } MigSource;
 

@@ -106,6 +106,46 @@ static void test_settles(void)
     g_assert_cmpint(converge_transfer_ns(in.pending_bytes, bw), <, MS);
 }
 
+/* What was written while the guest stopped undoes nothing by itself. */
+static void test_fits(void)
+{
+    ConvergeInput in = { .pending_bytes = 400 * 1000,
+                         .bytes_per_s = GB,
+                         .limit_ns = 10 * MS,
+                         .fixed_ns = 20 * MS };
+
+    g_assert_true(converge_fits(&in));
+    in.pending_bytes = 2 * 1000 * 1000;
+    g_assert_false(converge_fits(&in));
+    in.fixed_ns = 7 * MS;
+    g_assert_true(converge_fits(&in));
+    in.pending_bytes = 4 * 1000 * 1000;
+    g_assert_false(converge_fits(&in));
+}
+
+static void test_fixed(void)
+{
+    int64_t fixed = MS;
+
+    for (unsigned i = 0; i < 50; i++) {
+        int64_t next = converge_fixed(fixed, 10 * MS);
+
+        g_assert_cmpint(next, >=, fixed);
+        g_assert_cmpint(next, <=, 10 * MS);
+        fixed = next;
+    }
+    g_assert_cmpint(converge_fixed(20 * MS, 10 * MS), ==, 20 * MS);
+}
+
+static void test_backoff(void)
+{
+    g_assert_cmpint(converge_backoff(1, MS), ==, 4 * MS);
+    g_assert_cmpint(converge_backoff(3, MS), ==, 16 * MS);
+    g_assert_cmpint(converge_backoff(UINT_MAX, MS), ==, 1000 * MS);
+    g_assert_cmpint(converge_backoff(UINT_MAX, INT64_MAX), ==, 1000 * MS);
+    g_assert_cmpint(converge_backoff(1, 0), ==, 0);
+}
+
 static void test_bandwidth(void)
 {
     g_assert_cmpuint(converge_bandwidth(5, 100, 1000), ==, 5); /* too short */
@@ -121,6 +161,9 @@ int main(int argc, char **argv)
     g_test_add_func("/converge/transfer", test_transfer);
     g_test_add_func("/converge/decide", test_decide);
     g_test_add_func("/converge/settles", test_settles);
+    g_test_add_func("/converge/fits", test_fits);
+    g_test_add_func("/converge/fixed", test_fixed);
+    g_test_add_func("/converge/backoff", test_backoff);
     g_test_add_func("/converge/bandwidth", test_bandwidth);
     return g_test_run();
 }
