@@ -286,7 +286,7 @@ static bool put_data_run(RamSend *r, const RamBlock *rb, uint64_t page,
     uint64_t step = r->opts.features & WIRE_F_EXTENTS ? EXTENT_PAGES : 1;
 
     stat_add(&r->stats.normal_pages, n);
-    while (n > 0) {
+    while (n > 0 && !stream_out_is_late(r->out)) {
         uint64_t k = MIN(n, step);
 
         if (step == 1) {
@@ -312,7 +312,7 @@ static bool put_window(RamSend *r, const RamBlock *rb, uint64_t first,
 {
     uint64_t i = bitmap_find_next(r->todo, npages, 0);
 
-    while (i < npages) {
+    while (i < npages && !stream_out_is_late(r->out)) {
         bool zero = bitmap_test(r->zero, i);
         uint64_t end = bitmap_find_next_zero(r->todo, npages, i);
         uint64_t turn = zero ? bitmap_find_next_zero(r->zero, npages, i)
@@ -379,6 +379,13 @@ static uint64_t take_bits(RamSend *r, SendBlock *b, uint64_t first,
     return n;
 }
 
+/* The window was not sent to its end: all of it is due again. */
+static void give_bits_back(RamSend *r, RamBlock *rb, uint64_t first,
+                           uint64_t npages)
+{
+    bitmap_merge_atomic(rb->dirty[DIRTY_MIGRATION], first, r->todo, npages);
+}
+
 /* Arms the log for todo, in runs; small gaps are cheaper than calls. */
 static void arm_log(RamSend *r, RamBlock *rb, uint64_t first, uint64_t npages)
 {
@@ -420,6 +427,10 @@ static bool send_window(RamSend *r, SendBlock *b, uint64_t first,
     if (!put_window(r, b->rb, first, npages, errp)) {
         return false;
     }
+    if (stream_out_is_late(r->out)) {
+        give_bits_back(r, b->rb, first, npages);
+        return true;
+    }
     stat_set(&r->stats.remaining_pages,
              r->stats.remaining_pages - MIN(taken, r->stats.remaining_pages));
     return true;
@@ -431,7 +442,8 @@ static bool send_dirty(RamSend *r, GError **errp)
         SendBlock *b = r->blocks->pdata[i];
         uint64_t npages = ram_block_npages(b->rb);
 
-        for (uint64_t p = 0; p < npages; p += WINDOW_PAGES) {
+        for (uint64_t p = 0; p < npages && !stream_out_is_late(r->out);
+             p += WINDOW_PAGES) {
             uint64_t n = MIN(npages - p, (uint64_t)WINDOW_PAGES);
 
             if (!send_window(r, b, p, n, errp) ||

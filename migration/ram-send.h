@@ -44,7 +44,10 @@ bool ram_send_setup(RamSend *r, GError **errp);
 uint64_t ram_send_sync(RamSend *r, bool last);
 /* Sends what is dirty once.  The first call treats all pages as new. */
 bool ram_send_pass(RamSend *r, GError **errp);
-/* Sends the rest after the last sync and ends the section; guest stopped. */
+/*
+ * Sends the rest after the last sync and ends the section; guest stopped. If
+ * the stream becomes late, what was not sent stays dirty, and the section ends.
+ */
 bool ram_send_finish(RamSend *r, GError **errp);
 void ram_send_get_stats(const RamSend *r, RamSendStats *ret);
 

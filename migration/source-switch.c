@@ -29,8 +29,9 @@
  */
 #define ACK_GRACE_NS (10 * NS_PER_MS)
 /*
- * How long past the limit a write may block.  A stream that was cut there
- * can't be taken up again: the migration fails, and the guest goes on here.
+ * How long past the limit a write may block that can't be put off: RUN, and
+ * all of them where the peer knows no second attempt.  A stream that was cut
+ * there fails the migration, and the guest goes on here.
  */
 #define WRITE_GRACE_NS (NS_PER_S)
 /* How soon a cancel is noticed while the destination owes an answer. */
@@ -168,6 +169,9 @@ static bool send_rest(MigSource *s, int64_t *t, GError **errp)
         return false;
     }
     mig_source_step(s, STEP_RAM, t);
+    if (stream_out_is_late(s->out)) {
+        return true; /* the guest is not handed over: no devices */
+    }
     if (!MIG_HAS(s, DEFERRED_DIRTY_LOG_TEARDOWN)) {
         mig_source_log_stop(s);
         mig_source_step(s, STEP_DIRTY_SYNC, t);
@@ -182,6 +186,7 @@ static bool send_rest(MigSource *s, int64_t *t, GError **errp)
     if (!stream_out_flush(s->out, errp)) {
         return false;
     }
+    s->owes_loaded = stream_out_is_late(s->out);
     if (!(s->features & WIRE_F_COMMIT)) {
         VM_LOCK_GUARD();
         return savevm_put_description(s->out, s->vm->vmstates, errp) &&
@@ -339,16 +344,23 @@ static bool give_disks_up(MigSource *s, GError **errp)
     return ret == 0;
 }
 
-/* A destination that hangs must not keep a stopped guest waiting. */
-static void limit_writes(MigSource *s)
+/*
+ * A destination that hangs must not keep a stopped guest waiting. What can be
+ * put off (`keep`) has to be written within the limit, or is written later.
+ */
+static void limit_writes(MigSource *s, bool keep)
 {
     int64_t limit = MAX(mig_downtime_limit_ns(s->m), ACK_GRACE_NS);
 
-    if (s->was_running && MIG_HAS(s, SWITCHOVER_ABORT) &&
-        !MIG_HAS(s, PAUSE_BEFORE_SWITCHOVER)) {
-        io_channel_set_deadline_us(
-            s->ch, (s->stop_ns + limit + WRITE_GRACE_NS) / NS_PER_US);
+    if (!s->was_running || !MIG_HAS(s, SWITCHOVER_ABORT) ||
+        MIG_HAS(s, PAUSE_BEFORE_SWITCHOVER)) {
+        return;
     }
+    if (!keep) {
+        limit += WRITE_GRACE_NS;
+    }
+    io_channel_set_deadline_us(s->ch, (s->stop_ns + limit) / NS_PER_US);
+    stream_out_keep_late(s->out, keep);
 }
 
 static SwitchResult do_switch(MigSource *s, GError **errp)
@@ -380,21 +392,29 @@ static SwitchResult do_switch(MigSource *s, GError **errp)
     }
     mig_source_step(s, STEP_BLOCK_DRAIN, &t);
     s->attempt++;
-    limit_writes(s);
+    limit_writes(s, s->features & WIRE_F_COMMIT);
     if (s->features & WIRE_F_COMMIT) {
         put_attempt(s, WIRE_CMD_SWITCHOVER);
     }
     if (!send_rest(s, &t, errp)) {
         return SWITCH_FAILED;
     }
+    if (stream_out_is_late(s->out)) {
+        s->fixed_ns = converge_fixed(s->fixed_ns, mig_downtime_limit_ns(s->m));
+        return SWITCH_RETRY;
+    }
+    limit_writes(s, false);
     return s->features & WIRE_F_COMMIT ? hand_over(s, &t, errp)
                                        : close_plain(s, errp);
 }
 
-bool mig_source_await_loaded(MigSource *s, GError **errp)
+bool mig_source_catch_up(MigSource *s, GError **errp)
 {
     RpMessage msg = { 0 };
 
+    if (!stream_out_catch_up(s->out, errp)) {
+        return false;
+    }
     while (s->owes_loaded) {
         int64_t deadline = clock_monotonic_ns() + CANCEL_POLL_NS;
 
@@ -438,6 +458,7 @@ SwitchResult mig_source_switch(MigSource *s, GError **errp)
     SwitchResult r = do_switch(s, errp);
 
     io_channel_set_deadline_us(s->ch, 0);
+    stream_out_keep_late(s->out, false);
     if (r == SWITCH_DONE) {
         VM_LOCK_GUARD();
         runstate_set(s->vm, RUN_STATE_POSTMIGRATE);

@@ -246,7 +246,7 @@ static bool source_retry(MigSource *s, GError **errp)
         return false;
     }
     /* What is still on its way would come on top of the next attempt. */
-    return mig_source_await_loaded(s, errp) && back_off(s, errp);
+    return mig_source_catch_up(s, errp) && back_off(s, errp);
 }
 
 static bool source_iterate(MigSource *s, GError **errp)

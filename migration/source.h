@@ -66,11 +66,12 @@ bool mig_source_rehearse(MigSource *s, GError **errp);
 /* Stops the guest and hands it over (source-switch.c). */
 SwitchResult mig_source_switch(MigSource *s, GError **errp);
 /*
- * After a switch-over whose LOADED was late: waits for it, so that the next one
- * finds the way to the destination empty.  The guest runs meanwhile.  False
- * with errp if it is cancelled or the destination fails.
+ * After a switch-over that was late: writes what is left of it and waits for
+ * its LOADED, so that the next one finds the way to the destination empty. The
+ * guest runs meanwhile.  False with errp if it is cancelled or the destination
+ * fails.
  */
-bool mig_source_await_loaded(MigSource *s, GError **errp);
+bool mig_source_catch_up(MigSource *s, GError **errp);
 /* Resumes the guest here after a switch-over that did not happen. */
 void mig_source_resume(MigSource *s);
 /* Dirty log off, if it is on.  Takes vm_lock. */

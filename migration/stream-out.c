@@ -25,9 +25,11 @@ struct StreamOut {
     size_t used;     /* of buf */
     struct iovec *iov;
     size_t niov;
-    uint64_t total; /* bytes put since the start */
-    GError *err;    /* first error */
-    int errnum;     /* its -errno, -EIO if unknown */
+    bool keep;        /* a write that times out makes the stream late */
+    GByteArray *late; /* not NULL: what is still to be written, all of it */
+    uint64_t total;   /* bytes put since the start */
+    GError *err;      /* first error */
+    int errnum;       /* its -errno, -EIO if unknown */
 };
 
 StreamOut *stream_out_new(IoChannel *ch)
@@ -53,6 +55,9 @@ void stream_out_free(StreamOut *s)
     if (s->mem != NULL) {
         g_byte_array_unref(s->mem);
     }
+    if (s->late != NULL) {
+        g_byte_array_unref(s->late);
+    }
     g_free(s->buf);
     g_free(s->iov);
     g_clear_error(&s->err);
@@ -69,16 +74,81 @@ void stream_out_set_error(StreamOut *s, GError *err)
     s->errnum = -EIO;
 }
 
+/* Skips n bytes of the entries from the i-th on; returns the next to write. */
+static size_t out_advance(StreamOut *s, size_t i, size_t n)
+{
+    while (i < s->niov && n >= s->iov[i].iov_len) {
+        n -= s->iov[i++].iov_len;
+    }
+    if (i < s->niov) {
+        s->iov[i].iov_base = (uint8_t *)s->iov[i].iov_base + n;
+        s->iov[i].iov_len -= n;
+    }
+    return i;
+}
+
+static void out_become_late(StreamOut *s, size_t i)
+{
+    s->late = g_byte_array_new();
+    for (; i < s->niov; i++) {
+        g_byte_array_append(s->late, s->iov[i].iov_base, s->iov[i].iov_len);
+    }
+}
+
+static bool out_write(StreamOut *s, GError **errp)
+{
+    size_t i = 0;
+
+    while (s->keep && i < s->niov) {
+        ssize_t n = io_channel_writev(s->ch, s->iov + i, s->niov - i);
+
+        if (n == -ETIMEDOUT) {
+            out_become_late(s, i);
+            return true;
+        }
+        if (n < 0) {
+            break; /* below the channel says in full what is wrong */
+        }
+        i = out_advance(s, i, n);
+    }
+    return i == s->niov ||
+           io_channel_writev_all(s->ch, s->iov + i, s->niov - i, errp);
+}
+
 bool stream_out_flush(StreamOut *s, GError **errp)
 {
     GError *err = NULL;
 
-    if (s->err == NULL && s->niov > 0 &&
-        !io_channel_writev_all(s->ch, s->iov, s->niov, &err)) {
+    if (s->err == NULL && s->late == NULL && !out_write(s, &err)) {
         stream_out_set_error(s, err);
     }
     s->niov = 0;
     s->used = 0;
+    return stream_out_check(s, errp);
+}
+
+void stream_out_keep_late(StreamOut *s, bool keep)
+{
+    s->keep = keep;
+}
+
+bool stream_out_is_late(const StreamOut *s)
+{
+    return s->late != NULL;
+}
+
+bool stream_out_catch_up(StreamOut *s, GError **errp)
+{
+    GError *err = NULL;
+
+    if (s->late != NULL && s->err == NULL &&
+        !io_channel_write_all(s->ch, s->late->data, s->late->len, &err)) {
+        stream_out_set_error(s, err);
+    }
+    if (s->late != NULL) {
+        g_byte_array_unref(s->late);
+        s->late = NULL;
+    }
     return stream_out_check(s, errp);
 }
 
@@ -109,19 +179,29 @@ static void out_commit(StreamOut *s, size_t len)
     s->total += len;
 }
 
+static void out_copy(StreamOut *s, GByteArray *to, const void *data, size_t len)
+{
+    if (s->err == NULL) {
+        g_byte_array_append(to, data, len);
+        s->total += len;
+    }
+}
+
 static void out_small(StreamOut *s, const void *data, size_t len)
 {
     if (s->mem != NULL) {
-        if (s->err == NULL) {
-            g_byte_array_append(s->mem, data, len);
-            s->total += len;
-        }
+        out_copy(s, s->mem, data, len);
         return;
     }
-    if (out_room(s, len)) {
-        memcpy(s->buf + s->used, data, len);
-        out_commit(s, len);
+    if (!out_room(s, len)) {
+        return;
     }
+    if (s->late != NULL) {
+        out_copy(s, s->late, data, len);
+        return;
+    }
+    memcpy(s->buf + s->used, data, len);
+    out_commit(s, len);
 }
 
 void stream_put_u8(StreamOut *s, uint8_t v)
@@ -187,6 +267,10 @@ void stream_put_ref(StreamOut *s, const void *buf, size_t len)
         return;
     }
     if (!out_room(s, 0)) {
+        return;
+    }
+    if (s->late != NULL) {
+        out_copy(s, s->late, buf, len);
         return;
     }
     last = s->niov > 0 ? &s->iov[s->niov - 1] : NULL;

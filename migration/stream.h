@@ -34,6 +34,15 @@ void stream_put_str8(StreamOut *s, const char *str);
  */
 void stream_put_ref(StreamOut *s, const void *buf, size_t len);
 bool stream_out_flush(StreamOut *s, GError **errp);
+/*
+ * While `keep` is on, a write that the channel's deadline ends is no error:
+ * the stream is late, and keeps copies of the rest and of whatever is put
+ * from then on.  To be put then: little, and only what ends the present record.
+ */
+void stream_out_keep_late(StreamOut *s, bool keep);
+bool stream_out_is_late(const StreamOut *s);
+/* Writes what was kept, with a deadline or without; then late no more. */
+bool stream_out_catch_up(StreamOut *s, GError **errp);
 /* 0 or the latched -errno; the first error is kept in full. */
 int stream_out_error(const StreamOut *s);
 bool stream_out_check(StreamOut *s, GError **errp);

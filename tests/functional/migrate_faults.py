@@ -16,12 +16,12 @@ from godwit.qmp import QmpClosed
 from godwit.tap import check, check_equal, check_in, free_port, main, test
 
 
-def proxied(t, src, action, at, name='dst', hold=None, **kwargs):
+def proxied(t, src, action, at, name='dst', hold=None, pause=None, **kwargs):
     """A destination behind a bad network; returns it and the proxy."""
     port = free_port()
     dst = start_incoming(t, src, 'tcp:127.0.0.1:%d' % port, name=name,
                          **kwargs)
-    proxy = Proxy(port, action, at, hold)
+    proxy = Proxy(port, action, at, hold, pause)
     t.defer(proxy.close)
     return dst, proxy
 
@@ -220,7 +220,7 @@ def late_word(t):
     """The destination's word comes when the guest runs here again: the next
     attempt brings memory and CPUs as they are then."""
     src = start_pattern(t, mb=16, smp=2)
-    set_parameters(src, max_bandwidth=0, downtime_limit=20)
+    set_parameters(src, max_bandwidth=0, downtime_limit=200)
     dst, proxy = proxied(t, src, 'cut', None, hold=RP_LOADED)
     src.qmp.cmd('migrate', uri=proxy.uri)
     t.reactor.poll(proxy.held.is_set, 'LOADED')
@@ -228,6 +228,32 @@ def late_word(t):
     wait_drained(src)
     source_goes_on(src)
     check_equal(status(src), 'active', 'status')
+    proxy.let_go()
+    wait_status(src, 'completed')
+    wait_drained(src)
+    wait_running(dst)
+    numbers = last_numbers(src)
+    dst.serial.adopt(src.serial)
+    check_pattern_goes_on(dst, numbers)
+
+
+SWITCHOVER = b'\x08\x47\x02\x00\x04'  # the command's section
+
+
+@test(godwit_only=LATE)
+def late_network(t):
+    """Nothing moves from the stop on: the guest goes on here when the limit
+    has passed, the stream when the network does."""
+    src = start_pattern(t, mb=64, mem=128, rate=60000)
+    set_parameters(src, max_bandwidth=100 << 20, downtime_limit=1000)
+    dst, proxy = proxied(t, src, 'cut', None, pause=SWITCHOVER)
+    src.qmp.cmd('migrate', uri=proxy.uri)
+    t.reactor.poll(proxy.held.is_set, 'SWITCHOVER')
+    src.qmp.wait_event('RESUME')
+    wait_drained(src)
+    source_goes_on(src)
+    check_equal(status(src), 'active', 'status')
+    set_parameters(src, max_bandwidth=0)
     proxy.let_go()
     wait_status(src, 'completed')
     wait_drained(src)

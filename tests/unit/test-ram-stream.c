@@ -282,11 +282,93 @@ static void test_hostile(void)
     side_fini(&s);
 }
 
+typedef struct Drain {
+    int fd;
+    GByteArray *got;
+} Drain;
+
+static void *drain_thread(void *opaque)
+{
+    Drain *d = opaque;
+    uint8_t buf[65536];
+    ssize_t n;
+
+    while ((n = read(d->fd, buf, sizeof(buf))) > 0) {
+        g_byte_array_append(d->got, buf, n);
+    }
+    return NULL;
+}
+
+/* Small puts, and references large and small; the last one ends the record. */
+static void put_much(StreamOut *out, const uint8_t *data, size_t len)
+{
+    for (size_t i = 0; i + 9000 <= len; i += 9000) {
+        stream_put_be32(out, i);
+        stream_put(out, data + i, 300);
+        stream_put_ref(out, data + i + 300, 100);
+        stream_put_ref(out, data + i + 400, 8600);
+    }
+}
+
+/* Nobody reads until the deadline has passed: nothing is lost, or twice. */
+static void test_late(void)
+{
+    enum { LEN = 4 << 20 };
+    g_autofree uint8_t *data = g_malloc(LEN);
+    g_autoptr(StreamOut) want = stream_out_new(NULL);
+    g_autoptr(StreamOut) out = NULL;
+    Drain d = { .got = g_byte_array_new() };
+    IoChannel *ch;
+    Thread reader;
+    GError *err = NULL;
+    size_t want_len;
+    int fds[2];
+
+    for (size_t i = 0; i < LEN; i++) {
+        data[i] = i * 2654435761u >> 13;
+    }
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), ==, 0);
+    ch = io_channel_new_fd(fds[0], NULL, &err);
+    g_assert_no_error(err);
+    d.fd = fds[1];
+    out = stream_out_new(ch);
+    io_channel_set_deadline_us(ch, g_get_monotonic_time() + 1000);
+    stream_out_keep_late(out, true);
+    put_much(out, data, LEN);
+    g_assert_true(stream_out_flush(out, &err));
+    g_assert_true(stream_out_is_late(out));
+    stream_put_be64(out, 42);
+    memset(data, 0, LEN / 2); /* the guest goes on: copies were kept */
+    io_channel_set_deadline_us(ch, 0);
+    stream_out_keep_late(out, false);
+    g_assert_true(thread_create(&reader, "drain", drain_thread, &d, &err));
+    g_assert_true(stream_out_catch_up(out, &err));
+    g_assert_false(stream_out_is_late(out));
+    stream_put_be64(out, 43);
+    g_assert_true(stream_out_flush(out, &err));
+    io_channel_shutdown(ch, IO_SHUTDOWN_WRITE);
+    thread_join(&reader);
+
+    for (size_t i = 0; i < LEN; i++) {
+        data[i] = i * 2654435761u >> 13;
+    }
+    put_much(want, data, LEN);
+    stream_put_be64(want, 42);
+    stream_put_be64(want, 43);
+    g_assert_cmpuint(stream_out_bytes(out), ==, stream_out_bytes(want));
+    g_assert_cmpmem(d.got->data, d.got->len, stream_out_data(want, &want_len),
+                    stream_out_bytes(want));
+    g_byte_array_unref(d.got);
+    io_channel_unref(ch);
+    close(fds[1]);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/ram-stream/plain", test_plain);
     g_test_add_func("/ram-stream/features", test_features);
     g_test_add_func("/ram-stream/hostile", test_hostile);
+    g_test_add_func("/ram-stream/late", test_late);
     return g_test_run();
 }

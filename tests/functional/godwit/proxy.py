@@ -25,15 +25,20 @@ class Proxy:
       corrupt  the byte there has its bits inverted; all else passes
     With at=None everything passes, and `count` tells how much it was.
 
+
     The first message of type `hold` on the return path, and all behind it,
-    wait for let_go(); `held` is set when it has arrived.
+    wait for let_go(), as does what follows the first occurrence of the bytes
+    `pause` from the source; `held` is set then. Little is on its way in
+    between, so that the source can't write on.
     """
 
-    def __init__(self, target_port, action='cut', at=None, hold=None):
+    def __init__(self, target_port, action='cut', at=None, hold=None,
+                 pause=None):
         self.target_port = target_port
         self.action = action
         self.at = at
         self.hold = hold
+        self.pause = pause
         self.count = 0
         self.acted = threading.Event()
         self.held = threading.Event()
@@ -43,6 +48,9 @@ class Proxy:
         self._hung_up = False
         self._source_done = False
         self._listener = socket.socket()
+        if pause:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF,
+                                      1 << 16)
         self._listener.bind(('127.0.0.1', 0))
         self._listener.listen(8)
         self.port = self._listener.getsockname()[1]
@@ -152,8 +160,21 @@ class Proxy:
                 self._source_done = not self._hung_up
                 server.shutdown(socket.SHUT_WR)
                 return
-            server.sendall(view[:n])
+            sent = self._up_to_pause(view[:n], server) if self.pause else 0
+            server.sendall(view[sent:n])
             self.count += n
+
+    def _up_to_pause(self, view, server):
+        """Passes on what comes before the pause; returns how much it was."""
+        found = view.tobytes().find(self.pause)
+        if found < 0:
+            return 0
+        sent = found + len(self.pause)
+        server.sendall(view[:sent])
+        self.pause = None
+        self.held.set()
+        self._let_go.wait()
+        return sent
 
     def _act(self, client, server):
         if self.action == 'corrupt':
