@@ -63,6 +63,13 @@ check: all guest-assets
 check-slow: all guest-assets
 	@$(RUN_TESTS) --suite slow
 
+# Hostile input that finds its own way: each target for FUZZ_SECONDS.
+FUZZ ?=
+FUZZ_SECONDS ?= 60
+.PHONY: fuzz
+fuzz: deps
+	@scripts/run-fuzz --seconds $(FUZZ_SECONDS) $(FUZZ)
+
 # All tests as on a host without KVM.
 .PHONY: check-no-kvm
 check-no-kvm: all guest-assets
@@ -101,7 +108,7 @@ clean:
 
 .PHONY: distclean
 distclean:
-	rm -rf build build-ci
+	rm -rf build build-ci build-fuzz
 
 .PHONY: help
 help:
@@ -115,6 +122,8 @@ help:
 	@echo '                       check-functional: whole guests)'
 	@echo 'make check-slow        long tests: many migrations, all memory'
 	@echo 'make check-no-kvm      all tests, with KVM hidden'
+	@echo 'make fuzz              libFuzzer on each parser and the CPU'
+	@echo '                       (FUZZ=soft FUZZ_SECONDS=3600: one, longer)'
 	@echo 'make check-style       layout, layers, MAINTAINERS'
 	@echo 'make check-tidy        clang-tidy on every source'
 	@echo 'make check-patch       commit messages and white space'
