@@ -162,13 +162,15 @@ static bool stop_guest(Vm *vm, RunState state)
     if (!runstate_is_running(vm)) {
         return false;
     }
+    /* First, so that all vCPUs stop, and save their counters, at one time. */
+    clocks_enable_virtual(vm->clocks, false);
     vm->stopping++;
     vm->hooks->vcpus_pause(vm); /* drops vm_lock while it waits */
     vm->stopping--;
     if (!runstate_is_running(vm)) {
         return false;
     }
-    clocks_enable_virtual(vm->clocks, false);
+    clocks_enable_virtual(vm->clocks, false); /* started in between? */
     runstate_set(vm, state);
     tell_listeners(vm, false);
     return true;

@@ -3,9 +3,10 @@
 
 import os
 
+from godwit.analyze import analyze_file
 from godwit.migration import (check_lines, check_pattern_goes_on,
                               last_numbers, migrate_pattern, set_parameters,
-                              start_pattern)
+                              start_pattern, wait_status)
 from godwit.tap import check, check_equal, check_in, main, test
 
 ACCEL = 'tcg'
@@ -45,6 +46,22 @@ def memory_keeps_what_four_cpus_write(t):
     vm = start_pattern(t, machine='microvm', smp=4, mem=128, mb=32, rate=0,
                        accel=ACCEL)
     check_pattern_goes_on(vm, last_numbers(vm))
+
+
+@test()
+def cpus_save_the_same_time(t):
+    """Nobody wrote a time stamp counter: all count from the same moment, and
+    have to do so on the other side, too."""
+    src = t.machine(machine='microvm', smp=4, config='mode=poll', accel=ACCEL)
+    src.wait_line(r'^hb \d+')
+    path = t.path('mig.stream')
+    src.qmp.cmd('migrate', uri='exec:cat >' + path)
+    wait_status(src, 'completed')
+    stream = analyze_file(path).result
+    times = {name: section['fields']['env.tsc']
+             for name, section in stream.items() if name.startswith('cpu (')}
+    check_equal(len(times), 4, 'counters in %r' % times)
+    check_equal(len(set(times.values())), 1, 'different times in %r' % times)
 
 
 @test()
