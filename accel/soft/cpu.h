@@ -35,9 +35,10 @@ enum {
     SOFT_PAGE = 1 << SOFT_PAGE_BITS,
     SOFT_TLB_SIZE = 1024,
     SOFT_JUMPS = 4096,
-    SOFT_BLOCK_OPS = 32, /* instructions of a block */
-    SOFT_GEN_AFTER = 8,  /* SoftVm.gen_after */
-    SOFT_DROP_MAX = 32,  /* pages to drop one by one; more: all */
+    SOFT_BLOCK_OPS = 32,       /* instructions of a block */
+    SOFT_GEN_AFTER = 8,        /* SoftVm.gen_after */
+    SOFT_GEN_BYTES = 32 << 20, /* SoftVm.gen_bytes */
+    SOFT_DROP_MAX = 32,        /* pages to drop one by one; more: all */
 };
 #define SOFT_PAGE_MASK (~UINT64_C(0xfff))
 
@@ -471,6 +472,7 @@ struct SoftVm {
     struct SoftStubs *stubs;
     /* Host code is generated for what was executed so often; 0: never. */
     uint32_t gen_after;
+    size_t gen_bytes; /* room for it, of each CPU; full: it is emptied */
 };
 
 /* stub.c: host code for one instruction, see there; NULL: no room. */

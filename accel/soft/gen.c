@@ -16,8 +16,6 @@
 #include "accel/soft/mem.h"
 #include "util/log.h"
 
-enum { SOFT_GEN_SIZE = 32 << 20 };
-
 const uint8_t gen_host[16] = {
     H_RAX, H_RCX, H_RDX,  H_RBX,  GEN_SP, H_RBP, H_RSI,  H_RDI,
     H_R8,  H_R9,  H_NONE, H_NONE, H_R10,  H_R11, H_NONE, H_NONE,
@@ -232,16 +230,15 @@ static void emit_common(SoftGen *g)
     g->start = g->pos = c.p;
 }
 
-static bool map_room(SoftGen *g)
+static bool map_room(SoftGen *g, size_t size)
 {
     int fd = memfd_create("soft-gen", MFD_CLOEXEC);
 
     g->rw = g->rx = MAP_FAILED;
-    if (fd >= 0 && ftruncate(fd, SOFT_GEN_SIZE) == 0) {
-        g->rw = mmap(NULL, SOFT_GEN_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-                     fd, 0);
-        g->rx =
-            mmap(NULL, SOFT_GEN_SIZE, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    g->size = size;
+    if (fd >= 0 && ftruncate(fd, size) == 0) {
+        g->rw = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        g->rx = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
     }
     if (fd >= 0) {
         close(fd);
@@ -260,13 +257,13 @@ static SoftGen *gen_get(SoftCpu *s)
     g->host_feat = soft_features_host();
     g->avx = s->features >> FT_AVX & 1;
     g->epoch = 1;
-    if (!map_room(g)) {
+    if (!map_room(g, s->vm->gen_bytes)) {
         g->broken = true;
         return NULL;
     }
     s->mxcsr_host = __builtin_ia32_stmxcsr();
     emit_common(g);
-    g->edges = (SoftEdge *)(g->rw + SOFT_GEN_SIZE);
+    g->edges = (SoftEdge *)(g->rw + g->size);
     /* Those that are there have no code to go to. */
     soft_jumps_clear(s);
     return g;
@@ -280,10 +277,10 @@ void soft_gen_free(SoftCpu *s)
         return;
     }
     if (g->rw != MAP_FAILED) {
-        munmap(g->rw, SOFT_GEN_SIZE);
+        munmap(g->rw, g->size);
     }
     if (g->rx != MAP_FAILED) {
-        munmap(g->rx, SOFT_GEN_SIZE);
+        munmap(g->rx, g->size);
     }
     g_free(g);
     s->gen = NULL;
@@ -297,7 +294,7 @@ void soft_gen_flush(SoftCpu *s)
     if (g && !g->broken) {
         g->epoch++;
         g->pos = g->start;
-        g->edges = (SoftEdge *)(g->rw + SOFT_GEN_SIZE);
+        g->edges = (SoftEdge *)(g->rw + g->size);
         soft_jumps_clear(s);
     }
 }
@@ -385,19 +382,28 @@ void soft_gen_sync(SoftCpu *s)
     s->left_noted = s->left;
 }
 
-bool soft_gen_run(SoftCpu *s, SoftBlock *b)
+/* The jump that led out of generated code; it is not one any more. */
+static SoftEdge *take_edge(SoftCpu *s)
 {
     SoftEdge *e = (SoftEdge *)s->gen_edge;
-    SoftGen *g;
 
     s->gen_edge = NULL;
-    if (!b->host || !(s->key & 3) || s->mode != 3) {
-        return false;
-    }
-    if (!(s->gen && has_code(s->gen, b)) && !make_code(s, b)) {
+    return e;
+}
+
+bool soft_gen_run(SoftCpu *s, SoftBlock *b)
+{
+    SoftEdge *e;
+    SoftGen *g;
+
+    if (!b->host || !(s->key & 3) || s->mode != 3 ||
+        (!(s->gen && has_code(s->gen, b)) && !make_code(s, b))) {
+        s->gen_edge = NULL;
         return false;
     }
     g = s->gen;
+    /* Only now: making code may have thrown all away, and the edge with it. */
+    e = take_edge(s);
     if (e) {
         bind_edge(g, e, b);
     }

@@ -55,8 +55,9 @@ typedef struct SoftEdge {
 typedef void GenEnter(SoftCpu *s, const void *code);
 
 typedef struct SoftGen {
-    uint8_t *rw; /* SOFT_GEN_SIZE bytes, and the same to be executed */
+    uint8_t *rw; /* `size` bytes, and the same to be executed */
     uint8_t *rx;
+    size_t size;
     uint8_t *pos;       /* first free byte */
     uint8_t *start;     /* of blocks: after the common code */
     SoftEdge *edges;    /* from the end downwards */

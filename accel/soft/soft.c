@@ -23,6 +23,7 @@ SoftVm *soft_vm_new(Memory *mem, uint64_t tb_bytes, GError **errp)
     lock_init(&vm->excl_lock);
     cond_init(&vm->excl_cond);
     vm->gen_after = SOFT_GEN_AFTER;
+    vm->gen_bytes = SOFT_GEN_BYTES;
     vm->stubs = soft_stubs_new(errp);
     if (vm->stubs) {
         vm->code = soft_code_map_new(&mem->ram, errp);

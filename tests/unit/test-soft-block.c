@@ -626,7 +626,8 @@ static unsigned run_program(Prog *p, SoftGuest *const g[2], Input *in, bool log)
     return halted;
 }
 
-static void run_all(bool log)
+/* gen_bytes: room for generated code; 0: as much as always. */
+static void run_all(bool log, size_t gen_bytes)
 {
     uint64_t seed = env_u64("SOFT_TEST_SEED", g_random_int());
     uint64_t count = env_u64("SOFT_TEST_COUNT", 2000);
@@ -643,6 +644,7 @@ static void run_all(bool log)
     p->r = g_rand_new_with_seed(seed);
     g[0] = guest_new(0, log);
     g[1] = guest_new(1, log);
+    g[1]->vm->gen_bytes = gen_bytes ? gen_bytes : g[1]->vm->gen_bytes;
     for (uint64_t i = 0; i < count && !g_test_failed(); i++) {
         make(p);
         halted += run_program(p, g, in, log);
@@ -658,12 +660,18 @@ static void run_all(bool log)
 
 static void test_programs(void)
 {
-    run_all(false);
+    run_all(false, 0);
 }
 
 static void test_logged(void)
 {
-    run_all(true);
+    run_all(true, 0);
+}
+
+/* Code for a few blocks: most of them, or jumps between them, throw it away. */
+static void test_little_room(void)
+{
+    run_all(false, 40 * KiB);
 }
 
 int main(int argc, char **argv)
@@ -671,5 +679,6 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/soft-block/programs", test_programs);
     g_test_add_func("/soft-block/logged", test_logged);
+    g_test_add_func("/soft-block/little-room", test_little_room);
     return g_test_run();
 }
