@@ -79,6 +79,13 @@ int64_t converge_backoff(unsigned retries, int64_t stopped_ns)
     return MIN(ns, (int64_t)BACKOFF_MAX_NS);
 }
 
+bool converge_fixed_hinders(const ConvergeInput *in)
+{
+    int64_t ram_ns = converge_transfer_ns(in->pending_bytes, in->bytes_per_s);
+
+    return ram_ns <= in->limit_ns && in->fixed_ns > in->limit_ns - ram_ns;
+}
+
 uint64_t converge_bandwidth(uint64_t before, uint64_t bytes, int64_t ns)
 {
     double now;

@@ -47,6 +47,11 @@ int64_t converge_fixed(int64_t before_ns, int64_t limit_ns);
  * still for stopped_ns in vain; retries: how often in a row by now.
  */
 int64_t converge_backoff(unsigned retries, int64_t stopped_ns);
+/*
+ * The rest of RAM would fit the limit, were it not for the fixed part: that
+ * may have been rehearsed in a bad moment, and is worth another look.
+ */
+bool converge_fixed_hinders(const ConvergeInput *in);
 /* Bandwidth estimate after a measurement: rises at once, falls slowly. */
 uint64_t converge_bandwidth(uint64_t before, uint64_t bytes, int64_t ns);
 

@@ -73,7 +73,7 @@ void mig_source_log_stop(MigSource *s)
 bool mig_source_rehearse(MigSource *s, GError **errp)
 {
     g_autoptr(StreamOut) scratch = stream_out_new(NULL);
-    int64_t start;
+    int64_t start, ns;
     VM_LOCK_GUARD();
 
     start = clock_monotonic_ns();
@@ -81,7 +81,8 @@ bool mig_source_rehearse(MigSource *s, GError **errp)
         return false;
     }
     /* The destination's part and the two ways are about the same again. */
-    s->fixed_ns = 3 * (clock_monotonic_ns() - start);
+    ns = 3 * (clock_monotonic_ns() - start);
+    s->fixed_ns = s->fixed_ns == 0 ? ns : MIN(s->fixed_ns, ns);
     return true;
 }
 
@@ -280,6 +281,7 @@ static SwitchResult hand_over(MigSource *s, int64_t *t, GError **errp)
     case RP_TIMEOUT:
         s->owes_loaded = true;
         s->fixed_ns = converge_fixed(s->fixed_ns, mig_downtime_limit_ns(s->m));
+        s->fixed_measured = true;
         return SWITCH_RETRY;
     case RP_FAILED:
         return SWITCH_FAILED;
@@ -401,6 +403,7 @@ static SwitchResult do_switch(MigSource *s, GError **errp)
     }
     if (stream_out_is_late(s->out)) {
         s->fixed_ns = converge_fixed(s->fixed_ns, mig_downtime_limit_ns(s->m));
+        s->fixed_measured = true;
         return SWITCH_RETRY;
     }
     limit_writes(s, false);

@@ -180,9 +180,9 @@ static void show_dirty_rate(MigSource *s, uint64_t pages)
     s->sync_ns = now;
 }
 
-static ConvergeAction decide(MigSource *s, uint64_t pages)
+static ConvergeInput converge_input(const MigSource *s, uint64_t pages)
 {
-    ConvergeInput in = {
+    return (ConvergeInput){
         .pending_bytes = pages * RAM_PAGE_SIZE,
         .last_pending_bytes = s->last_pending,
         .bytes_per_s = s->bytes_per_s,
@@ -190,6 +190,11 @@ static ConvergeAction decide(MigSource *s, uint64_t pages)
         .limit_ns = mig_downtime_limit_ns(s->m),
         .settled = s->settled,
     };
+}
+
+static ConvergeAction decide(MigSource *s, uint64_t pages)
+{
+    ConvergeInput in = converge_input(s, pages);
     ConvergeAction action = converge_decide(&in);
 
     if (in.fixed_ns + converge_transfer_ns(in.pending_bytes, in.bytes_per_s) <=
@@ -198,6 +203,18 @@ static ConvergeAction decide(MigSource *s, uint64_t pages)
     }
     s->last_pending = in.pending_bytes;
     return action;
+}
+
+/*
+ * One rehearsal takes long if vCPUs or this thread have to wait for a host
+ * CPU. If it is what keeps the guest from moving, the shortest one counts.
+ */
+static bool rehearse_again(MigSource *s, uint64_t pages, GError **errp)
+{
+    ConvergeInput in = converge_input(s, pages);
+
+    return s->fixed_measured || !converge_fixed_hinders(&in) ||
+           mig_source_rehearse(s, errp);
 }
 
 static bool source_pass(MigSource *s, GError **errp)
@@ -259,6 +276,9 @@ static bool source_iterate(MigSource *s, GError **errp)
         }
         pages = ram_send_sync(s->ram, false);
         show_dirty_rate(s, pages);
+        if (!rehearse_again(s, pages, errp)) {
+            return false;
+        }
         if (runstate_is_running(s->vm) &&
             decide(s, pages) == CONVERGE_ITERATE) {
             continue;

@@ -34,6 +34,7 @@ typedef struct MigSource {
     uint64_t pass_bytes, last_pending;
     int64_t pass_start_ns, pass_paused_ns, sync_ns;
     int64_t fixed_ns; /* switch-over without RAM: rehearsed, then measured */
+    bool fixed_measured;
     unsigned settled;
     unsigned retries;  /* switch-overs undone so far */
     int64_t stop_ns;   /* CLOCK_MONOTONIC when the guest was stopped */

@@ -18,6 +18,28 @@ static void test_transfer(void)
     g_assert_cmpint(converge_transfer_ns(UINT64_MAX, 1), ==, INT64_MAX / 4);
 }
 
+static void test_fixed_hinders(void)
+{
+    ConvergeInput in = { .bytes_per_s = GB, .limit_ns = 300 * MS };
+
+    in.pending_bytes = GB / 10;
+    g_assert_false(converge_fixed_hinders(&in));
+    in.fixed_ns = 200 * MS;
+    g_assert_false(converge_fixed_hinders(&in));
+    in.fixed_ns++;
+    g_assert_true(converge_fixed_hinders(&in));
+    in.pending_bytes = 0;
+    g_assert_false(converge_fixed_hinders(&in));
+    in.fixed_ns = INT64_MAX;
+    g_assert_true(converge_fixed_hinders(&in));
+    /* RAM alone is too much, or nothing is known of it. */
+    in.pending_bytes = GB;
+    g_assert_false(converge_fixed_hinders(&in));
+    in.pending_bytes = 1;
+    in.bytes_per_s = 0;
+    g_assert_false(converge_fixed_hinders(&in));
+}
+
 static const struct {
     ConvergeInput in;
     ConvergeAction want;
@@ -159,6 +181,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/converge/transfer", test_transfer);
+    g_test_add_func("/converge/fixed-hinders", test_fixed_hinders);
     g_test_add_func("/converge/decide", test_decide);
     g_test_add_func("/converge/settles", test_settles);
     g_test_add_func("/converge/fits", test_fits);
