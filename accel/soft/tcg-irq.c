@@ -117,6 +117,7 @@ static void tcg_after_device(SoftCpu *s, void *opaque)
         /* A device changed registers; this doesn't fail. */
         vcpu_flush_state(cpu, NULL);
     }
+    vcpu_invalidate_state(cpu); /* what the device has seen of it, too */
     if (__atomic_load_n(&cpu->exit_request, __ATOMIC_SEQ_CST)) {
         soft_cpu_pend(s, SOFT_PEND_IRQ | SOFT_PEND_EXIT);
     }

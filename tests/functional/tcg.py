@@ -7,6 +7,7 @@ from godwit.analyze import analyze_file
 from godwit.migration import (check_lines, check_pattern_goes_on,
                               last_numbers, migrate_pattern, set_parameters,
                               start_pattern, wait_status)
+from godwit.rom import rom_args, write_rom
 from godwit.tap import check, check_equal, check_in, main, test
 
 ACCEL = 'tcg'
@@ -78,6 +79,20 @@ def resets(t):
         vm.wait_line(r'^godwit-guest mode=poll cpus=4 ', mark)
         vm.wait_line('^ready$', mark)
         vm.wait_line(r'^hb \d+', mark)
+
+
+# Version, then size of RAM, by the port at which a device reads and changes
+# all registers; says 1 at port 0xf4 if EBX is what the second one leaves.
+VMPORT_CODE = ('66b868584d56 66b90a000000 ba5856 66ed '
+               '66b868584d56 66b914000000 6631db 66ed '
+               '6681fb77110000 0f94c0 e6f4 f4')
+
+
+@test()
+def device_changes_registers_twice(t):
+    write_rom(t.path('rom'), VMPORT_CODE)
+    vm = t.run_to_end(rom_args(t.path('rom')))
+    check_equal(vm.status, 3, 'exit status')
 
 
 @test()
