@@ -209,14 +209,20 @@ static void tcg_vcpu_kick(Vcpu *cpu)
     }
 }
 
+/* vm_lock */
 static void tcg_vcpu_nmi(Vcpu *cpu)
 {
     TcgVcpu *v = tcg_of(cpu);
 
-    if (v) {
-        soft_cpu_pend(v->s, SOFT_PEND_NMI);
-        vcpu_kick(cpu);
+    if (!v) {
+        return;
     }
+    soft_cpu_pend(v->s, SOFT_PEND_NMI);
+    if (__atomic_load_n(&cpu->stopped, __ATOMIC_SEQ_CST)) {
+        /* Whoever has, or saves, its state got that before, perhaps. */
+        cpu->x86->nmi_pending = true;
+    }
+    vcpu_kick(cpu);
 }
 
 /* State */
@@ -254,10 +260,9 @@ static bool tcg_vcpu_put_state(Vcpu *cpu, VcpuPutLevel level, GError **errp)
     if (level >= VCPU_PUT_RESET) {
         /* Memory may have been written by other means than stores. */
         soft_cpu_pend(s, SOFT_PEND_DROP);
-    }
-    soft_cpu_take(s, SOFT_PEND_NMI);
-    if (x->nmi_pending) {
-        soft_cpu_pend(s, SOFT_PEND_NMI);
+        /* Not by what only changed registers: one may have come since. */
+        soft_cpu_take(s, SOFT_PEND_NMI);
+        soft_cpu_pend(s, x->nmi_pending ? SOFT_PEND_NMI : 0);
     }
     return true;
 }

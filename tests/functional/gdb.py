@@ -8,6 +8,7 @@ import socket
 import subprocess
 
 from godwit.reactor import DEFAULT_TIMEOUT
+from godwit.rom import NMI_CODE, rom_args, write_rom
 from godwit.tap import Skip, check, check_equal, check_in, main, test
 
 
@@ -394,6 +395,22 @@ def steps_under_kvm(t):
     check_equal(client.ask('s'), 'T05thread:01;', 'step')
     check(client.registers() != before, 'no step')
     check_equal(client.ask('Z3,1000,1'), 'E22', 'read watchpoint')
+
+
+@test()
+def nmi_while_stopped(t):
+    """Registers that were written don't take its place."""
+    write_rom(t.path('rom'), NMI_CODE)
+    vm = t.launch(rom_args(t.path('rom')) + [
+        '-gdb', 'unix:%s,server=on,wait=off' % t.path('gdb')])
+    vm.wait_line('^R$')
+    client = Client(t)
+    client.take(rb'')
+    client.ask('?')
+    check_equal(client.ask('P3=1122334400000000'), 'OK', 'write of RBX')
+    vm.qmp.cmd('inject-nmi')
+    client.send('c')
+    check_equal(vm.wait_end(), 3, 'exit status')
 
 
 if __name__ == '__main__':

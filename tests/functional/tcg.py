@@ -7,7 +7,7 @@ from godwit.analyze import analyze_file
 from godwit.migration import (check_lines, check_pattern_goes_on,
                               last_numbers, migrate_pattern, set_parameters,
                               start_pattern, wait_status)
-from godwit.rom import rom_args, write_rom
+from godwit.rom import NMI_CODE, rom_args, write_rom
 from godwit.tap import check, check_equal, check_in, main, test
 
 ACCEL = 'tcg'
@@ -93,6 +93,25 @@ def device_changes_registers_twice(t):
     write_rom(t.path('rom'), VMPORT_CODE)
     vm = t.run_to_end(rom_args(t.path('rom')))
     check_equal(vm.status, 3, 'exit status')
+
+
+@test()
+def nmi_moves(t):
+    """It comes when the vCPU has stopped and its state is known already."""
+    write_rom(t.path('rom'), NMI_CODE)
+    args = rom_args(t.path('rom'))
+    src = t.launch(args, name='src')
+    src.wait_line('^R$')
+    src.qmp.cmd('stop')
+    src.qmp.cmd('human-monitor-command', **{'command-line': 'info registers'})
+    src.qmp.cmd('inject-nmi')
+    src.qmp.cmd('migrate', uri='exec:cat >' + t.path('mig.stream'))
+    wait_status(src, 'completed')
+    dst = t.launch(args + ['-incoming', 'exec:cat ' + t.path('mig.stream')],
+                   name='dst')
+    wait_status(dst, 'completed')
+    dst.qmp.send('cont')
+    check_equal(dst.wait_end(), 3, 'exit status')
 
 
 @test()

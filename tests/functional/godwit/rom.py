@@ -21,3 +21,12 @@ def rom_args(path, accel='tcg'):
     return ['-machine', 'pc', '-accel', accel, '-nodefaults', '-display',
             'none', '-bios', path,
             '-device', 'isa-debug-exit,iobase=0xf4,iosize=4']
+
+
+# Says 'R', then waits; an NMI says 1 at port F4h.
+#   xor ax, ax; mov ds, ax; mov ss, ax; mov sp, 7000h
+#   mov word [8], handler; mov word [10], 0F000h
+#   mov dx, 3F8h; mov al, 'R'; out dx, al; mov al, 10; out dx, al
+#   jmp $; handler: mov al, 1; out 0F4h, al; hlt
+NMI_CODE = ('31c0 8ed8 8ed0 bc0070 c706080020ff c7060a0000f0 '
+            'baf803 b052 ee b00a ee ebfe b001 e6f4 f4')
