@@ -71,40 +71,40 @@ static bool is_apic_msr(uint32_t msr)
            (msr >= 0x800 && msr <= 0x8ff);
 }
 
-static bool tcg_rdmsr(SoftCpu *s, void *opaque, uint32_t msr, uint64_t *ret,
-                      bool *ret_ok)
+typedef bool ApicMsrFn(Vcpu *cpu, uint32_t msr, uint64_t *v, bool *ret_ok);
+
+static bool access_msr(SoftCpu *s, TcgVcpu *t, ApicMsrFn *fn, uint32_t msr,
+                       uint64_t *v, bool *ret_ok)
 {
-    TcgVcpu *t = opaque;
-    const UserApicOps *ops = apic_ops(t);
     bool known;
 
-    if (!ops || !is_apic_msr(msr)) {
-        return false;
-    }
     soft_device_begin(s);
     vm_lock_acquire();
-    known = ops->rdmsr(t->cpu, msr, ret, ret_ok);
+    known = fn(t->cpu, msr, v, ret_ok);
     vm_lock_release();
     soft_device_end(s);
     return known;
 }
 
+static bool tcg_rdmsr(SoftCpu *s, void *opaque, uint32_t msr, uint64_t *ret,
+                      bool *ret_ok)
+{
+    const UserApicOps *ops = apic_ops(opaque);
+
+    return ops && is_apic_msr(msr) &&
+           access_msr(s, opaque, ops->rdmsr, msr, ret, ret_ok);
+}
+
+static bool wrmsr_by_pointer(Vcpu *cpu, uint32_t msr, uint64_t *v, bool *ret_ok)
+{
+    return cpu->vm->accel->apic->wrmsr(cpu, msr, *v, ret_ok);
+}
+
 static bool tcg_wrmsr(SoftCpu *s, void *opaque, uint32_t msr, uint64_t v,
                       bool *ret_ok)
 {
-    TcgVcpu *t = opaque;
-    const UserApicOps *ops = apic_ops(t);
-    bool known;
-
-    if (!ops || !is_apic_msr(msr)) {
-        return false;
-    }
-    soft_device_begin(s);
-    vm_lock_acquire();
-    known = ops->wrmsr(t->cpu, msr, v, ret_ok);
-    vm_lock_release();
-    soft_device_end(s);
-    return known;
+    return apic_ops(opaque) && is_apic_msr(msr) &&
+           access_msr(s, opaque, wrmsr_by_pointer, msr, &v, ret_ok);
 }
 
 /* What the access has set off for this vCPU itself. */
