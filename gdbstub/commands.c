@@ -41,7 +41,7 @@ static void handle_get_all(GdbServer *g, const char *args, size_t len)
         gdb_send_error(g, EINVAL);
         return;
     }
-    for (unsigned n = 0; n < gdb_regs_count(); n++) {
+    for (unsigned n = 0; n < gdb_regs_count(r.cpu); n++) {
         gdb_reg_get(&r, n, buf);
         gdb_hex_append(text, buf, gdb_reg_size(n));
     }
@@ -58,7 +58,7 @@ static void handle_set_all(GdbServer *g, const char *args, size_t len)
         return;
     }
     /* A client that knows fewer registers sends fewer. */
-    for (unsigned n = 0; n < gdb_regs_count(); n++) {
+    for (unsigned n = 0; n < gdb_regs_count(r.cpu); n++) {
         unsigned size = gdb_reg_size(n);
 
         if (len < 2 * size) {
@@ -82,8 +82,8 @@ static void handle_get_one(GdbServer *g, const char *args, size_t len)
     uint64_t n;
     GdbRegs r;
 
-    if (!gdb_hex_number(&args, &n) || *args || n >= gdb_regs_count() ||
-        !registers_of(g, &r)) {
+    if (!gdb_hex_number(&args, &n) || *args || !registers_of(g, &r) ||
+        n >= gdb_regs_count(r.cpu)) {
         gdb_send_error(g, EINVAL);
         return;
     }
@@ -98,9 +98,9 @@ static void handle_set_one(GdbServer *g, const char *args, size_t len)
     uint64_t n;
     GdbRegs r;
 
-    if (!gdb_hex_number(&args, &n) || *args++ != '=' || n >= gdb_regs_count() ||
-        strlen(args) != 2 * gdb_reg_size(n) ||
-        !gdb_hex_decode(args, gdb_reg_size(n), buf) || !registers_of(g, &r)) {
+    if (!gdb_hex_number(&args, &n) || *args++ != '=' || !registers_of(g, &r) ||
+        n >= gdb_regs_count(r.cpu) || strlen(args) != 2 * gdb_reg_size(n) ||
+        !gdb_hex_decode(args, gdb_reg_size(n), buf)) {
         gdb_send_error(g, EINVAL);
         return;
     }

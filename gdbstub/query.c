@@ -99,6 +99,7 @@ static void query_thread_info(GdbServer *g, const char *args)
 static void query_features(GdbServer *g, const char *args)
 {
     static const char annex[] = "target.xml:";
+    const Vcpu *cpu = gdb_cpu(g, 0); /* all are of one model */
     g_autofree char *xml = NULL;
     g_autoptr(GString) part = NULL;
     uint64_t off, n;
@@ -114,7 +115,11 @@ static void query_features(GdbServer *g, const char *args)
         gdb_send_error(g, EINVAL);
         return;
     }
-    xml = gdb_target_xml();
+    if (!cpu || !cpu->x86) {
+        gdb_send_error(g, EIO);
+        return;
+    }
+    xml = gdb_target_xml(cpu->x86);
     len = strlen(xml);
     if (off > len) {
         gdb_send_error(g, EINVAL);

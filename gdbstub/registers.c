@@ -24,6 +24,7 @@ typedef enum RegClass {
     CLASS_ST,
     CLASS_FPU, /* FPU_* */
     CLASS_XMM,
+    CLASS_YMMH,
     CLASS_MXCSR,
 } RegClass;
 
@@ -34,6 +35,7 @@ typedef enum Feature {
     FEATURE_SEGMENTS,
     FEATURE_SYSTEM,
     FEATURE_SSE,
+    FEATURE_AVX,
     NFEATURES,
 } Feature;
 
@@ -58,6 +60,7 @@ typedef struct RegInfo {
 #define ST(i_)        R_("st" #i_, ST, i_, 10, CORE, "i387_ext")
 #define FPU(n_, i_)   R_(n_, FPU, i_, 4, CORE, "int")
 #define XMM(i_)       R_("xmm" #i_, XMM, i_, 16, SSE, "vec128")
+#define YMMH(i_)      R_("ymm" #i_ "h", YMMH, i_, 16, AVX, "uint128")
 
 static const RegInfo regs[] = {
     GPR("rax", X86_RAX),
@@ -126,11 +129,36 @@ static const RegInfo regs[] = {
     XMM(14),
     XMM(15),
     R_("mxcsr", MXCSR, 0, 4, SSE, "i386_mxcsr"),
+    /* Last, as not every CPU has them. */
+    YMMH(0),
+    YMMH(1),
+    YMMH(2),
+    YMMH(3),
+    YMMH(4),
+    YMMH(5),
+    YMMH(6),
+    YMMH(7),
+    YMMH(8),
+    YMMH(9),
+    YMMH(10),
+    YMMH(11),
+    YMMH(12),
+    YMMH(13),
+    YMMH(14),
+    YMMH(15),
 };
 
-unsigned gdb_regs_count(void)
+static bool has_feature(const X86Cpu *c, unsigned feature)
 {
-    return G_N_ELEMENTS(regs);
+    return feature != FEATURE_AVX ||
+           (x86_cpu_model_xcr0(c->model) & X86_XCR0_AVX);
+}
+
+unsigned gdb_regs_count(const X86Cpu *c)
+{
+    unsigned n = G_N_ELEMENTS(regs);
+
+    return has_feature(c, FEATURE_AVX) ? n : n - NXMM;
 }
 
 unsigned gdb_reg_size(unsigned n)
@@ -267,6 +295,8 @@ void gdb_reg_get(const GdbRegs *r, unsigned n, uint8_t *ret)
         stw_le_p(ret + 8, f->exp);
     } else if (info->cls == CLASS_XMM) {
         memcpy(ret, r->cpu->vec[info->index].b, 16);
+    } else if (info->cls == CLASS_YMMH) {
+        memcpy(ret, r->cpu->vec[info->index].b + 16, 16);
     } else if (info->size == 8) {
         stq_le_p(ret, plain_get(r, info));
     } else {
@@ -340,6 +370,8 @@ void gdb_reg_set(const GdbRegs *r, unsigned n, const uint8_t *value)
         f->exp = lduw_le_p(value + 8);
     } else if (info->cls == CLASS_XMM) {
         memcpy(r->cpu->vec[info->index].b, value, 16);
+    } else if (info->cls == CLASS_YMMH) {
+        memcpy(r->cpu->vec[info->index].b + 16, value, 16);
     } else {
         plain_set(r, info, info->size == 8 ? ldq_le_p(value) : ldl_le_p(value));
     }
@@ -447,13 +479,31 @@ static void xml_vector_types(GString *out)
     g_string_append(out, "<field name=\"uint128\" type=\"uint128\"/></union>");
 }
 
-char *gdb_target_xml(void)
+static void xml_feature(GString *out, unsigned feature)
+{
+    xml_flag_types(out, feature);
+    if (feature == FEATURE_SSE) {
+        xml_vector_types(out);
+    }
+    for (unsigned n = 0; n < G_N_ELEMENTS(regs); n++) {
+        if (regs[n].feature == feature) {
+            g_string_append_printf(out,
+                                   "<reg name=\"%s\" bitsize=\"%u\" "
+                                   "type=\"%s\" regnum=\"%u\"/>",
+                                   regs[n].name, regs[n].size * 8, regs[n].type,
+                                   n);
+        }
+    }
+}
+
+char *gdb_target_xml(const X86Cpu *c)
 {
     static const char *const features[NFEATURES] = {
         [FEATURE_CORE] = "org.gnu.gdb.i386.core",
         [FEATURE_SEGMENTS] = "org.gnu.gdb.i386.segments",
         [FEATURE_SYSTEM] = "system",
         [FEATURE_SSE] = "org.gnu.gdb.i386.sse",
+        [FEATURE_AVX] = "org.gnu.gdb.i386.avx",
     };
     GString *out =
         g_string_new("<?xml version=\"1.0\"?>\n"
@@ -461,21 +511,11 @@ char *gdb_target_xml(void)
                      "<target><architecture>i386:x86-64</architecture>\n");
 
     for (unsigned f = 0; f < NFEATURES; f++) {
-        g_string_append_printf(out, "<feature name=\"%s\">", features[f]);
-        xml_flag_types(out, f);
-        if (f == FEATURE_SSE) {
-            xml_vector_types(out);
+        if (has_feature(c, f)) {
+            g_string_append_printf(out, "<feature name=\"%s\">", features[f]);
+            xml_feature(out, f);
+            g_string_append(out, "</feature>\n");
         }
-        for (unsigned n = 0; n < G_N_ELEMENTS(regs); n++) {
-            if (regs[n].feature == f) {
-                g_string_append_printf(out,
-                                       "<reg name=\"%s\" bitsize=\"%u\" "
-                                       "type=\"%s\" regnum=\"%u\"/>",
-                                       regs[n].name, regs[n].size * 8,
-                                       regs[n].type, n);
-            }
-        }
-        g_string_append(out, "</feature>\n");
     }
     g_string_append(out, "</target>\n");
     return g_string_free(out, FALSE);

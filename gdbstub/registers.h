@@ -17,7 +17,8 @@ typedef struct GdbRegs {
     bool fpregs_physical;
 } GdbRegs;
 
-unsigned gdb_regs_count(void);
+/* Those that the CPU's model has; their numbers have no gaps. */
+unsigned gdb_regs_count(const X86Cpu *c);
 /* Bytes of a register; 0: no such number. */
 unsigned gdb_reg_size(unsigned n);
 /* Its value, little endian, gdb_reg_size(n) bytes (16 at most). */
@@ -25,6 +26,6 @@ void gdb_reg_get(const GdbRegs *r, unsigned n, uint8_t *ret);
 /* Those that follow from others, or that a CPU doesn't have, ignore it. */
 void gdb_reg_set(const GdbRegs *r, unsigned n, const uint8_t *value);
 /* The document for qXfer:features:read:target.xml; g_free(). */
-char *gdb_target_xml(void);
+char *gdb_target_xml(const X86Cpu *c);
 
 #endif

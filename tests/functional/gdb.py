@@ -397,6 +397,35 @@ def steps_under_kvm(t):
     check_equal(client.ask('Z3,1000,1'), 'E22', 'read watchpoint')
 
 
+@test(godwit_only='the peer has no such registers')
+def avx_registers(t):
+    machine(t, '-cpu', 'max')
+    out = gdb(t, 'set $ymm3.v4_int64[0] = 5', 'set $ymm3.v4_int64[3] = 0x77',
+              'print $ymm3.v4_int64', 'stepi', 'print $ymm3.v4_int64',
+              'print $xmm3.v2_int64', 'set $ymm15.v8_int32[7] = -3',
+              'print $ymm15.v8_int32', 'maint flush register-cache',
+              'print $ymm15.v8_int32')
+    check_equal(out.count('{5, 0, 0, 119}'), 2, 'in ' + out)
+    check_in('{5, 0}', out, 'XMM3')
+    check_equal(out.count('{0, 0, 0, 0, 0, 0, 0, -3}'), 2, 'in ' + out)
+
+
+@test(godwit_only='the peer has no such registers')
+def no_avx_registers(t):
+    machine(t, '-cpu', 'qemu64,-avx')
+    client = Client(t)
+    client.ask('?')
+    xml, more = '', True
+    while more:
+        part = client.ask('qXfer:features:read:target.xml:%x,ffff' % len(xml))
+        more = part[0] == 'm'
+        xml += part[1:]
+    check('ymm' not in xml, 'AVX registers in ' + xml)
+    count = len(re.findall('<reg ', xml))
+    check(client.ask('p%x' % (count - 1)).startswith('801f0000'), 'MXCSR')
+    check_equal(client.ask('p%x' % count), 'E22', 'one that is not there')
+
+
 @test()
 def nmi_while_stopped(t):
     """Registers that were written don't take its place."""
