@@ -200,7 +200,9 @@ static uint64_t count_block(const SendBlock *b)
     uint64_t npages = ram_block_npages(b->rb), n = 0;
 
     for (uint64_t w = 0; w < bitmap_words(npages); w++) {
-        n += __builtin_popcountl(dirty[w] & ~b->absent[w]);
+        /* vCPUs go on setting bits, unless this is the last look. */
+        n += __builtin_popcountl(__atomic_load_n(&dirty[w], __ATOMIC_RELAXED) &
+                                 ~b->absent[w]);
     }
     return n;
 }
