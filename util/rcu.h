@@ -31,6 +31,14 @@
 
 #include <stdlib.h>
 
+#ifdef CONFIG_SANITIZE
+/* The same in terms that ThreadSanitizer understands. */
+#undef rcu_dereference
+#undef rcu_assign_pointer
+#define rcu_dereference(p)       __atomic_load_n(&(p), __ATOMIC_ACQUIRE)
+#define rcu_assign_pointer(p, v) __atomic_store_n(&(p), (v), __ATOMIC_RELEASE)
+#endif
+
 typedef struct rcu_head RcuHead;
 
 typedef struct RcuReadGuard {
