@@ -105,9 +105,9 @@ void hmp_info_kvm(HmpOut *out, const HmpArgs *a)
               strcmp(out->vm->accel->type->name, "kvm") == 0;
 
     hmp_printf(out, "kvm support: %s\n",
-               on                              ? "enabled"
-               : access("/dev/kvm", F_OK) == 0 ? "disabled"
-                                               : "not compiled");
+               on                       ? "enabled"
+               : accel_type_find("kvm") ? "disabled"
+                                        : "not compiled");
 }
 
 void hmp_info_mtree(HmpOut *out, const HmpArgs *a)
