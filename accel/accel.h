@@ -64,7 +64,8 @@ typedef struct AccelType {
     const struct X86CpuSupport *(*cpu_support)(Accel *acc);
     /*
      * -overcommit cpu-pm=on: the guest halts and pauses its CPUs without
-     * leaving them to the host.  After init, before any vCPU; NULL: refuse.
+     * leaving them to the host.  After init, before any vCPU; NULL: there
+     * is nothing to switch, CPUs are threads of this process.
      */
     bool (*enable_cpu_pm)(Accel *acc, GError **errp);
     /*

@@ -231,17 +231,10 @@ bool cli_overcommit(Cli *cli, CliArg *a, GError **errp)
 {
     g_autoptr(KeyVal) kv = cli_arg_keyval(a, NULL, errp);
 
-    bool cpu_pm = false;
-
-    if (kv == NULL || !keyval_get_bool(kv, "mem-lock", &cli->mem_lock, errp) ||
-        !keyval_get_bool(kv, "cpu-pm", &cpu_pm, errp)) {
-        return false;
-    }
-    if (cpu_pm) {
-        error_setf(errp, "cpu-pm=on is not supported yet");
-        return false;
-    }
-    return cli_check_keys(kv, errp);
+    return kv != NULL &&
+           keyval_get_bool(kv, "mem-lock", &cli->mem_lock, errp) &&
+           keyval_get_bool(kv, "cpu-pm", &cli->cpu_pm, errp) &&
+           cli_check_keys(kv, errp);
 }
 
 bool cli_realtime(Cli *cli, CliArg *a, GError **errp)

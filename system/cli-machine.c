@@ -241,7 +241,8 @@ bool cli_enable_kvm(Cli *cli, CliArg *a, GError **errp)
     return true;
 }
 
-bool cli_start_accel(Cli *cli, GError **errp)
+/* The first accelerator of the list that starts; NULL: none did. */
+static Accel *start_accel(Cli *cli, GError **errp)
 {
     const char *list =
         cli->machine_accel != NULL ? cli->machine_accel : "kvm:tcg";
@@ -251,21 +252,39 @@ bool cli_start_accel(Cli *cli, GError **errp)
         if (cli->machine_accel != NULL) {
             error_setf(errp, "The -accel and \"-machine accel=\" options are "
                              "incompatible");
-            return false;
+            return NULL;
         }
         g_ptr_array_add(cli->accel_names, NULL);
         g_ptr_array_add(cli->accel_opts, NULL);
         return accel_start(cli->vm,
                            (const char *const *)cli->accel_names->pdata,
-                           (const char *const *)cli->accel_opts->pdata,
-                           errp) != NULL;
+                           (const char *const *)cli->accel_opts->pdata, errp);
     }
     names = g_strsplit(list, ":", -1);
     if (names[0] != NULL && *names[0] == '\0') {
         error_setf(errp, "no accelerator found");
+        return NULL;
+    }
+    return accel_start(cli->vm, (const char *const *)names, NULL, errp);
+}
+
+bool cli_start_accel(Cli *cli, GError **errp)
+{
+    Accel *acc = start_accel(cli, errp);
+
+    if (acc == NULL) {
         return false;
     }
-    return accel_start(cli->vm, (const char *const *)names, NULL, errp) != NULL;
+    if (!cli->cpu_pm) {
+        return true;
+    }
+    if (acc->type->enable_cpu_pm == NULL) {
+        /* A list of accelerators must not fail because of the last one. */
+        log_warn("-overcommit cpu-pm=on has no effect with %s",
+                 acc->type->name);
+        return true;
+    }
+    return acc->type->enable_cpu_pm(acc, errp);
 }
 
 /* CPUs */

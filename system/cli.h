@@ -75,7 +75,7 @@ struct Cli {
     bool mem_prealloc;
     bool daemonize, nographic, nodefaults, only_migratable, paused;
     bool no_reboot, no_shutdown;
-    bool mem_lock;
+    bool mem_lock, cpu_pm;
     uint8_t uuid[16];
     bool uuid_set;
 

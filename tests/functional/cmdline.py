@@ -242,6 +242,26 @@ def kvm_is_not_there(t):
 
 
 @test()
+def cpus_without_exits(t):
+    """-overcommit cpu-pm=on: done, said to be without effect, or refused."""
+    args = ['-machine', 'pc', '-nodefaults', '-display', 'none', '-S',
+            '-overcommit', 'cpu-pm=on']
+    vm = t.launch([*args, '-accel', 'tcg'], name='tcg', serial=False)
+    check_equal(vm.qmp.cmd('query-status')['running'], False, 'running')
+    if t.host.is_godwit:
+        check_in('cpu-pm=on has no effect with tcg', vm.stderr, 'messages')
+    if not os.access('/dev/kvm', os.R_OK | os.W_OK):
+        return
+    vm = t.launch([*args, '-accel', 'kvm', '-monitor', 'stdio'], name='kvm',
+                  qmp=False, serial=False)
+    t.reactor.wait(lambda: '(qemu)' in vm.stdout or vm.status is not None,
+                   'a prompt or the end')
+    if vm.status is not None:
+        check_equal(vm.status, 1, 'status')
+        check_in('cpu-pm', vm.stderr, 'message')
+
+
+@test()
 def version_and_help(t):
     vm = t.run_to_end(['--version'])
     check_equal((vm.status, vm.stderr), (0, ''), 'status, stderr')
