@@ -139,9 +139,7 @@ bool cli_msg(Cli *cli, CliArg *a, GError **errp)
         return false;
     }
     log_set_timestamp(timestamp);
-    if (guest) {
-        log_set_guest_name(cli->name);
-    }
+    cli->msg_guest_name = guest;
     return true;
 }
 
@@ -168,6 +166,8 @@ bool cli_log_file(Cli *cli, CliArg *a, GError **errp)
 
 bool cli_apply_log(Cli *cli, GError **errp)
 {
+    /* Not in cli_msg(): -name may come behind -msg. */
+    log_set_guest_name(cli->msg_guest_name ? cli->name : NULL);
     return (cli->log_file == NULL || log_set_file(cli->log_file, errp)) &&
            (cli->log_items == NULL || log_set_items(cli->log_items, errp));
 }

@@ -76,6 +76,7 @@ struct Cli {
     bool daemonize, nographic, nodefaults, only_migratable, paused;
     bool no_reboot, no_shutdown;
     bool mem_lock, cpu_pm;
+    bool msg_guest_name; /* -msg guest-name=on, whatever the name will be */
     uint8_t uuid[16];
     bool uuid_set;
 

@@ -242,6 +242,20 @@ def kvm_is_not_there(t):
 
 
 @test()
+def guest_name_in_messages(t):
+    """Whichever of the options comes first."""
+    name, msg = ['-name', 'Gwenhwyfar'], ['-msg', 'guest-name=on']
+    for args, prefix in ((name + msg, 'Gwenhwyfar qemu-system-x86_64: '),
+                         (msg + name, 'Gwenhwyfar qemu-system-x86_64: '),
+                         (name, 'qemu-system-x86_64: ')):
+        vm = t.run_to_end(['-machine', 'pc', '-nodefaults', '-display', 'none',
+                           '-S', '-accel', t.host.accel, *args,
+                           '-device', 'no-such-device'])
+        check_equal(vm.status, 1, 'status')
+        check(vm.error_lines()[0].startswith(prefix), vm.stderr)
+
+
+@test()
 def cpus_without_exits(t):
     """-overcommit cpu-pm=on: done, said to be without effect, or refused."""
     args = ['-machine', 'pc', '-nodefaults', '-display', 'none', '-S',
