@@ -69,10 +69,20 @@ bool cli_check_stdio(const Cli *cli, const char *device, GError **errp)
     return true;
 }
 
+void cli_announce_pty(const Chardev *cd)
+{
+    if (chardev_pty_path(cd) != NULL) {
+        printf("char device redirected to %s (label %s)\n",
+               chardev_pty_path(cd), chardev_label(cd));
+        fflush(stdout);
+    }
+}
+
 bool cli_chardev(Cli *cli, CliArg *a, GError **errp)
 {
     g_autoptr(KeyVal) kv = cli_arg_keyval(a, "backend", errp);
     const char *const *names = chardev_type_names();
+    Chardev *cd;
 
     if (kv == NULL) {
         return false;
@@ -89,7 +99,11 @@ bool cli_chardev(Cli *cli, CliArg *a, GError **errp)
         !cli_check_stdio(cli, keyval_get(kv, "backend"), errp)) {
         return false;
     }
-    return chardev_new_from_keyval(cli->vm->chardevs, kv, errp) != NULL;
+    cd = chardev_new_from_keyval(cli->vm->chardevs, kv, errp);
+    if (cd != NULL) {
+        cli_announce_pty(cd);
+    }
+    return cd != NULL;
 }
 
 bool cli_echr(Cli *cli, CliArg *a, GError **errp)

@@ -15,6 +15,14 @@
 #include "monitor/qmp.h"
 #include "util/error.h"
 
+/* "chardev:ID" names one that was announced when it was made. */
+static void announce_new(const Chardev *cd, const char *label)
+{
+    if (cd != NULL && g_str_equal(chardev_label(cd), label)) {
+        cli_announce_pty(cd);
+    }
+}
+
 /* A back end by -serial's kind of text; "mon:" adds a monitor to it. */
 static bool port_chardev(Cli *cli, const char *label, const char *text,
                          Chardev **ret_cd, GError **errp)
@@ -25,6 +33,7 @@ static bool port_chardev(Cli *cli, const char *label, const char *text,
         !chardev_new_from_text(vm->chardevs, label, text, ret_cd, errp)) {
         return false;
     }
+    announce_new(*ret_cd, label);
     return !g_str_has_prefix(text, "mon:") ||
            hmp_session_new(vm, *ret_cd, true, errp);
 }
@@ -115,8 +124,12 @@ static bool monitor_chardev(Cli *cli, const char *text, Chardev **ret_cd,
     g_autofree char *label =
         g_strdup_printf("compat_monitor%u", cli->nmonitors++);
 
-    return cli_check_stdio(cli, text, errp) &&
-           chardev_new_from_text(cli->vm->chardevs, label, text, ret_cd, errp);
+    if (!cli_check_stdio(cli, text, errp) ||
+        !chardev_new_from_text(cli->vm->chardevs, label, text, ret_cd, errp)) {
+        return false;
+    }
+    announce_new(*ret_cd, label);
+    return true;
 }
 
 bool cli_monitor(Cli *cli, CliArg *a, GError **errp)

@@ -128,6 +128,8 @@ bool cli_check_machine(Cli *cli, GError **errp);
 /* cli-backends.c */
 /* Refuses stdio for a daemon. */
 bool cli_check_stdio(const Cli *cli, const char *device, GError **errp);
+/* Says on stdout which terminal a pty back end has; nothing for others. */
+void cli_announce_pty(const Chardev *cd);
 /* -mem-path and -mem-prealloc as a memory back end. */
 bool cli_make_memory(Cli *cli, GError **errp);
 /* text: values are strings, whatever the property. */

@@ -256,6 +256,24 @@ def guest_name_in_messages(t):
 
 
 @test()
+def terminals_are_named(t):
+    """Scripts read the path of a pty from standard output."""
+    vm = t.launch(['-machine', 'pc', '-nodefaults', '-display', 'none', '-S',
+                   '-accel', t.host.accel, '-chardev', 'pty,id=one',
+                   '-monitor', 'pty', '-serial', 'pty',
+                   '-serial', 'chardev:one'])
+    chardevs = {c['label']: c['filename'][len('pty:'):]
+                for c in vm.qmp.cmd('query-chardev')
+                if c['filename'].startswith('pty:')}
+    check_equal(sorted(chardevs), ['compat_monitor0', 'one', 'serial0'],
+                'labels')
+    t.reactor.wait(lambda: vm.stdout.count('\n') == 3, 'three lines')
+    check_equal(sorted(vm.stdout.splitlines()),
+                sorted('char device redirected to %s (label %s)' % (path, label)
+                       for label, path in chardevs.items()), 'output')
+
+
+@test()
 def cpus_without_exits(t):
     """-overcommit cpu-pm=on: done, said to be without effect, or refused."""
     args = ['-machine', 'pc', '-nodefaults', '-display', 'none', '-S',
