@@ -75,6 +75,8 @@ bool chardev_frontend_open(const Chardev *cd);
 bool chardev_is_open(const Chardev *cd);
 /* Held by a front end or a mux: can't be deleted. */
 bool chardev_is_busy(const Chardev *cd);
+/* Takes several front ends, of which one at a time has the focus. */
+bool chardev_is_mux(const Chardev *cd);
 /* The path of a pty's other side; NULL for other kinds; @cd's own. */
 const char *chardev_pty_path(const Chardev *cd);
 /* ringbuf only: takes out up to @size bytes (g_byte_array_unref()). */

@@ -374,3 +374,8 @@ const ChardevOps chardev_mux_ops = {
     .detach = mux_detach,
     .disconnect = mux_disconnect,
 };
+
+bool chardev_is_mux(const Chardev *cd)
+{
+    return cd->ops == &chardev_mux_ops;
+}

@@ -28,6 +28,9 @@ typedef struct Hmp {
     GString *out;   /* not taken by the peer yet */
     unsigned watch; /* for writing; 0: none */
     guint wait;     /* timer while `migrate` is waited for; 0: none */
+    bool muxed;     /* shares its channel, perhaps with a serial port */
+    bool focused;   /* if muxed: input comes here */
+    guint settle;   /* if muxed: until the main loop runs; 0: it does */
     unsigned progress;
     unsigned cpu; /* index of the current CPU */
     HmpFormat format;
@@ -79,6 +82,15 @@ static void flush_out(void *opaque)
     }
 }
 
+/*
+ * On a mux the output of all front ends is one stream.  A monitor that is not
+ * looked at says nothing, or it would garble the guest's console.
+ */
+static bool session_is_hidden(const Hmp *h)
+{
+    return h->muxed && (!h->focused || h->settle != 0);
+}
+
 /* Terminals want a carriage return before each line feed. */
 static void session_put(void *opaque, const char *text)
 {
@@ -93,7 +105,7 @@ static void session_put(void *opaque, const char *text)
         }
         g_string_append_c(h->out, *text);
     }
-    if (h->watch == 0) {
+    if (h->watch == 0 && !session_is_hidden(h)) {
         flush_out(h);
     }
 }
@@ -321,24 +333,62 @@ static void session_receive(void *opaque, const uint8_t *buf, int len)
     }
 }
 
+static void session_greet(Hmp *h)
+{
+    g_autofree char *hello =
+        g_strdup_printf("QEMU %s monitor - type 'help' for more information\n",
+                        COMPAT_VERSION);
+
+    readline_reset(h->rl);
+    session_put(h, hello);
+    if (!session_is_hidden(h)) {
+        readline_show_prompt(h->rl);
+    }
+}
+
+/* The user looks at the monitor: what it had to say, and a new line. */
+static void session_show(Hmp *h)
+{
+    readline_reset(h->rl);
+    readline_show_prompt(h->rl);
+}
+
+/* All front ends that the command line names are there: who has the focus? */
+static gboolean session_settle(gpointer opaque)
+{
+    VM_LOCK_GUARD();
+    Hmp *h = opaque;
+
+    h->settle = 0;
+    if (h->focused) {
+        session_show(h);
+    }
+    return G_SOURCE_REMOVE;
+}
+
 static void session_event(void *opaque, ChardevEvent ev)
 {
     Hmp *h = opaque;
 
     switch (ev) {
-    case CHARDEV_OPENED: {
-        g_autofree char *hello = g_strdup_printf(
-            "QEMU %s monitor - type 'help' for more information\n",
-            COMPAT_VERSION);
-
-        readline_reset(h->rl);
-        session_put(h, hello);
-        readline_show_prompt(h->rl);
+    case CHARDEV_OPENED:
+        session_greet(h);
         break;
-    }
     case CHARDEV_CLOSED:
         g_string_truncate(h->out, 0);
         readline_reset(h->rl);
+        break;
+    case CHARDEV_MUX_IN:
+        h->focused = true;
+        if (!session_is_hidden(h)) {
+            session_show(h);
+        }
+        break;
+    case CHARDEV_MUX_OUT:
+        if (!session_is_hidden(h)) {
+            session_put(h, "\n");
+        }
+        h->focused = false;
         break;
     default:
         break;
@@ -351,6 +401,9 @@ static void session_free(void *opaque)
 
     if (h->wait != 0) {
         g_source_remove(h->wait);
+    }
+    if (h->settle != 0) {
+        g_source_remove(h->settle);
     }
     if (h->watch != 0) {
         chardev_del_watch(h->cd, h->watch);
@@ -376,7 +429,15 @@ bool hmp_session_new(Vm *vm, Chardev *cd, bool readline, GError **errp)
     h->format = default_format;
     h->out = g_string_new(NULL);
     h->rl = readline_new(&session_readline, h, "(qemu) ", readline);
+    h->muxed = chardev_is_mux(cd);
+    if (h->muxed) {
+        /* Before any input. */
+        h->settle = g_idle_add_full(G_PRIORITY_HIGH, session_settle, h, NULL);
+    }
     if (!chardev_attach(cd, &fe, &h->handle, errp)) {
+        if (h->settle != 0) {
+            g_source_remove(h->settle);
+        }
         readline_free(h->rl);
         g_string_free(h->out, TRUE);
         g_free(h);

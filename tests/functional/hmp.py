@@ -2,6 +2,7 @@
 """The human monitor, and the sequence NFV scripts type into it."""
 
 import re
+import socket
 
 from godwit.hmp import PROMPT
 from godwit.migration import (check_pattern_goes_on, last_numbers,
@@ -22,6 +23,41 @@ def banner_and_prompt(t):
     _, hmp = machine(t, '-S')
     check(re.match(r'QEMU \d+\.\d+\.\d+ monitor', hmp.banner),
           'banner %r' % hmp.banner)
+
+
+@test()
+def shares_a_line_with_the_console(t):
+    """What is not looked at says nothing."""
+    vm = t.machine('-S', '-chardev', 'socket,id=both,mux=on,path=%s,server=on,'
+                   'wait=off' % t.path('both'), '-mon', 'both',
+                   '-serial', 'chardev:both', serial=False)
+    text = []
+    sock = socket.socket(socket.AF_UNIX)
+    t.defer(sock.close)
+    sock.connect(t.path('both'))
+
+    def wait(pattern):
+        t.reactor.wait(lambda: re.search(pattern, ''.join(text)), pattern)
+
+    t.reactor.add(sock, lambda: text.append(
+        sock.recv(1 << 16).decode('utf-8', 'replace')))
+    t.defer(lambda: t.reactor.remove(sock))
+    sock.sendall(b'\x01h')
+    wait(r'C-a C-a +sends? C-a\s+$')
+    check('QEMU' not in ''.join(text), 'said: %r' % text)
+    text.clear()
+    sock.sendall(b'\x01c')
+    wait(r"^QEMU .* monitor .*\r\n\(qemu\) $")
+    text.clear()
+    sock.sendall(b'info status\n')
+    wait(r'VM status: paused.*\r\n\(qemu\) $')
+    text.clear()
+    sock.sendall(b'\x01c\x01h')
+    wait(r'^\r\n[^q]*C-a C-a +sends? C-a\s+$')
+    text.clear()
+    sock.sendall(b'\x01c')
+    wait(r'^\(qemu\) $')
+    check(vm.qmp.cmd('query-status')['status'] == 'prelaunch', 'state')
 
 
 @test()
