@@ -12,7 +12,7 @@
 
 Vcpu *hmp_current_cpu(HmpOut *out)
 {
-    unsigned i = hmp_session_cpu(out->session);
+    unsigned i = hmp_cpu_index(out);
 
     if (i >= out->vm->nvcpus) {
         hmp_printf(out, "No CPU available\n");
@@ -36,7 +36,7 @@ void hmp_info_cpus(HmpOut *out, const HmpArgs *a)
 {
     for (unsigned i = 0; i < out->vm->nvcpus; i++) {
         hmp_printf(out, "%c CPU #%u: thread_id=%d\n",
-                   i == hmp_session_cpu(out->session) ? '*' : ' ', i,
+                   i == hmp_cpu_index(out) ? '*' : ' ', i,
                    (int)thread_tid(&out->vm->vcpus[i]->thread));
     }
 }

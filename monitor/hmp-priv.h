@@ -59,8 +59,8 @@ bool hmp_parse_args(const HmpCommand *c, const char *text, HmpArgs *ret,
 void hmp_args_clear(HmpArgs *a);
 /* Prints "Error: …" and frees err. */
 void hmp_error(HmpOut *out, GError *err);
-/* The session's CPU index; 0 without a session. */
-unsigned hmp_session_cpu(const struct Hmp *session);
+/* Index of the current CPU. */
+unsigned hmp_cpu_index(const HmpOut *out);
 void hmp_session_set_cpu(struct Hmp *session, unsigned index);
 /* The format of the session's last command with one; not NULL. */
 const HmpFormat *hmp_session_format(const struct Hmp *session);

@@ -36,9 +36,9 @@ typedef struct Hmp {
     HmpFormat format;
 } Hmp;
 
-unsigned hmp_session_cpu(const Hmp *session)
+unsigned hmp_cpu_index(const HmpOut *out)
 {
-    return session != NULL ? session->cpu : 0;
+    return out->session != NULL ? out->session->cpu : out->cpu;
 }
 
 void hmp_session_set_cpu(Hmp *session, unsigned index)
@@ -186,18 +186,23 @@ static void run_command(HmpOut *out, const HmpCommand *table,
     hmp_args_clear(&args);
 }
 
-static void execute(Vm *vm, Hmp *session, const char *line, GString *text)
+static void execute(HmpOut *out, const char *line)
 {
-    HmpOut out = { .text = text, .vm = vm, .session = session };
-
     if (strspn(line, " \t\r\n") != strlen(line) && *line != '#') {
-        run_command(&out, hmp_commands, "", line);
+        run_command(out, hmp_commands, "", line);
     }
+}
+
+void hmp_execute_on_cpu(Vm *vm, unsigned cpu, const char *line, GString *text)
+{
+    HmpOut out = { .text = text, .vm = vm, .cpu = cpu };
+
+    execute(&out, line);
 }
 
 void hmp_execute(Vm *vm, const char *line, GString *text)
 {
-    execute(vm, NULL, line, text);
+    hmp_execute_on_cpu(vm, 0, line, text);
 }
 
 static void print_one_help(HmpOut *out, const HmpCommand *c, const char *prefix)
@@ -270,8 +275,9 @@ static void session_line(void *opaque, const char *line)
 {
     g_autoptr(GString) text = g_string_new(NULL);
     Hmp *h = opaque;
+    HmpOut out = { .text = text, .vm = h->vm, .session = h };
 
-    execute(h->vm, h, line, text);
+    execute(&out, line);
     session_put(h, text->str);
     if (h->wait == 0) {
         readline_show_prompt(h->rl);

@@ -13,10 +13,13 @@ typedef struct HmpOut {
     GString *text;
     struct Vm *vm;
     struct Hmp *session; /* NULL for human-monitor-command */
+    unsigned cpu;        /* index of the CPU it is about, without a session */
 } HmpOut;
 
 /* Runs one line; the answer (incl. errors as text) is appended to `text`. */
 void hmp_execute(Vm *vm, const char *line, GString *text);
+/* The same where the current CPU is not 0; cpu < vm->nvcpus. */
+void hmp_execute_on_cpu(Vm *vm, unsigned cpu, const char *line, GString *text);
 void hmp_printf(HmpOut *out, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 /* A session on a character device; lives until monitors_free(). */
 struct Chardev;

@@ -86,15 +86,11 @@ bool qmp_human_monitor_command(QmpCtx *ctx, const char *command_line,
         error_setf(errp, "Parameter 'cpu-index' expects a CPU number");
         return false;
     }
-    if (has_cpu_index && cpu_index != 0) {
-        error_setf(errp,
-                   "human-monitor-command: cpu-index %" PRId64
-                   ": only CPU 0 is supported",
-                   cpu_index);
-        return false;
-    }
     text = g_string_new(NULL);
-    hmp_execute(ctx->vm, command_line, text);
+    hmp_execute_on_cpu(ctx->vm, has_cpu_index ? cpu_index : 0, command_line,
+                       text);
+    /* Clients know the text as a terminal gets it. */
+    g_string_replace(text, "\n", "\r\n", 0);
     *ret = g_string_free(text, false);
     return true;
 }

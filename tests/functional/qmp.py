@@ -327,6 +327,21 @@ def human_monitor_command(t):
     vm = t.machine('-S')
     check_in('paused', vm.qmp.hmp('info status'), 'info status')
     check_in('no-such', vm.qmp.hmp('no-such'), 'unknown command')
+    # Lines end as on a terminal.
+    check_equal(vm.qmp.hmp('info status'),
+                'VM status: paused (prelaunch)\r\n', 'info status')
+
+
+@test()
+def human_monitor_command_on_a_cpu(t):
+    vm = t.machine('-S', smp=2)
+    for index in (0, 1):
+        text = vm.qmp.cmd('human-monitor-command', cpu_index=index,
+                          command_line='info registers')
+        check(text.startswith('\r\nCPU#%d\r\n' % index), text[:40])
+    expect_error(vm.qmp, b'{"execute": "human-monitor-command", "arguments": '
+                 b'{"command-line": "info registers", "cpu-index": 2}}',
+                 part='cpu-index')
 
 
 @test()
