@@ -14,7 +14,7 @@
 #include "util/bswap.h"
 #include "util/rcu.h"
 
-enum { LINE_BYTES = 16, LINE_CHARS = 8 };
+enum { LINE_BYTES = 16, LINE_UNITS = 8 };
 
 static unsigned unit_size(char c)
 {
@@ -55,7 +55,6 @@ static void print_char(HmpOut *out, uint8_t c)
 static void print_unit(HmpOut *out, char format, unsigned size, uint64_t v)
 {
     static const uint8_t digits[9] = { 0, 3, 5, 0, 10, 0, 0, 0, 20 };
-    int shift = 64 - 8 * (int)size;
 
     hmp_printf(out, " ");
     switch (format) {
@@ -63,8 +62,8 @@ static void print_unit(HmpOut *out, char format, unsigned size, uint64_t v)
         hmp_printf(out, "%#*" PRIo64, (int)(size * 8 + 2) / 3, v);
         break;
     case 'd':
-        hmp_printf(out, "%*" PRId64, digits[size],
-                   (int64_t)(v << shift) >> shift);
+        /* Only those of 8 bytes can be below 0, as users know it. */
+        hmp_printf(out, "%*" PRId64, digits[size], (int64_t)v);
         break;
     case 'u':
         hmp_printf(out, "%*" PRIu64, digits[size], v);
@@ -96,7 +95,7 @@ static void dump_units(HmpOut *out, const HmpArgs *a, ReadFn *read)
 {
     char format = a->fmt.how.format;
     unsigned size = format == 'c' ? 1 : unit_size(a->fmt.how.size);
-    unsigned per_line = format == 'c' ? LINE_CHARS : LINE_BYTES / size;
+    unsigned per_line = MIN(LINE_BYTES / size, LINE_UNITS);
     uint64_t addr = a->arg[0].num;
 
     for (int i = 0; i < a->fmt.count; i++, addr += size) {

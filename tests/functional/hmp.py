@@ -146,6 +146,13 @@ def examine_memory(t):
     want = ' '.join('0x%08x' % int.from_bytes(rom[i:i + 4], 'little')
                     for i in (0, 4))
     check_equal(out.strip().lstrip('0'), '100000: ' + want, 'x')
+    # Eight units a line, or 16 bytes.
+    for line, units in (('xp /20xb 0xffffff00', 8),
+                        ('xp /20xh 0xffffff00', 8),
+                        ('xp /20xw 0xffffff00', 4),
+                        ('xp /20xg 0xffffff00', 2)):
+        rows = hmp.cmd(line).splitlines()
+        check_equal(len(rows[0].split()) - 1, units, line)
 
 
 def direct(t):
