@@ -244,8 +244,9 @@ bool cli_enable_kvm(Cli *cli, CliArg *a, GError **errp)
 /* The first accelerator of the list that starts; NULL: none did. */
 static Accel *start_accel(Cli *cli, GError **errp)
 {
-    const char *list =
-        cli->machine_accel != NULL ? cli->machine_accel : "kvm:tcg";
+    const char *list = cli->machine_accel != NULL       ? cli->machine_accel
+                       : accel_type_find("kvm") != NULL ? "kvm:tcg"
+                                                        : "tcg";
     g_auto(GStrv) names = NULL;
 
     if (cli->accel_names->len > 0) {
