@@ -74,19 +74,6 @@ bool cli_parallel(Cli *cli, CliArg *a, GError **errp)
     return true;
 }
 
-bool cli_default_ports(Cli *cli, GError **errp)
-{
-    char **slots = cli->vm->machine->serials;
-
-    if (cli->nodefaults || cli->nserials > 0 ||
-        cli->vm->machine->type->default_cpu == NULL) {
-        return true;
-    }
-    /* Without a display there is nobody to look at the port. */
-    return port_add(cli, "serial", cli->nographic ? "mon:stdio" : "null", slots,
-                    MACHINE_SERIALS, &cli->nserials, errp);
-}
-
 bool cli_debugcon(Cli *cli, CliArg *a, GError **errp)
 {
     Chardev *cd = NULL;
@@ -132,12 +119,17 @@ static bool monitor_chardev(Cli *cli, const char *text, Chardev **ret_cd,
     return true;
 }
 
-bool cli_monitor(Cli *cli, CliArg *a, GError **errp)
+static bool monitor_add(Cli *cli, const char *text, GError **errp)
 {
     Chardev *cd = NULL;
 
-    return monitor_chardev(cli, a->text, &cd, errp) &&
+    return monitor_chardev(cli, text, &cd, errp) &&
            (cd == NULL || hmp_session_new(cli->vm, cd, true, errp));
+}
+
+bool cli_monitor(Cli *cli, CliArg *a, GError **errp)
+{
+    return monitor_add(cli, a->text, errp);
 }
 
 bool cli_qmp(Cli *cli, CliArg *a, GError **errp)
@@ -175,6 +167,76 @@ bool cli_mon(Cli *cli, CliArg *a, GError **errp)
     return mode == 1
                ? qmp_session_on_chardev(cli->vm->monitors, cd, pretty, errp)
                : hmp_session_new(cli->vm, cd, true, errp);
+}
+
+/* What is there without being asked for */
+
+/* Is a device of that type among those of -device? */
+static bool has_device(Cli *cli, const char *driver)
+{
+    for (unsigned i = 0; i < cli->args->len; i++) {
+        CliArg *a = cli->args->pdata[i];
+        g_autoptr(JsonValue) args = NULL;
+        g_autoptr(KeyVal) kv = NULL;
+        const char *name = NULL;
+
+        if (a->opt->fn != cli_device) {
+            continue;
+        }
+        /* What is no device at all is refused later. */
+        if (*a->text == '{') {
+            args = json_parse(a->text, -1, NULL);
+            if (args != NULL && json_type(args) == JSON_OBJECT &&
+                json_object_has(args, "driver")) {
+                name = json_get_string(json_object_get(args, "driver"));
+            }
+        } else {
+            kv = cli_arg_keyval(a, "driver", NULL);
+            name = kv != NULL ? keyval_get(kv, "driver") : NULL;
+        }
+        if (g_strcmp0(name, driver) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Has the command line said where monitors are, or who has the terminal? */
+static bool has_monitor(Cli *cli)
+{
+    for (unsigned i = 0; i < cli->args->len; i++) {
+        CliArg *a = cli->args->pdata[i];
+        bool is_port = a->opt->fn == cli_serial || a->opt->fn == cli_debugcon;
+
+        if (a->opt->fn == cli_monitor || a->opt->fn == cli_qmp ||
+            a->opt->fn == cli_mon ||
+            (is_port && (g_str_has_prefix(a->text, "mon:") ||
+                         g_str_equal(a->text, "stdio")))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool cli_default_ports(Cli *cli, GError **errp)
+{
+    char **slots = cli->vm->machine->serials;
+    bool serial = cli->nserials == 0 && !has_device(cli, "isa-serial") &&
+                  cli->vm->machine->type->default_cpu != NULL;
+    /* Without a display there is nobody to look at it elsewhere. */
+    bool monitor = cli->nographic && !has_monitor(cli);
+    const char *where = !cli->nographic ? "null"
+                        : monitor       ? "mon:stdio"
+                                        : "stdio";
+
+    if (cli->nodefaults) {
+        return true;
+    }
+    if (serial) {
+        return port_add(cli, "serial", where, slots, MACHINE_SERIALS,
+                        &cli->nserials, errp);
+    }
+    return !monitor || monitor_add(cli, "stdio", errp);
 }
 
 /* The debugger's server; -s has no argument. */

@@ -273,6 +273,48 @@ def terminals_are_named(t):
                        for label, path in chardevs.items()), 'output')
 
 
+def labels(t, *args):
+    """Where serial ports and monitors are that nobody asked for."""
+    vm = t.launch(['-machine', 'pc', '-display', 'none', '-S', '-accel',
+                   t.host.accel, '-vga', 'none', '-net', 'none', *args],
+                  name='vm%d' % len(t.machines), serial=False)
+    chardevs = vm.qmp.cmd('query-chardev')
+    vm.qmp.cmd('quit')
+    check_equal(vm.wait_end(), 0, 'status')
+    return {c['label']: c['filename'] for c in chardevs}
+
+
+@test()
+def default_ports(t):
+    """A port given by -device, or a monitor, takes the default one's place."""
+    quiet = ['-chardev', 'null,id=c']
+    by_device = [*quiet, '-device', 'isa-serial,index=0,chardev=c']
+    by_json = [*quiet, '-device', '{"driver": "isa-serial", "index": 0, '
+               '"chardev": "c"}']
+    for args in (by_device, by_json, ['-serial', 'none']):
+        check('serial0' not in labels(t, *args), args)
+    check('serial0' in labels(t), 'no serial port')
+    # The test's own monitor is one, so the terminal is the port's alone.
+    check_equal(labels(t, '-nographic')['serial0'], 'stdio', 'port')
+    check('stdio' not in labels(t, '-nographic', *by_device).values(), 'used')
+
+
+@test()
+def nographic_console(t):
+    """Without other monitors one is on the terminal: behind the serial port,
+    or alone if that is elsewhere."""
+    base = ['-machine', 'pc', '-S', '-accel', t.host.accel, '-vga', 'none',
+            '-net', 'none', '-nographic']
+    for args, keys in (([], b'\x01cquit\n'), (['-serial', 'null'], b'quit\n'),
+                       (['-serial', 'none'], b'quit\n'),
+                       (['-serial', 'mon:stdio'], b'\x01cquit\n')):
+        done = subprocess.run([t.host.binary, *base, *args], input=keys,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=60, check=False)
+        check_equal(done.returncode, 0, '%r: status' % args)
+        check_in(b'(qemu) ', done.stdout, '%r: output' % args)
+
+
 @test()
 def cpus_without_exits(t):
     """-overcommit cpu-pm=on: done, said to be without effect, or refused."""
