@@ -70,6 +70,12 @@ static ssize_t chardev_read_channel(Chardev *cd, IoChannel *ch, uint8_t *buf,
     return n;
 }
 
+/* How many of the bytes that came are for the front end. */
+static int chardev_decode(Chardev *cd, uint8_t *buf, int len)
+{
+    return cd->ops->decode ? cd->ops->decode(cd, buf, len) : len;
+}
+
 static void chardev_read_once(Chardev *cd, IoChannel *ch)
 {
     uint8_t buf[CHARDEV_READ_MAX];
@@ -82,7 +88,10 @@ static void chardev_read_once(Chardev *cd, IoChannel *ch)
     }
     n = chardev_read_channel(cd, ch, buf, max);
     if (n > 0) {
-        chardev_receive(cd, buf, n);
+        n = chardev_decode(cd, buf, n);
+        if (n > 0) {
+            chardev_receive(cd, buf, n);
+        }
         chardev_update_input(cd);
     } else if (n != -EAGAIN) {
         chardev_hangup(cd);
@@ -106,7 +115,7 @@ static void chardev_hangup_unread(Chardev *cd, IoChannel *ch)
         if (n <= 0) {
             break;
         }
-        g_byte_array_append(cd->pending, buf, n);
+        g_byte_array_append(cd->pending, buf, chardev_decode(cd, buf, n));
     }
     if (cd->pending && !cd->pending->len) {
         g_clear_pointer(&cd->pending, g_byte_array_unref);

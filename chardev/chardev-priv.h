@@ -32,6 +32,11 @@ typedef struct ChardevOps {
      * to the channel, or drops what is written while there is none.
      */
     int (*write)(Chardev *cd, const uint8_t *buf, int len);
+    /*
+     * What of buf[0..len), just read, is for the front end; moved to the
+     * front of buf.  NULL: all of it.
+     */
+    int (*decode)(Chardev *cd, uint8_t *buf, int len);
     /* Who really writes, and tells when there is room; NULL: this one. */
     Chardev *(*output)(Chardev *cd);
     /* The peer is gone or there is no more input; NULL: nothing to do. */

@@ -9,6 +9,7 @@
 #include "util/base.h"
 
 #include "chardev/chardev-priv.h"
+#include "chardev/telnet.h"
 #include "io/socket.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -27,14 +28,17 @@ struct ChardevSocket {
     bool server;
     bool wait;
     bool nodelay;
-    bool nodelay_set;
     uint64_t reconnect_s; /* 0: never */
+    bool telnet;
 
     IoListener *listener;
     SocketAttempt *attempt; /* or NULL */
     GSource *timer;         /* until the next attempt, or NULL */
     bool complained;        /* about failing; until it works */
     char *names;            /* "LOCAL[,server=on] <-> PEER" or NULL */
+
+    Telnet telnet_in;                        /* of the peer there is */
+    bool owes_byte GUARDED_BY(&cd.out_lock); /* half of a doubled IAC is out */
 };
 
 static void socket_connect_later(ChardevSocket *s);
@@ -44,7 +48,7 @@ static void socket_connect_later(ChardevSocket *s);
 /* What changes what the peer sees, and isn't there yet. */
 static bool socket_refuse(KeyVal *kv, GError **errp)
 {
-    static const char *const flags[] = { "telnet", "tn3270", "websocket" };
+    static const char *const flags[] = { "tn3270", "websocket" };
     static const char *const names[] = { "tls-creds", "tls-authz" };
 
     for (size_t i = 0; i < G_N_ELEMENTS(flags); i++) {
@@ -157,6 +161,7 @@ static bool socket_parse(Chardev *cd, KeyVal *kv, GError **errp)
     s->addr = socket_parse_addr(cd, kv, errp);
     if (!s->addr || !keyval_get_bool(kv, "server", &s->server, errp) ||
         !keyval_get_bool(kv, "wait", &s->wait, errp) ||
+        !keyval_get_bool(kv, "telnet", &s->telnet, errp) ||
         !keyval_get_bool(kv, "delay", &delay, errp) ||
         !keyval_get_uint(kv, "reconnect", 0, 3600 * 24, &s->reconnect_s,
                          errp)) {
@@ -186,15 +191,21 @@ static bool socket_parse(Chardev *cd, KeyVal *kv, GError **errp)
 /* ------------------------------------------------------------- peer --- */
 
 /* As "info chardev" shows an address. */
-static char *socket_show(const IoSocketAddress *addr)
+static char *socket_show(const ChardevSocket *s, const IoSocketAddress *addr)
 {
+    g_autofree char *text = NULL;
+
     if (addr->type == IO_ADDRESS_UNIX) {
         return g_strdup_printf("unix:%s%s", addr->u.un.path,
                                !addr->u.un.abstract ? ""
                                : addr->u.un.tight   ? ",abstract=on,tight=on"
                                                     : ",abstract=on,tight=off");
     }
-    return io_socket_address_to_string(addr);
+    text = io_socket_address_to_string(addr);
+    if (s->telnet && g_str_has_prefix(text, "tcp:")) {
+        return g_strconcat("telnet:", text + strlen("tcp:"), NULL);
+    }
+    return g_steal_pointer(&text);
 }
 
 static char *socket_filename(const Chardev *cd)
@@ -205,7 +216,7 @@ static char *socket_filename(const Chardev *cd)
     if (cd->open && s->names) {
         return g_strdup(s->names);
     }
-    addr = socket_show(s->addr);
+    addr = socket_show(s, s->addr);
     return g_strdup_printf("disconnected:%s%s", addr,
                            s->server ? ",server=on" : "");
 }
@@ -219,16 +230,80 @@ static char *socket_make_names(const ChardevSocket *s, IoChannel *ch)
     g_autofree char *l = NULL, *p = NULL;
 
     if (local && local->type == IO_ADDRESS_INET && peer) {
-        l = socket_show(local);
-        p = socket_show(peer);
+        l = socket_show(s, local);
+        p = socket_show(s, peer);
         return g_strdup_printf("%s%s <-> %s", l, server, strchr(p, ':') + 1);
     }
     if (s->addr->type == IO_ADDRESS_FD && local) {
-        l = socket_show(s->server || !peer ? local : peer);
+        l = socket_show(s, s->server || !peer ? local : peer);
     } else {
-        l = socket_show(s->addr);
+        l = socket_show(s, s->addr);
     }
     return g_strdup_printf("%s%s", l, server);
+}
+
+/*
+ * The same from each end of a telnet connection to the front end: commands
+ * are between us, and a byte of data that looks like one is doubled.
+ */
+static int socket_decode(Chardev *cd, uint8_t *buf, int len)
+{
+    ChardevSocket *s = container_of(cd, ChardevSocket, cd);
+    bool had_break;
+    int n;
+
+    if (!s->telnet) {
+        return len;
+    }
+    n = telnet_decode(&s->telnet_in, buf, len, &had_break);
+    if (had_break) {
+        chardev_event(cd, CHARDEV_BREAK);
+    }
+    return n;
+}
+
+static int socket_write(Chardev *cd, const uint8_t *buf, int len)
+    REQUIRES(&cd->out_lock)
+{
+    static const uint8_t iac = TELNET_IAC;
+    ChardevSocket *s = container_of(cd, ChardevSocket, cd);
+    int done = 0;
+
+    if (!s->telnet) {
+        return chardev_write_channel(cd, buf, len);
+    }
+    while (s->owes_byte || done < len) {
+        const uint8_t *p = buf + done;
+        int n = 1, plain = 0;
+
+        if (s->owes_byte) {
+            n = chardev_write_channel(cd, &iac, 1);
+            s->owes_byte = n != 1;
+        } else {
+            const uint8_t *next = memchr(p, TELNET_IAC, len - done);
+
+            plain = next ? next - p : len - done;
+            n = chardev_write_channel(cd, p, MAX(plain, 1));
+            s->owes_byte = n == 1 && plain == 0;
+            done += MAX(n, 0);
+        }
+        if (n <= 0 || (plain > 0 && n < plain)) {
+            return done > 0 ? done : n;
+        }
+    }
+    return done;
+}
+
+/* As much as a new connection takes without waiting. */
+static void socket_greet(ChardevSocket *s, IoChannel *ch)
+{
+    lock_acquire(&s->cd.out_lock);
+    s->owes_byte = false;
+    lock_release(&s->cd.out_lock);
+    s->telnet_in = (Telnet){ 0 };
+    if (s->telnet && s->server) {
+        io_channel_write(ch, telnet_hello, sizeof(telnet_hello));
+    }
 }
 
 static void socket_set_peer(ChardevSocket *s, IoChannel *ch)
@@ -242,6 +317,7 @@ static void socket_set_peer(ChardevSocket *s, IoChannel *ch)
     g_free(s->names);
     s->names = socket_make_names(s, ch);
     s->complained = false;
+    socket_greet(s, ch);
     chardev_set_channel(&s->cd, ch);
 }
 
@@ -425,6 +501,8 @@ const ChardevOps chardev_socket_ops = {
     .start = socket_start,
     .fini = socket_fini,
     .filename = socket_filename,
+    .write = socket_write,
+    .decode = socket_decode,
     .hangup = socket_hangup,
     .disconnect = socket_disconnect,
 };

@@ -75,7 +75,7 @@ static bool text_add_inet(KeyVal *kv, const char *hostport, GError **errp)
     return true;
 }
 
-/* "tcp:…" and "unix:…" with the options of -chardev socket behind. */
+/* "tcp:…", "telnet:…" or "unix:…", with the options of -chardev socket. */
 static KeyVal *text_parse_socket(const char *rest, bool tcp, GError **errp)
 {
     g_autoptr(KeyVal) kv = keyval_parse(rest, "first", errp);
@@ -86,7 +86,7 @@ static KeyVal *text_parse_socket(const char *rest, bool tcp, GError **errp)
     }
     first = g_strdup(keyval_get(kv, "first"));
     if (!first || !first[0]) {
-        error_setf(errp, tcp ? "'tcp:' needs HOST:PORT"
+        error_setf(errp, tcp ? "HOST:PORT is missing"
                              : "'unix:' needs the path of a socket");
         return NULL;
     }
@@ -141,9 +141,17 @@ static KeyVal *text_parse(const char *text, const ChardevOps **ret_ops,
         *ret_ops = &chardev_socket_ops;
         return text_parse_socket(rest, text[0] == 't', errp);
     }
+    if (g_str_has_prefix(text, "telnet:")) {
+        KeyVal *kv = text_parse_socket(rest, true, errp);
+
+        if (kv) {
+            keyval_add(kv, "telnet", "on");
+        }
+        *ret_ops = &chardev_socket_ops;
+        return kv;
+    }
     head = g_strndup(text, strcspn(text, ":,"));
-    if (!strcmp(head, "telnet") || !strcmp(head, "websocket") ||
-        g_str_has_prefix(text, "/dev/parport")) {
+    if (!strcmp(head, "websocket") || g_str_has_prefix(text, "/dev/parport")) {
         error_setf(errp, "character device '%s' is not supported", text);
         return NULL;
     }

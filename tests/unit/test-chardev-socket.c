@@ -98,6 +98,58 @@ static void test_server(Fixture *f, gconstpointer data)
     test_fe_detach(&fe);
 }
 
+/* A client sees an offer first, and never a command made of data. */
+static void test_telnet(Fixture *f, gconstpointer data)
+{
+    static const char hello[] = "\xff\xfb\x01\xff\xfb\x03\xff\xfb\x00"
+                                "\xff\xfd\x00"
+                                "a\xff\xff\xff\xff"
+                                "b";
+    Chardev *cd = make(f, "server=on,wait=off,telnet=on");
+    char buf[sizeof(hello) - 1];
+    IoChannel *a;
+    TestFe fe;
+
+    test_fe_attach(&fe, cd);
+    a = dial(f);
+    WAIT_FOR(chardev_is_open(cd));
+    g_assert_cmpint(chardev_write_all(cd,
+                                      "a\xff\xff"
+                                      "b",
+                                      4),
+                    ==, 4);
+    g_assert_true(io_channel_read_all(a, buf, sizeof(buf), NULL));
+    g_assert_cmpmem(buf, sizeof(buf), hello, sizeof(buf));
+    g_assert_true(io_channel_write_all(a, "\xff\xfd\x03", 3, NULL));
+    g_assert_true(io_channel_write_all(a,
+                                       "x\xff\xff\xff\xf3"
+                                       "y",
+                                       6, NULL));
+    WAIT_FOR(fe.got->len == 3);
+    g_assert_cmpmem(fe.got->str, 3,
+                    "x\xff"
+                    "y",
+                    3);
+    g_assert_cmpstr(fe.events->str, ==, "OB");
+    /* What a peer that is gone had sent is taken apart, too. */
+    fe.room = 0;
+    chardev_accept_input(cd);
+    g_assert_true(io_channel_write_all(a,
+                                       "1\xff\xf1\xff\xff"
+                                       "2",
+                                       6, NULL));
+    io_channel_unref(a);
+    WAIT_FOR(!chardev_is_open(cd));
+    fe.room = -1;
+    chardev_accept_input(cd);
+    WAIT_FOR(fe.got->len == 6);
+    g_assert_cmpmem(fe.got->str + 3, 3,
+                    "1\xff"
+                    "2",
+                    3);
+    test_fe_detach(&fe);
+}
+
 /* The front end ends the connection; the next may come. */
 static void test_disconnect(Fixture *f, gconstpointer data)
 {
@@ -359,6 +411,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     ADD("server", test_server);
+    ADD("telnet", test_telnet);
     ADD("disconnect", test_disconnect);
     ADD("hangup-unread", test_hangup_unread);
     ADD("wait", test_wait);
