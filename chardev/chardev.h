@@ -42,6 +42,8 @@ typedef struct ChardevHooks {
     int (*fd_by_name)(void *opaque, const char *name);
     /* Ctrl-A x on a mux. */
     void (*quit)(void *opaque);
+    /* Raised when the program is to end: what waits for a peer gives up. */
+    struct IoCancel *interrupt;
     void *opaque;
 } ChardevHooks;
 

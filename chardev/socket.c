@@ -422,16 +422,27 @@ static void socket_connect_later(ChardevSocket *s)
     g_source_attach(s->timer, NULL);
 }
 
+/* It isn't the network's fault. */
+static void socket_say_interrupted(const IoCancel *interrupt, GError **errp)
+{
+    if (io_cancel_is_set(interrupt)) {
+        g_clear_error(errp);
+        error_setf(errp, "interrupted by a signal");
+    }
+}
+
 static bool socket_start_client(ChardevSocket *s, GError **errp)
 {
+    IoCancel *interrupt = chardevs_hooks(s->cd.cs)->interrupt;
     IoChannel *ch;
 
     if (s->reconnect_s) {
         socket_connect_now(s);
         return true;
     }
-    ch = io_socket_connect(s->addr, NULL, 0, errp);
+    ch = io_socket_connect(s->addr, interrupt, 0, errp);
     if (!ch) {
+        socket_say_interrupted(interrupt, errp);
         return false;
     }
     socket_set_peer(s, ch);
@@ -443,6 +454,7 @@ static bool socket_start_client(ChardevSocket *s, GError **errp)
 static bool socket_start_server(ChardevSocket *s, GError **errp)
 {
     g_autofree char *name = NULL;
+    IoCancel *interrupt = chardevs_hooks(s->cd.cs)->interrupt;
     IoSocketAddress *local;
     IoChannel *ch;
 
@@ -464,8 +476,9 @@ static bool socket_start_server(ChardevSocket *s, GError **errp)
     }
     name = chardev_filename(&s->cd);
     log_info("waiting for connection on: %s", name);
-    ch = io_listener_accept(s->listener, NULL, errp);
+    ch = io_listener_accept(s->listener, interrupt, errp);
     if (!ch) {
+        socket_say_interrupted(interrupt, errp);
         return false;
     }
     socket_set_peer(s, ch);

@@ -35,9 +35,9 @@ typedef enum TelnetState {
 } TelnetState;
 
 const uint8_t telnet_hello[12] = {
-    TELNET_IAC, TELNET_WILL, OPTION_ECHO,   TELNET_IAC, TELNET_WILL,
-    OPTION_SGA, TELNET_IAC,  TELNET_WILL,   OPTION_BINARY,
-    TELNET_IAC, TELNET_DO,   OPTION_BINARY,
+    TELNET_IAC,    TELNET_WILL, OPTION_ECHO, TELNET_IAC,
+    TELNET_WILL,   OPTION_SGA,  TELNET_IAC,  TELNET_WILL,
+    OPTION_BINARY, TELNET_IAC,  TELNET_DO,   OPTION_BINARY,
 };
 
 static void telnet_command(Telnet *t, uint8_t c, bool *ret_break)

@@ -12,6 +12,7 @@
 #include "block/block.h"
 #include "gdbstub/gdbstub.h"
 #include "hw/core/device-add.h"
+#include "io/cancel.h"
 #include "migration/migration.h"
 #include "monitor/hooks.h"
 #include "monitor/qmp-fds.h"
@@ -54,6 +55,27 @@ static void vm_set_identity(Vm *vm, const Cli *cli)
     vm->no_shutdown = cli->no_shutdown;
 }
 
+/* In a signal handler: sets a flag and writes to a descriptor. */
+static void interrupt_waiting(void *opaque)
+{
+    io_cancel_trigger(opaque);
+}
+
+/*
+ * The main loop can't see a signal while a character device waits for its
+ * peer.  Lives as long as the process, as the handler may use it.
+ */
+static bool catch_signals(Vm *vm, IoCancel **ret_interrupt, GError **errp)
+{
+    IoCancel *c = io_cancel_new(errp);
+
+    if (c == NULL || !vm_catch_signals(vm, interrupt_waiting, c, errp)) {
+        return false;
+    }
+    *ret_interrupt = c;
+    return true;
+}
+
 /* A VM with its registries, and no machine. */
 static bool make_vm(Cli *cli, GError **errp)
 {
@@ -69,8 +91,6 @@ static bool make_vm(Cli *cli, GError **errp)
     vm->vmstates = vmstate_registry_new();
     vm->monitors = monitors_new(vm);
     vm->chardevs = chardevs_new();
-    hooks.opaque = vm;
-    chardevs_set_hooks(vm->chardevs, &hooks);
     vm->blocks = block_backends_new();
     block_set_fdset_open(vm->blocks, chardev_fdset_open, vm);
     if (cli->incoming != NULL) {
@@ -78,7 +98,12 @@ static bool make_vm(Cli *cli, GError **errp)
     }
     vm->migration = migration_new(vm, &monitor_migration_hooks);
     migration_set_only_migratable(vm->migration, cli->only_migratable);
-    return vm_catch_signals(vm, errp);
+    if (!catch_signals(vm, &hooks.interrupt, errp)) {
+        return false;
+    }
+    hooks.opaque = vm;
+    chardevs_set_hooks(vm->chardevs, &hooks);
+    return true;
 }
 
 /* Types that QMP lists and -object makes. */

@@ -24,6 +24,9 @@
 static EventNotifier signal_notifier = EVENT_NOTIFIER_NONE;
 static volatile sig_atomic_t signal_number;
 static volatile sig_atomic_t signal_sender; /* pid; 0: the kernel */
+/* Set before there is a handler. */
+static void (*signal_at_once)(void *opaque);
+static void *signal_opaque;
 
 static void on_signal(int signo, siginfo_t *info, void *unused)
 {
@@ -33,6 +36,7 @@ static void on_signal(int signo, siginfo_t *info, void *unused)
     signal_number = signo;
     signal_sender = info->si_code <= 0 ? info->si_pid : 0;
     event_notifier_set(&signal_notifier);
+    signal_at_once(signal_opaque);
     errno = err;
 }
 
@@ -74,7 +78,8 @@ static gboolean on_notifier(gint fd, GIOCondition cond, gpointer opaque)
     return G_SOURCE_CONTINUE;
 }
 
-bool vm_catch_signals(Vm *vm, GError **errp)
+bool vm_catch_signals(Vm *vm, void (*at_once)(void *opaque), void *opaque,
+                      GError **errp)
 {
     static const int signals[] = { SIGINT, SIGHUP, SIGTERM };
     struct sigaction act = { .sa_flags = SA_SIGINFO | SA_RESTART };
@@ -84,6 +89,8 @@ bool vm_catch_signals(Vm *vm, GError **errp)
     }
     g_unix_fd_add_full(G_PRIORITY_HIGH, event_notifier_fd(&signal_notifier),
                        G_IO_IN, on_notifier, vm, NULL);
+    signal_at_once = at_once;
+    signal_opaque = opaque;
     act.sa_sigaction = on_signal;
     sigfillset(&act.sa_mask);
     for (size_t i = 0; i < G_N_ELEMENTS(signals); i++) {

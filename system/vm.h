@@ -105,9 +105,11 @@ void vm_free(Vm *vm);
 Vm *vm_of_object(Object *obj);
 /*
  * From now on SIGINT, SIGHUP and SIGTERM are printed and shut the VM down,
- * whatever no_shutdown says.  Once per process.
+ * whatever no_shutdown says.  Once per process.  at_once(opaque) is called by
+ * the handler itself, to end what waits outside of the main loop.
  */
-bool vm_catch_signals(Vm *vm, GError **errp);
+bool vm_catch_signals(Vm *vm, void (*at_once)(void *opaque), void *opaque,
+                      GError **errp);
 /* Calls hooks->block_inactivate and block_activate, if they are there. */
 int vm_block_inactivate(Vm *vm);
 bool vm_block_activate(Vm *vm, GError **errp);

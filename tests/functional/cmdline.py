@@ -3,6 +3,7 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 
@@ -282,6 +283,23 @@ def labels(t, *args):
     vm.qmp.cmd('quit')
     check_equal(vm.wait_end(), 0, 'status')
     return {c['label']: c['filename'] for c in chardevs}
+
+
+@test(godwit_only='the signal ends the peer with no more ado')
+def interrupted_wait(t):
+    """A signal ends what waits for a peer, and nothing is left behind."""
+    path = t.path('nobody')
+    for signo in (signal.SIGINT, signal.SIGTERM):
+        vm = t.launch(['-machine', 'none', '-accel', 'qtest', '-display',
+                       'none', '-chardev', 'socket,id=c,server=on,wait=on,'
+                       'path=%s' % path], name='vm%d' % len(t.machines),
+                      qmp=False, serial=False)
+        t.reactor.wait(lambda: 'waiting for connection' in vm.stderr,
+                       'the program to wait')
+        vm.proc.send_signal(signo)
+        check_equal(vm.wait_end(), 1, 'status')
+        check_in('interrupted by a signal', vm.stderr, 'messages')
+        check(not os.path.exists(path), 'the socket is left')
 
 
 @test()
