@@ -142,6 +142,9 @@ const CliOption cli_options[] = {
          "no display; serial port and monitor on stdio"),
     OPT("k", CLI_SETTING, cli_accept, "language",
         "keyboard layout of displays"),
+    OPT("vnc", CLI_SETTING, cli_vnc, "none", "no VNC server"),
+    OPT("audiodev", CLI_SETTING, cli_audiodev, "none,id=id",
+        "a sound back end that is silent"),
     OPT("nic", CLI_SETTING, cli_no_net, "none", "no network card"),
     OPT("net", CLI_SETTING, cli_no_net, NULL, NULL),
 
@@ -182,7 +185,6 @@ const CliOption cli_options[] = {
 
     /* Not there yet. */
     REFUSED("audio"),
-    REFUSED("audiodev"),
     REFUSED_FLAG("audio-help"),
     REFUSED("blockdev"),
     REFUSED("compat"),
@@ -209,7 +211,6 @@ const CliOption cli_options[] = {
     REFUSED("tpmdev"),
     REFUSED("usbdevice"),
     REFUSED("virtfs"),
-    REFUSED("vnc"),
     REFUSED("watchdog-action"),
     REFUSED("writeconfig"),
     REFUSED_FLAG("async-teardown"),

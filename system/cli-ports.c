@@ -13,6 +13,7 @@
 #include "hw/i386/fw-cfg.h"
 #include "monitor/hmp.h"
 #include "monitor/qmp.h"
+#include "util/cutils.h"
 #include "util/error.h"
 
 /* "chardev:ID" names one that was announced when it was made. */
@@ -386,6 +387,68 @@ bool cli_vga(Cli *cli, CliArg *a, GError **errp)
         error_setf(errp, "unknown vga type: %s", a->text);
     }
     return false;
+}
+
+bool cli_vnc(Cli *cli, CliArg *a, GError **errp)
+{
+    if (g_str_equal(a->text, "none")) {
+        return true;
+    }
+    error_setf(errp, "there is no VNC server");
+    return false;
+}
+
+/* Also as JSON; NULL: an error. */
+static KeyVal *audiodev_parse(const CliArg *a, GError **errp)
+{
+    g_autoptr(JsonValue) json = NULL;
+    KeyVal *kv;
+
+    if (*a->text != '{') {
+        return cli_arg_keyval(a, "driver", errp);
+    }
+    json = json_parse(a->text, -1, errp);
+    if (json == NULL) {
+        return NULL;
+    }
+    kv = keyval_new();
+    for (size_t i = 0; i < json_object_len(json); i++) {
+        JsonValue *val;
+        const char *key = json_object_at(json, i, &val);
+        const char *text = json_get_string(val);
+
+        if (text == NULL) {
+            error_setf(errp, "Invalid parameter type for '%s', not %s", key,
+                       json_type_name(val));
+            keyval_free(kv);
+            return NULL;
+        }
+        keyval_add(kv, key, text);
+    }
+    return kv;
+}
+
+/* No device makes a sound here: silence is the one back end that can be. */
+bool cli_audiodev(Cli *cli, CliArg *a, GError **errp)
+{
+    g_autoptr(KeyVal) kv = audiodev_parse(a, errp);
+    const char *driver, *id;
+
+    if (kv == NULL) {
+        return false;
+    }
+    driver = keyval_get(kv, "driver");
+    id = keyval_get(kv, "id");
+    if (id == NULL || !id_is_valid(id)) {
+        error_setf(errp, "Parameter 'id' expects an identifier");
+        return false;
+    }
+    if (g_strcmp0(driver, "none") != 0) {
+        error_setf(errp, "sound back end '%s' is not supported, only 'none'",
+                   driver != NULL ? driver : "");
+        return false;
+    }
+    return cli_check_keys(kv, errp);
 }
 
 bool cli_no_net(Cli *cli, CliArg *a, GError **errp)

@@ -200,6 +200,8 @@ CLI_HANDLER(cli_set);
 CLI_HANDLER(cli_incoming);
 CLI_HANDLER(cli_display);
 CLI_HANDLER(cli_vga);
+CLI_HANDLER(cli_vnc);
+CLI_HANDLER(cli_audiodev);
 CLI_HANDLER(cli_no_net);
 
 #endif

@@ -108,6 +108,11 @@ TABLE = (
     (['-netdev', 'no-such-netdev,id=n'], 'no-such-netdev'),
     (['-display', 'no-such-display'], 'no-such-display'),
     (['-vga', 'no-such-vga'], 'no-such-vga'),
+    (['-vnc', 'nonsense'], 'nonsense'),
+    (['-audiodev', 'no-such-driver,id=a'], 'no-such-driver'),
+    (['-audiodev', 'none'], 'id'),
+    (['-audiodev', '{{"driver": "none", "id": 1}}'], 'id'),
+    (['-audiodev', 'none,id=a,no-such=1'], 'no-such'),
     (['-daemonize', '-pidfile', '{dir}/no/such/pidfile'],
      '{dir}/no/such/pidfile'),
     (['-pidfile', '{dir}/no/such/pidfile'], '{dir}/no/such/pidfile'),
@@ -179,7 +184,8 @@ SETS = (
     ('-bios', '-kernel', '-drive', '-hda', '-cdrom', '-fw_cfg'),
     ('-device', '-global'),
     ('-serial', '-chardev', '-monitor', '-qmp', '-mon', '-qtest'),
-    ('-incoming', '-netdev', '-display', '-vga', '-daemonize', '-pidfile'),
+    ('-incoming', '-netdev', '-display', '-vga', '-vnc', '-audiodev',
+     '-daemonize', '-pidfile'),
 )
 
 
@@ -300,6 +306,16 @@ def interrupted_wait(t):
         check_equal(vm.wait_end(), 1, 'status')
         check_in('interrupted by a signal', vm.stderr, 'messages')
         check(not os.path.exists(path), 'the socket is left')
+
+
+@test()
+def nothing_to_see_or_hear(t):
+    """How one says so, libvirt on each of its command lines."""
+    vm = t.launch(['-machine', 'pc', '-nodefaults', '-S', '-accel',
+                   t.host.accel, '-display', 'none', '-vga', 'none', '-vnc',
+                   'none', '-audiodev', 'none,id=one', '-audiodev',
+                   '{"id": "audio1", "driver": "none"}'], serial=False)
+    check_equal(vm.qmp.cmd('query-status')['running'], False, 'running')
 
 
 @test()
