@@ -23,7 +23,7 @@ enum {
 /* Both classes' program headers, widened. */
 typedef struct ElfPhdr {
     uint32_t type;
-    uint64_t off, paddr, file_len, mem_len, align;
+    uint64_t off, vaddr, paddr, file_len, mem_len, align;
 } ElfPhdr;
 
 bool elf_is_elf(GBytes *file)
@@ -40,6 +40,7 @@ static ElfPhdr elf_phdr(const ElfImage *e, const uint8_t *p)
         return (ElfPhdr){
             .type = ldl_le_p(p),
             .off = ldq_le_p(p + offsetof(Elf64_Phdr, p_offset)),
+            .vaddr = ldq_le_p(p + offsetof(Elf64_Phdr, p_vaddr)),
             .paddr = ldq_le_p(p + offsetof(Elf64_Phdr, p_paddr)),
             .file_len = ldq_le_p(p + offsetof(Elf64_Phdr, p_filesz)),
             .mem_len = ldq_le_p(p + offsetof(Elf64_Phdr, p_memsz)),
@@ -49,6 +50,7 @@ static ElfPhdr elf_phdr(const ElfImage *e, const uint8_t *p)
     return (ElfPhdr){
         .type = ldl_le_p(p),
         .off = ldl_le_p(p + offsetof(Elf32_Phdr, p_offset)),
+        .vaddr = ldl_le_p(p + offsetof(Elf32_Phdr, p_vaddr)),
         .paddr = ldl_le_p(p + offsetof(Elf32_Phdr, p_paddr)),
         .file_len = ldl_le_p(p + offsetof(Elf32_Phdr, p_filesz)),
         .mem_len = ldl_le_p(p + offsetof(Elf32_Phdr, p_memsz)),
@@ -91,7 +93,8 @@ static void elf_scan_notes(ElfImage *e, const uint8_t *d, uint64_t len,
 static bool elf_take_phdr(ElfImage *e, const ElfPhdr *ph, const uint8_t *file,
                           size_t len, GError **errp)
 {
-    ElfSegment seg = { ph->off, ph->file_len, ph->paddr, ph->mem_len };
+    ElfSegment seg = { ph->off, ph->file_len, ph->vaddr, ph->paddr,
+                       ph->mem_len };
 
     if (ph->type != PT_LOAD && ph->type != PT_NOTE) {
         return true;
@@ -154,6 +157,19 @@ static bool elf_take_phdrs(ElfImage *e, const uint8_t *d, size_t len,
     return true;
 }
 
+/* Kernels are linked to where they run with paging, and start without it. */
+static void elf_translate_entry(ElfImage *e)
+{
+    for (unsigned i = 0; i < e->segments->len; i++) {
+        const ElfSegment *s = &g_array_index(e->segments, ElfSegment, i);
+
+        if (e->entry >= s->vaddr && e->entry - s->vaddr < s->mem_len) {
+            e->entry = e->entry - s->vaddr + s->paddr;
+            return;
+        }
+    }
+}
+
 ElfImage *elf_image_parse(GBytes *file, GError **errp)
 {
     g_autoptr(ElfImage) e = g_new0(ElfImage, 1);
@@ -185,6 +201,7 @@ ElfImage *elf_image_parse(GBytes *file, GError **errp)
         error_setf(errp, "ELF: nothing to load in it");
         return NULL;
     }
+    elf_translate_entry(e);
     return g_steal_pointer(&e);
 }
 

@@ -28,12 +28,12 @@ static inline uint64_t boot_module_limit(const BootEnv *env)
 /* A loadable part of an ELF file. */
 typedef struct ElfSegment {
     uint64_t off, file_len; /* bytes, in the file */
-    uint64_t paddr, mem_len;
+    uint64_t vaddr, paddr, mem_len;
 } ElfSegment;
 
 typedef struct ElfImage {
     bool is64;
-    uint64_t entry;
+    uint64_t entry;   /* physical */
     GArray *segments; /* ElfSegment */
     bool has_pvh;     /* a "Xen" note of type 18 */
     uint64_t pvh_entry;
