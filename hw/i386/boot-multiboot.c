@@ -12,9 +12,12 @@
 
 #include "util/bswap.h"
 #include "util/error.h"
+#include "util/log.h"
 
 #define MULTIBOOT_MAGIC       0x1badb002U
 #define MULTIBOOT_ENTRY_MAGIC 0x2badb002U
+/* Boot device: the BIOS's first disk and its first partition, as ever. */
+#define MULTIBOOT_BIOS_DISK 0x8000ffffU
 
 enum {
     MULTIBOOT_SEARCH = 8192, /* bytes; the header lies within them */
@@ -24,11 +27,11 @@ enum {
 
     MULTIBOOT_INFO_SIZE = 120,
     MULTIBOOT_INFO_MEMORY = 1 << 0,
+    MULTIBOOT_INFO_DEVICE = 1 << 1,
     MULTIBOOT_INFO_CMDLINE = 1 << 2,
     MULTIBOOT_INFO_MODULES = 1 << 3,
     MULTIBOOT_INFO_MMAP = 1 << 6,
     MULTIBOOT_INFO_LOADER = 1 << 9,
-    MULTIBOOT_MMAP_ENTRY = 24,
     MULTIBOOT_MODULE_ENTRY = 16,
 };
 
@@ -110,12 +113,14 @@ bool multiboot_plan_kernel(const BootFiles *f, BootPlan *p, uint32_t *ret_entry,
         error_setf(errp, "Multiboot: no header");
         return false;
     }
-    if (h.flags & (MULTIBOOT_VIDEO | MULTIBOOT_UNKNOWN)) {
-        error_setf(errp,
-                   "Multiboot: it asks for what isn't there (flags 0x%x: "
-                   "video modes or unknown)",
+    if (h.flags & MULTIBOOT_UNKNOWN) {
+        error_setf(errp, "Multiboot: it asks for what isn't known (flags 0x%x)",
                    h.flags);
         return false;
+    }
+    if (h.flags & MULTIBOOT_VIDEO) {
+        log_warn("kernel '%s' asks for video modes, which it isn't told",
+                 f->kernel_path);
     }
     if (h.flags & MULTIBOOT_ADDRESSES) {
         *ret_entry = h.entry;
@@ -134,29 +139,36 @@ bool multiboot_plan_kernel(const BootFiles *f, BootPlan *p, uint32_t *ret_entry,
     return true;
 }
 
+/* An entry's size does not count the size itself. */
+static void multiboot_put_entry(uint8_t *at, const E820Entry *e)
+{
+    stl_le_p(at, BOOT_MAP_ENTRY - 4);
+    stq_le_p(at + 4, e->addr);
+    stq_le_p(at + 12, e->size);
+    stl_le_p(at + 20, e->type);
+}
+
 static bool multiboot_add_memory(BootPlan *p, const BootEnv *env, uint8_t *info,
                                  GError **errp)
 {
     g_autoptr(GArray) map = e820_without_bios(env->e820);
-    size_t len = (size_t)map->len * MULTIBOOT_MMAP_ENTRY;
+    const E820Entry none = { 0 };
+    unsigned n = env->firmware ? BOOT_MAP_MAX : map->len;
+    size_t len = (size_t)n * BOOT_MAP_ENTRY;
     g_autofree uint8_t *buf = g_malloc0(len);
     uint32_t addr;
 
-    for (unsigned i = 0; i < map->len; i++) {
-        const E820Entry *e = &g_array_index(map, E820Entry, i);
-        uint8_t *at = buf + (size_t)i * MULTIBOOT_MMAP_ENTRY;
-
-        /* An entry's size does not count the size itself. */
-        stl_le_p(at, MULTIBOOT_MMAP_ENTRY - 4);
-        stq_le_p(at + 4, e->addr);
-        stq_le_p(at + 12, e->size);
-        stl_le_p(at + 20, e->type);
+    for (unsigned i = 0; i < n; i++) {
+        multiboot_put_entry(buf + (size_t)i * BOOT_MAP_ENTRY,
+                            env->firmware ? &none
+                                          : &g_array_index(map, E820Entry, i));
     }
     addr = boot_plan_add_low(p, "memory map", buf, len, errp);
     stl_le_p(info + 4, 639); /* KiB from 0 */
     stl_le_p(info + 8, env->below_4g > MiB ? (env->below_4g - MiB) / KiB : 0);
     stl_le_p(info + 44, len);
     stl_le_p(info + 48, addr);
+    p->late.map = addr + 4;
     return addr != 0;
 }
 
@@ -175,8 +187,8 @@ static bool multiboot_add_modules(BootPlan *p, const BootFiles *f,
         GBytes *data = g_ptr_array_index(f->modules, i);
         const char *args = g_ptr_array_index(f->module_args, i);
         size_t n = g_bytes_get_size(data);
-        uint64_t at =
-            boot_plan_place(p, "module", n, boot_module_limit(env), errp);
+        uint64_t at = boot_plan_place_behind(p, "module", n,
+                                             boot_module_limit(env), errp);
         uint32_t text;
 
         if (at == 0 || !boot_plan_add(p, "module", at, data, n, errp)) {
@@ -220,13 +232,17 @@ bool multiboot_plan(const BootFiles *f, const BootEnv *env, BootPlan *p,
     if (loader == 0) {
         return false;
     }
-    stl_le_p(info, MULTIBOOT_INFO_MEMORY | MULTIBOOT_INFO_CMDLINE |
-                       MULTIBOOT_INFO_MODULES | MULTIBOOT_INFO_MMAP |
-                       MULTIBOOT_INFO_LOADER);
+    stl_le_p(info, MULTIBOOT_INFO_MEMORY | MULTIBOOT_INFO_DEVICE |
+                       MULTIBOOT_INFO_CMDLINE | MULTIBOOT_INFO_MODULES |
+                       MULTIBOOT_INFO_MMAP | MULTIBOOT_INFO_LOADER);
+    stl_le_p(info + 12, MULTIBOOT_BIOS_DISK);
     stl_le_p(info + 16, text);
     stl_le_p(info + 64, loader);
     p->eax = MULTIBOOT_ENTRY_MAGIC;
     p->ebx =
         boot_plan_add_low(p, "Multiboot information", info, sizeof(info), errp);
+    p->late.lower = p->ebx + 4;
+    p->late.upper = p->ebx + 8;
+    p->late.map_bytes = p->ebx + 44;
     return p->ebx != 0;
 }

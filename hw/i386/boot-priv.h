@@ -13,10 +13,21 @@
  * wherever the kernel itself leaves room.
  */
 #define BOOT_LOW_LIMIT UINT64_C(0x9f000)
+/* The same if there is firmware, with room for what it keeps there. */
+#define BOOT_FIRMWARE_LOW_LIMIT UINT64_C(0x90000)
+/* What firmware keeps at the end of RAM below 4 GiB: ACPI tables. */
+#define BOOT_FIRMWARE_RESERVE UINT64_C(0x100000)
 /* Nothing is put below: address 0 would mean that there is none. */
 #define BOOT_LOW_START UINT64_C(0x1000)
 
-/* Copies into a free place under BOOT_LOW_LIMIT; 0 with errp. */
+enum {
+    /* Entries that the option ROM has room for, and their size: elfboot.S. */
+    BOOT_MAP_MAX = 64,
+    BOOT_MAP_ENTRY = 24,
+    BOOT_GDT_LIMIT = 39, /* of the table at BootPlan.gdt */
+};
+
+/* Copies into a free place in low memory; 0 with errp. */
 uint32_t boot_plan_add_low(BootPlan *p, const char *name, const void *data,
                            size_t len, GError **errp);
 /* Highest address for modules: below it they can be reached by 32 bits. */

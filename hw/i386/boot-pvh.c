@@ -19,17 +19,18 @@ enum {
     PVH_VERSION = 1,
     PVH_INFO_SIZE = 56,
     PVH_MODULE_SIZE = 32,
-    PVH_MMAP_ENTRY_SIZE = 24,
 };
 
-static uint32_t pvh_add_memmap(BootPlan *p, const GArray *map, GError **errp)
+static uint32_t pvh_add_memmap(BootPlan *p, const BootEnv *env,
+                               const GArray *map, GError **errp)
 {
-    size_t len = (size_t)map->len * PVH_MMAP_ENTRY_SIZE;
+    unsigned n = env->firmware ? 0 : map->len;
+    size_t len = (size_t)(env->firmware ? BOOT_MAP_MAX : n) * BOOT_MAP_ENTRY;
     g_autofree uint8_t *buf = g_malloc0(len);
 
-    for (unsigned i = 0; i < map->len; i++) {
+    for (unsigned i = 0; i < n; i++) {
         const E820Entry *e = &g_array_index(map, E820Entry, i);
-        uint8_t *at = buf + (size_t)i * PVH_MMAP_ENTRY_SIZE;
+        uint8_t *at = buf + (size_t)i * BOOT_MAP_ENTRY;
 
         stq_le_p(at, e->addr);
         stq_le_p(at + 8, e->size);
@@ -89,7 +90,7 @@ bool pvh_plan(const BootFiles *f, const BootEnv *env, BootPlan *p,
     if (cmdline == 0) {
         return false;
     }
-    memmap = pvh_add_memmap(p, map, errp);
+    memmap = pvh_add_memmap(p, env, map, errp);
     if (memmap == 0 || !pvh_add_module(f, env, p, info, errp)) {
         return false;
     }
@@ -101,5 +102,8 @@ bool pvh_plan(const BootFiles *f, const BootEnv *env, BootPlan *p,
     stl_le_p(info + 48, map->len);
     p->eip = elf->pvh_entry;
     p->ebx = boot_plan_add_low(p, "start info", info, sizeof(info), errp);
+    p->late.map = memmap;
+    p->late.map_count = p->ebx + 48;
+    p->late.rsdp = p->ebx + 32;
     return p->ebx != 0;
 }

@@ -14,6 +14,9 @@
 
 #include <sys/stat.h>
 
+#define LEGACY_START UINT64_C(0xa0000)
+#define LEGACY_END   UINT64_C(0x100000)
+
 enum {
     BOOT_MODULES_MAX = 256,
     BOOT_PAGE = 4096,
@@ -69,6 +72,29 @@ static bool boot_read_module(BootFiles *f, const char *item, GError **errp)
     return true;
 }
 
+/* Items between commas; two commas are one that is part of a name. */
+static GStrv boot_split(const char *list)
+{
+    GPtrArray *items = g_ptr_array_new();
+    g_autoptr(GString) item = g_string_new(NULL);
+
+    for (const char *s = list;; s++) {
+        if (*s == ',' && s[1] == ',') {
+            s++;
+        } else if (*s == ',' || *s == '\0') {
+            g_ptr_array_add(items, g_strdup(item->str));
+            g_string_truncate(item, 0);
+            if (*s == '\0') {
+                break;
+            }
+            continue;
+        }
+        g_string_append_c(item, *s);
+    }
+    g_ptr_array_add(items, NULL);
+    return (GStrv)g_ptr_array_free(items, FALSE);
+}
+
 static bool boot_read_modules(BootFiles *f, const char *initrd, GError **errp)
 {
     g_auto(GStrv) items = NULL;
@@ -83,7 +109,7 @@ static bool boot_read_modules(BootFiles *f, const char *initrd, GError **errp)
         g_ptr_array_add(f->module_args, g_strdup(""));
         return true;
     }
-    items = g_strsplit(initrd, ",", -1);
+    items = boot_split(initrd);
     if (g_strv_length(items) > BOOT_MODULES_MAX) {
         error_setf(errp, "initrd: %u modules, at most %d", g_strv_length(items),
                    BOOT_MODULES_MAX);
@@ -191,11 +217,23 @@ static const BootBlob *boot_plan_overlap(const BootPlan *p, uint64_t addr,
     return NULL;
 }
 
+static BootBlob *boot_plan_take(BootPlan *p, const char *name, uint64_t addr,
+                                GBytes *data, uint64_t mem_len)
+{
+    BootBlob *b = g_new0(BootBlob, 1);
+
+    b->name = g_strdup(name);
+    b->addr = addr;
+    b->data = g_bytes_ref(data);
+    b->mem_len = mem_len;
+    g_ptr_array_add(p->blobs, b);
+    return b;
+}
+
 bool boot_plan_add(BootPlan *p, const char *name, uint64_t addr, GBytes *data,
                    uint64_t mem_len, GError **errp)
 {
     const BootBlob *other;
-    BootBlob *b;
 
     g_assert(mem_len >= g_bytes_get_size(data));
     if (mem_len == 0) {
@@ -204,7 +242,7 @@ bool boot_plan_add(BootPlan *p, const char *name, uint64_t addr, GBytes *data,
     if (!range_fits(addr, mem_len, p->ram_end)) {
         error_setf(errp,
                    "%s: 0x%" PRIx64 " bytes at 0x%" PRIx64
-                   ": beyond the end of RAM below 4 GiB (0x%" PRIx64 ")",
+                   ": beyond the end of free RAM below 4 GiB (0x%" PRIx64 ")",
                    name, mem_len, addr, p->ram_end);
         return false;
     }
@@ -217,13 +255,16 @@ bool boot_plan_add(BootPlan *p, const char *name, uint64_t addr, GBytes *data,
                    other->addr);
         return false;
     }
-    b = g_new0(BootBlob, 1);
-    b->name = g_strdup(name);
-    b->addr = addr;
-    b->data = g_bytes_ref(data);
-    b->mem_len = mem_len;
-    g_ptr_array_add(p->blobs, b);
+    boot_plan_take(p, name, addr, data, mem_len);
     return true;
+}
+
+void boot_plan_reserve(BootPlan *p, const char *name, uint64_t addr,
+                       uint64_t len)
+{
+    g_autoptr(GBytes) none = g_bytes_new(NULL, 0);
+
+    boot_plan_take(p, name, addr, none, len)->reserved = true;
 }
 
 bool boot_plan_add_copy(BootPlan *p, const char *name, uint64_t addr,
@@ -257,10 +298,26 @@ uint64_t boot_plan_place(const BootPlan *p, const char *name, uint64_t len,
     return 0;
 }
 
+uint64_t boot_plan_place_behind(const BootPlan *p, const char *name,
+                                uint64_t len, uint64_t limit, GError **errp)
+{
+    uint64_t top = MIN(limit, p->ram_end), end = BOOT_LOW_START;
+
+    for (unsigned i = 0; i < p->blobs->len; i++) {
+        const BootBlob *b = g_ptr_array_index(p->blobs, i);
+
+        end = MAX(end, b->addr + b->mem_len);
+    }
+    end = ROUND_UP(end, BOOT_PAGE);
+    return range_fits(end, len, top)
+               ? end
+               : boot_plan_place(p, name, len, limit, errp);
+}
+
 uint32_t boot_plan_add_low(BootPlan *p, const char *name, const void *data,
                            size_t len, GError **errp)
 {
-    uint64_t addr = boot_plan_place(p, name, len, BOOT_LOW_LIMIT, errp);
+    uint64_t addr = boot_plan_place(p, name, len, p->low_limit, errp);
 
     if (addr == 0 || !boot_plan_add_copy(p, name, addr, data, len, errp)) {
         return 0;
@@ -270,15 +327,18 @@ uint32_t boot_plan_add_low(BootPlan *p, const char *name, const void *data,
 
 /*
  * Descriptors as the Linux boot protocol wants them, which suit the others:
- * code at selector 0x10, data at 0x18, flat and 4 GiB large.
+ * code at selector 0x10, data at 0x18, flat and 4 GiB large; for PVH a TSS at
+ * 0x20 of the least size, at address 0.
  */
 static const uint64_t boot_gdt[] = {
     0,
     0,
     UINT64_C(0x00cf9b000000ffff),
     UINT64_C(0x00cf93000000ffff),
+    UINT64_C(0x0000890000000067),
 };
 enum { BOOT_CS = 0x10, BOOT_DS = 0x18 };
+G_STATIC_ASSERT(sizeof(boot_gdt) - 1 == BOOT_GDT_LIMIT);
 
 static bool boot_plan_make(BootPlan *p, const BootFiles *f, const BootEnv *env,
                            GError **errp)
@@ -294,6 +354,17 @@ static bool boot_plan_make(BootPlan *p, const BootFiles *f, const BootEnv *env,
     g_assert_not_reached();
 }
 
+static bool boot_plan_check(const BootPlan *p, GError **errp)
+{
+    const BootBlob *b = boot_plan_overlap(p, p->eip, 1);
+
+    if (b == NULL || b->reserved) {
+        error_setf(errp, "entry point 0x%x: nothing is loaded there", p->eip);
+        return false;
+    }
+    return true;
+}
+
 BootPlan *boot_plan_new(const BootFiles *f, const BootEnv *env, GError **errp)
 {
     BootPlan *p = g_new0(BootPlan, 1);
@@ -301,11 +372,18 @@ BootPlan *boot_plan_new(const BootFiles *f, const BootEnv *env, GError **errp)
 
     p->kind = f->kind;
     p->ram_end = MIN(env->below_4g, UINT64_C(1) << 32);
+    p->low_limit = BOOT_LOW_LIMIT;
     p->blobs = g_ptr_array_new_with_free_func(boot_blob_free);
     for (unsigned i = 0; i < G_N_ELEMENTS(boot_gdt); i++) {
         stq_le_p(gdt + 8 * i, boot_gdt[i]);
     }
-    if (boot_plan_make(p, f, env, errp)) {
+    if (env->firmware) {
+        p->ram_end -= MIN(p->ram_end, BOOT_FIRMWARE_RESERVE);
+        p->low_limit = BOOT_FIRMWARE_LOW_LIMIT;
+        boot_plan_reserve(p, "video memory and firmware", LEGACY_START,
+                          LEGACY_END - LEGACY_START);
+    }
+    if (boot_plan_make(p, f, env, errp) && boot_plan_check(p, errp)) {
         p->gdt =
             boot_plan_add_low(p, "descriptor table", gdt, sizeof(gdt), errp);
     }
@@ -356,7 +434,7 @@ void boot_plan_set_cpu(const BootPlan *p, X86Cpu *cpu)
     x86_cpu_set_flat32_entry(cpu, p->eip, p->eax, p->ebx);
     cpu->regs[X86_RSI] = p->esi;
     cpu->gdt.base = p->gdt;
-    cpu->gdt.limit = sizeof(boot_gdt) - 1;
+    cpu->gdt.limit = BOOT_GDT_LIMIT;
     for (unsigned i = 0; i < X86_NSEGS; i++) {
         cpu->segs[i].selector = i == X86_CS ? BOOT_CS : BOOT_DS;
     }

@@ -130,6 +130,8 @@ static void roms_print_file(GString *out, const Machine *m, const char *name)
 
 void x86_print_roms(const Machine *m, GString *out)
 {
+    static const char *const option_roms[] = { X86_LINUX_ROM, X86_MULTIBOOT_ROM,
+                                               X86_PVH_ROM };
     const X86Machine *x = X86_MACHINE(m);
     size_t len;
 
@@ -148,11 +150,13 @@ void x86_print_roms(const Machine *m, GString *out)
                                " mem=ram name=\"%s\"\n",
                                b->addr, b->mem_len, b->name);
     }
-    if (m->fw_cfg != NULL &&
-        fw_cfg_file_data(m->fw_cfg, X86_LINUX_ROM, &len) != NULL) {
-        g_string_append_printf(out, "fw=%s size=0x%06zx name=\"%s\"\n",
-                               X86_LINUX_ROM, len,
-                               strrchr(X86_LINUX_ROM, '/') + 1);
+    for (unsigned i = 0; m->fw_cfg && i < G_N_ELEMENTS(option_roms); i++) {
+        const char *name = option_roms[i];
+
+        if (fw_cfg_file_data(m->fw_cfg, name, &len) != NULL) {
+            g_string_append_printf(out, "fw=%s size=0x%06zx name=\"%s\"\n",
+                                   name, len, strrchr(name, '/') + 1);
+        }
     }
     roms_print_file(out, m, FW_CFG_ACPI_TABLES);
     roms_print_file(out, m, FW_CFG_ACPI_LOADER);

@@ -91,8 +91,10 @@ bool x86_init_bios(X86Machine *x, const char *dflt, MemoryRegion *parent,
 bool x86_read_kernel(X86Machine *x, GError **errp);
 /* Items every board has: RAM size, CPU counts, boot order, e820. */
 bool x86_init_fw_cfg(X86Machine *x, GError **errp);
-/* The option ROM that starts a Linux kernel. */
-#define X86_LINUX_ROM "genroms/linuxboot_dma.bin"
+/* The option ROMs that start a kernel. */
+#define X86_LINUX_ROM     "genroms/linuxboot_dma.bin"
+#define X86_MULTIBOOT_ROM "genroms/multiboot_dma.bin"
+#define X86_PVH_ROM       "genroms/pvh.bin"
 /* After x86_init_fw_cfg(): a kernel that isn't entered without firmware. */
 bool x86_offer_kernel(X86Machine *x, GError **errp);
 /* Finds a device type that the board needs. */

@@ -405,15 +405,5 @@ def lists(t):
             check_in(word, vm.stdout, repr(args))
 
 
-@test(godwit_only='the peer starts it by an option ROM')
-def firmware_starts_linux_only(t):
-    vm = t.run_to_end(['-machine', 'pc', '-accel', t.host.accel, '-nodefaults',
-                       '-display', 'none', '-kernel',
-                       t.host.guest('guest.mb')])
-    check_equal(vm.status, 1, 'exit status')
-    check_in("guest.mb': a Multiboot image: machine 'microvm'", vm.stderr,
-             'standard error')
-
-
 if __name__ == '__main__':
     main()
