@@ -131,13 +131,12 @@ static bool parse_one(const HmpCommand *c, const char *spec, unsigned i,
     return kind != 'b' || parse_switch(a, i, out);
 }
 
-/* Flags come before the arguments, several in one word or apart. */
+/* All that are there now, several in one word or apart. */
 static bool parse_flags(const HmpCommand *c, const char **text, HmpArgs *a,
                         HmpOut *out)
 {
     *text = skip_space(*text);
-    while (**text == '-' && g_ascii_isalpha((*text)[1]) &&
-           strchr(c->spec, '-') != NULL) {
+    while (**text == '-' && g_ascii_isalpha((*text)[1])) {
         const char *s = *text + 1;
 
         for (; *s != '\0' && !g_ascii_isspace(*s); s++) {
@@ -162,10 +161,13 @@ bool hmp_parse_args(const HmpCommand *c, const char *text, HmpArgs *ret,
 
     memset(ret, 0, sizeof(*ret));
     ret->fmt.count = 1;
-    if (!parse_flags(c, &text, ret, out)) {
-        return false;
-    }
     for (char **s = specs; *s != NULL; s++) {
+        if (**s == '-') {
+            if (!parse_flags(c, &text, ret, out)) {
+                return false;
+            }
+            continue;
+        }
         if (strchr(*s, ':') == NULL) {
             continue;
         }
