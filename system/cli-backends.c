@@ -319,6 +319,43 @@ bool cli_cdrom(Cli *cli, CliArg *a, GError **errp)
     return disk_make(cli, *a->text != '\0' ? a->text : NULL, 2, "cdrom", errp);
 }
 
+/* Users who ask for drives of their own by -device don't want that one. */
+static bool is_drive_device(const CliArg *a)
+{
+    static const char *const drivers[] = { "ide-cd", "ide-hd", "scsi-cd",
+                                           "scsi-hd", NULL };
+    g_autoptr(JsonValue) json = NULL;
+    g_autoptr(KeyVal) kv = NULL;
+    const char *driver;
+
+    if (!g_str_equal(a->opt->name, "device")) {
+        return false;
+    }
+    /* What is wrong with it is said later, when the device is made. */
+    if (*a->text == '{') {
+        json = json_parse(a->text, -1, NULL);
+        driver = json_get_string(json_object_get(json, "driver"));
+    } else {
+        kv = keyval_parse(a->text, "driver", NULL);
+        driver = kv != NULL ? keyval_get(kv, "driver") : NULL;
+    }
+    return driver != NULL && g_strv_contains(drivers, driver);
+}
+
+bool cli_default_cdrom(Cli *cli, GError **errp)
+{
+    if (cli->nodefaults || !cli->vm->machine->type->has_cdrom ||
+        block_find_slot(cli->vm->blocks, "ide", 1, 0) != NULL) {
+        return true;
+    }
+    for (unsigned i = 0; i < cli->args->len; i++) {
+        if (is_drive_device(cli->args->pdata[i])) {
+            return true;
+        }
+    }
+    return disk_make(cli, NULL, 2, "cdrom", errp);
+}
+
 /* -set GROUP.ID.KEY=VALUE */
 
 static CliArg *find_item(Cli *cli, const char *group, const char *id)

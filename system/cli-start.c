@@ -126,8 +126,9 @@ static bool make_board(Cli *cli, GError **errp)
            cli_run_phase(cli, CLI_BLOCK, errp) &&
            (cli->done || cli_make_memory(cli, errp)) &&
            cli_run_phase(cli, CLI_PORT, errp) &&
-           (cli->done || (cli_default_ports(cli, errp) &&
-                          machine_build(cli->vm->machine, errp)));
+           (cli->done ||
+            (cli_default_ports(cli, errp) && cli_default_cdrom(cli, errp) &&
+             machine_build(cli->vm->machine, errp)));
 }
 
 /* The guest's first state: reset, or what a migration brings. */

@@ -138,6 +138,8 @@ bool cli_object_make(Cli *cli, const JsonValue *args, bool text, GError **errp);
 /* cli-ports.c */
 /* The ports that a board has without being asked. */
 bool cli_default_ports(Cli *cli, GError **errp);
+/* An empty CD-ROM drive for boards that have one. */
+bool cli_default_cdrom(Cli *cli, GError **errp);
 bool cli_make_debugcon(Cli *cli, GError **errp);
 /* -device help and -device NAME,help. */
 bool cli_device_help(Cli *cli, GError **errp);

@@ -32,6 +32,7 @@ typedef struct MachineType {
     uint64_t default_ram;    /* bytes */
     const char *default_cpu; /* "qemu64" */
     const char *ram_id;      /* RAM block name: "pc.ram" */
+    bool has_cdrom;          /* an empty drive, unless users say otherwise */
     size_t size;             /* of the machine's struct (starts with `m`) */
     const Property *props;   /* machine options beyond the common ones */
     /* Builds the board; vCPUs exist.  vm_lock held. */

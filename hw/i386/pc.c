@@ -502,6 +502,7 @@ const MachineType machine_pc_i440fx_type = {
     .max_cpus = 255,
     .default_ram = 128 * MiB,
     .default_cpu = "qemu64",
+    .has_cdrom = true,
     .ram_id = "pc.ram",
     .size = sizeof(PcMachine),
     .props = pc_props,

@@ -103,6 +103,11 @@ def same_stream_cdrom(t):
 
 
 @test()
+def same_stream_empty_cdrom(t):
+    check_same(t, '-drive', 'if=ide,index=2,media=cdrom')
+
+
+@test()
 def same_stream_without_acpi(t):
     check_same(t, '-no-acpi')
 
