@@ -63,6 +63,7 @@ BlockBackend *block_new_empty(BlockBackends *bs, GError **errp)
     b->cdrom = true;
     b->anonymous = true;
     b->writeback = true;
+    b->opts = (BlockImageOpts){ .read_only = true, .locking = true };
     b->link.data = b;
     g_queue_push_tail_link(&bs->list, &b->link);
     return b;
@@ -149,8 +150,7 @@ static char *device_path(const Object *dev)
     return path;
 }
 
-/* The locks that the back end's use of its image needs. */
-static bool lock_for_use(BlockBackend *b, GError **errp)
+bool block_backend_lock(BlockBackend *b, GError **errp)
 {
     unsigned perms = BLOCK_PERM_READ, unshared = 0;
 
@@ -171,7 +171,7 @@ static bool lock_for_use(BlockBackend *b, GError **errp)
 
 bool block_backend_add(BlockBackend *b, GError **errp)
 {
-    if (!lock_for_use(b, errp)) {
+    if (!block_backend_lock(b, errp)) {
         return false;
     }
     b->link.data = b;
@@ -188,7 +188,7 @@ bool block_attach(BlockBackend *b, struct Object *dev, bool removable,
         return false;
     }
     b->dev = dev;
-    if (!lock_for_use(b, errp)) {
+    if (!block_backend_lock(b, errp)) {
         b->dev = NULL;
         return false;
     }
@@ -202,6 +202,7 @@ void block_detach(BlockBackend *b)
     block_aio_drain(b->all->aio);
     b->dev = NULL;
     g_clear_pointer(&b->dev_path, g_free);
+    b->dev_ops = NULL;
     b->locked = false;
     b->tray_open = false;
     if (b->anonymous) {
@@ -210,7 +211,7 @@ void block_detach(BlockBackend *b)
         return;
     }
     /* Fewer locks: can't fail. */
-    lock_for_use(b, NULL);
+    block_backend_lock(b, NULL);
 }
 
 void block_set_share_rw(BlockBackend *b, bool share)
@@ -233,8 +234,13 @@ void block_get_info(const BlockBackend *b, BlockInfo *ret)
         .read_only = block_read_only(b),
         .removable = b->removable || b->dev == NULL,
         .inserted = img != NULL,
+        .has_tray = b->dev_ops != NULL,
         .locked = b->locked,
         .tray_open = b->tray_open,
+        .writeback = b->writeback,
+        .direct = img != NULL && img->direct,
+        .no_flush = img != NULL && img->no_flush,
+        .allocated = img != NULL ? block_image_allocated(img) : 0,
     };
 }
 
@@ -271,41 +277,6 @@ bool block_write_cache(const BlockBackend *b)
 void block_set_write_cache(BlockBackend *b, bool on)
 {
     b->writeback = on;
-}
-
-/* Removable media */
-
-void block_set_locked(BlockBackend *b, bool locked)
-{
-    b->locked = locked;
-}
-
-bool block_tray_open(const BlockBackend *b)
-{
-    return b->tray_open;
-}
-
-void block_set_tray_open(BlockBackend *b, bool open)
-{
-    b->tray_open = open;
-}
-
-bool block_eject(BlockBackend *b, bool force, GError **errp)
-{
-    if (b->dev != NULL && !b->removable) {
-        error_setf(errp, "Device '%s' is not removable", b->name);
-        return false;
-    }
-    if (b->locked && !b->tray_open && !force) {
-        error_setf(errp,
-                   "Device '%s' is locked and force was not specified, wait "
-                   "for tray to open and try again",
-                   b->name);
-        return false;
-    }
-    block_aio_drain(b->all->aio);
-    block_image_close(g_steal_pointer(&b->img));
-    return true;
 }
 
 /* All at once */
@@ -350,7 +321,7 @@ void block_set_inactive(BlockBackends *bs)
 static bool lock_all(BlockBackends *bs, GError **errp)
 {
     for (GList *l = bs->list.head; l != NULL; l = l->next) {
-        if (!lock_for_use(container_of(l, BlockBackend, link), errp)) {
+        if (!block_backend_lock(container_of(l, BlockBackend, link), errp)) {
             return false;
         }
     }
@@ -382,7 +353,7 @@ bool block_activate_all(BlockBackends *bs, GError **errp)
     for (GList *l = bs->list.head; l != NULL; l = l->next) {
         BlockBackend *b = container_of(l, BlockBackend, link);
 
-        if (!lock_for_use(b, errp) ||
+        if (!block_backend_lock(b, errp) ||
             (b->img != NULL && !block_image_refresh(b->img, errp))) {
             bs->inactive = true;
             lock_all(bs, NULL);

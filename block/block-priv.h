@@ -70,11 +70,15 @@ struct BlockBackend {
     bool removable; /* by the device that uses it */
     bool anonymous; /* made by it, goes with it */
     bool share_rw;
-    bool unflushed;     /* written since block_drain_all() flushed it */
-    bool writeback;     /* false: each write reaches the medium */
-    struct Object *dev; /* that uses it; NULL: none */
-    char *dev_path;     /* its id, or where it is in the tree */
-    BlockImage *img;    /* NULL: no medium */
+    bool unflushed;             /* written since block_drain_all() flushed it */
+    bool writeback;             /* false: each write reaches the medium */
+    struct Object *dev;         /* that uses it; NULL: none */
+    char *dev_path;             /* its id, or where it is in the tree */
+    const BlockDevOps *dev_ops; /* NULL: it has no tray */
+    void *dev_opaque;
+    BlockImage *img; /* NULL: no medium */
+    /* How the next medium is opened; without its name and format. */
+    BlockImageOpts opts;
 };
 
 struct BlockBackends {
@@ -83,6 +87,8 @@ struct BlockBackends {
     bool inactive; /* the images belong to another process */
     int (*fdset_open)(void *opaque, int64_t id, int flags);
     void *fdset_opaque;
+    BlockTrayMoved *tray_moved; /* NULL: nobody wants to know */
+    void *tray_opaque;
 };
 
 typedef enum BlockOp {
@@ -126,6 +132,8 @@ BlockImage *block_image_open(BlockBackends *bs, const BlockImageOpts *o,
 void block_image_close(BlockImage *img);
 /* Takes the size anew: another process may have changed it. */
 bool block_image_refresh(BlockImage *img, GError **errp);
+/* Bytes that it takes on the host. */
+uint64_t block_image_allocated(const BlockImage *img);
 /* Name of the format whose mark stands there; "raw" if none does. */
 const char *block_probe_format(const uint8_t *buf, size_t len);
 
@@ -133,6 +141,8 @@ const char *block_probe_format(const uint8_t *buf, size_t len);
 /* Enters it into b->all, which owns it then. */
 bool block_backend_add(BlockBackend *b, GError **errp);
 void block_backend_free(BlockBackend *b);
+/* Takes the locks that its use of its image needs, if it has one. */
+bool block_backend_lock(BlockBackend *b, GError **errp);
 
 /* lock.c */
 /*

@@ -22,9 +22,29 @@ typedef struct BlockInfo {
     const char *name; /* "ide0-hd0", "drive0" */
     const char *device_path;
     const char *filename, *driver;
-    uint64_t size; /* bytes; 0: no medium */
-    bool read_only, removable, inserted, locked, tray_open;
+    uint64_t size;      /* bytes; 0: no medium */
+    uint64_t allocated; /* bytes on the host */
+    bool read_only, removable, inserted, has_tray, locked, tray_open;
+    bool writeback, direct, no_flush; /* cache=… */
 } BlockInfo;
+
+/* What a device with a tray is told when users move it. */
+typedef struct BlockDevOps {
+    /* The tray opens, or closes with whatever is in it then (`load`). */
+    void (*medium_changed)(void *opaque, bool load);
+    /* A locked one's button was pressed; `force`: it unlocks itself. */
+    void (*eject_request)(void *opaque, bool force);
+} BlockDevOps;
+
+/* `name`: of the back end; `id`: of the device. */
+typedef void BlockTrayMoved(void *opaque, const char *name, const char *id,
+                            bool open);
+
+typedef enum BlockMediumMode {
+    BLOCK_MEDIUM_RETAIN, /* as the last one */
+    BLOCK_MEDIUM_READ_ONLY,
+    BLOCK_MEDIUM_READ_WRITE,
+} BlockMediumMode;
 
 BlockBackends *block_backends_new(void);
 /* Waits for what is in flight. */
@@ -63,15 +83,41 @@ bool block_is_cdrom(const BlockBackend *b);
 bool block_is_inserted(const BlockBackend *b);
 uint64_t block_size(const BlockBackend *b); /* bytes */
 bool block_read_only(const BlockBackend *b);
-void block_set_locked(BlockBackend *b, bool locked);
-bool block_tray_open(const BlockBackend *b);
-/* What the drive's tray does; an open tray's medium can't be read. */
-void block_set_tray_open(BlockBackend *b, bool open);
-/* Takes the medium out; `force`: a locked one too. */
-bool block_eject(BlockBackend *b, bool force, GError **errp);
 /* Is a write done when it is in the host's or drive's cache? */
 bool block_write_cache(const BlockBackend *b);
 void block_set_write_cache(BlockBackend *b, bool on);
+
+/* medium.c: after block_attach(), a device that has a tray says so. */
+void block_set_dev_ops(BlockBackend *b, const BlockDevOps *ops, void *opaque);
+void block_set_locked(BlockBackend *b, bool locked);
+bool block_tray_open(const BlockBackend *b);
+/* Where the drive's tray is: after a reset, or from a migration. */
+void block_set_tray_open(BlockBackend *b, bool open);
+/* It moved: the same, and users are told. */
+void block_move_tray(BlockBackend *b, bool open);
+void block_set_tray_moved(BlockBackends *bs, BlockTrayMoved *fn, void *opaque);
+/*
+ * By its name or its device's id (or path); exactly one of them isn't NULL.
+ */
+BlockBackend *block_find_for_user(BlockBackends *bs, const char *name,
+                                  const char *device, GError **errp);
+/*
+ * What users do.  `force`: a locked tray too.  *ret_waits: the guest was asked
+ * to open it.
+ */
+bool block_open_tray(BlockBackend *b, bool force, bool *ret_waits,
+                     GError **errp);
+bool block_close_tray(BlockBackend *b, GError **errp);
+bool block_remove_medium(BlockBackend *b, GError **errp);
+/* Opens the tray and takes the medium out. */
+bool block_eject(BlockBackend *b, bool force, GError **errp);
+/*
+ * Another medium, opened with the cache mode and engine of the last one;
+ * `format` NULL: look into it.  The tray is closed afterwards.
+ */
+bool block_change_medium(BlockBackend *b, const char *filename,
+                         const char *format, BlockMediumMode mode, bool force,
+                         GError **errp);
 
 /*
  * Asynchronous I/O; `iov` must stay until `done` was called, which happens

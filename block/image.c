@@ -160,6 +160,13 @@ bool block_image_refresh(BlockImage *img, GError **errp)
     return ret == 0;
 }
 
+uint64_t block_image_allocated(const BlockImage *img)
+{
+    struct stat st;
+
+    return fstat(img->fd, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
+}
+
 /* The least that O_DIRECT takes, found by trying. */
 static bool probe_alignment(BlockImage *img, GError **errp)
 {

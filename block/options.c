@@ -341,6 +341,8 @@ BlockBackend *block_new_from_keyval(BlockBackends *bs, KeyVal *kv,
     b->unit = o.unit;
     b->cdrom = o.cdrom;
     b->writeback = o.image.writeback;
+    b->opts = o.image;
+    b->opts.filename = b->opts.format = NULL;
     if (!open_image(b, &o, errp) || !block_backend_add(b, errp)) {
         block_backend_free(b);
         return NULL;

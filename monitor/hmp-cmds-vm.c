@@ -8,7 +8,6 @@
 #include "monitor/hmp-priv.h"
 
 #include "accel/accel.h"
-#include "block/block.h"
 #include "chardev/chardev.h"
 #include "gdbstub/gdbstub.h"
 #include "hw/core/machine.h"
@@ -169,36 +168,6 @@ static void print_chardev(Chardev *cd, void *opaque)
 void hmp_info_chardev(HmpOut *out, const HmpArgs *a)
 {
     chardevs_foreach(out->vm->chardevs, print_chardev, out);
-}
-
-static void print_block(BlockBackend *b, void *opaque)
-{
-    HmpOut *out = opaque;
-    BlockInfo info;
-
-    block_get_info(b, &info);
-    if (out->text->len > 0) {
-        hmp_printf(out, "\n");
-    }
-    if (!info.inserted) {
-        hmp_printf(out, "%s: [not inserted]\n", info.name);
-    } else {
-        hmp_printf(out, "%s: %s (%s%s)\n", info.name, info.filename,
-                   info.driver, info.read_only ? ", read-only" : "");
-    }
-    if (info.device_path != NULL) {
-        hmp_printf(out, "    Attached to:      %s\n", info.device_path);
-    }
-    if (info.removable) {
-        hmp_printf(out, "    Removable device: %slocked, tray %s\n",
-                   info.locked ? "" : "not ",
-                   info.tray_open ? "open" : "closed");
-    }
-}
-
-void hmp_info_block(HmpOut *out, const HmpArgs *a)
-{
-    block_foreach(out->vm->blocks, print_block, out);
 }
 
 void hmp_info_pci(HmpOut *out, const HmpArgs *a)

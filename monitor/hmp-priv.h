@@ -40,7 +40,7 @@ typedef struct HmpArgs {
 typedef struct HmpCommand HmpCommand;
 struct HmpCommand {
     const char *name;          /* "quit|q": with its short forms */
-    const char *spec;          /* "-d -b uri:s"; "" for none */
+    const char *spec;          /* "-d -b uri:s", flags where they may stand */
     const char *params, *help; /* for `help` */
     void (*run)(HmpOut *out, const HmpArgs *a);
     const HmpCommand *sub; /* `info`: a table of its own */
@@ -90,6 +90,8 @@ void hmp_cmd_x(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_xp(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_gdbserver(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_gpa2hva(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_change(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_eject(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_log(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_logfile(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_gpa2hpa(HmpOut *out, const HmpArgs *a);

@@ -35,8 +35,14 @@ static void complete_command(Vm *vm, const char *word, GPtrArray *matches)
     }
 
 const HmpCommand hmp_commands[] = {
+    ROW("change", "device:s -f filename:s format:s? mode:s?",
+        "device [-f] filename [format [read-only-mode]]",
+        "put another medium into a drive (-f: a locked one too)",
+        hmp_cmd_change),
     ROW("cont|c", "", "", "resume emulation", hmp_cmd_cont),
     ROW("cpu", "index:i", "index", "set the default CPU", hmp_cmd_cpu),
+    ROW("eject", "-f device:s", "[-f] device",
+        "take the medium out of a drive (-f: a locked one too)", hmp_cmd_eject),
     ROW("gdbserver", "device:s?", "[device]",
         "serve GDB on a device (default 'tcp::1234'), stop it with 'none'",
         hmp_cmd_gdbserver),
@@ -101,7 +107,8 @@ const HmpCommand hmp_commands[] = {
 };
 
 const HmpCommand hmp_info_commands[] = {
-    ROW("block", "", "", "show the block devices", hmp_info_block),
+    ROW("block", "name:s?", "[drive]", "show the block devices",
+        hmp_info_block),
     ROW("chardev", "", "", "show the character devices", hmp_info_chardev),
     ROW("cpus", "", "", "show each CPU's thread", hmp_info_cpus),
     ROW("kvm", "", "", "show whether KVM is in use", hmp_info_kvm),

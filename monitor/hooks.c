@@ -67,6 +67,12 @@ static void event_wakeup(Vm *vm)
     EMIT(vm, qapi_event_wakeup(to));
 }
 
+static void event_tray_moved(Vm *vm, const char *drive, const char *id,
+                             bool open)
+{
+    EMIT(vm, qapi_event_device_tray_moved(to, drive, id, open));
+}
+
 static void hook_machine_reset(Vm *vm, ShutdownCause cause)
 {
     if (vm->machine != NULL) {
@@ -119,6 +125,7 @@ const VmHooks monitor_vm_hooks = {
     .event_powerdown = event_powerdown,
     .event_suspend = event_suspend,
     .event_wakeup = event_wakeup,
+    .event_tray_moved = event_tray_moved,
 };
 
 static void event_migration(Vm *vm, MigrationStatus status)

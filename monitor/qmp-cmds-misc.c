@@ -1,11 +1,10 @@
 /*
- * QMP commands on descriptors, character devices, disks, options.
+ * QMP commands on descriptors, character devices, options.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "util/base.h"
 
-#include "block/block.h"
 #include "chardev/chardev.h"
 #include "monitor/qmp-fds.h"
 #include "monitor/qmp-priv.h"
@@ -82,51 +81,6 @@ bool qmp_query_chardev(QmpCtx *ctx, ChardevInfoList **ret, GError **errp)
     *ret = chardev_info_list_new();
     if (ctx->vm->chardevs) {
         chardevs_foreach(ctx->vm->chardevs, add_chardev, *ret);
-    }
-    return true;
-}
-
-static BlockDeviceInfo *block_inserted(const BlockInfo *b)
-{
-    BlockDeviceInfo *info = block_device_info_new();
-
-    info->file = g_strdup(b->filename);
-    info->ro = b->read_only;
-    info->drv = g_strdup(b->driver);
-    info->image = image_info_new();
-    info->image->filename = g_strdup(b->filename);
-    info->image->format = g_strdup(b->driver);
-    info->image->virtual_size = (int64_t)b->size;
-    info->cache = blockdev_cache_info_new();
-    info->cache->writeback = true;
-    return info;
-}
-
-static void add_block(BlockBackend *b, void *opaque)
-{
-    BlockDriveInfoList *list = opaque;
-    BlockDriveInfo *info = block_drive_info_new();
-    BlockInfo bi = { 0 };
-
-    block_get_info(b, &bi);
-    info->device = g_strdup(bi.name);
-    info->qdev = g_strdup(bi.device_path);
-    info->type = g_strdup("unknown");
-    info->removable = bi.removable;
-    info->locked = bi.locked;
-    info->has_tray_open = bi.removable;
-    info->tray_open = bi.tray_open;
-    if (bi.inserted) {
-        info->inserted = block_inserted(&bi);
-    }
-    block_drive_info_list_append(list, info);
-}
-
-bool qmp_query_block(QmpCtx *ctx, BlockDriveInfoList **ret, GError **errp)
-{
-    *ret = block_drive_info_list_new();
-    if (ctx->vm->blocks) {
-        block_foreach(ctx->vm->blocks, add_block, *ret);
     }
     return true;
 }

@@ -22,6 +22,16 @@
 
 /* What character devices ask of the layers above them. */
 
+static void tray_moved(void *opaque, const char *name, const char *id,
+                       bool open)
+{
+    Vm *vm = opaque;
+
+    if (vm->hooks->event_tray_moved != NULL) {
+        vm->hooks->event_tray_moved(vm, name, id, open);
+    }
+}
+
 static int chardev_fdset_open(void *opaque, int64_t id, int flags)
 {
     Vm *vm = opaque;
@@ -93,6 +103,7 @@ static bool make_vm(Cli *cli, GError **errp)
     vm->chardevs = chardevs_new();
     vm->blocks = block_backends_new();
     block_set_fdset_open(vm->blocks, chardev_fdset_open, vm);
+    block_set_tray_moved(vm->blocks, tray_moved, vm);
     if (cli->incoming != NULL) {
         block_set_inactive(vm->blocks);
     }

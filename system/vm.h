@@ -96,6 +96,8 @@ typedef struct VmHooks {
     void (*event_powerdown)(Vm *vm);
     void (*event_suspend)(Vm *vm);
     void (*event_wakeup)(Vm *vm);
+    void (*event_tray_moved)(Vm *vm, const char *drive, const char *id,
+                             bool open);
 } VmHooks;
 
 /* A VM with empty memory, clocks and object tree. */

@@ -163,7 +163,10 @@ static void event_status(IdeDrive *d, const uint8_t *cdb)
     }
     p[1] = 4;
     p[2] = 4;
-    if (d->new_media) {
+    /* What waits to be told is about what is behind a closed door. */
+    if (d->tray_open) {
+        p[4] = 0;
+    } else if (d->new_media) {
         p[4] = 2;
         d->new_media = false;
     } else if (d->eject_request) {
@@ -199,9 +202,35 @@ static void start_stop(IdeDrive *d, const uint8_t *cdb)
         return;
     }
     d->tray_open = !start;
-    block_set_tray_open(d->blk, d->tray_open);
+    block_move_tray(d->blk, d->tray_open);
     atapi_ok(d);
 }
+
+static void medium_changed(void *opaque, bool load)
+{
+    IdeDrive *d = opaque;
+
+    d->tray_open = !load;
+    d->cdrom_changed = 1;
+    d->new_media = true;
+    d->eject_request = false;
+}
+
+static void eject_requested(void *opaque, bool force)
+{
+    IdeDrive *d = opaque;
+
+    d->eject_request = true;
+    if (force) {
+        d->tray_locked = false;
+        block_set_locked(d->blk, false);
+    }
+}
+
+const BlockDevOps atapi_dev_ops = {
+    .medium_changed = medium_changed,
+    .eject_request = eject_requested,
+};
 
 static void prevent_removal(IdeDrive *d, const uint8_t *cdb)
 {
@@ -500,9 +529,14 @@ void atapi_execute(IdeDrive *d, const uint8_t *cdb)
         atapi_error(d, SENSE_ILLEGAL, ASC_BAD_OPCODE);
         return;
     }
+    /* Until the host has asked for it. */
+    if (d->sense_key == SENSE_UNIT_ATTENTION && !c->allow_ua) {
+        atapi_error(d, SENSE_UNIT_ATTENTION, d->asc);
+        return;
+    }
     /* A new medium first shows as none, so that hosts notice. */
-    if (d->cdrom_changed && !c->allow_ua) {
-        if (d->cdrom_changed == 1 || !has_medium(d)) {
+    if (d->cdrom_changed && !c->allow_ua && has_medium(d)) {
+        if (d->cdrom_changed == 1) {
             d->cdrom_changed = 2;
             atapi_error(d, SENSE_NOT_READY, ASC_NO_MEDIUM);
         } else {

@@ -330,6 +330,9 @@ static bool ide_device_realize(IdeDevice *s, bool cd, GError **errp)
     d->dev = s;
     d->blk = s->blk;
     d->cd = cd;
+    if (cd) {
+        block_set_dev_ops(s->blk, &atapi_dev_ops, d);
+    }
     d->identify_set = 0;
     ide_drive_reset(d);
     return true;

@@ -253,6 +253,8 @@ void atapi_read(IdeDrive *d, uint64_t lba, uint32_t nsectors, uint32_t sector);
 
 /* atapi-cmds.c: packet commands but those that read sectors. */
 void atapi_execute(IdeDrive *d, const uint8_t *cdb);
+/* For users who move the tray; the opaque pointer is the drive. */
+extern const BlockDevOps atapi_dev_ops;
 
 /* bmdma.c */
 extern const IoOps ide_bm_ops;

@@ -432,19 +432,97 @@ static void test_hand_over(Fixture *f, gconstpointer unused)
     g_assert_cmpint(do_write(a, 0, buf, 512), ==, 0);
 }
 
+/* What a device with a tray was told. */
+typedef struct Told {
+    unsigned loads, unloads, requests, moves;
+    BlockBackend *cd;
+} Told;
+
+static void told_medium(void *opaque, bool load)
+{
+    Told *t = opaque;
+
+    *(load ? &t->loads : &t->unloads) += 1;
+}
+
+static void told_request(void *opaque, bool force)
+{
+    Told *t = opaque;
+
+    t->requests++;
+    if (force) {
+        block_set_locked(t->cd, false);
+    }
+}
+
+static void told_move(void *opaque, const char *name, const char *id, bool open)
+{
+    Told *t = opaque;
+
+    g_assert_cmpstr(name, ==, block_name(t->cd));
+    g_assert_cmpint(open, ==, block_tray_open(t->cd));
+    t->moves++;
+}
+
+static const BlockDevOps told_ops = { told_medium, told_request };
+
 static void test_eject(Fixture *f, gconstpointer unused)
 {
     BlockBackend *cd = good_drive(f, "file=@,format=raw,if=none,media=cdrom");
     g_autoptr(Object) dev = object_new_container("container");
     g_autoptr(GError) err = NULL;
+    Told told = { .cd = cd };
+    bool waits;
 
     g_assert_true(block_attach(cd, dev, true, NULL));
+    block_set_dev_ops(cd, &told_ops, &told);
+    block_set_tray_moved(f->bs, told_move, &told);
     block_set_locked(cd, true);
     g_assert_false(block_eject(cd, false, &err));
     g_assert_nonnull(strstr(err->message, "is locked"));
+    g_assert_true(block_open_tray(cd, false, &waits, NULL));
+    g_assert_true(waits);
+    g_assert_false(block_tray_open(cd));
+    g_assert_false(block_remove_medium(cd, NULL));
+    g_assert_true(block_is_inserted(cd));
     g_assert_true(block_eject(cd, true, NULL));
     g_assert_false(block_is_inserted(cd));
     g_assert_cmpuint(block_size(cd), ==, 0);
+    g_assert_true(block_close_tray(cd, NULL));
+    g_assert_true(block_close_tray(cd, NULL));
+    g_assert_cmpuint(told.requests, ==, 3);
+    g_assert_cmpuint(told.unloads, ==, 1);
+    g_assert_cmpuint(told.loads, ==, 1);
+    g_assert_cmpuint(told.moves, ==, 2);
+}
+
+static void test_change(Fixture *f, gconstpointer unused)
+{
+    BlockBackend *b = good_drive(f, "if=none,media=cdrom,cache=unsafe");
+    g_autoptr(Object) dev = object_new_container("container");
+    g_autoptr(GError) err = NULL;
+    BlockInfo info;
+
+    /* Nobody uses it: there is no tray either. */
+    g_assert_true(block_change_medium(b, f->image, "raw", BLOCK_MEDIUM_RETAIN,
+                                      false, NULL));
+    block_get_info(b, &info);
+    g_assert_true(info.inserted && info.read_only && info.no_flush);
+    g_assert_false(info.direct);
+    g_assert_true(block_change_medium(b, f->image, NULL,
+                                      BLOCK_MEDIUM_READ_WRITE, false, NULL));
+    g_assert_false(block_read_only(b));
+    g_assert_true(block_change_medium(b, f->image, "raw", BLOCK_MEDIUM_RETAIN,
+                                      false, NULL));
+    g_assert_false(block_read_only(b));
+    g_assert_false(block_change_medium(b, "/nonexistent/x", "raw",
+                                       BLOCK_MEDIUM_RETAIN, false, &err));
+    g_assert_nonnull(strstr(err->message, "/nonexistent/x"));
+    g_assert_true(block_is_inserted(b));
+    /* A disk's can't be taken out. */
+    g_assert_true(block_attach(b, dev, false, NULL));
+    g_assert_false(block_change_medium(b, f->image, "raw", BLOCK_MEDIUM_RETAIN,
+                                       true, NULL));
 }
 
 #define ADD(path_, fn_, data_) \
@@ -483,5 +561,6 @@ int main(int argc, char **argv)
     ADD("/block/locks", test_locks, NULL);
     ADD("/block/hand-over", test_hand_over, NULL);
     ADD("/block/eject", test_eject, NULL);
+    ADD("/block/change", test_change, NULL);
     return g_test_run();
 }

@@ -1,0 +1,225 @@
+/*
+ * Removable media: trays, and what users put into them.
+ *
+ * A drive whose device has said block_set_dev_ops() has a tray; the medium of
+ * another removable one goes and comes as it is.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "block/block-priv.h"
+#include "util/error.h"
+
+/* What users know it by; a device's own has no name. */
+static const char *shown_name(const BlockBackend *b)
+{
+    return *b->name != '\0' || b->dev_path == NULL ? b->name : b->dev_path;
+}
+
+static BlockBackend *find_by_device(BlockBackends *bs, const char *id)
+{
+    for (GList *l = bs->list.head; l != NULL; l = l->next) {
+        BlockBackend *b = container_of(l, BlockBackend, link);
+        g_autofree char *path = b->dev != NULL ? object_path(b->dev) : NULL;
+
+        if (g_strcmp0(b->dev_path, id) == 0 || g_strcmp0(path, id) == 0) {
+            return b;
+        }
+    }
+    return NULL;
+}
+
+BlockBackend *block_find_for_user(BlockBackends *bs, const char *name,
+                                  const char *device, GError **errp)
+{
+    BlockBackend *b;
+
+    if ((name == NULL) == (device == NULL)) {
+        error_setf(errp, "Need exactly one of 'device' and 'id'");
+        return NULL;
+    }
+    b = device != NULL  ? find_by_device(bs, device)
+        : *name != '\0' ? block_find(bs, name)
+                        : NULL;
+    if (b == NULL) {
+        error_set_class(errp, ERROR_CLASS_DEVICE_NOT_FOUND,
+                        "Device '%s' not found",
+                        device != NULL ? device : name);
+    }
+    return b;
+}
+
+/* The device's side */
+
+void block_set_dev_ops(BlockBackend *b, const BlockDevOps *ops, void *opaque)
+{
+    b->dev_ops = ops;
+    b->dev_opaque = opaque;
+}
+
+void block_set_locked(BlockBackend *b, bool locked)
+{
+    b->locked = locked;
+}
+
+bool block_tray_open(const BlockBackend *b)
+{
+    return b->tray_open;
+}
+
+void block_set_tray_open(BlockBackend *b, bool open)
+{
+    b->tray_open = open;
+}
+
+void block_move_tray(BlockBackend *b, bool open)
+{
+    BlockBackends *bs = b->all;
+
+    if (b->tray_open == open) {
+        return;
+    }
+    b->tray_open = open;
+    if (bs->tray_moved != NULL) {
+        bs->tray_moved(bs->tray_opaque, b->name, b->dev_path, open);
+    }
+}
+
+void block_set_tray_moved(BlockBackends *bs, BlockTrayMoved *fn, void *opaque)
+{
+    bs->tray_moved = fn;
+    bs->tray_opaque = opaque;
+}
+
+/* The user's side */
+
+static bool check_removable(const BlockBackend *b, GError **errp)
+{
+    if (b->dev != NULL && !b->removable) {
+        error_setf(errp, "Device '%s' is not removable", shown_name(b));
+        return false;
+    }
+    return true;
+}
+
+/* A closed tray keeps hands away. */
+static bool check_reachable(const BlockBackend *b, GError **errp)
+{
+    if (b->dev_ops != NULL && !b->tray_open) {
+        error_setf(errp, "Tray of device '%s' is not open", shown_name(b));
+        return false;
+    }
+    return check_removable(b, errp);
+}
+
+bool block_open_tray(BlockBackend *b, bool force, bool *ret_waits,
+                     GError **errp)
+{
+    *ret_waits = false;
+    if (!check_removable(b, errp)) {
+        return false;
+    }
+    if (b->dev_ops == NULL || b->tray_open) {
+        return true;
+    }
+    if (b->locked) {
+        b->dev_ops->eject_request(b->dev_opaque, force);
+        if (!force) {
+            *ret_waits = true;
+            return true;
+        }
+    }
+    b->dev_ops->medium_changed(b->dev_opaque, false);
+    block_move_tray(b, true);
+    return true;
+}
+
+bool block_close_tray(BlockBackend *b, GError **errp)
+{
+    if (!check_removable(b, errp)) {
+        return false;
+    }
+    if (b->dev_ops != NULL && b->tray_open) {
+        b->dev_ops->medium_changed(b->dev_opaque, true);
+        block_move_tray(b, false);
+    }
+    return true;
+}
+
+bool block_remove_medium(BlockBackend *b, GError **errp)
+{
+    if (!check_reachable(b, errp)) {
+        return false;
+    }
+    block_aio_drain(b->all->aio);
+    block_image_close(g_steal_pointer(&b->img));
+    return true;
+}
+
+/* Opens it for a user who waits for the tray, if anybody has to. */
+static bool open_to_change(BlockBackend *b, bool force, GError **errp)
+{
+    bool waits;
+
+    if (!block_open_tray(b, force, &waits, errp)) {
+        return false;
+    }
+    if (waits) {
+        error_setf(errp,
+                   "Device '%s' is locked and force was not specified, wait "
+                   "for tray to open and try again",
+                   shown_name(b));
+    }
+    return !waits;
+}
+
+bool block_eject(BlockBackend *b, bool force, GError **errp)
+{
+    return open_to_change(b, force, errp) && block_remove_medium(b, errp);
+}
+
+static BlockImage *open_like(const BlockBackend *b, const char *filename,
+                             const char *format, BlockMediumMode mode,
+                             GError **errp)
+{
+    BlockImageOpts o = b->opts;
+
+    o.filename = filename;
+    o.format = format;
+    if (mode != BLOCK_MEDIUM_RETAIN) {
+        o.auto_read_only = false;
+        o.read_only = mode == BLOCK_MEDIUM_READ_ONLY;
+    } else if (b->img != NULL) {
+        o.read_only = b->img->read_only;
+    }
+    return block_image_open(b->all, &o, errp);
+}
+
+bool block_change_medium(BlockBackend *b, const char *filename,
+                         const char *format, BlockMediumMode mode, bool force,
+                         GError **errp)
+{
+    BlockImage *img;
+
+    if (!check_removable(b, errp)) {
+        return false;
+    }
+    img = open_like(b, filename, format, mode, errp);
+    if (img == NULL) {
+        return false;
+    }
+    if (!open_to_change(b, force, errp) || !block_remove_medium(b, errp)) {
+        block_image_close(img);
+        return false;
+    }
+    b->img = img;
+    /* Only now: the old medium may have been the same file. */
+    if (!block_backend_lock(b, errp)) {
+        b->img = NULL;
+        block_image_close(img);
+        return false;
+    }
+    b->opts.read_only = img->read_only;
+    return block_close_tray(b, errp);
+}

@@ -1,0 +1,107 @@
+/*
+ * Human monitor commands on drives and their media.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "block/block.h"
+#include "monitor/hmp-priv.h"
+#include "qapi/qapi-types-block-core.h"
+#include "system/vm.h"
+#include "util/error.h"
+
+typedef struct BlockPrint {
+    HmpOut *out;
+    const char *name; /* of the only one to print; NULL: all */
+} BlockPrint;
+
+static void print_block(BlockBackend *b, void *opaque)
+{
+    const BlockPrint *p = opaque;
+    HmpOut *out = p->out;
+    BlockInfo info;
+
+    block_get_info(b, &info);
+    if (p->name != NULL && !g_str_equal(p->name, info.name)) {
+        return;
+    }
+    if (out->text->len > 0) {
+        hmp_printf(out, "\n");
+    }
+    if (!info.inserted) {
+        hmp_printf(out, "%s: [not inserted]\n", info.name);
+    } else {
+        hmp_printf(out, "%s: %s (%s%s)\n", info.name, info.filename,
+                   info.driver, info.read_only ? ", read-only" : "");
+    }
+    if (info.device_path != NULL) {
+        hmp_printf(out, "    Attached to:      %s\n", info.device_path);
+    }
+    if (info.removable) {
+        hmp_printf(out, "    Removable device: %slocked, tray %s\n",
+                   info.locked ? "" : "not ",
+                   info.tray_open ? "open" : "closed");
+    }
+    if (info.inserted) {
+        hmp_printf(out, "    Cache mode:       %s%s%s\n",
+                   info.writeback ? "writeback" : "writethrough",
+                   info.direct ? ", direct" : "",
+                   info.no_flush ? ", ignore flushes" : "");
+    }
+}
+
+void hmp_info_block(HmpOut *out, const HmpArgs *a)
+{
+    BlockPrint p = { out, a->arg[0].given ? a->arg[0].text : NULL };
+
+    block_foreach(out->vm->blocks, print_block, &p);
+}
+
+static bool is_forced(const HmpArgs *a)
+{
+    return a->flags & 1u << ('f' - 'a');
+}
+
+void hmp_cmd_eject(HmpOut *out, const HmpArgs *a)
+{
+    GError *err = NULL;
+    BlockBackend *b =
+        block_find_for_user(out->vm->blocks, a->arg[0].text, NULL, &err);
+
+    if (b == NULL || !block_eject(b, is_forced(a), &err)) {
+        hmp_error(out, err);
+    }
+}
+
+static bool take_mode(const char *name, BlockMediumMode *ret, GError **errp)
+{
+    static const char *const names[] = { "retain", "read-only", "read-write" };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
+        if (g_str_equal(names[i], name)) {
+            *ret = (BlockMediumMode)i;
+            return true;
+        }
+    }
+    error_setf(errp, "invalid parameter value: %s", name);
+    return false;
+}
+
+void hmp_cmd_change(HmpOut *out, const HmpArgs *a)
+{
+    GError *err = NULL;
+    BlockMediumMode mode = BLOCK_MEDIUM_RETAIN;
+    const char *format = a->arg[2].given ? a->arg[2].text : NULL;
+    BlockBackend *b;
+
+    if (a->arg[3].given && !take_mode(a->arg[3].text, &mode, &err)) {
+        hmp_error(out, err);
+        return;
+    }
+    b = block_find_for_user(out->vm->blocks, a->arg[0].text, NULL, &err);
+    if (b == NULL || !block_change_medium(b, a->arg[1].text, format, mode,
+                                          is_forced(a), &err)) {
+        hmp_error(out, err);
+    }
+}
