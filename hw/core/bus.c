@@ -157,7 +157,7 @@ bool bus_foreach(Vm *vm, bool (*fn)(Bus *bus, void *opaque), void *opaque)
 }
 
 typedef struct BusQuery {
-    const char *name; /* NULL: by kind */
+    const char *name;
     BusKind kind;
     Bus *found;
 } BusQuery;
@@ -166,12 +166,25 @@ static bool bus_match(Bus *bus, void *opaque)
 {
     BusQuery *q = opaque;
 
-    if (q->name != NULL ? g_str_equal(bus->name, q->name)
-                        : bus->kind == q->kind &&
-                              (bus->max_devices == 0 ||
-                               bus->devices.length < bus->max_devices)) {
+    if (g_str_equal(bus->name, q->name)) {
         q->found = bus;
         return true;
+    }
+    return false;
+}
+
+/*
+ * The first with room; of several that one device has the last, which is
+ * where QEMU puts devices without bus=.
+ */
+static bool bus_match_kind(Bus *bus, void *opaque)
+{
+    BusQuery *q = opaque;
+
+    if (bus->kind == q->kind &&
+        (bus->max_devices == 0 || bus->devices.length < bus->max_devices) &&
+        (q->found == NULL || q->found->owner == bus->owner)) {
+        q->found = bus;
     }
     return false;
 }
@@ -251,6 +264,6 @@ Bus *bus_find_kind(Vm *vm, BusKind kind)
 {
     BusQuery q = { .kind = kind };
 
-    bus_foreach(vm, bus_match, &q);
+    bus_foreach(vm, bus_match_kind, &q);
     return q.found;
 }

@@ -164,7 +164,10 @@ Bus *bus_find(struct Vm *vm, const char *name);
 /* All buses from the system bus down, parents first; true of fn ends it. */
 bool bus_foreach(struct Vm *vm, bool (*fn)(Bus *bus, void *opaque),
                  void *opaque);
-/* First bus of a kind that has room; NULL if there is none. */
+/*
+ * First bus of a kind that has room, but the last of several of one device;
+ * NULL if there is none.
+ */
 Bus *bus_find_kind(struct Vm *vm, BusKind kind);
 /* By user id or QOM path; NULL if there is none. */
 Device *device_find(struct Vm *vm, const char *id);

@@ -177,6 +177,57 @@ def no_default_drive(t):
         check('ide1-cd0' not in names, repr(names))
 
 
+def places(vm):
+    """Bus and unit of each IDE drive by its ID, from 'info qtree'."""
+    bus = drive = None
+    found = {}
+    for line in hmp(vm, 'info qtree').splitlines():
+        match = re.search(r'bus: (\S+)|dev: ide-.d, id "(.*)"|unit = (\d+)',
+                          line)
+        if match and match.group(1):
+            bus, drive = match.group(1), None
+        elif match and match.group(2) is not None:
+            drive = match.group(2)
+        elif match and drive:
+            found[drive] = (bus, int(match.group(3)))
+    return found
+
+
+@test()
+def without_bus(t):
+    """Where -device puts drives by itself, and what is said of it."""
+    disks = [image(t, 'disk%d' % i, 64) for i in range(5)]
+    drives = [word for i, path in enumerate(disks) for word in
+              ('-drive', 'if=none,id=b%d,format=raw,file=%s' % (i, path))]
+
+    def device(number, extra=''):
+        return ['-device',
+                'ide-hd,id=d%d,drive=b%d%s' % (number, number, extra)]
+
+    for extra, want in (
+            (device(0) + device(1), {'d0': ('ide.1', 0), 'd1': ('ide.1', 1)}),
+            (['-cdrom', disks[4]] + device(0), {'d0': ('ide.1', 1)}),
+            (device(0, ',unit=1') + device(1),
+             {'d0': ('ide.1', 1), 'd1': ('ide.1', 0)}),
+            (device(0, ',bus=ide.0') + device(1),
+             {'d0': ('ide.0', 0), 'd1': ('ide.1', 0)})):
+        vm, _ = start(t, '-nodefaults', *drives[:8], *extra)
+        check_equal(places(vm), want, repr(extra))
+        vm.qmp.cmd('quit')
+        vm.wait_end()
+
+
+@test(godwit_only='the peer looks at one bus only')
+def without_bus_all_four(t):
+    disks = [image(t, 'disk%d' % i, 64) for i in range(4)]
+    extra = [word for i, path in enumerate(disks) for word in (
+        '-drive', 'if=none,id=b%d,format=raw,file=%s' % (i, path),
+        '-device', 'ide-hd,id=d%d,drive=b%d' % (i, i))]
+    vm, _ = start(t, '-nodefaults', *extra)
+    check_equal(places(vm), {'d0': ('ide.1', 0), 'd1': ('ide.1', 1),
+                             'd2': ('ide.0', 0), 'd3': ('ide.0', 1)}, 'places')
+
+
 @test()
 def another_medium(t):
     first, second = image(t, 'first', 100), image(t, 'second', 300)
