@@ -10,13 +10,23 @@
 #include "target/i386/cpu.h"
 #include "util/bswap.h"
 
+/* In system management mode a CPU sees more than others. */
+static AddressSpace *space_of(Vcpu *cpu)
+{
+    Memory *mem = &cpu->vm->mem;
+
+    return cpu->x86 && (cpu->x86->hflags & X86_HF_SMM) && mem->smm.view
+               ? &mem->smm
+               : &mem->memory;
+}
+
 bool vcpu_load_phys(void *opaque, uint64_t pa, unsigned size, uint64_t *ret)
 {
     uint8_t buf[8] = { 0 };
     Vcpu *cpu = opaque;
 
     if (size > sizeof(buf) ||
-        address_space_read(&cpu->vm->mem.memory, pa, buf, size) != MEM_OK) {
+        address_space_read(space_of(cpu), pa, buf, size) != MEM_OK) {
         return false;
     }
     *ret = ldq_le_p(buf);
@@ -32,16 +42,16 @@ bool vcpu_virt_to_phys(Vcpu *cpu, uint64_t va, uint64_t *ret_pa)
 static bool copy_virt(Vcpu *cpu, uint64_t va, uint8_t *buf, size_t len,
                       bool write)
 {
-    AddressSpace *as = &cpu->vm->mem.memory;
-
     while (len > 0) {
         size_t n = MIN(len, RAM_PAGE_SIZE - (va & (RAM_PAGE_SIZE - 1)));
+        AddressSpace *as;
         uint64_t pa;
         MemResult r;
 
         if (!vcpu_virt_to_phys(cpu, va, &pa)) {
             return false;
         }
+        as = space_of(cpu);
         r = write ? address_space_write_rom(as, pa, buf, n)
                   : address_space_read(as, pa, buf, n);
         if (r != MEM_OK) {

@@ -27,7 +27,7 @@ typedef struct Drawing {
 typedef struct Window {
     Addr base;   /* of the region's parent */
     Addr lo, hi; /* what may be drawn; hi exclusive */
-    bool read_only;
+    bool read_only, fetch_only;
 } Window;
 
 static unsigned range_search(const FlatRange *ranges, unsigned n, uint64_t addr)
@@ -48,9 +48,9 @@ static unsigned range_search(const FlatRange *ranges, unsigned n, uint64_t addr)
     return lo;
 }
 
-static FlatRange leaf_range(const Drawing *d, MemoryRegion *mr, bool read_only)
+static FlatRange leaf_range(const Drawing *d, MemoryRegion *mr, const Window *w)
 {
-    FlatRange r = { .mr = mr, .ram = mr->ram };
+    FlatRange r = { .mr = mr, .ram = mr->ram, .fetch_only = w->fetch_only };
 
     if (mr->kind == MEMORY_ROMD && !mr->romd_mode) {
         r.ram = NULL;
@@ -59,7 +59,7 @@ static FlatRange leaf_range(const Drawing *d, MemoryRegion *mr, bool read_only)
         return r;
     }
     r.romd = mr->kind == MEMORY_ROMD;
-    r.read_only = mr->kind == MEMORY_ROM || (read_only && !r.romd);
+    r.read_only = mr->kind == MEMORY_ROM || (w->read_only && !r.romd);
     r.dirty_log = mr->dirty_log;
     if (d->log_migration) {
         r.dirty_log |= 1U << DIRTY_MIGRATION;
@@ -67,11 +67,12 @@ static FlatRange leaf_range(const Drawing *d, MemoryRegion *mr, bool read_only)
     return r;
 }
 
-/* Fills what is free in lo … hi - 1; base: where the region's offset 0 is. */
-static void draw_leaf(Drawing *d, MemoryRegion *mr, Addr base, Addr lo, Addr hi,
-                      bool read_only)
+/* Fills what is free of the window, whose base is the region's offset 0. */
+static void draw_leaf(Drawing *d, MemoryRegion *mr, const Window *w)
 {
-    FlatRange r = leaf_range(d, mr, read_only);
+    FlatRange r = leaf_range(d, mr, w);
+    Addr lo = w->lo;
+    Addr hi = w->hi;
     unsigned i = range_search((FlatRange *)d->ranges->data, d->ranges->len, lo);
 
     while (lo < hi) {
@@ -91,7 +92,7 @@ static void draw_leaf(Drawing *d, MemoryRegion *mr, Addr base, Addr lo, Addr hi,
 
             r.addr = lo;
             r.size = len > UINT64_MAX ? UINT64_MAX : (uint64_t)len;
-            r.offset = lo - base;
+            r.offset = lo - w->base;
             g_array_insert_val(d->ranges, i, r);
             i++;
         }
@@ -111,6 +112,7 @@ static void draw(Drawing *d, MemoryRegion *mr, Window w)
     w.lo = MAX(w.lo, w.base);
     w.hi = MIN(w.hi, w.base + size);
     w.read_only |= mr->read_only;
+    w.fetch_only |= mr->fetch_only;
     if (w.lo >= w.hi) {
         return;
     }
@@ -124,7 +126,7 @@ static void draw(Drawing *d, MemoryRegion *mr, Window w)
         draw(d, container_of(l, MemoryRegion, link), w);
     }
     if (mr->kind != MEMORY_CONTAINER) {
-        draw_leaf(d, mr, w.base, w.lo, w.hi, w.read_only);
+        draw_leaf(d, mr, &w);
     }
 }
 
@@ -133,7 +135,7 @@ static bool ranges_adjoin(const FlatRange *a, const FlatRange *b)
     return a->addr + a->size == b->addr && a->mr == b->mr &&
            a->offset + a->size == b->offset && a->ram == b->ram &&
            a->read_only == b->read_only && a->romd == b->romd &&
-           a->dirty_log == b->dirty_log;
+           a->fetch_only == b->fetch_only && a->dirty_log == b->dirty_log;
 }
 
 /* One range where neighbours show the same thing: fewer slots for KVM. */

@@ -33,7 +33,8 @@ static bool ranges_same(const FlatRange *a, const FlatRange *b)
 {
     return a->addr == b->addr && a->size == b->size && a->mr == b->mr &&
            a->offset == b->offset && a->ram == b->ram &&
-           a->read_only == b->read_only && a->romd == b->romd;
+           a->read_only == b->read_only && a->romd == b->romd &&
+           a->fetch_only == b->fetch_only;
 }
 
 /* What is in `old` and not in `now`. */

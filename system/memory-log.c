@@ -24,6 +24,7 @@ bool memory_dirty_log_start(Memory *mem, GError **errp)
             m->log_global_start(m);
         }
     }
+    address_space_update(&mem->smm);
     address_space_update(&mem->memory);
     return true;
 }
@@ -34,6 +35,7 @@ void memory_dirty_log_stop(Memory *mem)
         return;
     }
     mem->dirty_log = false;
+    address_space_update(&mem->smm);
     address_space_update(&mem->memory);
     for (GList *l = mem->memory.listeners.tail; l; l = l->prev) {
         MemoryListener *m = container_of(l, MemoryListener, link);

@@ -39,9 +39,9 @@ MemorySection flat_range_section(AddressSpace *as, const FlatRange *r);
 void address_space_init(AddressSpace *as, Memory *mem, const char *name,
                         MemoryRegion *root);
 void address_space_fini(AddressSpace *as);
-/* Rebuilds the view and tells the listeners; vm_lock held. */
+/* Rebuilds the view, if it has any, and tells the listeners; vm_lock held. */
 void address_space_update(AddressSpace *as);
-/* Rebuilds both spaces if the tree has changed, whatever is open. */
+/* Rebuilds all spaces if the tree has changed, whatever is open. */
 void memory_update(Memory *mem);
 
 #endif

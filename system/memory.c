@@ -17,6 +17,17 @@ void memory_init(Memory *mem)
     memory_region_init(&mem->io_root, mem, "io", 0x10000);
     address_space_init(&mem->memory, mem, "memory", &mem->root);
     address_space_init(&mem->io, mem, "I/O", &mem->io_root);
+    memory_region_init(&mem->smm_root, mem, "smm", UINT64_MAX);
+    memory_region_init_alias(&mem->smm_system, mem, "smm-system", &mem->root, 0,
+                             UINT64_MAX);
+    memory_region_add(&mem->smm_root, 0, &mem->smm_system, 0);
+}
+
+void memory_smm_init(Memory *mem)
+{
+    if (!mem->smm.mem) {
+        address_space_init(&mem->smm, mem, "SMM", &mem->smm_root);
+    }
 }
 
 void memory_fini(Memory *mem)
@@ -25,6 +36,9 @@ void memory_fini(Memory *mem)
 
     address_space_fini(&mem->memory);
     address_space_fini(&mem->io);
+    address_space_fini(&mem->smm);
+    memory_region_fini(&mem->smm_root);
+    memory_region_fini(&mem->smm_system);
     memory_region_fini(&mem->root);
     memory_region_fini(&mem->io_root);
     while ((link = mem->ram.blocks.head)) {
@@ -40,6 +54,7 @@ void memory_update(Memory *mem)
     mem->changed = false;
     address_space_update(&mem->memory);
     address_space_update(&mem->io);
+    address_space_update(&mem->smm);
 }
 
 void memory_transaction_begin(Memory *mem)
@@ -243,6 +258,14 @@ void memory_region_set_romd(MemoryRegion *mr, bool romd)
 {
     if (mr->romd_mode != romd) {
         mr->romd_mode = romd;
+        region_changed(mr);
+    }
+}
+
+void memory_region_set_fetch_only(MemoryRegion *mr, bool on)
+{
+    if (mr->fetch_only != on) {
+        mr->fetch_only = on;
         region_changed(mr);
     }
 }

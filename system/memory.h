@@ -65,6 +65,7 @@ struct MemoryRegion {
     bool read_only; /* on RAM: as ROM (for PAM and pflash) */
     bool romd_mode; /* MEMORY_ROMD: reads come from RAM */
     bool may_overlap;
+    bool fetch_only;   /* on an alias; see FlatRange */
     uint8_t dirty_log; /* mask of 1 << DirtyClient beyond migration */
     const IoOps *ops;
     struct Device *dev; /* passed to ops */
@@ -100,6 +101,8 @@ typedef struct FlatRange {
     uint64_t offset;      /* of addr in mr, and in ram */
     RamBlock *ram;        /* what reads come from; NULL: from mr's ops */
     bool read_only, romd; /* writes are dropped; go to mr's ops */
+    /* Only in `smm`: data isn't here, but where `memory` has it. */
+    bool fetch_only;
     uint8_t dirty_log; /* mask of DirtyClient incl. migration while it logs */
 } FlatRange;
 
@@ -174,14 +177,19 @@ struct AddressSpace {
     GQueue listeners;  /* by priority; RCU */
 };
 
-/* One machine's memory: the RAM blocks and its two address spaces. */
+/*
+ * One machine's memory: the RAM blocks and its address spaces.  `smm` is what
+ * CPUs in system management mode see: what is in smm_root, over `memory`.
+ */
 struct Memory {
     RamList ram;
     MemoryRegion root;    /* "system" */
     MemoryRegion io_root; /* "io": ports 0…0xffff */
     AddressSpace memory;
     AddressSpace io;
-    unsigned depth; /* of open transactions */
+    MemoryRegion smm_root, smm_system;
+    AddressSpace smm; /* has a view only after memory_smm_init() */
+    unsigned depth;   /* of open transactions */
     bool changed;
     bool dirty_log; /* migration logs: DIRTY_MIGRATION in every RAM range */
     /* Flushes coalesced MMIO before a device is read; set by accelerators. */
@@ -192,6 +200,8 @@ struct Memory {
 
 void memory_init(Memory *mem);
 void memory_fini(Memory *mem);
+/* For accelerators whose CPUs have that mode; once or more. */
+void memory_smm_init(Memory *mem);
 
 /*
  * Embedded regions: init, then add to a parent; fini removes and releases.
@@ -228,6 +238,7 @@ void memory_region_set_size(MemoryRegion *mr, uint64_t size);
 void memory_region_set_readonly(MemoryRegion *mr, bool ro);
 void memory_region_set_alias_offset(MemoryRegion *mr, uint64_t off);
 void memory_region_set_romd(MemoryRegion *mr, bool romd);
+void memory_region_set_fetch_only(MemoryRegion *mr, bool on);
 /*
  * Turns a client's logging on a RAM region on or off (display).  The bitmap
  * itself is ram_dirty_start()'s.
