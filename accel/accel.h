@@ -30,6 +30,8 @@ typedef struct AccelType {
      */
     bool (*init)(Accel *acc, GError **errp);
     void (*fini)(Accel *acc);
+    /* Its CPUs have system management mode; init calls memory_smm_init(). */
+    bool smm;
     /* In-kernel PIC, I/O APIC, PIT, local APIC; called by the machine. */
     bool (*irqchip_create)(Accel *acc, KernelIrqchip mode, GError **errp);
 
@@ -56,6 +58,7 @@ typedef struct AccelType {
     /* The TSC alone (one MSR), for the clock device. */
     bool (*vcpu_get_tsc)(Vcpu *cpu, uint64_t *ret_tsc, GError **errp);
     void (*vcpu_nmi)(Vcpu *cpu);
+    void (*vcpu_smi)(Vcpu *cpu);
     const IrqchipOps *irqchip; /* NULL or unused if not in the kernel */
     /*
      * What CPU models may offer, for x86_cpu_model_realize(); NULL: no

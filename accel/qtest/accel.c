@@ -10,6 +10,7 @@
 static bool qtest_accel_init(Accel *acc, GError **errp)
 {
     clocks_set_manual(acc->vm->clocks);
+    memory_smm_init(&acc->vm->mem);
     return true;
 }
 
@@ -23,5 +24,6 @@ const AccelType qtest_accel_type = {
     .name = "qtest",
     .size = sizeof(Accel),
     .init = qtest_accel_init,
+    .smm = true,
     .vcpu_run = qtest_vcpu_run,
 };

@@ -124,6 +124,7 @@ enum {
     SOFT_PEND_CODE = 1 << 5,      /* `drop` has something */
     SOFT_PEND_DROP = 1 << 6,      /* all decoded code is to go */
     SOFT_PEND_EXCLUSIVE = 1 << 7, /* another CPU wants to be alone */
+    SOFT_PEND_SMI = 1 << 8,
 };
 
 typedef enum SoftExit {
@@ -167,6 +168,9 @@ struct SoftCpu {
     bool inhibit; /* no interrupts before the next instruction's end */
     bool halted;
     bool nmi_blocked;
+    bool smm;                 /* in system management mode */
+    bool smi_held, init_held; /* until RSM */
+    int32_t a20_mask;         /* of physical addresses */
     bool running;   /* atomic; in soft_cpu_run(), but not in a device */
     bool in_device; /* its thread is inside an instruction's access */
     bool large_pages;
@@ -288,6 +292,17 @@ void soft_update_segment(SoftCpu *s, unsigned seg);
 /* After CR0, CR4, EFER, CS, RFLAGS.AC or .VM changed. */
 void soft_update_mode(SoftCpu *s);
 
+/* Those of CR0 that can be set or cleared. */
+#define SOFT_CR0_BITS                                               \
+    ((uint64_t)(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | \
+                X86_CR0_NE | X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | \
+                X86_CR0_CD | X86_CR0_PG))
+/* Bits that may be set in CR4 and EFER (without LMA's rules). */
+uint64_t soft_cr4_allowed(const SoftCpu *s);
+uint64_t soft_efer_allowed(const SoftCpu *s);
+/* PAE paging without EFER.LMA: reads them.  False: reserved bits are set. */
+bool soft_pdptes_load(SoftCpu *s, uint64_t cr3, uint64_t cr0, uint64_t cr4);
+
 /* After what it is made of changed: MXCSR, XCR0 and the above. */
 void soft_update_key(SoftCpu *s);
 
@@ -355,6 +370,8 @@ void soft_probe_write(SoftCpu *s, uint64_t lin, unsigned n, unsigned mmu);
 void soft_load_bytes(SoftCpu *s, uint64_t lin, void *buf, unsigned n);
 void soft_store_bytes(SoftCpu *s, uint64_t lin, const void *buf, unsigned n);
 uint64_t soft_phys_load(SoftCpu *s, uint64_t pa, unsigned n);
+/* Where an access to the address goes: it depends on SMM. */
+AddressSpace *soft_space(SoftCpu *s, uint64_t pa, SoftAccess acc);
 /* Where a store goes that has no write tag. */
 typedef struct SoftTarget {
     uint8_t *host;
@@ -473,6 +490,7 @@ struct SoftVm {
     /* Host code is generated for what was executed so often; 0: never. */
     uint32_t gen_after;
     size_t gen_bytes; /* room for it, of each CPU; full: it is emptied */
+    unsigned nsmm;    /* atomic; CPUs in SMM */
 };
 
 /* stub.c: host code for one instruction, see there; NULL: no room. */

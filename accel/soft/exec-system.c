@@ -60,21 +60,29 @@ static void clac_stac(SoftCpu *s, const SoftOp *op)
 }
 
 /* SDM volume 3, 4.4.1: loaded with CR3, or when CR0 or CR4 turn PAE on. */
-static void load_pdptes(SoftCpu *s, uint64_t cr3, uint64_t cr0, uint64_t cr4)
+bool soft_pdptes_load(SoftCpu *s, uint64_t cr3, uint64_t cr0, uint64_t cr4)
 {
     uint64_t v[4];
 
     if (soft_long_mode(s) || !(cr0 & X86_CR0_PG) || !(cr4 & X86_CR4_PAE)) {
-        return;
+        return true;
     }
     for (unsigned i = 0; i < 4; i++) {
         v[i] = soft_phys_load(s, (cr3 & 0xffffffe0) + i * 8, 8);
         if ((v[i] & 1) && (v[i] & 0x1e6)) {
-            soft_raise_gp0(s);
+            return false;
         }
     }
     memcpy(s->x->pdptrs, v, sizeof(v));
     s->x->pdptrs_valid = true;
+    return true;
+}
+
+static void load_pdptes(SoftCpu *s, uint64_t cr3, uint64_t cr0, uint64_t cr4)
+{
+    if (!soft_pdptes_load(s, cr3, cr0, cr4)) {
+        soft_raise_gp0(s);
+    }
 }
 
 static void set_cr0(SoftCpu *s, uint64_t v)
@@ -82,9 +90,7 @@ static void set_cr0(SoftCpu *s, uint64_t v)
     X86Cpu *x = s->x;
     uint64_t changed;
 
-    v &= X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_NE |
-         X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | X86_CR0_PG;
-    v |= X86_CR0_ET;
+    v = (v & SOFT_CR0_BITS) | X86_CR0_ET;
     changed = v ^ x->cr[0];
     if (((v & X86_CR0_PG) && !(v & X86_CR0_PE)) ||
         ((v & X86_CR0_NW) && !(v & X86_CR0_CD))) {
@@ -128,7 +134,7 @@ static void set_cr3(SoftCpu *s, uint64_t v)
     soft_tlb_flush(s);
 }
 
-static uint64_t cr4_allowed(const SoftCpu *s)
+uint64_t soft_cr4_allowed(const SoftCpu *s)
 {
     const X86CpuModel *m = s->x->model;
     uint64_t v = X86_CR4_VME | X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE |
@@ -158,7 +164,7 @@ static void set_cr4(SoftCpu *s, uint64_t v)
     X86Cpu *x = s->x;
     uint64_t changed = v ^ x->cr[4];
 
-    if (v & ~cr4_allowed(s)) {
+    if (v & ~soft_cr4_allowed(s)) {
         soft_raise_gp0(s);
     }
     if (soft_long_mode(s) && (!(v & X86_CR4_PAE) || (changed & X86_CR4_LA57))) {

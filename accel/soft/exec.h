@@ -93,5 +93,6 @@ SoftFn *soft_select_table(const SoftOp *op);
 SoftFn *soft_select_vector(const SoftOp *op);
 SoftFn *soft_select_x87(const SoftOp *op);
 SoftFn *soft_select_xsave(const SoftOp *op);
+SoftFn *soft_select_smm(const SoftOp *op);
 
 #endif

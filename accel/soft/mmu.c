@@ -49,10 +49,23 @@ static void note_large(SoftCpu *s, const SoftMapping *m)
     s->large_hi = MAX(s->large_hi, hi);
 }
 
-/* The RAM or ROM page at a physical address, or NULL. */
-static uint8_t *phys_host(SoftCpu *s, uint64_t phys, const FlatRange **ret_r)
+AddressSpace *soft_space(SoftCpu *s, uint64_t pa, SoftAccess acc)
 {
-    const FlatView *v = address_space_view(&s->vm->mem->memory);
+    Memory *mem = s->vm->mem;
+    const FlatRange *r;
+
+    if (likely(!s->smm)) {
+        return &mem->memory;
+    }
+    r = flat_view_find(address_space_view(&mem->smm), pa);
+    return r && r->fetch_only && acc != SOFT_FETCH ? &mem->memory : &mem->smm;
+}
+
+/* The RAM or ROM page at a physical address, or NULL. */
+static uint8_t *phys_host(SoftCpu *s, uint64_t phys, SoftAccess acc,
+                          const FlatRange **ret_r)
+{
+    const FlatView *v = address_space_view(soft_space(s, phys, acc));
     const FlatRange *r = flat_view_find(v, phys);
     uint64_t off;
 
@@ -97,7 +110,7 @@ static uint8_t *tlb_fill(SoftCpu *s, uint64_t lin, SoftAccess acc, unsigned mmu,
 {
     SoftTlbEntry *e = soft_tlb_entry(s, lin, mmu);
     uint64_t page = lin & SOFT_PAGE_MASK;
-    uint8_t *host = phys_host(s, m->phys, ret_r);
+    uint8_t *host = phys_host(s, m->phys, acc, ret_r);
     const FlatRange *r = *ret_r;
 
     if (m->large) {
@@ -147,14 +160,14 @@ uint64_t soft_phys_load(SoftCpu *s, uint64_t pa, unsigned n)
     if (likely(pa >= s->ram_lo && pa < s->ram_hi)) {
         return soft_host_load(s->ram_host + (pa - s->ram_lo), n);
     }
-    host = phys_host(s, page, &r);
+    host = phys_host(s, page, SOFT_READ, &r);
     if (host) {
         s->ram_lo = page;
         s->ram_hi = page + range_pages(r, page);
         s->ram_host = host;
         return soft_host_load(host + (pa & 0xfff), n);
     }
-    return soft_bus_load(s, &s->vm->mem->memory, pa, n);
+    return soft_bus_load(s, soft_space(s, pa, SOFT_READ), pa, n);
 }
 
 static bool canonical(const SoftCpu *s, uint64_t lin)
@@ -167,6 +180,7 @@ static uint64_t load_part(SoftCpu *s, uint64_t lin, unsigned n, unsigned mmu)
 {
     SoftMapping m;
     const FlatRange *r;
+    AddressSpace *as;
     uint8_t *host;
     uint64_t v = 0;
 
@@ -178,13 +192,12 @@ static uint64_t load_part(SoftCpu *s, uint64_t lin, unsigned n, unsigned mmu)
     if (host) {
         return soft_host_load(host + (lin & 0xfff), n);
     }
+    as = soft_space(s, m.phys, SOFT_READ);
     if (is_pow2(n)) {
-        return soft_bus_load(s, &s->vm->mem->memory, m.phys | (lin & 0xfff), n);
+        return soft_bus_load(s, as, m.phys | (lin & 0xfff), n);
     }
     for (unsigned i = 0; i < n; i++) {
-        v |= soft_bus_load(s, &s->vm->mem->memory, m.phys | ((lin + i) & 0xfff),
-                           1)
-             << (8 * i);
+        v |= soft_bus_load(s, as, m.phys | ((lin + i) & 0xfff), 1) << (8 * i);
     }
     return v;
 }
@@ -224,7 +237,7 @@ void soft_stored(SoftCpu *s, const SoftTarget *t, unsigned n)
 static void store_part(SoftCpu *s, uint64_t lin, uint64_t v, unsigned n,
                        unsigned mmu)
 {
-    AddressSpace *as = &s->vm->mem->memory;
+    AddressSpace *as;
     SoftTarget t;
     bool ram = soft_store_target(s, lin, mmu, &t);
 
@@ -234,6 +247,7 @@ static void store_part(SoftCpu *s, uint64_t lin, uint64_t v, unsigned n,
         soft_stored(s, &t, n);
         return;
     }
+    as = soft_space(s, t.phys, SOFT_WRITE);
     if (is_pow2(n)) {
         soft_bus_store(s, as, t.phys, v, n);
         return;

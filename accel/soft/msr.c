@@ -152,15 +152,22 @@ bool soft_msr_read(SoftCpu *s, uint32_t msr, uint64_t *ret)
     return false;
 }
 
-static bool efer_write(SoftCpu *s, uint64_t v)
+uint64_t soft_efer_allowed(const SoftCpu *s)
 {
-    X86Cpu *x = s->x;
+    const X86Cpu *x = s->x;
     uint64_t ok = X86_EFER_LMA;
 
     ok |= x86_cpu_model_has(x->model, X86_F_LM) ? X86_EFER_LME : 0;
     ok |= x86_cpu_model_has(x->model, X86_F_NX) ? X86_EFER_NXE : 0;
     ok |= s->features >> FT_SYSCALL & 1 ? X86_EFER_SCE : 0;
-    if ((v & ~ok) ||
+    return ok;
+}
+
+static bool efer_write(SoftCpu *s, uint64_t v)
+{
+    X86Cpu *x = s->x;
+
+    if ((v & ~soft_efer_allowed(s)) ||
         ((x->cr[0] & X86_CR0_PG) && ((v ^ x->efer) & X86_EFER_LME))) {
         return false;
     }

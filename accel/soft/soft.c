@@ -10,6 +10,7 @@
 #include "accel/soft/debug.h"
 #include "accel/soft/log.h"
 #include "accel/soft/mem.h"
+#include "accel/soft/smm.h"
 #include "target/i386/cpu-features.h"
 #include "util/error.h"
 #include "util/rcu.h"
@@ -19,6 +20,7 @@ SoftVm *soft_vm_new(Memory *mem, uint64_t tb_bytes, GError **errp)
     SoftVm *vm = g_new0(SoftVm, 1);
 
     vm->mem = mem;
+    memory_smm_init(mem);
     vm->tb_bytes = tb_bytes;
     lock_init(&vm->excl_lock);
     cond_init(&vm->excl_cond);
@@ -192,6 +194,7 @@ void soft_cpu_free(SoftCpu *s)
     soft_cache_drop_all(s);
     rcu_read_unlock();
     soft_code_map_del_cpu(s->vm->code, s);
+    soft_smm_gone(s);
     soft_cache_free(s->cache);
     soft_gen_free(s);
     lock_fini(&s->drop_lock);
@@ -217,6 +220,7 @@ static void accept_interrupts(SoftCpu *s)
     if (s->inhibit || soft_debug_masks_irq(s)) {
         return;
     }
+    soft_smm_accept(s);
     if (!s->nmi_blocked && soft_cpu_take(s, SOFT_PEND_NMI)) {
         s->halted = false;
         s->nmi_blocked = true;

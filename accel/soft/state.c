@@ -7,6 +7,7 @@
 
 #include "accel/soft/debug.h"
 #include "accel/soft/seg.h"
+#include "accel/soft/smm.h"
 
 static bool code64(const SoftCpu *s)
 {
@@ -144,6 +145,7 @@ void soft_cpu_load(SoftCpu *s)
     s->inhibit = x->hflags & X86_HF_INHIBIT_IRQ;
     s->halted = x->halted;
     s->nmi_blocked = x->hflags2 & X86_HF2_NMI;
+    soft_smm_load(s);
     s->cpl = x->cr[0] & X86_CR0_PE
                  ? (x->segs[X86_SS].flags >> X86_SEG_DPL_SHIFT) & 3
                  : 0;
@@ -170,5 +172,6 @@ void soft_cpu_store(SoftCpu *s)
                 (s->inhibit ? X86_HF_INHIBIT_IRQ : 0);
     x->hflags2 =
         (x->hflags2 & ~X86_HF2_NMI) | (s->nmi_blocked ? X86_HF2_NMI : 0);
+    soft_smm_store(s);
     x86_cpu_update_hflags(x);
 }

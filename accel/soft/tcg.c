@@ -14,6 +14,7 @@
 
 #include "accel/soft/debug.h"
 #include "accel/soft/msr.h"
+#include "accel/soft/smm.h"
 #include "util/error.h"
 #include "util/log.h"
 
@@ -33,7 +34,7 @@ typedef struct TcgAccel {
     Accel acc;
     SoftVm *vm;
     X86CpuSupport support;
-    MemoryListener listener;
+    MemoryListener listener, smm_listener; /* of Memory.memory and .smm */
     bool map_changed; /* vm_lock; since the listener's begin */
     bool ram_gone;    /* the same */
     int opt_thread;   /* TcgThreads */
@@ -54,21 +55,27 @@ static TcgVcpu *tcg_of(const Vcpu *cpu)
 
 /* The memory map */
 
+static TcgAccel *tcg_of_listener(MemoryListener *l)
+{
+    return l->as == &l->as->mem->smm ? container_of(l, TcgAccel, smm_listener)
+                                     : container_of(l, TcgAccel, listener);
+}
+
 static void tcg_map_begin(MemoryListener *l)
 {
-    TcgAccel *t = container_of(l, TcgAccel, listener);
+    TcgAccel *t = tcg_of_listener(l);
 
     t->map_changed = t->ram_gone = false;
 }
 
 static void tcg_region_add(MemoryListener *l, const MemorySection *s)
 {
-    container_of(l, TcgAccel, listener)->map_changed = true;
+    tcg_of_listener(l)->map_changed = true;
 }
 
 static void tcg_region_del(MemoryListener *l, const MemorySection *s)
 {
-    TcgAccel *t = container_of(l, TcgAccel, listener);
+    TcgAccel *t = tcg_of_listener(l);
 
     t->map_changed = true;
     t->ram_gone |= s->ram != NULL;
@@ -77,14 +84,16 @@ static void tcg_region_del(MemoryListener *l, const MemorySection *s)
 static void tcg_log_change(MemoryListener *l, const MemorySection *s,
                            uint8_t old, uint8_t now)
 {
-    container_of(l, TcgAccel, listener)->map_changed = true;
+    tcg_of_listener(l)->map_changed = true;
 }
 
 static void tcg_map_commit(MemoryListener *l)
 {
-    TcgAccel *t = container_of(l, TcgAccel, listener);
+    TcgAccel *t = tcg_of_listener(l);
 
-    if (t->map_changed) {
+    /* What only CPUs in SMM see matters only while some are. */
+    if (t->map_changed &&
+        (l == &t->listener || t->ram_gone || soft_vm_smm_used(t->vm))) {
         soft_vm_flush(t->vm, t->ram_gone);
     }
 }
@@ -92,7 +101,7 @@ static void tcg_map_commit(MemoryListener *l)
 /* Migration thread: bits were taken, the pages will be read. */
 static void tcg_log_clear(MemoryListener *l, const MemorySection *s)
 {
-    soft_vm_protect(container_of(l, TcgAccel, listener)->vm);
+    soft_vm_protect(tcg_of_listener(l)->vm);
 }
 
 static const MemoryListener tcg_listener = {
@@ -103,6 +112,16 @@ static const MemoryListener tcg_listener = {
     .region_del = tcg_region_del,
     .log_change = tcg_log_change,
     .log_clear = tcg_log_clear,
+};
+
+/* The same of `smm`; whatever is logged there is in `memory`, too. */
+static const MemoryListener tcg_smm_listener = {
+    .name = "tcg-smm",
+    .begin = tcg_map_begin,
+    .commit = tcg_map_commit,
+    .region_add = tcg_region_add,
+    .region_del = tcg_region_del,
+    .log_change = tcg_log_change,
 };
 
 /* Life */
@@ -128,6 +147,8 @@ static bool tcg_init(Accel *acc, GError **errp)
     soft_cpu_support(&t->support);
     t->listener = tcg_listener;
     memory_listener_add(&t->listener, &acc->vm->mem.memory);
+    t->smm_listener = tcg_smm_listener;
+    memory_listener_add(&t->smm_listener, &acc->vm->mem.smm);
     return true;
 }
 
@@ -135,6 +156,7 @@ static void tcg_fini(Accel *acc)
 {
     TcgAccel *t = TCG_ACCEL(acc);
 
+    memory_listener_del(&t->smm_listener);
     memory_listener_del(&t->listener);
     soft_vm_free(t->vm);
     cond_fini(&t->turn_cond);
@@ -225,6 +247,21 @@ static void tcg_vcpu_nmi(Vcpu *cpu)
     vcpu_kick(cpu);
 }
 
+/* vm_lock */
+static void tcg_vcpu_smi(Vcpu *cpu)
+{
+    TcgVcpu *v = tcg_of(cpu);
+
+    if (!v) {
+        return;
+    }
+    soft_cpu_pend(v->s, SOFT_PEND_SMI);
+    if (__atomic_load_n(&cpu->stopped, __ATOMIC_SEQ_CST)) {
+        cpu->x86->interrupt_request |= X86_IRQ_SMI;
+    }
+    vcpu_kick(cpu);
+}
+
 /* State */
 
 static bool tcg_vcpu_get_state(Vcpu *cpu, GError **errp)
@@ -253,6 +290,10 @@ static bool tcg_vcpu_put_state(Vcpu *cpu, VcpuPutLevel level, GError **errp)
     X86Cpu *x = cpu->x86;
     SoftCpu *s = v->s;
 
+    if (level >= VCPU_PUT_RESET) {
+        /* Not by what only changed registers: one may have come since. */
+        soft_cpu_take(s, SOFT_PEND_NMI | SOFT_PEND_SMI);
+    }
     soft_cpu_load(s);
     if (level >= VCPU_PUT_FULL) {
         soft_tsc_set_at(s, x->tsc, clocks_virtual_start(cpu->vm->clocks));
@@ -260,8 +301,6 @@ static bool tcg_vcpu_put_state(Vcpu *cpu, VcpuPutLevel level, GError **errp)
     if (level >= VCPU_PUT_RESET) {
         /* Memory may have been written by other means than stores. */
         soft_cpu_pend(s, SOFT_PEND_DROP);
-        /* Not by what only changed registers: one may have come since. */
-        soft_cpu_take(s, SOFT_PEND_NMI);
         soft_cpu_pend(s, x->nmi_pending ? SOFT_PEND_NMI : 0);
     }
     return true;
@@ -372,6 +411,8 @@ const AccelType tcg_accel_type = {
     .vcpu_put_state = tcg_vcpu_put_state,
     .vcpu_get_tsc = tcg_vcpu_get_tsc,
     .vcpu_nmi = tcg_vcpu_nmi,
+    .vcpu_smi = tcg_vcpu_smi,
+    .smm = true,
     .cpu_support = tcg_cpu_support,
     .debug_update = tcg_debug_update,
 };

@@ -75,7 +75,7 @@ static uint64_t walk_reserved(const Walk *w)
 static bool walk_update(Walk *w, uint64_t set)
 {
     SoftCpu *s = w->s;
-    AddressSpace *as = &s->vm->mem->memory;
+    AddressSpace *as = soft_space(s, w->entry_pa, SOFT_WRITE);
     uint64_t len = w->entry_size;
     uint64_t want = w->entry | set;
     bool ok = true;
@@ -105,7 +105,7 @@ static bool walk_entry(Walk *w, uint64_t pa, unsigned level, bool *ret_leaf)
     bool pse = w->entry_size == 8 || (w->s->x->cr[4] & X86_CR4_PSE);
     bool leaf;
 
-    w->entry_pa = pa & (int64_t)w->s->x->a20_mask;
+    w->entry_pa = pa & (int64_t)w->s->a20_mask;
     w->entry = soft_phys_load(w->s, w->entry_pa, w->entry_size);
     if (!(w->entry & PTE_P)) {
         walk_fault(w, 0);
@@ -248,5 +248,5 @@ void soft_walk(SoftCpu *s, uint64_t lin, SoftAccess acc, unsigned mmu,
             done = walk_levels(&w, x->cr[3] & 0xfffff000, 2, ret);
         }
     }
-    ret->phys &= (int64_t)x->a20_mask;
+    ret->phys &= (int64_t)s->a20_mask;
 }
