@@ -73,9 +73,10 @@ static void put_fadt_pc(AcpiTables *t, const AcpiConfig *c, uint32_t facs,
     acpi_put(t, 1, 1); /* two 8259As and the rest of a PC */
     acpi_put(t, 0, 1);
     acpi_put(t, PIIX4_SCI_IRQ, 2);
-    acpi_put(t, PIIX4_SMI_CMD, 4);
-    acpi_put(t, PIIX4_ACPI_ENABLE, 1);
-    acpi_put(t, PIIX4_ACPI_DISABLE, 1);
+    /* Without SMM, ACPI is on and nothing switches it. */
+    acpi_put(t, c->smm ? PIIX4_SMI_CMD : 0, 4);
+    acpi_put(t, c->smm ? PIIX4_ACPI_ENABLE : 0, 1);
+    acpi_put(t, c->smm ? PIIX4_ACPI_DISABLE : 0, 1);
     acpi_put(t, 0, 2);
     acpi_put(t, c->pm_base, 4); /* PM1a event */
     acpi_put(t, 0, 4);

@@ -34,6 +34,7 @@ typedef struct AcpiConfig {
     uint64_t pci_hole64;     /* and above it; 0: nowhere */
     uint64_t pci_hole64_len; /* bytes */
     uint16_t pm_base;        /* of PM1 and PM timer, as firmware has set it */
+    bool smm;                /* the SMI command port is there for ACPI */
     bool s3, s4;
     uint8_t s4_type;     /* SLP_TYP value */
     uint32_t slots;      /* bit n: PCI slot n can't be unplugged */

@@ -2,9 +2,10 @@
  * 82371AB (PIIX4), function 3: power management and SMBus.
  *
  * Behaviour: Intel 82371AB data sheet (290562-001), sections 7.1 (PCI
- * configuration), 7.2 (power management I/O) and 7.3 (SMBus I/O).  There is
- * no SMM here: ACPI is enabled from the start, and the values that the tables
- * give for the SMI command port switch it without firmware.
+ * configuration), 7.2 (power management I/O) and 7.3 (SMBus I/O).  The values
+ * that the tables give for the SMI command port switch ACPI by themselves, with
+ * or without firmware's SMI handler.  On boards without SMM, ACPI is enabled
+ * from the start, and APMC_EN is set, so that firmware installs no handler.
  *
  * Stream: "piix4_pm" version 3 with subsections "piix4_pm/memhp" and
  * "piix4_pm/cpuhp", ABI.
@@ -15,6 +16,7 @@
 
 #include "hw/acpi/piix4-pm.h"
 
+#include "accel/accel.h"
 #include "hw/acpi/acpi-pm.h"
 #include "hw/acpi/hotplug.h"
 #include "hw/acpi/smbus.h"
@@ -33,7 +35,7 @@ enum {
     REG_PMREGMISC = 0x80, /* bit 0: PMBA decoded */
     REG_SMBBA = 0x90,
     REG_SMBHSTCFG = 0xd2, /* bit 0: SMBBA decoded; bits 3:1: IRQ 9 */
-    APMC_EN = 1 << 1,     /* in byte 3 of DEVACTB */
+    APMC_EN = 1 << 1,     /* in byte 3 of DEVACTB: writes to APMC make an SMI */
     IO_ENABLE = 1 << 0,
     PM_BLOCK_MASK = 0xffc0,
     PM_BLOCK_SIZE = 64,
@@ -47,6 +49,7 @@ typedef struct Piix4Pm {
     Smbus smb;
     uint32_t smb_io_base;
     uint8_t disable_s3, disable_s4, s4_val;
+    bool smm; /* the board has SMM */
     AcpiPcihp pcihp;
     AcpiCpuhp cpuhp;
     uint32_t memhp_selector; /* migrated; there is no memory hot plug */
@@ -113,7 +116,17 @@ static uint64_t apm_read(Device *dev, uint64_t off, unsigned size)
     return off == 0 ? pm_of(dev)->apmc : pm_of(dev)->apms;
 }
 
-/* The command port: what firmware's SMI handler would do of ACPI. */
+/* To the first CPU, as boards have it. */
+static void send_smi(Piix4Pm *s)
+{
+    Vm *vm = s->pci.dev.vm;
+
+    if (vm->nvcpus != 0 && vm->accel->type->vcpu_smi != NULL) {
+        vm->accel->type->vcpu_smi(vm->vcpus[0]);
+    }
+}
+
+/* The command port. */
 static void apm_write(Device *dev, uint64_t off, uint64_t val, unsigned size)
 {
     Piix4Pm *s = pm_of(dev);
@@ -127,6 +140,9 @@ static void apm_write(Device *dev, uint64_t off, uint64_t val, unsigned size)
         s->pm.pm1_cnt |= ACPI_PM1_SCI_EN;
     } else if (val == PIIX4_ACPI_DISABLE) {
         s->pm.pm1_cnt &= ~ACPI_PM1_SCI_EN;
+    }
+    if (s->smm && (s->pci.config[REG_DEVACTB + 3] & APMC_EN)) {
+        send_smi(s);
     }
 }
 
@@ -309,13 +325,13 @@ static void pm_reset(Device *dev)
     uint8_t *c = s->pci.config;
 
     stl_le_p(c + REG_DEVACTB, 0);
-    c[REG_DEVACTB + 3] = APMC_EN;
+    c[REG_DEVACTB + 3] = s->smm ? 0 : APMC_EN;
     c[REG_PMBA] = 0x01;
     c[REG_PMREGMISC] = 0;
     s->apmc = 0;
     s->apms = 0;
     acpi_pm_reset(&s->pm);
-    s->pm.pm1_cnt = ACPI_PM1_SCI_EN;
+    s->pm.pm1_cnt = s->smm ? 0 : ACPI_PM1_SCI_EN;
     acpi_pcihp_reset(&s->pcihp);
     acpi_cpuhp_reset(&s->cpuhp);
     ports_update(s);
@@ -472,6 +488,7 @@ static const Property pm_props[] = {
     PROP(PROP_U8, Piix4Pm, disable_s3, "disable_s3"),
     PROP(PROP_U8, Piix4Pm, disable_s4, "disable_s4"),
     PROP(PROP_U8, Piix4Pm, s4_val, "s4_val", .def = 2),
+    PROP(PROP_BOOL, Piix4Pm, smm, "smm-enabled"),
     PROP_END,
 };
 
@@ -502,6 +519,7 @@ Device *piix4_pm_create(Machine *m, PciBus *bus, GError **errp)
     Device *dev = device_new(m->vm, &piix4_pm_type);
     PciDevice *d = PCI_DEVICE(dev);
 
+    pm_of(dev)->smm = m->smm;
     d->devfn = PIIX4_PM_DEVFN;
     d->addr_set = true;
     return device_realize(dev, &bus->bus, errp) ? dev : NULL;

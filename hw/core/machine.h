@@ -100,6 +100,7 @@ struct Machine {
     char *parallels[MACHINE_PARALLELS];
     GPtrArray *data_dirs; /* char *; -L in order, before the built-in ones */
     bool usb, dump_guest_core, mem_merge, graphics, acpi;
+    bool smm; /* CPUs have system management mode, and the board uses it */
     bool nodefaults;
     int kernel_irqchip; /* KernelIrqchip, see accel/accel.h */
     char *cpu_model;    /* -cpu text with features */

@@ -62,6 +62,7 @@ static void pc_fill_acpi(X86Machine *x, AcpiConfig *c)
     c->pci_hole = x->below_4g;
     c->pci_hole64 = ROUND_UP(FOUR_GIB + x->above_4g, GiB);
     c->pci_hole64_len = HOLE64;
+    c->smm = x->m.smm;
     c->pm_base = lduw_le_p(PCI_DEVICE(p->pm)->config + PM_BASE_REG) & 0xffc0;
     c->s3 = pc_pm_prop(p, "disable_s3") == 0;
     c->s4 = pc_pm_prop(p, "disable_s4") == 0;

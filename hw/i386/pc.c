@@ -225,7 +225,8 @@ static bool pc_init_pci(PcMachine *p, GError **errp)
     X86Machine *x = &p->x;
     Device *piix3;
 
-    p->pci = i440fx_create(&x->m, &x->m.ram_region, x->below_4g, errp);
+    p->pci =
+        i440fx_create(&x->m, &x->m.ram_region, x->below_4g, x->m.smm, errp);
     if (p->pci == NULL || !pc_init_rom(p, errp)) {
         return false;
     }
@@ -313,9 +314,9 @@ static bool pc_init_cmos(PcMachine *p, GError **errp)
 
 static bool pc_check_options(const PcMachine *p, GError **errp)
 {
-    if (p->opt_smm == ON_OFF_AUTO_ON) {
-        error_setf(errp, "machine 'pc': smm=on: no accelerator here has "
-                         "system management mode");
+    if (p->opt_smm == ON_OFF_AUTO_ON && !p->x.m.vm->accel->type->smm) {
+        error_setf(errp, "machine 'pc': smm=on: System Management Mode not "
+                         "supported by this hypervisor.");
         return false;
     }
     if (p->opt_vmport == ON_OFF_AUTO_ON && device_type_find("vmport") == NULL) {
@@ -338,6 +339,7 @@ static bool pc_build(Machine *m, GError **errp)
     if (!pc_check_options(p, errp)) {
         return false;
     }
+    m->smm = on_off_auto(p->opt_smm, m->vm->accel->type->smm);
     pc_init_ram(p);
     return x86_init_apics(x, errp) && kvmclock_create(m->vm, errp) &&
            fw_cfg_create(m, errp) != NULL && pc_init_pci(p, errp) &&

@@ -87,7 +87,11 @@ static void do_init(Vcpu *cpu, void *opaque)
     if (!vcpu_sync_state(cpu, &err)) {
         log_take_error(err);
     }
-    x86_cpu_init_ipi(cpu->x86);
+    if (cpu->x86->hflags & X86_HF_SMM) {
+        cpu->x86->interrupt_request |= X86_IRQ_INIT; /* after RSM */
+    } else {
+        x86_cpu_init_ipi(cpu->x86);
+    }
     vcpu_mark_state(cpu, VCPU_PUT_RUNTIME);
 }
 
@@ -124,9 +128,9 @@ static void user_apic_event(Vcpu *cpu, ApicEvent ev, uint8_t page)
         }
         break;
     case APIC_EVENT_SMI:
-        /* Machines with such an accelerator say that there is no SMM. */
-        log_unimp("apic: SMI to vCPU %u: no system management mode",
-                  cpu->index);
+        if (type->vcpu_smi != NULL && cpu->vm->machine->smm) {
+            type->vcpu_smi(cpu);
+        }
         break;
     }
 }

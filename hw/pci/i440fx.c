@@ -5,7 +5,7 @@
  * 4.1 (address map).  Two things are as the machine type has them: with only
  * writes enabled, a PAM segment is read from DRAM too, and the function's own
  * registers outlive a reset, so that firmware finds its shadowed copy when a
- * guest comes back from S3.  D_LCK is a plain bit, as there is no SMM.
+ * guest comes back from S3; all but SMRAM, whose lock ends with a reset.
  *
  * Stream: "PCIHost" version 1, "I440FX" version 3, ABI.
  *
@@ -25,7 +25,11 @@ enum {
     REG_RAM_SIZE = 0x57, /* units of 8 MiB; DRAM control in a real one */
     REG_PAM0 = 0x59,     /* section 3.2.14 */
     REG_PAM6 = 0x5f,
-    REG_SMRAM = 0x72, /* section 3.2.21 */
+    REG_SMRAM = 0x72,   /* section 3.2.21 */
+    SMRAM_BASE_SEG = 2, /* at 0xa0000; the only value */
+    SMRAM_G_SMRAME = 1 << 3,
+    SMRAM_D_LCK = 1 << 4,
+    SMRAM_D_CLS = 1 << 5,
     SMRAM_D_OPEN = 1 << 6,
     PAM_SEGMENTS = 13,
     PAM_RE = 1 << 0,
@@ -51,9 +55,11 @@ typedef struct I440fxHost {
 
 typedef struct I440fx {
     PciDevice pci;
-    MemoryRegion *ram; /* of the guest, from address 0 */
-    MemoryRegion smram_region;
+    MemoryRegion *ram;         /* of the guest, from address 0 */
+    MemoryRegion smram_region; /* PCI where SMRAM is; hidden by D_OPEN */
+    MemoryRegion smram;        /* for CPUs in SMM */
     PamSegment pam[PAM_SEGMENTS];
+    bool smm; /* the CPUs have that mode */
 } I440fx;
 
 static I440fx *i440fx_of(Device *dev)
@@ -194,22 +200,37 @@ static void pam_update(I440fx *s, unsigned n)
 static void memory_map_update(I440fx *s)
 {
     Memory *mem = &s->pci.dev.vm->mem;
+    uint8_t smram = s->pci.config[REG_SMRAM];
 
     memory_transaction_begin(mem);
     for (unsigned n = 0; n < PAM_SEGMENTS; n++) {
         pam_update(s, n);
     }
-    memory_region_set_enabled(&s->smram_region,
-                              !(s->pci.config[REG_SMRAM] & SMRAM_D_OPEN));
+    memory_region_set_enabled(&s->smram_region, !(smram & SMRAM_D_OPEN));
+    memory_region_set_enabled(&s->smram, smram & SMRAM_G_SMRAME);
+    memory_region_set_fetch_only(&s->smram, smram & SMRAM_D_CLS);
     memory_transaction_commit(mem);
+}
+
+/* D_LCK stays until a reset, D_OPEN is 0 as long, the segment can't change. */
+static void smram_write(I440fx *s, uint8_t old)
+{
+    uint8_t *v = &s->pci.config[REG_SMRAM];
+
+    *v = (*v & 0x78) | SMRAM_BASE_SEG | (old & SMRAM_D_LCK);
+    if (*v & SMRAM_D_LCK) {
+        *v &= ~SMRAM_D_OPEN;
+    }
 }
 
 static void i440fx_config_write(PciDevice *d, unsigned addr, uint32_t val,
                                 unsigned len)
 {
     unsigned last = addr + len - 1;
+    uint8_t smram = d->config[REG_SMRAM];
 
     pci_default_config_write(d, addr, val, len);
+    smram_write(container_of(d, I440fx, pci), smram);
     if ((addr <= REG_PAM6 && last >= REG_PAM0) ||
         (addr <= REG_SMRAM && last >= REG_SMRAM)) {
         memory_map_update(container_of(d, I440fx, pci));
@@ -236,7 +257,7 @@ static bool i440fx_realize(Device *dev, GError **errp)
 
     /* Firmware without fw_cfg takes the size of the RAM from here. */
     s->pci.config[REG_RAM_SIZE] = MIN(s->ram->size / (8 * MiB), 0xff);
-    s->pci.config[REG_SMRAM] = 0x02;
+    s->pci.config[REG_SMRAM] = SMRAM_BASE_SEG;
     s->pci.config_write = i440fx_config_write;
     memory_transaction_begin(mem);
     add_alias(s, &s->smram_region, "smram-region", bus->mem, SMRAM_BASE,
@@ -249,8 +270,23 @@ static bool i440fx_realize(Device *dev, GError **errp)
         add_alias(s, &seg->ram, "pam-ram", s->ram, pam_base(n), pam_size(n),
                   false);
     }
+    memory_region_init_alias(&s->smram, mem, "smram", s->ram, SMRAM_BASE,
+                             SMRAM_SIZE);
+    s->smram.enabled = false;
+    device_own_region(dev, &s->smram);
+    if (s->smm) {
+        memory_region_add(&mem->smm_root, SMRAM_BASE, &s->smram, 1);
+    }
     memory_transaction_commit(mem);
     return true;
+}
+
+static void i440fx_reset(Device *dev)
+{
+    I440fx *s = i440fx_of(dev);
+
+    s->pci.config[REG_SMRAM] = SMRAM_BASE_SEG;
+    memory_map_update(s);
 }
 
 static bool i440fx_post_load(void *opaque, int version, GError **errp)
@@ -287,11 +323,12 @@ const DeviceType i440fx_type = {
     .bus = BUS_PCI,
     .pci = &i440fx_pci,
     .realize = i440fx_realize,
+    .reset = i440fx_reset,
     .vmstate = &i440fx_vmstate,
 };
 
 PciBus *i440fx_create(Machine *m, MemoryRegion *ram, uint64_t below_4g,
-                      GError **errp)
+                      bool smm, GError **errp)
 {
     Device *host = device_new(m->vm, &i440fx_pcihost_type), *dev;
     PciBus *bus = &DEVICE_CAST(I440fxHost, host)->bus;
@@ -315,6 +352,7 @@ PciBus *i440fx_create(Machine *m, MemoryRegion *ram, uint64_t below_4g,
     d->devfn = 0;
     d->addr_set = true;
     i440fx_of(dev)->ram = ram;
+    i440fx_of(dev)->smm = smm;
     return device_realize(dev, &bus->bus, errp) ? bus : NULL;
 }
 

@@ -18,11 +18,12 @@ extern const DeviceType i440fx_type;         /* i440FX */
  * windows and the configuration ports 0xcf8 and 0xcfc.
  *
  * `ram` is all of the guest's RAM, of which the first `below_4g` bytes start
- * at address 0; the caller maps it.  Returns the root bus "pci.0", which
+ * at address 0; the caller maps it.  smm: CPUs in system management mode see
+ * SMRAM.  Returns the root bus "pci.0", which
  * lives as long as the bridge; NULL with errp.
  */
 PciBus *i440fx_create(Machine *m, MemoryRegion *ram, uint64_t below_4g,
-                      GError **errp);
+                      bool smm, GError **errp);
 /* PCI memory space, where "pc.bios" and "pc.rom" go too. */
 MemoryRegion *i440fx_pci_memory(PciBus *root);
 

@@ -37,12 +37,6 @@ OTHER = {'ps2mouse 0/mouse_resolution', 'ps2mouse 0/mouse_sample_rate',
          'fw_cfg 0/fw_cfg/acpi_mr/linker_mr_size'}
 
 
-# What another accelerator than KVM has: system management mode, by which
-# firmware switches ACPI on.
-OTHER_TCG = OTHER | {'0000:00:01.3/piix4_pm 0/parent_obj/config[0]',
-                     '0000:00:01.3/piix4_pm 0/ar.pm1.cnt.cnt'}
-
-
 def save_guest(t, binary, name, extra, **base):
     """The stream of a guest that has come to rest, analyzed."""
     vm = t.machine(*extra, name=name, binary=binary, **base)
@@ -62,10 +56,9 @@ def check_same(t, *extra, **base):
     theirs = save_guest(t, peer, 'theirs', extra, **base)
     lines = list(migcompare.compare_structure(ours, theirs))
     check_equal(lines, [], 'differences in structure')
-    known = OTHER if t.host.accel == 'kvm' else OTHER_TCG
     values = ['%s: %s, %s there' % found for found
               in migcompare.compare_values(ours, theirs)
-              if not VARIES.match(found[0]) and found[0] not in known]
+              if not VARIES.match(found[0]) and found[0] not in OTHER]
     check_equal(values, [], 'differences in the state')
 
 
