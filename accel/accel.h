@@ -59,6 +59,8 @@ typedef struct AccelType {
     bool (*vcpu_get_tsc)(Vcpu *cpu, uint64_t *ret_tsc, GError **errp);
     void (*vcpu_nmi)(Vcpu *cpu);
     void (*vcpu_smi)(Vcpu *cpu);
+    /* IGNNE#: x87 exceptions are ignored until they are cleared. */
+    void (*vcpu_ignne)(Vcpu *cpu);
     const IrqchipOps *irqchip; /* NULL or unused if not in the kernel */
     /*
      * What CPU models may offer, for x86_cpu_model_realize(); NULL: no

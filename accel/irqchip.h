@@ -84,6 +84,11 @@ typedef struct UserApicOps {
      */
     bool (*rdmsr)(struct Vcpu *cpu, uint32_t msr, uint64_t *ret, bool *ret_ok);
     bool (*wrmsr)(struct Vcpu *cpu, uint32_t msr, uint64_t v, bool *ret_ok);
+    /*
+     * FERR#: with CR0.NE clear, an x87 exception waits.  False: the board
+     * doesn't listen.  It answers with AccelType.vcpu_ignne.
+     */
+    bool (*ferr)(struct Vcpu *cpu);
 } UserApicOps;
 
 typedef struct IrqchipOps {

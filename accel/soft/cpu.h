@@ -111,6 +111,8 @@ typedef struct SoftIrqOps {
                   bool *ret_ok);
     bool (*wrmsr)(SoftCpu *s, void *opaque, uint32_t msr, uint64_t v,
                   bool *ret_ok);
+    /* FERR#; false: nobody listens. */
+    bool (*ferr)(SoftCpu *s, void *opaque);
     /* After each access to a device and each of the above; may be NULL. */
     void (*after_device)(SoftCpu *s, void *opaque);
 } SoftIrqOps;
@@ -170,6 +172,7 @@ struct SoftCpu {
     bool nmi_blocked;
     bool smm;                 /* in system management mode */
     bool smi_held, init_held; /* until RSM */
+    bool ignne;               /* atomic; IGNNE# */
     int32_t a20_mask;         /* of physical addresses */
     bool running;   /* atomic; in soft_cpu_run(), but not in a device */
     bool in_device; /* its thread is inside an instruction's access */

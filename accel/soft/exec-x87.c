@@ -5,7 +5,12 @@
  * prevented is undone afterwards.  (Unmasked overflow and underflow leave
  * the masked result, not the scaled one.)
  *
- * Intel SDM volume 1, chapter 8; volume 2, FXSAVE (area), FSTENV, FSAVE.
+ * With CR0.NE clear an exception is told to the board (IRQ 13) by the next
+ * instruction that waits for it, and that instruction is not executed until
+ * the board says IGNNE#, or the exception is cleared.
+ *
+ * Intel SDM volume 1, chapter 8 and appendix D; volume 2, FXSAVE (area),
+ * FSTENV, FSAVE.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -30,10 +35,20 @@ static unsigned top_of(const X86Cpu *x)
 
 void soft_x87_pending(SoftCpu *s)
 {
-    if (s->x->fpus & FSW_ES) {
-        /* With CR0.NE clear the PIC would tell (IRQ 13): not modelled. */
+    if (likely(!(s->x->fpus & FSW_ES))) {
+        return;
+    }
+    if (s->x->cr[0] & X86_CR0_NE) {
         soft_raise(s, EXC_MF);
     }
+    if (__atomic_load_n(&s->ignne, __ATOMIC_RELAXED)) {
+        return;
+    }
+    if (!s->irq || !s->irq->ferr || !s->irq->ferr(s, s->irq_opaque)) {
+        soft_raise(s, EXC_MF); /* better than to wait for ever */
+    }
+    /* The instruction waits for IGNNE#, or for an interrupt. */
+    longjmp(s->env, SOFT_JMP_STOP);
 }
 
 void soft_x87_to_area(const X86Cpu *x, uint8_t *fx)
@@ -177,10 +192,15 @@ static void note_pointers(SoftCpu *s, const SoftOp *op)
     }
 }
 
-static void set_summary(X86Cpu *x)
+static void set_summary(SoftCpu *s)
 {
+    X86Cpu *x = s->x;
     bool es = x->fpus & ~x->fpuc & FCW_MASKS;
 
+    if (unlikely(es && !(x->fpus & FSW_ES))) {
+        /* The flip-flop behind it was reset when FERR# went away. */
+        __atomic_store_n(&s->ignne, false, __ATOMIC_RELAXED);
+    }
     x->fpus &= ~(FSW_ES | FSW_BUSY);
     x->fpus |= es ? FSW_ES | FSW_BUSY : 0;
 }
@@ -219,13 +239,13 @@ static void x87_exec(SoftCpu *s, const SoftOp *op)
     if (now & ~cw & 7) {
         /* Invalid, denormal or divide by zero: nothing is changed. */
         x->fpus = (x->fpus & 0xff80) | old | now;
-        set_summary(x);
+        set_summary(s);
         return;
     }
     soft_x87_from_area(x, c.fx);
     x->fpuc = cw;
     x->fpus = (x->fpus & ~FSW_FLAGS) | old | now;
-    set_summary(x);
+    set_summary(s);
     if (mem.st && (op->flags & OPF_MEM)) {
         soft_store_bytes(s, lin, c.m, mem.bytes);
     }
@@ -306,7 +326,7 @@ static void env_load(SoftCpu *s, const SoftOp *op, uint64_t lin)
     x->fpip = w[3];
     x->fpdp = w[5];
     x->fpop = n == 4 ? (w[4] >> 16) & 0x7ff : 0;
-    set_summary(x);
+    set_summary(s);
 }
 
 static void regs_move(SoftCpu *s, uint64_t lin, bool store)
@@ -360,7 +380,7 @@ static void x87_environment(SoftCpu *s, const SoftOp *op)
     }
     if (which == 0x16) {
         x->fpuc |= FCW_MASKS;
-        set_summary(x);
+        set_summary(s);
     } else if (which == 0x56) {
         x87_init(x);
     }
@@ -374,7 +394,7 @@ static void x87_control(SoftCpu *s, const SoftOp *op)
     if (op->opcode == 0xd9 && ((op->modrm >> 3) & 7) == 5) { /* FLDCW */
         soft_x87_pending(s);
         x->fpuc = (soft_rm_get(s, op, 2, true) & 0x1f7f) | 0x40;
-        set_summary(x);
+        set_summary(s);
     } else if (op->opcode == 0xd9) { /* FNSTCW */
         soft_rm_set(s, op, 2, true, x->fpuc);
     } else if (op->opcode == 0xdd) { /* FNSTSW */

@@ -145,6 +145,8 @@ void soft_cpu_load(SoftCpu *s)
     s->inhibit = x->hflags & X86_HF_INHIBIT_IRQ;
     s->halted = x->halted;
     s->nmi_blocked = x->hflags2 & X86_HF2_NMI;
+    __atomic_store_n(&s->ignne, !!(x->hflags2 & X86_HF2_IGNNE),
+                     __ATOMIC_RELAXED);
     soft_smm_load(s);
     s->cpl = x->cr[0] & X86_CR0_PE
                  ? (x->segs[X86_SS].flags >> X86_SEG_DPL_SHIFT) & 3
@@ -170,8 +172,10 @@ void soft_cpu_store(SoftCpu *s)
     x->halted = s->halted;
     x->hflags = (x->hflags & ~X86_HF_INHIBIT_IRQ) |
                 (s->inhibit ? X86_HF_INHIBIT_IRQ : 0);
-    x->hflags2 =
-        (x->hflags2 & ~X86_HF2_NMI) | (s->nmi_blocked ? X86_HF2_NMI : 0);
+    x->hflags2 &= ~(X86_HF2_NMI | X86_HF2_IGNNE);
+    x->hflags2 |= s->nmi_blocked ? X86_HF2_NMI : 0;
+    x->hflags2 |=
+        __atomic_load_n(&s->ignne, __ATOMIC_RELAXED) ? X86_HF2_IGNNE : 0;
     soft_smm_store(s);
     x86_cpu_update_hflags(x);
 }

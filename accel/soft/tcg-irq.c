@@ -107,6 +107,23 @@ static bool tcg_wrmsr(SoftCpu *s, void *opaque, uint32_t msr, uint64_t v,
            access_msr(s, opaque, wrmsr_by_pointer, msr, &v, ret_ok);
 }
 
+static bool tcg_ferr(SoftCpu *s, void *opaque)
+{
+    TcgVcpu *t = opaque;
+    const UserApicOps *ops = apic_ops(t);
+    bool heard;
+
+    if (!ops || !ops->ferr) {
+        return false;
+    }
+    soft_device_begin(s);
+    vm_lock_acquire();
+    heard = ops->ferr(t->cpu);
+    vm_lock_release();
+    soft_device_end(s);
+    return heard;
+}
+
 /* What the access has set off for this vCPU itself. */
 static void tcg_after_device(SoftCpu *s, void *opaque)
 {
@@ -129,5 +146,6 @@ const SoftIrqOps tcg_irq_ops = {
     .get_tpr = tcg_get_tpr,
     .rdmsr = tcg_rdmsr,
     .wrmsr = tcg_wrmsr,
+    .ferr = tcg_ferr,
     .after_device = tcg_after_device,
 };

@@ -262,6 +262,15 @@ static void tcg_vcpu_smi(Vcpu *cpu)
     vcpu_kick(cpu);
 }
 
+static void tcg_vcpu_ignne(Vcpu *cpu)
+{
+    TcgVcpu *v = tcg_of(cpu);
+
+    if (v) {
+        __atomic_store_n(&v->s->ignne, true, __ATOMIC_RELAXED);
+    }
+}
+
 /* State */
 
 static bool tcg_vcpu_get_state(Vcpu *cpu, GError **errp)
@@ -412,6 +421,7 @@ const AccelType tcg_accel_type = {
     .vcpu_get_tsc = tcg_vcpu_get_tsc,
     .vcpu_nmi = tcg_vcpu_nmi,
     .vcpu_smi = tcg_vcpu_smi,
+    .vcpu_ignne = tcg_vcpu_ignne,
     .smm = true,
     .cpu_support = tcg_cpu_support,
     .debug_update = tcg_debug_update,

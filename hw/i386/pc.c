@@ -115,8 +115,14 @@ static void pc_port_f0_write(Device *dev, uint64_t off, uint64_t val,
                              unsigned size)
 {
     const IrqInput *irq = &dev->machine->gsi[13];
+    Vm *vm = dev->vm;
 
     irq->fn(irq->opaque, irq->n, false);
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        if (vm->accel->type->vcpu_ignne != NULL && vm->vcpus[i] != NULL) {
+            vm->accel->type->vcpu_ignne(vm->vcpus[i]);
+        }
+    }
 }
 
 static const IoOps pc_port_f0_ops = { .write = pc_port_f0_write,
@@ -132,6 +138,7 @@ static void pc_init_ports(PcMachine *p, Device *owner)
     memory_region_init_io(&p->port_f0, mem, "ioportF0", 1, &pc_port_f0_ops,
                           owner);
     memory_region_add(&mem->io_root, 0xf0, &p->port_f0, 0);
+    p->x.ferr = true;
 }
 
 /* Devices */

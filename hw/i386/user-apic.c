@@ -72,12 +72,26 @@ static bool user_apic_wrmsr(Vcpu *cpu, uint32_t msr, uint64_t v, bool *ret_ok)
     return true;
 }
 
+static bool user_apic_ferr(Vcpu *cpu)
+{
+    Machine *m = cpu->vm->machine;
+    const IrqInput *irq;
+
+    if (m == NULL || !container_of(m, X86Machine, m)->ferr) {
+        return false;
+    }
+    irq = &m->gsi[13];
+    irq->fn(irq->opaque, irq->n, true);
+    return true;
+}
+
 static const UserApicOps user_apic_ops = {
     .take = user_apic_take,
     .set_tpr = user_apic_set_tpr,
     .get_tpr = user_apic_get_tpr,
     .rdmsr = user_apic_rdmsr,
     .wrmsr = user_apic_wrmsr,
+    .ferr = user_apic_ferr,
 };
 
 static void do_init(Vcpu *cpu, void *opaque)

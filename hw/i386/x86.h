@@ -36,6 +36,7 @@ typedef struct X86Machine {
     I8259Pair pic;               /* NULL members: none */
     Device *ioapic[2];           /* NULL: none */
     Device *rtc;
+    bool ferr; /* IRQ 13 is the CPUs' FERR#; port 0xf0 answers */
     IrqInput gsi[X86_GSIS_MAX];
     BootFiles *boot_files; /* -kernel; NULL: none */
     BootPlan *boot_plan;   /* entered without firmware; NULL: with it */

@@ -170,6 +170,7 @@ enum {
     X86_HF2_HIF = 1 << 1,
     X86_HF2_NMI = 1 << 2,
     X86_HF2_SMM_INSIDE_NMI = 1 << 4,
+    X86_HF2_IGNNE = 1 << 7, /* the board has IGNNE# asserted */
     X86_HF2_VGIF = 1 << 8,
 };
 
