@@ -47,6 +47,7 @@ enum {
     SOFT_MMU_USER,
     SOFT_MMU_SMAP,   /* supervisor that may not touch user pages */
     SOFT_MMU_KERNEL, /* supervisor */
+    SOFT_MMU_ALIGN,  /* user, with alignment checked: no data is in it */
     SOFT_MMU_MODES,
 };
 

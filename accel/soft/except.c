@@ -199,7 +199,7 @@ static void deliver_protected(SoftCpu *s, unsigned vec, bool soft,
     SoftStack st = { .base = s->segbase[X86_SS],
                      .sp = s->gpr[X86_RSP],
                      .mask = s->sp_mask,
-                     .mmu = cpl == 3 ? s->mmu : s->mmu_sys };
+                     .mmu = cpl == 3 ? SOFT_MMU_USER : s->mmu_sys };
 
     if (inner) {
         soft_tss_stack(s, cpl, &new_ss, &st.sp);

@@ -127,7 +127,7 @@ static uint8_t *tlb_fill(SoftCpu *s, uint64_t lin, SoftAccess acc, unsigned mmu,
     }
     if (acc == SOFT_FETCH) {
         e->tag[SOFT_FETCH] = page;
-    } else {
+    } else if (mmu != SOFT_MMU_ALIGN) {
         if (likely(!soft_debug_page_watched(s, page, false))) {
             e->tag[SOFT_READ] = page;
         }
@@ -257,11 +257,35 @@ static void store_part(SoftCpu *s, uint64_t lin, uint64_t v, unsigned n,
     }
 }
 
-static void check_canonical(SoftCpu *s, uint64_t lin, unsigned n)
+/*
+ * The SDM's table 6-7: operands of 2, 4 and 8 bytes lie at multiples of that,
+ * of 10 bytes of 8, vectors of their size.  What has other sizes is made of
+ * operands that are checked one by one.
+ */
+static unsigned alignment(unsigned n)
+{
+    return n == 10 ? 8 : n <= 64 && is_pow2(n) ? n : 1;
+}
+
+/* What any access may raise ahead of looking at page tables. */
+static void check_address(SoftCpu *s, uint64_t lin, unsigned n, unsigned mmu)
 {
     if (!canonical(s, lin) || !canonical(s, lin + n - 1)) {
         soft_raise_gp0(s);
     }
+    if (unlikely(mmu == SOFT_MMU_ALIGN) && (lin & (alignment(n) - 1))) {
+        soft_raise_error(s, EXC_AC, 0);
+    }
+}
+
+/* For the parts of an operand that isn't checked by part. */
+static unsigned part_mmu(SoftCpu *s, uint64_t lin, unsigned n)
+{
+    if (likely(s->mmu != SOFT_MMU_ALIGN)) {
+        return s->mmu;
+    }
+    check_address(s, lin, n, s->mmu);
+    return SOFT_MMU_USER;
 }
 
 uint64_t soft_load_slow(SoftCpu *s, uint64_t lin, unsigned n, unsigned mmu)
@@ -269,7 +293,7 @@ uint64_t soft_load_slow(SoftCpu *s, uint64_t lin, unsigned n, unsigned mmu)
     unsigned first = SOFT_PAGE - (lin & 0xfff);
     uint64_t lo;
 
-    check_canonical(s, lin, n);
+    check_address(s, lin, n, mmu);
     if (n <= first) {
         return load_part(s, lin, n, mmu);
     }
@@ -283,7 +307,7 @@ void soft_probe_write(SoftCpu *s, uint64_t lin, unsigned n, unsigned mmu)
     uint64_t last = (lin + n - 1) & s->lin_mask;
     SoftMapping m;
 
-    check_canonical(s, lin, n);
+    check_address(s, lin, n, mmu);
     if (soft_tlb_entry(s, lin, mmu)->tag[SOFT_WRITE] !=
         (lin & SOFT_PAGE_MASK)) {
         soft_walk(s, lin, SOFT_WRITE, mmu, &m);
@@ -298,7 +322,7 @@ void soft_store_slow(SoftCpu *s, uint64_t lin, uint64_t v, unsigned n,
 {
     unsigned first = SOFT_PAGE - (lin & 0xfff);
 
-    check_canonical(s, lin, n);
+    check_address(s, lin, n, mmu);
     if (n <= first) {
         store_part(s, lin, v, n, mmu);
         return;
@@ -320,7 +344,7 @@ void *soft_host_page(SoftCpu *s, uint64_t lin, SoftAccess acc, unsigned mmu)
     if (e->tag[acc] == page) {
         return (void *)e->host;
     }
-    check_canonical(s, lin, 1);
+    check_address(s, lin, 1, mmu);
     soft_walk(s, lin, acc, mmu, &m);
     return tlb_fill(s, lin, acc, mmu, &m, &r);
 }
@@ -328,10 +352,11 @@ void *soft_host_page(SoftCpu *s, uint64_t lin, SoftAccess acc, unsigned mmu)
 void soft_load_bytes(SoftCpu *s, uint64_t lin, void *buf, unsigned n)
 {
     uint8_t *p = buf;
+    unsigned mmu = part_mmu(s, lin, n);
 
     while (n) {
         unsigned k = MIN(n, 8);
-        uint64_t v = soft_ld(s, lin, k, s->mmu);
+        uint64_t v = soft_ld(s, lin, k, mmu);
 
         memcpy(p, &v, k);
         p += k;
@@ -343,17 +368,18 @@ void soft_load_bytes(SoftCpu *s, uint64_t lin, void *buf, unsigned n)
 void soft_store_bytes(SoftCpu *s, uint64_t lin, const void *buf, unsigned n)
 {
     const uint8_t *p = buf;
+    unsigned mmu = part_mmu(s, lin, n);
 
     if (n > 8) {
         /* All or nothing; longer than a page never happens. */
-        soft_probe_write(s, lin, n, s->mmu);
+        soft_probe_write(s, lin, n, mmu);
     }
     while (n) {
         unsigned k = MIN(n, 8);
         uint64_t v = 0;
 
         memcpy(&v, p, k);
-        soft_st(s, lin, v, k, s->mmu);
+        soft_st(s, lin, v, k, mmu);
         p += k;
         n -= k;
         lin = (lin + k) & s->lin_mask;

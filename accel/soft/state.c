@@ -70,7 +70,9 @@ static void update_mmu(SoftCpu *s)
 
     s->mmu_sys = smap ? SOFT_MMU_SMAP : SOFT_MMU_KERNEL;
     if (s->cpl == 3) {
-        s->mmu = SOFT_MMU_USER;
+        s->mmu = (s->x->cr[0] & X86_CR0_AM) && (s->flags & X86_FLAG_AC)
+                     ? SOFT_MMU_ALIGN
+                     : SOFT_MMU_USER;
     } else {
         s->mmu =
             smap && !(s->flags & X86_FLAG_AC) ? SOFT_MMU_SMAP : SOFT_MMU_KERNEL;

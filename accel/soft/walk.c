@@ -232,7 +232,7 @@ void soft_walk(SoftCpu *s, uint64_t lin, SoftAccess acc, unsigned mmu,
         Walk w = { .s = s,
                    .lin = lin,
                    .acc = acc,
-                   .mmu = mmu,
+                   .mmu = mmu == SOFT_MMU_ALIGN ? SOFT_MMU_USER : mmu,
                    .rights = PTE_W | PTE_U,
                    .entry_size = 8 };
 
