@@ -2,7 +2,7 @@
  * The guest's own breakpoints: debug registers.
  *
  * An instruction breakpoint is a fault before the instruction, unless RF is
- * set; a data breakpoint is a trap after it.  I/O breakpoints don't hit.
+ * set; a data or I/O breakpoint is a trap after it.
  *
  * Intel SDM volume 3, 17.2 (registers), 17.3.1 (exceptions), table 17-2.
  *
@@ -16,6 +16,7 @@ enum {
     DR_COUNT = 4,
     RW_EXEC = 0,
     RW_WRITE = 1,
+    RW_IO = 2, /* with CR4.DE */
     RW_ACCESS = 3,
 };
 
@@ -40,6 +41,7 @@ void soft_update_breakpoints(SoftCpu *s)
 {
     bool code = false;
     bool data = false;
+    bool io = false;
     bool before = s->dr_data;
 
     for (unsigned i = 0; i < DR_COUNT; i++) {
@@ -47,9 +49,11 @@ void soft_update_breakpoints(SoftCpu *s)
 
         code |= dr_on(s, i) && rw == RW_EXEC;
         data |= dr_on(s, i) && (rw == RW_WRITE || rw == RW_ACCESS);
+        io |= dr_on(s, i) && rw == RW_IO && (s->x->cr[4] & X86_CR4_DE);
     }
     s->dr_code = code;
     s->dr_data = data;
+    s->dr_io = io;
     s->dr_hits = 0;
     if (data || before) {
         soft_tlb_flush(s); /* see soft_debug_page_watched() */
@@ -84,6 +88,19 @@ unsigned soft_dr_data(const SoftCpu *s, uint64_t lin, uint64_t n, bool write)
         }
     }
     return hits;
+}
+
+void soft_dr_port(SoftCpu *s, uint16_t port, unsigned n)
+{
+    for (unsigned i = 0; i < DR_COUNT; i++) {
+        uint64_t len = dr_len(s, i);
+        uint64_t at = s->x->dr[i] & ~(len - 1);
+
+        if (dr_on(s, i) && dr_rw(s, i) == RW_IO &&
+            (port - at < len || at - port < n)) {
+            s->dr_hits |= 1U << i;
+        }
+    }
 }
 
 bool soft_dr_inside(const SoftCpu *s, uint64_t lin, unsigned nbytes)

@@ -192,9 +192,9 @@ struct SoftCpu {
     const DebugState *debug; /* borrowed; NULL: nothing to stop at */
     bool debug_watch;        /* it has watchpoints */
     DebugStop debug_stop;
-    /* From DR7: instruction, data breakpoints are on; see breakpoint.c */
-    bool dr_code, dr_data;
-    uint8_t dr_hits; /* data breakpoints of this instruction, as in DR6 */
+    /* From DR7 and CR4: these are on; see breakpoint.c */
+    bool dr_code, dr_data, dr_io;
+    uint8_t dr_hits; /* data and I/O, of this instruction, as in DR6 */
 
     const SoftIrqOps *irq;
     void *irq_opaque;

@@ -38,13 +38,15 @@ void soft_update_breakpoints(SoftCpu *s);
 /* Which of them hit there; bits as in DR6. */
 unsigned soft_dr_code(const SoftCpu *s, uint64_t lin);
 unsigned soft_dr_data(const SoftCpu *s, uint64_t lin, uint64_t n, bool write);
+/* dr_io: notes in dr_hits which of them hit; n bytes from a port. */
+void soft_dr_port(SoftCpu *s, uint16_t port, unsigned n);
 /* Is one on an instruction behind the first of these? */
 bool soft_dr_inside(const SoftCpu *s, uint64_t lin, unsigned nbytes);
 void soft_dr_raise(SoftCpu *s, unsigned hits) __attribute__((noreturn));
 /* Is there something to look at beside the code? */
 static inline bool soft_debug_on(const SoftCpu *s)
 {
-    return s->debug || s->dr_code || s->dr_data;
+    return s->debug || s->dr_code || s->dr_data || s->dr_io;
 }
 
 /* Do interrupts wait until the step is done? */

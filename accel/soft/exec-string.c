@@ -8,6 +8,7 @@
  */
 #include "util/base.h"
 
+#include "accel/soft/debug.h"
 #include "accel/soft/exec.h"
 
 enum { STRING_SLICE = 1024 }; /* repetitions before interrupts are looked at */
@@ -41,11 +42,17 @@ static void check_ports(SoftCpu *s, uint16_t port, unsigned n)
 
 static uint64_t port_in(SoftCpu *s, uint16_t port, unsigned n)
 {
+    if (unlikely(s->dr_io)) {
+        soft_dr_port(s, port, n);
+    }
     return soft_bus_load(s, &s->vm->mem->io, port, n);
 }
 
 static void port_out(SoftCpu *s, uint16_t port, uint64_t v, unsigned n)
 {
+    if (unlikely(s->dr_io)) {
+        soft_dr_port(s, port, n);
+    }
     soft_bus_store(s, &s->vm->mem->io, port, v, n);
 }
 
@@ -282,7 +289,7 @@ SOFT_INLINE void string_loop(SoftCpu *s, const SoftOp *op, unsigned n,
             return;
         }
         if (--left == 0 || __atomic_load_n(&s->pending, __ATOMIC_RELAXED) ||
-            (s->flags & X86_FLAG_TF)) {
+            (s->flags & X86_FLAG_TF) || s->dr_hits) {
             s->gpr[SOFT_NEXT_RIP] = s->rip;
             return;
         }

@@ -180,6 +180,10 @@ static void set_cr4(SoftCpu *s, uint64_t v)
     x->cr[4] = v;
     soft_tlb_flush(s);
     soft_update_mode(s);
+    if (changed & X86_CR4_DE) {
+        soft_update_breakpoints(s);
+        soft_cpu_pend(s, SOFT_PEND_IRQ); /* the loop is to look at it */
+    }
 }
 
 static void mov_to_cr(SoftCpu *s, const SoftOp *op)
