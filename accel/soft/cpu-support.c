@@ -14,6 +14,7 @@
 
 /* There for every host: no instructions of their own, or done by hand. */
 static const unsigned always[] = {
+    X86_FEATURE(X86_FEAT_1_EDX, 1), /* VME */
     X86_FEATURE(X86_FEAT_1_EDX, 2), /* DE */
     X86_FEATURE(X86_FEAT_1_EDX, 3), /* PSE */
     X86_F_PAE,

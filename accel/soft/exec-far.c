@@ -279,6 +279,9 @@ static void set_returned_flags(SoftCpu *s, unsigned n, uint64_t v,
     if (old_cpl == 0) {
         mask |= X86_FLAG_IOPL;
     }
+    if (old_cpl == 0 && soft_protected(s)) {
+        mask |= X86_FLAG_VIF | X86_FLAG_VIP;
+    }
     if (old_cpl <= iopl) {
         mask |= X86_FLAG_IF;
     }
@@ -299,7 +302,7 @@ static void iret_to_v86(SoftCpu *s, uint64_t rip, uint16_t cs, uint64_t flags)
     for (unsigned i = 0; i < 4; i++) {
         seg[i] = soft_peek(s, 20 + i * 4, 4);
     }
-    soft_set_flags(s, flags & 0x277fd7);
+    soft_set_flags(s, flags & 0x3f7fd7);
     soft_update_mode(s);
     soft_seg_set_real(s, X86_CS, cs);
     soft_seg_set_real(s, X86_SS, ss);
@@ -317,13 +320,19 @@ static void iret_real(SoftCpu *s, unsigned n)
     uint16_t cs = soft_peek(s, n, n);
     uint64_t flags = soft_peek(s, 2 * n, n);
     bool v86 = s->flags & X86_FLAG_VM;
+    bool virt;
 
     if (rip > s->x->segs[X86_CS].limit) {
         soft_raise_gp0(s);
     }
+    virt = soft_vme_check_flags(s, n, flags);
     soft_set_sp(s, s->gpr[X86_RSP] + 3 * n);
     soft_seg_set_real(s, X86_CS, cs);
     s->gpr[SOFT_NEXT_RIP] = rip;
+    if (virt) {
+        soft_vme_set_flags(s, flags);
+        return;
+    }
     set_returned_flags(s, n, flags, v86 ? 3 : 0);
 }
 
@@ -336,7 +345,8 @@ static void iret(SoftCpu *s, const SoftOp *op)
     uint16_t cs;
 
     if ((s->flags & X86_FLAG_VM) &&
-        (s->flags & X86_FLAG_IOPL) != X86_FLAG_IOPL) {
+        (s->flags & X86_FLAG_IOPL) != X86_FLAG_IOPL &&
+        (n != 2 || !(s->x->cr[4] & X86_CR4_VME))) {
         soft_raise_gp0(s);
     }
     s->nmi_blocked = false;
@@ -369,6 +379,9 @@ static void int_n(SoftCpu *s, const SoftOp *op)
                                          : op->imm;
 
     if (op->id == INSN_INTO && !(soft_flags(s) & X86_FLAG_OF)) {
+        return;
+    }
+    if (op->id == INSN_INT && soft_vme_int(s, vec)) {
         return;
     }
     s->delivering = -1;

@@ -172,48 +172,6 @@ static void popa(SoftCpu *s, const SoftOp *op)
     soft_set_sp(s, s->gpr[X86_RSP] + 8 * n);
 }
 
-static bool v86_without_iopl(const SoftCpu *s)
-{
-    return (s->flags & X86_FLAG_VM) &&
-           (s->flags & X86_FLAG_IOPL) != X86_FLAG_IOPL;
-}
-
-static void pushf(SoftCpu *s, const SoftOp *op)
-{
-    if (v86_without_iopl(s)) {
-        soft_raise_gp0(s);
-    }
-    soft_push(s, soft_flags(s) & ~(uint64_t)(X86_FLAG_VM | X86_FLAG_RF),
-              soft_size(op));
-}
-
-static void popf(SoftCpu *s, const SoftOp *op)
-{
-    unsigned n = soft_size(op);
-    uint64_t mask = 0x8d5 | X86_FLAG_TF | X86_FLAG_DF | X86_FLAG_NT |
-                    X86_FLAG_AC | X86_FLAG_ID;
-    unsigned iopl = (s->flags & X86_FLAG_IOPL) >> 12;
-    uint64_t v;
-
-    if (v86_without_iopl(s)) {
-        soft_raise_gp0(s);
-    }
-    v = soft_peek(s, 0, n);
-    if (s->cpl == 0) {
-        mask |= X86_FLAG_IOPL;
-    }
-    if (s->cpl <= iopl) {
-        mask |= X86_FLAG_IF;
-    }
-    if (n == 2) {
-        mask &= 0xffff;
-    }
-    soft_set_sp(s, s->gpr[X86_RSP] + n);
-    soft_set_flags(s, (soft_flags(s) & ~mask & ~(uint64_t)X86_FLAG_RF) |
-                          (v & mask));
-    soft_update_mode(s);
-}
-
 static void enter(SoftCpu *s, const SoftOp *op)
 {
     unsigned n = soft_size(op);
@@ -289,8 +247,6 @@ SoftFn *soft_select_flow(const SoftOp *op)
         [INSN_JCXZ] = loop,
         [INSN_PUSHA] = pusha,
         [INSN_POPA] = popa,
-        [INSN_PUSHF] = pushf,
-        [INSN_POPF] = popf,
         [INSN_ENTER] = enter,
         [INSN_LEAVE] = leave,
         [INSN_BOUND] = bound,

@@ -28,27 +28,6 @@ static void hlt(SoftCpu *s, const SoftOp *op)
     s->halted = true;
 }
 
-static bool may_change_if(const SoftCpu *s)
-{
-    return !(s->x->cr[0] & X86_CR0_PE) ||
-           s->cpl <= (s->flags & X86_FLAG_IOPL) >> 12;
-}
-
-static void cli_sti(SoftCpu *s, const SoftOp *op)
-{
-    if (!may_change_if(s)) {
-        soft_raise_gp0(s);
-    }
-    if (op->id == INSN_CLI) {
-        s->flags &= ~(uint64_t)X86_FLAG_IF;
-        return;
-    }
-    if (!(s->flags & X86_FLAG_IF)) {
-        s->inhibit = true;
-    }
-    s->flags |= X86_FLAG_IF;
-}
-
 static void clac_stac(SoftCpu *s, const SoftOp *op)
 {
     if (s->cpl != 0 || !(s->x->cr[0] & X86_CR0_PE)) {
@@ -137,9 +116,9 @@ static void set_cr3(SoftCpu *s, uint64_t v)
 uint64_t soft_cr4_allowed(const SoftCpu *s)
 {
     const X86CpuModel *m = s->x->model;
-    uint64_t v = X86_CR4_VME | X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE |
-                 X86_CR4_PSE | X86_CR4_PAE | X86_CR4_MCE | X86_CR4_PGE |
-                 X86_CR4_PCE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT;
+    uint64_t v = X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE | X86_CR4_PAE |
+                 X86_CR4_MCE | X86_CR4_PGE | X86_CR4_PCE | X86_CR4_OSFXSR |
+                 X86_CR4_OSXMMEXCPT;
     static const struct {
         unsigned feature;
         uint64_t bit;
@@ -149,6 +128,7 @@ uint64_t soft_cr4_allowed(const SoftCpu *s)
         { X86_FEATURE(X86_FEAT_7_0_EBX, 0), X86_CR4_FSGSBASE },
         { X86_FEATURE(X86_FEAT_1_ECX, 17), X86_CR4_PCIDE },
         { X86_F_XSAVE, X86_CR4_OSXSAVE },
+        { X86_FEATURE(X86_FEAT_1_EDX, 1), X86_CR4_VME | X86_CR4_PVI },
         { X86_FEATURE(X86_FEAT_7_0_EBX, 7), X86_CR4_SMEP },
         { X86_FEATURE(X86_FEAT_7_0_EBX, 20), X86_CR4_SMAP },
     };
@@ -519,8 +499,6 @@ SoftFn *soft_select_system(const SoftOp *op)
 {
     static SoftFn *const t[INSN_COUNT] = {
         [INSN_HLT] = hlt,
-        [INSN_CLI] = cli_sti,
-        [INSN_STI] = cli_sti,
         [INSN_CLAC] = clac_stac,
         [INSN_STAC] = clac_stac,
         [INSN_MOVCR] = mov_to_cr,

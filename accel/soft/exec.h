@@ -80,6 +80,15 @@ SOFT_INLINE bool soft_rmw_put(SoftCpu *s, const SoftOp *op, uint64_t lin,
     return true;
 }
 
+/*
+ * exec-vme.c: flags that are to be loaded, of n bytes.  True: by
+ * soft_vme_set_flags(), with IF in VIF; #GP if they can't be.
+ */
+bool soft_vme_check_flags(SoftCpu *s, unsigned n, uint64_t v);
+void soft_vme_set_flags(SoftCpu *s, uint64_t v);
+/* INT n; true: it went to the virtual-8086 program's own handler. */
+bool soft_vme_int(SoftCpu *s, unsigned vec);
+
 /* NULL if the instruction is not among those of that file. */
 SoftFn *soft_select_alu(const SoftOp *op);
 SoftFn *soft_select_move(const SoftOp *op);
@@ -94,5 +103,6 @@ SoftFn *soft_select_vector(const SoftOp *op);
 SoftFn *soft_select_x87(const SoftOp *op);
 SoftFn *soft_select_xsave(const SoftOp *op);
 SoftFn *soft_select_smm(const SoftOp *op);
+SoftFn *soft_select_vme(const SoftOp *op);
 
 #endif

@@ -14,7 +14,7 @@ SoftFn *soft_select(const SoftOp *op, unsigned mode)
         soft_select_bits,   soft_select_mul,    soft_select_string,
         soft_select_far,    soft_select_system, soft_select_table,
         soft_select_vector, soft_select_x87,    soft_select_xsave,
-        soft_select_smm,
+        soft_select_smm,    soft_select_vme,
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {

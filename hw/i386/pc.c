@@ -110,7 +110,7 @@ static bool pc_init_rom(PcMachine *p, GError **errp)
 /* 0x80: diagnostics; what is written goes nowhere. */
 static const IoOps pc_port80_ops = { .write = NULL };
 
-/* 0xf0: the coprocessor's error is taken back. */
+/* 0xf0: the coprocessor's error is taken back, and ignored by the CPUs. */
 static void pc_port_f0_write(Device *dev, uint64_t off, uint64_t val,
                              unsigned size)
 {
