@@ -10,6 +10,7 @@
 
 #include "accel/soft/log.h"
 #include "accel/soft/seg.h"
+#include "accel/soft/task.h"
 
 void soft_raise(SoftCpu *s, unsigned vec)
 {
@@ -114,8 +115,8 @@ static Gate gate_read(SoftCpu *s, unsigned vec, bool soft)
     g.ist = d.hi & 7;
     g.off = (d.lo & 0xffff) | (d.hi & 0xffff0000);
     if (g.type != DT_INT && g.type != DT_TRAP &&
-        (lm || (g.type != DT_INT16 && g.type != DT_TRAP16))) {
-        /* Task gates: tasks are not switched by this CPU. */
+        (lm ||
+         (g.type != DT_INT16 && g.type != DT_TRAP16 && g.type != DT_TASK))) {
         soft_raise_error(s, EXC_GP, err);
     }
     if (soft && soft_desc_dpl(&d) < s->cpl) {
@@ -185,16 +186,15 @@ static void push_v86_segments(SoftCpu *s, SoftStack *st, unsigned n)
     }
 }
 
-static void deliver_protected(SoftCpu *s, unsigned vec, bool soft,
-                              bool has_error, uint32_t error, uint64_t rip)
+static void deliver_by_gate(SoftCpu *s, const Gate *g, bool has_error,
+                            uint32_t error, uint64_t rip)
 {
-    Gate g = gate_read(s, vec, soft);
-    unsigned n = g.type & 8 ? 4 : 2;
+    unsigned n = g->type & 8 ? 4 : 2;
     bool v86 = s->flags & X86_FLAG_VM;
     SoftDesc code;
     SoftDesc ss = { 0 };
     uint16_t new_ss = 0;
-    unsigned cpl = gate_target(s, &g, &code);
+    unsigned cpl = gate_target(s, g, &code);
     bool inner = cpl < s->cpl;
     SoftStack st = { .base = s->segbase[X86_SS],
                      .sp = s->gpr[X86_RSP],
@@ -218,7 +218,7 @@ static void deliver_protected(SoftCpu *s, unsigned vec, bool soft,
     if (has_error) {
         soft_stack_push(s, &st, n, error);
     }
-    enter_handler(s, &g, &code, cpl);
+    enter_handler(s, g, &code, cpl);
     if (inner) {
         soft_seg_set_desc(s, X86_SS, (new_ss & ~3) | cpl, &ss);
         if (v86) {
@@ -230,6 +230,18 @@ static void deliver_protected(SoftCpu *s, unsigned vec, bool soft,
         }
     }
     soft_set_sp(s, st.sp);
+}
+
+static void deliver_protected(SoftCpu *s, unsigned vec, bool soft,
+                              bool has_error, uint32_t error, uint64_t rip)
+{
+    Gate g = gate_read(s, vec, soft);
+
+    if (g.type == DT_TASK) {
+        soft_task_interrupt(s, g.sel, rip, has_error, error);
+    } else {
+        deliver_by_gate(s, &g, has_error, error, rip);
+    }
 }
 
 static void deliver_long(SoftCpu *s, unsigned vec, bool soft, bool has_error,

@@ -2,8 +2,7 @@
  * Far transfers, segment registers, system calls.
  *
  * Intel SDM volume 2 (CALL, JMP, RET, IRET, SYSCALL, SYSRET, SYSENTER,
- * SYSEXIT); volume 3, 5.8.  Hardware task switches are not done: a far
- * transfer to a TSS or task gate raises #GP.
+ * SYSEXIT); volume 3, 5.8.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,6 +11,7 @@
 #include "accel/soft/exec.h"
 #include "accel/soft/log.h"
 #include "accel/soft/seg.h"
+#include "accel/soft/task.h"
 
 static void far_code(SoftCpu *s, uint16_t sel, const SoftDesc *d, uint64_t rip)
 {
@@ -111,6 +111,9 @@ static void jmp_far(SoftCpu *s, const SoftOp *op)
         s->gpr[SOFT_NEXT_RIP] = rip;
         return;
     }
+    if (soft_task_far(s, sel, SOFT_TASK_JMP)) {
+        return;
+    }
     if (far_target(s, &sel, &rip, &d, &gate) && !(d.hi & X86_SEG_C) &&
         soft_desc_dpl(&d) != s->cpl) {
         soft_raise_error(s, EXC_GP, sel & 0xfffc);
@@ -181,6 +184,9 @@ static void call_far(SoftCpu *s, const SoftOp *op)
         soft_push(s, back, n);
         soft_seg_set_real(s, X86_CS, sel);
         s->gpr[SOFT_NEXT_RIP] = rip;
+        return;
+    }
+    if (soft_task_far(s, sel, SOFT_TASK_CALL)) {
         return;
     }
     if (far_target(s, &sel, &rip, &d, &gate)) {
@@ -355,9 +361,11 @@ static void iret(SoftCpu *s, const SoftOp *op)
         return;
     }
     if (s->flags & X86_FLAG_NT) {
-        /* A nested task would be returned from. */
-        soft_raise_error(s, soft_long_mode(s) ? EXC_GP : EXC_TS,
-                         soft_long_mode(s) ? 0 : s->x->tr.selector & 0xfffc);
+        if (soft_long_mode(s)) {
+            soft_raise_gp0(s);
+        }
+        soft_task_return(s);
+        return;
     }
     rip = soft_peek(s, 0, n);
     cs = soft_peek(s, n, n);
