@@ -301,8 +301,8 @@ static void check_new_faults(unsigned off, uint32_t sel, int vec)
 
 static void test_new_faults(void)
 {
-    check_new_faults(DS, 0x78, EXC_TS);       /* there is none */
-    check_new_faults(DS, L_TSS_SEL, EXC_TS);  /* not a segment */
+    check_new_faults(DS, 0x78, EXC_TS);        /* there is none */
+    check_new_faults(DS, L_TSS_SEL, EXC_TS);   /* not a segment */
     check_new_faults(DS, L_DATA0 | 3, EXC_TS); /* RPL 3 on DPL 0 */
     check_new_faults(LDT, L_DATA0, EXC_TS);
     check_new_faults(LDT, 0x7c, EXC_TS); /* an LDT in the LDT */
