@@ -111,8 +111,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
                             .command = toy_command,
                             .complete = toy_complete,
                             .opaque = &sum };
-    bool ok = loadvm_run(in, w->registry, ram, "pc-i440fx-7.2", &ops, &err);
+    bool ok;
 
+    w->toy.count = 0; /* else a refused one of an earlier input may be there */
+    ok = loadvm_run(in, w->registry, ram, "pc-i440fx-7.2", &ops, &err);
     if (ok == (err != NULL)) {
         fuzz_fail("a result and an error, or neither");
     }
