@@ -493,8 +493,9 @@ struct SoftVm {
     struct SoftStubs *stubs;
     /* Host code is generated for what was executed so often; 0: never. */
     uint32_t gen_after;
-    size_t gen_bytes; /* room for it, of each CPU; full: it is emptied */
-    unsigned nsmm;    /* atomic; CPUs in SMM */
+    bool pause_ends_turn; /* PAUSE makes soft_cpu_run() return */
+    size_t gen_bytes;     /* room for it, of each CPU; full: it is emptied */
+    unsigned nsmm;        /* atomic; CPUs in SMM */
 };
 
 /* stub.c: host code for one instruction, see there; NULL: no room. */

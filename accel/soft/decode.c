@@ -277,6 +277,7 @@ static const InsnDesc *desc_special(const Cursor *c, const SoftOp *op)
 {
     static const InsnDesc movsxd = I2(MOVSXD, Gv, Ed, 0);
     static const InsnDesc nop = I0(NOP, 0);
+    static const InsnDesc pause = { INSN_PAUSE, { 0 }, FT_NONE, 0, DF_END };
     static const InsnDesc tzcnt = { INSN_TZCNT, { O_Gv, O_Ev }, FT_BMI1, 0, 0 };
     static const InsnDesc lzcnt = {
         INSN_LZCNT, { O_Gv, O_Ev }, FT_LZCNT, 0, 0
@@ -293,7 +294,7 @@ static const InsnDesc *desc_special(const Cursor *c, const SoftOp *op)
         return &movsxd;
     }
     if (op->map == 1 && op->opcode == 0x90 && !(c->rex & 1)) {
-        return &nop;
+        return f3 ? &pause : &nop;
     }
     if (op->map == 2 && op->opcode == 0xbc && f3 && has(c, FT_BMI1)) {
         return &tzcnt;

@@ -80,6 +80,14 @@ static void nop(SoftCpu *s, const SoftOp *op)
 {
 }
 
+/* Waits for another CPU, which may have to get its turn first. */
+static void pause_insn(SoftCpu *s, const SoftOp *op)
+{
+    if (s->vm->pause_ends_turn) {
+        soft_cpu_pend(s, SOFT_PEND_EXIT);
+    }
+}
+
 static void movbe(SoftCpu *s, const SoftOp *op)
 {
     unsigned n = soft_size(op);
@@ -203,12 +211,13 @@ static void fence(SoftCpu *s, const SoftOp *op)
 SoftFn *soft_select_move(const SoftOp *op)
 {
     static SoftFn *const simple[INSN_COUNT] = {
-        [INSN_SETCC] = setcc, [INSN_NOP] = nop,       [INSN_MOVBE] = movbe,
-        [INSN_BSWAP] = bswap, [INSN_MOVNTI] = movnti, [INSN_CBW] = cbw,
-        [INSN_CWD] = cwd,     [INSN_XLAT] = xlat,     [INSN_SAHF] = sahf,
-        [INSN_LAHF] = lahf,   [INSN_CLC] = flag_op,   [INSN_STC] = flag_op,
-        [INSN_CMC] = flag_op, [INSN_CLD] = flag_op,   [INSN_STD] = flag_op,
-        [INSN_SALC] = salc,   [INSN_FENCE] = fence,   [INSN_CLFLUSH] = nop,
+        [INSN_SETCC] = setcc, [INSN_NOP] = nop,     [INSN_PAUSE] = pause_insn,
+        [INSN_MOVBE] = movbe, [INSN_BSWAP] = bswap, [INSN_MOVNTI] = movnti,
+        [INSN_CBW] = cbw,     [INSN_CWD] = cwd,     [INSN_XLAT] = xlat,
+        [INSN_SAHF] = sahf,   [INSN_LAHF] = lahf,   [INSN_CLC] = flag_op,
+        [INSN_STC] = flag_op, [INSN_CMC] = flag_op, [INSN_CLD] = flag_op,
+        [INSN_STD] = flag_op, [INSN_SALC] = salc,   [INSN_FENCE] = fence,
+        [INSN_CLFLUSH] = nop,
     };
     unsigned v = soft_variant(op);
 

@@ -142,6 +142,7 @@ static bool tcg_init(Accel *acc, GError **errp)
     if (!t->opt_jit) {
         t->vm->gen_after = 0;
     }
+    t->vm->pause_ends_turn = t->opt_thread == TCG_SINGLE;
     lock_init(&t->turn_lock);
     cond_init(&t->turn_cond);
     soft_cpu_support(&t->support);

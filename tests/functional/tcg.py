@@ -43,6 +43,22 @@ def one_cpu_at_a_time(t):
 
 
 @test()
+def firmware_waits_for_cpus(t):
+    """SeaBIOS' CPUs wait for each other with a lock that is free for two
+    instructions at a time, one of which is PAUSE."""
+    path = t.path('debug')
+    t.launch(['-machine', 'pc', '-accel', 'tcg,thread=single', '-smp', '3',
+              '-nodefaults', '-display', 'none',
+              '-chardev', 'file,id=debug,path=' + path,
+              '-device', 'isa-debugcon,iobase=0x402,chardev=debug'])
+
+    def text():
+        with open(path, encoding='ascii', errors='replace') as f:
+            return f.read()
+    t.reactor.poll(lambda: 'Found 3 cpu(s)' in text(), 'count of CPUs')
+
+
+@test()
 def memory_keeps_what_four_cpus_write(t):
     vm = start_pattern(t, machine='microvm', smp=4, mem=128, mb=32, rate=0,
                        accel=ACCEL)
