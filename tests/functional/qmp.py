@@ -362,7 +362,7 @@ def oob_needs_to_be_enabled(t):
 def qmp_on_stdio(t):
     out_r, out_w = os.pipe()
     in_r, in_w = os.pipe()
-    script = 'exec "$@" <&%d >&%d' % (in_r, out_w)
+    script = 'exec "$@" </dev/fd/%d >/dev/fd/%d' % (in_r, out_w)
     vm = t.machine('-S', '-qmp', 'stdio', qmp=False,
                    wrapper=('sh', '-c', script, 'sh'),
                    pass_fds=(in_r, out_w))
