@@ -119,23 +119,21 @@ static void pop_rm(SoftCpu *s, const SoftOp *op)
 {
     unsigned n = soft_size(op);
     uint64_t v = soft_peek(s, 0, n);
-    uint64_t sp = s->gpr[X86_RSP];
-    uint64_t lin;
+    uint64_t before = s->gpr[X86_RSP];
+    uint64_t after, lin;
 
+    soft_set_sp(s, before + n);
     if (!soft_is_mem(op)) {
-        soft_set_sp(s, sp + n);
         soft_reg_set(s, op->rm, n, v);
         return;
     }
-    /* The address is computed with SP after the pop. */
-    soft_set_sp(s, sp + n);
-    sp = s->gpr[X86_RSP];
+    /* The address is computed with SP after the pop; a fault has it before. */
+    after = s->gpr[X86_RSP];
     lin = soft_ea(s, op);
-    s->gpr[X86_RSP] -= n;
-    soft_set_sp(s, s->gpr[X86_RSP]);
+    s->gpr[X86_RSP] = before;
     lin = soft_lin(s, op->seg, lin, n, true);
     soft_st(s, lin, v, n, s->mmu);
-    s->gpr[X86_RSP] = sp;
+    s->gpr[X86_RSP] = after;
 }
 
 static void pusha(SoftCpu *s, const SoftOp *op)

@@ -105,6 +105,18 @@ static void test_v86_pushf(void)
     run_v86(IF, VME, "\x66\x9c" HLT, 3, 0, &top);
 }
 
+/* A store that faults leaves all of ESP as it was, where SP wraps, too. */
+static void test_v86_pop(void)
+{
+    SoftGuest *g = v86_new(IF, 0);
+
+    g->x->regs[X86_RSP] = 0x1fffc;
+    legacy_code(g, "\x66\x8f\x06\xff\xff", 5); /* pop dword [0xffff] */
+    g_assert_cmpint(legacy_vector(g), ==, EXC_GP);
+    g_assert_cmphex(legacy_peek(g, L_STACK0 - 0x18, 4), ==, 0x1fffc);
+    legacy_free(g);
+}
+
 /* The bit map says who gets INT 0x21. */
 static void test_v86_int(void)
 {
@@ -431,6 +443,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/soft-legacy/v86/flags", test_v86_flags);
     g_test_add_func("/soft-legacy/v86/pushf", test_v86_pushf);
+    g_test_add_func("/soft-legacy/v86/pop", test_v86_pop);
     g_test_add_func("/soft-legacy/v86/int", test_v86_int);
     g_test_add_func("/soft-legacy/v86/no-map", test_v86_no_map);
     g_test_add_func("/soft-legacy/pvi", test_pvi);
