@@ -59,6 +59,34 @@ static void kvm_probe_tsc_khz(KvmVcpu *v)
     }
 }
 
+/* The guest's TSC rate, if it isn't what the kernel gives it already. */
+static bool kvm_write_tsc_khz(KvmVcpu *v, GError **errp)
+{
+    const X86Cpu *c = v->cpu->x86;
+    int64_t want = c->user_tsc_khz ? c->user_tsc_khz : c->tsc_khz;
+    int r;
+
+    if (want <= 0 || want > INT32_MAX || !v->tsc_khz || want == v->tsc_khz) {
+        return true;
+    }
+    r = kvm_ioctl_num(v->fd, KVM_SET_TSC_KHZ, want);
+    if (r >= 0) {
+        v->tsc_khz = want;
+        return true;
+    }
+    if (c->user_tsc_khz) {
+        error_setf(errp,
+                   "tsc-frequency of %" PRId64 " kHz: this host has "
+                   "%" PRId64 " kHz and can't scale it",
+                   want, v->tsc_khz);
+        return false;
+    }
+    log_warn_once("CPU %u: the guest's TSC had %" PRId64 " kHz, this host has "
+                  "%" PRId64 " kHz and can't scale it",
+                  v->cpu->index, want, v->tsc_khz);
+    return true;
+}
+
 bool kvm_state_init(KvmVcpu *v, GError **errp)
 {
     size_t len = ROUND_UP(v->kvm->xsave_len, RAM_PAGE_SIZE);
@@ -72,7 +100,8 @@ bool kvm_state_init(KvmVcpu *v, GError **errp)
     memset(v->xsave, 0, len);
     v->cpu->x86->xsave_size = v->kvm->xsave_layout.total;
     kvm_probe_tsc_khz(v);
-    return kvm_setup_mce(v, errp) && kvm_msrs_init(v, errp);
+    return kvm_write_tsc_khz(v, errp) && kvm_setup_mce(v, errp) &&
+           kvm_msrs_init(v, errp);
 }
 
 void kvm_state_fini(KvmVcpu *v)
@@ -549,34 +578,6 @@ static bool kvm_write_mp_state(KvmVcpu *v, GError **errp)
 
     return kvm_vcpu_ioctl(v, KVM_SET_MP_STATE, &mp, "writing the MP state",
                           errp);
-}
-
-/* The guest's TSC rate, if it isn't what the kernel gives it already. */
-static bool kvm_write_tsc_khz(KvmVcpu *v, GError **errp)
-{
-    const X86Cpu *c = v->cpu->x86;
-    int64_t want = c->user_tsc_khz ? c->user_tsc_khz : c->tsc_khz;
-    int r;
-
-    if (want <= 0 || want > INT32_MAX || !v->tsc_khz || want == v->tsc_khz) {
-        return true;
-    }
-    r = kvm_ioctl_num(v->fd, KVM_SET_TSC_KHZ, want);
-    if (r >= 0) {
-        v->tsc_khz = want;
-        return true;
-    }
-    if (c->user_tsc_khz) {
-        error_setf(errp,
-                   "CPU %u: tsc-frequency of %" PRId64 " kHz: this host has "
-                   "%" PRId64 " kHz and can't scale it",
-                   v->cpu->index, want, v->tsc_khz);
-        return false;
-    }
-    log_warn_once("CPU %u: the guest's TSC had %" PRId64 " kHz, this host has "
-                  "%" PRId64 " kHz and can't scale it",
-                  v->cpu->index, want, v->tsc_khz);
-    return true;
 }
 
 static bool kvm_write_lapic(KvmVcpu *v, GError **errp)

@@ -189,6 +189,24 @@ SETS = (
 )
 
 
+
+@test(needs_kvm=True, godwit_only='the peer says it in two lines')
+def tsc_rate_of_another_host(t):
+    """A host that can't have it says so at once, not when the guest starts."""
+    done = subprocess.run(
+        [t.host.binary, '-machine', 'microvm', '-accel', 'kvm', '-cpu',
+         'host,tsc-frequency=1234567890', '-nodefaults', '-display', 'none',
+         '-S', '-qmp', 'stdio'],
+        input=b'{"execute": "qmp_capabilities"}{"execute": "quit"}',
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
+        timeout=60)
+    lines = done.stderr.decode().splitlines()
+    if done.returncode != 0:
+        check_equal(done.returncode, 1, 'exit status')
+        check_equal(len(lines), 1, 'lines of %r' % lines)
+        check_in('tsc-frequency of 1234567 kHz', lines[0], 'message')
+
+
 @test()
 def machines_and_cpus(t):
     bad_lines(t, rows_of(*SETS[0]))
