@@ -196,15 +196,9 @@ static void find_arrivals(RamSend *r, SendBlock *b)
 /* Dirty pages of a block, absent ones not counted. */
 static uint64_t count_block(const SendBlock *b)
 {
-    const unsigned long *dirty = b->rb->dirty[DIRTY_MIGRATION];
-    uint64_t npages = ram_block_npages(b->rb), n = 0;
-
-    for (uint64_t w = 0; w < bitmap_words(npages); w++) {
-        /* vCPUs go on setting bits, unless this is the last look. */
-        n += __builtin_popcountl(__atomic_load_n(&dirty[w], __ATOMIC_RELAXED) &
-                                 ~b->absent[w]);
-    }
-    return n;
+    /* vCPUs go on setting bits, unless this is the last look. */
+    return bitmap_count_andnot(b->rb->dirty[DIRTY_MIGRATION], b->absent,
+                               ram_block_npages(b->rb));
 }
 
 static uint64_t count_dirty(RamSend *r)

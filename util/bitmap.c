@@ -7,7 +7,10 @@
 
 #include "util/bitmap.h"
 
-enum { WORD = BITMAP_WORD_BITS };
+enum {
+    WORD = BITMAP_WORD_BITS,
+    GROUP = 8, /* words looked at together where most have nothing */
+};
 
 /* A range cut at word boundaries: walked one word at a time. */
 typedef struct Span {
@@ -129,6 +132,42 @@ bool bitmap_test_all(const unsigned long *map, uint64_t start, uint64_t n)
     return true;
 }
 
+/* From word i on: the first group with a bit that differs, or the last few. */
+static inline size_t skip_same(const unsigned long *map, size_t i,
+                               size_t nwords, unsigned long invert)
+{
+    for (; i + GROUP <= nwords; i += GROUP) {
+        unsigned long any = 0;
+
+        for (unsigned k = 0; k < GROUP; k++) {
+            any |= __atomic_load_n(&map[i + k], __ATOMIC_RELAXED) ^ invert;
+        }
+        if (any) {
+            break;
+        }
+    }
+    return i;
+}
+
+/* From word i on: the first group with a bit dst lacks, or the last few. */
+static inline size_t skip_known(const unsigned long *dst,
+                                const unsigned long *src, size_t i,
+                                size_t nwords)
+{
+    for (; i + GROUP <= nwords; i += GROUP) {
+        unsigned long any = 0;
+
+        for (unsigned k = 0; k < GROUP; k++) {
+            any |= __atomic_load_n(&src[i + k], __ATOMIC_RELAXED) &
+                   ~__atomic_load_n(&dst[i + k], __ATOMIC_RELAXED);
+        }
+        if (any) {
+            break;
+        }
+    }
+    return i;
+}
+
 /* First bit at or after from that differs from those of invert's words. */
 static inline uint64_t find_from(const unsigned long *map, uint64_t nbits,
                                  uint64_t from, unsigned long invert)
@@ -142,6 +181,9 @@ static inline uint64_t find_from(const unsigned long *map, uint64_t nbits,
     }
     w = __atomic_load_n(&map[word], __ATOMIC_RELAXED) ^ invert;
     w &= ~0UL << (from % WORD);
+    if (!w) {
+        word = skip_same(map, word + 1, nwords, invert) - 1;
+    }
     while (!w) {
         if (++word >= nwords) {
             return nbits;
@@ -192,6 +234,25 @@ uint64_t bitmap_count(const unsigned long *map, uint64_t start, uint64_t n)
     return sum;
 }
 
+uint64_t bitmap_count_andnot(const unsigned long *map,
+                             const unsigned long *mask, uint64_t nbits)
+{
+    size_t whole = nbits / WORD;
+    unsigned long rest = nbits % WORD ? ~(~0UL << (nbits % WORD)) : 0;
+    uint64_t sum = 0;
+    unsigned long w;
+
+    for (size_t i = 0; (i = skip_known(mask, map, i, whole)) < whole; i++) {
+        w = __atomic_load_n(&map[i], __ATOMIC_RELAXED) & ~mask[i];
+        sum += __builtin_popcountl(w);
+    }
+    if (rest) {
+        w = __atomic_load_n(&map[whole], __ATOMIC_RELAXED) & ~mask[whole];
+        sum += __builtin_popcountl(w & rest);
+    }
+    return sum;
+}
+
 void bitmap_copy(unsigned long *dst, const unsigned long *src, uint64_t nbits)
 {
     uint64_t whole = ROUND_DOWN(nbits, WORD);
@@ -231,14 +292,28 @@ static inline unsigned or_word_atomic(unsigned long *word, unsigned long bits)
         bits & ~__atomic_fetch_or(word, bits, __ATOMIC_SEQ_CST));
 }
 
+/* Of the same place in a word: the switch-over waits for this one. */
+static uint64_t merge_whole_words(unsigned long *dst, const unsigned long *src,
+                                  size_t nwords)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; (i = skip_known(dst, src, i, nwords)) < nwords; i++) {
+        sum += or_word_atomic(&dst[i], src[i]);
+    }
+    return sum;
+}
+
 uint64_t bitmap_merge_atomic(unsigned long *dst, uint64_t dst_start,
                              const unsigned long *src, uint64_t nbits)
 {
     unsigned shift = dst_start % WORD;
-    uint64_t sum = 0;
+    uint64_t whole = shift ? 0 : ROUND_DOWN(nbits, WORD);
+    uint64_t sum;
 
     dst += dst_start / WORD;
-    for (Span s = span_start(0, nbits); span_next(&s);) {
+    sum = merge_whole_words(dst, src, whole / WORD);
+    for (Span s = span_start(whole, nbits - whole); span_next(&s);) {
         unsigned long w = src[s.word] & s.mask;
 
         if (!w) {

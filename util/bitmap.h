@@ -109,6 +109,9 @@ uint64_t bitmap_find_last(const unsigned long *map, uint64_t end);
 
 /* How many bits of the range are set? */
 uint64_t bitmap_count(const unsigned long *map, uint64_t start, uint64_t n);
+/* Of bits 0 .. nbits-1, those that `mask` doesn't have; map may be changing. */
+uint64_t bitmap_count_andnot(const unsigned long *map,
+                             const unsigned long *mask, uint64_t nbits);
 
 /* dst = src, dst = dst | src, for bits 0 .. nbits-1. */
 void bitmap_copy(unsigned long *dst, const unsigned long *src, uint64_t nbits);

@@ -10,7 +10,7 @@
 #include "util/thread.h"
 
 enum {
-    NBITS = 1000, /* not a multiple of a word */
+    NBITS = 3000, /* not a multiple of a word */
     ROUNDS = 3000,
 };
 
@@ -20,12 +20,16 @@ typedef struct Pair {
     bool model[NBITS];
 } Pair;
 
+/* Dense, or next to empty or full: words are looked at in groups there. */
 static void pair_init(Pair *p, bool fill)
 {
+    int one_of = g_test_rand_bit() ? 3 : 1000;
+    bool full = one_of > 3 && g_test_rand_bit();
+
     memset(p, 0, sizeof(*p));
     p->map = bitmap_new(NBITS);
     for (uint64_t i = 0; fill && i < NBITS; i++) {
-        p->model[i] = g_test_rand_int_range(0, 3) == 0;
+        p->model[i] = (g_test_rand_int_range(0, one_of) == 0) != full;
         if (p->model[i]) {
             bitmap_set_bit(p->map, i);
         }
@@ -258,6 +262,25 @@ static void test_merge(void)
     }
 }
 
+static void test_count_andnot(void)
+{
+    for (int round = 0; round < 500; round++) {
+        uint64_t n = g_test_rand_int_range(0, NBITS + 1);
+        uint64_t want = 0;
+        Pair map;
+        Pair mask;
+
+        pair_init(&map, true);
+        pair_init(&mask, true);
+        for (uint64_t i = 0; i < n; i++) {
+            want += map.model[i] && !mask.model[i];
+        }
+        g_assert_cmpuint(bitmap_count_andnot(map.map, mask.map, n), ==, want);
+        pair_fini(&map);
+        pair_fini(&mask);
+    }
+}
+
 static void test_move(void)
 {
     for (int round = 0; round < 500; round++) {
@@ -373,6 +396,7 @@ int main(int argc, char **argv)
     g_test_add_func("/bitmap/find", test_find);
     g_test_add_func("/bitmap/copy-or-equal", test_copy_or_equal);
     g_test_add_func("/bitmap/merge", test_merge);
+    g_test_add_func("/bitmap/count-andnot", test_count_andnot);
     g_test_add_func("/bitmap/move", test_move);
     g_test_add_func("/bitmap/two-threads", test_two_threads);
     g_test_add_func("/bitmap/same-words", test_same_words);
