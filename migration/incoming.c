@@ -20,6 +20,10 @@
 
 /* Lets a source that still sends read why we gave up before a reset. */
 #define LAST_WORD_MS 2000
+/* For the description behind the end of a plain stream, if there is one. */
+#define DESCRIPTION_MS 5000
+/* And for the source to close the connection. */
+#define CLOSE_MS 30000
 
 typedef struct MigLoad {
     Migration *m;
@@ -241,16 +245,8 @@ static bool load_complete(void *opaque, bool *ret_more, GError **errp)
         }
     }
     if (!(l->features & WIRE_F_COMMIT)) {
-        static const uint8_t ok[4] = { 0 };
-
         *ret_more = false;
-        if (!start_guest(l, errp)) {
-            return false;
-        }
-        if (l->return_path) {
-            rp_send(l, WIRE_RP_SHUT, ok, sizeof(ok), NULL);
-        }
-        return true;
+        return start_guest(l, errp);
     }
     stl_be_p(data, l->attempt);
     stq_be_p(data + 4, (t1 - t0) / NS_PER_US);
@@ -260,20 +256,49 @@ static bool load_complete(void *opaque, bool *ret_more, GError **errp)
     return rp_send(l, WIRE_RP_LOADED, data, sizeof(data), errp);
 }
 
-static void say_error(MigLoad *l, const GError *err)
+/*
+ * Reads what is still sent, up to the end.  Closed before, the connection would
+ * be reset, and the source would take that for a failure.
+ */
+static void drain(MigLoad *l, int64_t ms)
 {
     char sink[4096];
 
+    io_channel_set_deadline_us(l->ch, g_get_monotonic_time() + ms * 1000);
+    while (io_channel_read(l->ch, sink, sizeof(sink)) > 0) {
+    }
+}
+
+/*
+ * The guest runs; the source still sends the description, and takes it for a
+ * failure if we close before.  On SHUT it closes the connection itself, so that
+ * may only be said when the description has come.
+ */
+static void finish_plain(MigLoad *l)
+{
+    static const uint8_t ok[4] = { 0 };
+
+    io_channel_set_deadline_us(l->ch, g_get_monotonic_time() +
+                                          DESCRIPTION_MS * INT64_C(1000));
+    if (stream_get_u8(l->in) == WIRE_DESCRIPTION) {
+        stream_skip(l->in, stream_get_be32(l->in));
+    }
+    io_channel_set_deadline_us(l->ch, 0);
+    if (l->return_path) {
+        rp_send(l, WIRE_RP_SHUT, ok, sizeof(ok), NULL);
+    }
+    drain(l, CLOSE_MS);
+}
+
+static void say_error(MigLoad *l, const GError *err)
+{
     if (!l->return_path) {
         return;
     }
     rp_send(l, WIRE_RP_ERROR, err->message,
             MIN(strlen(err->message), (size_t)WIRE_RP_MAX), NULL);
     io_channel_shutdown(l->ch, IO_SHUTDOWN_WRITE);
-    io_channel_set_deadline_us(l->ch, g_get_monotonic_time() +
-                                          LAST_WORD_MS * INT64_C(1000));
-    while (io_channel_read(l->ch, sink, sizeof(sink)) > 0) {
-    }
+    drain(l, LAST_WORD_MS);
 }
 
 /* The source is gone and we don't know whether it has resumed the guest. */
@@ -324,6 +349,8 @@ void *mig_load_thread(void *opaque)
         } else {
             load_failed(&l, err);
         }
+    } else if (!(l.features & WIRE_F_COMMIT)) {
+        finish_plain(&l);
     }
     ram_load_free(l.ram);
     stream_in_free(l.in);

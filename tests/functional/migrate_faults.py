@@ -4,6 +4,7 @@ memory is whole, and the reason is told."""
 
 import os
 import signal
+import socket
 import struct
 
 from godwit.migration import (check_lines, check_pattern_goes_on, go,
@@ -333,6 +334,27 @@ def description_at(stream):
     while struct.unpack('>I', stream[at + 1:at + 5])[0] != len(stream) - at - 5:
         at = stream.rindex(b'\x06', 0, at)
     return at
+
+
+@test()
+def description_comes_late(t):
+    """The guest runs at the end of the devices. What follows is taken, too:
+    a source that can't send it believes that it has failed."""
+    guest = StoppedGuest(t)
+    with open(guest.path, 'rb') as f:
+        stream = f.read()
+    at = description_at(stream)
+    port = free_port()
+    dst = start_incoming(t, guest.origin, 'tcp:127.0.0.1:%d' % port)
+    with socket.create_connection(('127.0.0.1', port)) as sock:
+        sock.sendall(stream[:at])
+        if t.host.is_godwit:
+            wait_loaded(t, dst)
+        for i in range(at, len(stream), 1000):
+            sock.sendall(stream[i:i + 1000])
+        sock.shutdown(socket.SHUT_WR)
+        check_equal(sock.recv(1), b'', 'answer')
+    wait_loaded(t, dst)
 
 
 @test()
