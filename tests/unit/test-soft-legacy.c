@@ -266,7 +266,8 @@ static int run_align(const AlignCase *c, unsigned cpl, uint32_t cr0,
     g->x->rflags |= flags;
     g->x->regs[X86_RBX] = L_DATA + c->off;
     memcpy(code, c->code, c->n);
-    memcpy(code + c->n, "\x0f\x0b", 2); /* ud2 */
+    code[c->n] = 0x0f; /* ud2 */
+    code[c->n + 1] = 0x0b;
     legacy_code(g, code, c->n + 2);
     v = legacy_vector(g);
     if (v == EXC_AC) {
@@ -341,7 +342,8 @@ static void test_io_breakpoints(void)
         g->x->regs[X86_RSI] = L_DATA;
         g->x->regs[X86_RBX] = 0x80;
         memcpy(code, t[i].code, t[i].n);
-        memcpy(code + t[i].n, "\x0f\x0b", 2);
+        code[t[i].n] = 0x0f;
+        code[t[i].n + 1] = 0x0b;
         legacy_code(g, code, t[i].n + 2);
         v = legacy_vector(g);
         g_assert_cmpint(v, ==, t[i].at < 0 ? EXC_UD : EXC_DB);
