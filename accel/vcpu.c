@@ -676,6 +676,14 @@ NO_TSA void vcpus_pause(Vm *vm)
     }
 }
 
+void vcpu_stop_self(Vm *vm)
+{
+    if (vcpu_self != NULL && vcpu_self->vm == vm) {
+        flag_set(&vcpu_self->stop, true);
+        vcpu_kick(vcpu_self);
+    }
+}
+
 NO_TSA void vcpus_resume(Vm *vm)
 {
     unsigned i;

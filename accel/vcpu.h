@@ -81,6 +81,11 @@ void vcpu_stop_thread(Vcpu *cpu);
  * put by each vCPU's own thread before it runs.
  */
 void vcpus_pause(Vm *vm);
+/*
+ * On a vCPU's thread: after what it is in the middle of, it stands still until
+ * vcpus_resume().  On others: nothing.
+ */
+void vcpu_stop_self(Vm *vm);
 void vcpus_resume(Vm *vm);
 bool vcpus_all_paused(Vm *vm);
 /*

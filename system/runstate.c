@@ -239,6 +239,14 @@ void vm_stop_request(Vm *vm, RunState state)
     post(vm, REQUEST_STOP);
 }
 
+/* A guest that asks for its end goes on as little as a machine would. */
+static void stop_asking_vcpu(Vm *vm)
+{
+    if (vm->hooks->vcpu_stop_self != NULL) {
+        vm->hooks->vcpu_stop_self(vm);
+    }
+}
+
 void vm_request_shutdown(Vm *vm, ShutdownCause cause)
 {
     ShutdownCause old = __atomic_load_n(&vm->shutdown_cause, __ATOMIC_RELAXED);
@@ -247,6 +255,7 @@ void vm_request_shutdown(Vm *vm, ShutdownCause cause)
     if (!cause_is_final(old)) {
         __atomic_store_n(&vm->shutdown_cause, (int)cause, __ATOMIC_RELAXED);
     }
+    stop_asking_vcpu(vm);
     post(vm, REQUEST_SHUTDOWN);
 }
 
@@ -260,6 +269,7 @@ void vm_request_reset(Vm *vm, ShutdownCause cause)
         return;
     }
     __atomic_store_n(&vm->reset_cause, (int)cause, __ATOMIC_RELAXED);
+    stop_asking_vcpu(vm);
     post(vm, REQUEST_RESET);
 }
 
@@ -276,6 +286,7 @@ void vm_request_powerdown(Vm *vm)
 
 void vm_request_suspend(Vm *vm)
 {
+    stop_asking_vcpu(vm);
     post(vm, REQUEST_SUSPEND);
 }
 

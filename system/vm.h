@@ -78,6 +78,8 @@ typedef struct Vm {
 typedef struct VmHooks {
     void (*vcpus_pause)(Vm *vm);  /* all kicked at once, waited for once */
     void (*vcpus_resume)(Vm *vm); /* vm_lock held for both */
+    /* A vCPU's own thread: it executes nothing more before vcpus_resume(). */
+    void (*vcpu_stop_self)(Vm *vm);
     void (*machine_reset)(Vm *vm, ShutdownCause cause);
     void (*powerdown)(Vm *vm); /* presses the ACPI power button */
     void (*wakeup)(Vm *vm);
