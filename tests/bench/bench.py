@@ -278,7 +278,9 @@ def main():
     facts = host_facts(bench, shown)
     write_results(args, facts, results,
                   markdown(facts, results, chosen, notes, args.runs))
-    if not all(runs for p in results.values() for runs in p.values()):
+    # A run of the peer's that failed has a note; it is not ours to mend.
+    if not all(runs for p in results.values() for name, runs in p.items()
+               if name != PEER):
         sys.exit(1)
 
 

@@ -141,8 +141,9 @@ def main():
         f.write(svg_chart(results, 'Live migration of an %d MiB guest' %
                           chosen[0].mem, notes))
     print('chart: %s' % os.path.relpath(svg))
-    complete = all(results[w.name].get(p.name)
-                   for w in chosen for p in shown)
+    # A run of the peer's that failed has a note; it is not ours to mend.
+    complete = all(results[w.name].get(p.name) for w in chosen
+                   for p in shown if p.binary != peer)
     sys.exit(0 if complete else 1)
 
 
