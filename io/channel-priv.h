@@ -38,6 +38,7 @@ struct IoChannel {
     gint shut;          /* IO_SHUTDOWN_* done here; atomic */
     gint timeout_ms;    /* atomic; 0: none */
     gint64 deadline_us; /* atomic (__atomic_*); 0: none */
+    unsigned spin_us;   /* owner only */
     unsigned features;  /* IO_FEATURE_*; constant after creation */
     bool blocking;      /* owner only */
     bool closed;        /* owner only */

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -112,9 +113,16 @@ static int64_t channel_deadline_us(const IoChannel *ch)
     return __atomic_load_n(&ch->deadline_us, __ATOMIC_RELAXED);
 }
 
-static bool channel_is_limited(const IoChannel *ch)
+void io_channel_set_spin_us(IoChannel *ch, unsigned us)
 {
-    return g_atomic_int_get(&ch->timeout_ms) || channel_deadline_us(ch);
+    ch->spin_us = us;
+}
+
+/* Transfers that must not block in the kernel, as waiting is done here. */
+static bool channel_waits_itself(const IoChannel *ch)
+{
+    return g_atomic_int_get(&ch->timeout_ms) || channel_deadline_us(ch) ||
+           ch->spin_us;
 }
 
 bool io_channel_is_shutdown(const IoChannel *ch, IoShutdown how)
@@ -162,6 +170,25 @@ static int poll_until(struct pollfd *fds, nfds_t nfds, int64_t end_us)
     }
 }
 
+/* As poll_until(), awake for the first while. */
+static int spin_until(const IoChannel *ch, struct pollfd *fds, nfds_t nfds,
+                      int64_t end_us)
+{
+    int64_t now_us = g_get_monotonic_time();
+    int64_t spin_end_us = now_us + ch->spin_us;
+
+    while (now_us < spin_end_us && (end_us < 0 || now_us < end_us)) {
+        int n = poll_until(fds, nfds, now_us);
+
+        if (n != 0) {
+            return n;
+        }
+        sched_yield(); /* to whoever has to run for it to become ready */
+        now_us = g_get_monotonic_time();
+    }
+    return poll_until(fds, nfds, end_us);
+}
+
 int io_channel_wait(IoChannel *ch, GIOCondition cond, int timeout_ms)
 {
     struct pollfd fds[4];
@@ -189,7 +216,7 @@ int io_channel_wait(IoChannel *ch, GIOCondition cond, int timeout_ms)
             };
         }
     }
-    n = poll_until(fds, nfds, channel_wait_end_us(ch, timeout_ms));
+    n = spin_until(ch, fds, nfds, channel_wait_end_us(ch, timeout_ms));
     return n > 0 ? 1 : n;
 }
 
@@ -204,7 +231,7 @@ static int channel_wait_or_time_out(IoChannel *ch, GIOCondition cond)
 static ssize_t channel_readv(IoChannel *ch, const struct iovec *iov,
                              size_t niov, int *fds, size_t *nfds, bool all)
 {
-    bool dontwait = !ch->blocking || channel_is_limited(ch);
+    bool dontwait = !ch->blocking || channel_waits_itself(ch);
 
     if (ch->closed) {
         return -EBADF;
@@ -238,7 +265,7 @@ static ssize_t channel_writev(IoChannel *ch, const struct iovec *iov,
                               size_t niov, const int *fds, size_t nfds,
                               bool all)
 {
-    bool dontwait = !ch->blocking || channel_is_limited(ch);
+    bool dontwait = !ch->blocking || channel_waits_itself(ch);
 
     if (ch->closed) {
         return -EBADF;
