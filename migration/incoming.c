@@ -36,7 +36,7 @@ typedef struct MigLoad {
     bool loaded;       /* all state of `attempt` is in, LOADED was said */
     bool running;      /* the guest is ours */
     uint32_t attempt;  /* as the source numbers it */
-    int64_t switch_ns; /* when SWITCHOVER arrived */
+    int64_t switch_ns; /* when the last memory section began */
 } MigLoad;
 
 static bool rp_send(MigLoad *l, uint16_t type, const void *data, uint16_t len,
@@ -209,9 +209,10 @@ static bool load_command(void *opaque, uint16_t cmd, const uint8_t *data,
     case WIRE_CMD_SWITCHOVER:
         l->attempt = ldl_be_p(data);
         l->loaded = false;
-        l->switch_ns = clock_monotonic_ns();
+        io_channel_set_spin_us(l->ch, WIRE_SPIN_US);
         return true;
     case WIRE_CMD_RUN:
+        io_channel_set_spin_us(l->ch, 0);
         return handle_run(l, data, errp);
     default:
         error_setf(errp, "the source keeps the guest");
@@ -225,6 +226,8 @@ static void load_memory(void *opaque)
     MigLoad *l = opaque;
 
     l->loaded = false;
+    l->switch_ns = clock_monotonic_ns(); /* if it is the last one */
+    io_channel_set_spin_us(l->ch, 0);
 }
 
 /* The end of file mark: everything has been loaded. */
@@ -253,6 +256,7 @@ static bool load_complete(void *opaque, bool *ret_more, GError **errp)
     stq_be_p(data + 12, (clock_monotonic_ns() - t1) / NS_PER_US);
     l->loaded = true;
     *ret_more = true;
+    io_channel_set_spin_us(l->ch, WIRE_SPIN_US); /* RUN comes at once */
     return rp_send(l, WIRE_RP_LOADED, data, sizeof(data), errp);
 }
 

@@ -365,13 +365,29 @@ static void limit_writes(MigSource *s, bool keep)
     stream_out_keep_late(s->out, keep);
 }
 
+/*
+ * The guest stands.  The destination gets to know at once, so that it is awake
+ * when the rest arrives; here, too, nobody sleeps now.
+ */
+static bool announce(MigSource *s, GError **errp)
+{
+    s->attempt++;
+    limit_writes(s, s->features & WIRE_F_COMMIT);
+    if (!(s->features & WIRE_F_COMMIT)) {
+        return true;
+    }
+    io_channel_set_spin_us(s->ch, WIRE_SPIN_US);
+    put_attempt(s, WIRE_CMD_SWITCHOVER);
+    return stream_out_flush(s->out, errp);
+}
+
 static SwitchResult do_switch(MigSource *s, GError **errp)
 {
     Migration *m = s->m;
     uint64_t pending;
     int64_t t;
 
-    if (!stop_guest(s, errp) || !maybe_pause(s, errp)) {
+    if (!stop_guest(s, errp) || !maybe_pause(s, errp) || !announce(s, errp)) {
         return SWITCH_FAILED;
     }
     t = clock_monotonic_ns();
@@ -393,11 +409,6 @@ static SwitchResult do_switch(MigSource *s, GError **errp)
         return SWITCH_FAILED;
     }
     mig_source_step(s, STEP_BLOCK_DRAIN, &t);
-    s->attempt++;
-    limit_writes(s, s->features & WIRE_F_COMMIT);
-    if (s->features & WIRE_F_COMMIT) {
-        put_attempt(s, WIRE_CMD_SWITCHOVER);
-    }
     if (!send_rest(s, &t, errp)) {
         return SWITCH_FAILED;
     }
@@ -461,6 +472,7 @@ SwitchResult mig_source_switch(MigSource *s, GError **errp)
     SwitchResult r = do_switch(s, errp);
 
     io_channel_set_deadline_us(s->ch, 0);
+    io_channel_set_spin_us(s->ch, 0);
     stream_out_keep_late(s->out, false);
     if (r == SWITCH_DONE) {
         VM_LOCK_GUARD();

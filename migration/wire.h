@@ -52,6 +52,8 @@ enum {
 
 enum { WIRE_HELLO = 0x476f6477 /* "Godw": a ping with this value asks */ };
 enum { WIRE_RP_MAX = 1024 /* bytes of a return path payload */ };
+/* While the guest stands, both sides wait for each other awake so long. */
+enum { WIRE_SPIN_US = 2000 };
 
 /* Wire features. */
 #define WIRE_F_ABSENT  (UINT64_C(1) << 0) /* pages never sent are zero */
