@@ -123,6 +123,35 @@ bool mig_source_greet(MigSource *s, GError **errp)
     return true;
 }
 
+bool mig_source_barrier(MigSource *s, GError **errp)
+{
+    enum { CANCEL_POLL_NS = 50 * 1000 * 1000 };
+    RpMessage msg = { 0 };
+    uint8_t number[4];
+
+    if (!(s->features & WIRE_F_COMMIT)) {
+        return true;
+    }
+    stl_be_p(number, ++s->barriers);
+    savevm_put_command(s->out, WIRE_CMD_PING, number, sizeof(number));
+    if (!stream_out_flush(s->out, errp)) {
+        return false;
+    }
+    while (msg.type != WIRE_RP_PONG || msg.len < 4 ||
+           ldl_be_p(msg.data) != s->barriers) {
+        int64_t deadline = clock_monotonic_ns() + CANCEL_POLL_NS;
+
+        if (mig_cancel_asked(s->m)) {
+            error_setf(errp, "cancelled");
+            return false;
+        }
+        if (rp_read(s->ch, deadline, &msg, errp) == RP_FAILED) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void mig_source_explain(MigSource *s, GError **err)
 {
     enum { LAST_WORD_NS = 100 * 1000 * 1000 };

@@ -227,7 +227,7 @@ static bool source_pass(MigSource *s, GError **errp)
         s->m->hooks->event_pass(s->vm, st.syncs);
     }
     pass_begin(s);
-    if (!ram_send_pass(s->ram, errp)) {
+    if (!ram_send_pass(s->ram, errp) || !mig_source_barrier(s, errp)) {
         return false;
     }
     pass_end(s);

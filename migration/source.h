@@ -23,6 +23,7 @@ typedef struct MigSource {
     RunState old_state; /* the run state before that */
     bool handed_over;   /* RUN was said: the guest is not ours any more */
     uint32_t attempt;   /* of the switch-over */
+    uint32_t barriers;  /* so far: the last one's number */
     bool owes_loaded;   /* the last attempt's LOADED is late */
 
     /* Bandwidth limit: bytes put in the present slice. */
@@ -55,6 +56,13 @@ bool mig_source_connect(MigSource *s, GError **errp);
 void mig_source_explain(MigSource *s, GError **err);
 /* Asks the destination what it knows beyond the plain stream. */
 bool mig_source_greet(MigSource *s, GError **errp);
+
+/*
+ * Waits until the destination has taken all that was sent, if it can say so: a
+ * stopped guest is not to wait for what its last pass left on the way.  False
+ * with errp if it is cancelled or the destination fails.
+ */
+bool mig_source_barrier(MigSource *s, GError **errp);
 
 typedef enum SwitchResult {
     SWITCH_DONE,
