@@ -159,6 +159,7 @@ def effects(results):
             changes = []
             for key, label, unit, scale in (
                     ('downtime_ms', 'downtime', 'us', 1000),
+                    ('cpu_state_us', 'of it stop and CPU state', 'us', 1),
                     ('total_ms', 'total', 'ms', 1),
                     ('cpu_s', 'CPU', 'ms', 1000)):
                 diff = (summarise(runs, key)[0] -

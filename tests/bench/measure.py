@@ -10,6 +10,7 @@ What is measured, and how:
   retries       how often the guest had been stopped and started again at the
                 source before that
   told_ms       the downtime the source itself reports
+  cpu_state_us  the part of it in which vCPUs stop and their state is read
   gap_ms        the largest gap between two turns of the guest's own loop
                 around the switch-over (1 ms is normal for an idle guest,
                 which a timer wakes)
@@ -238,7 +239,9 @@ class Bench:
             'passes': ram['dirty-sync-count'],
         }
         if 'downtime-breakdown' in info:
-            result['breakdown_us'] = info['downtime-breakdown']
+            steps = info['downtime-breakdown']
+            result['breakdown_us'] = steps
+            result['cpu_state_us'] = steps['vcpu-stop'] + steps['cpu-sync']
         return result
 
     @staticmethod
