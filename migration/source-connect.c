@@ -123,22 +123,15 @@ bool mig_source_greet(MigSource *s, GError **errp)
     return true;
 }
 
-bool mig_source_barrier(MigSource *s, GError **errp)
+bool mig_source_await(MigSource *s, uint16_t type, uint16_t min_len,
+                      uint32_t number, GError **errp)
 {
+    /* How soon a cancel is noticed. */
     enum { CANCEL_POLL_NS = 50 * 1000 * 1000 };
     RpMessage msg = { 0 };
-    uint8_t number[4];
 
-    if (!(s->features & WIRE_F_COMMIT)) {
-        return true;
-    }
-    stl_be_p(number, ++s->barriers);
-    savevm_put_command(s->out, WIRE_CMD_PING, number, sizeof(number));
-    if (!stream_out_flush(s->out, errp)) {
-        return false;
-    }
-    while (msg.type != WIRE_RP_PONG || msg.len < 4 ||
-           ldl_be_p(msg.data) != s->barriers) {
+    while (msg.type != type || msg.len < min_len ||
+           ldl_be_p(msg.data) != number) {
         int64_t deadline = clock_monotonic_ns() + CANCEL_POLL_NS;
 
         if (mig_cancel_asked(s->m)) {
@@ -150,6 +143,19 @@ bool mig_source_barrier(MigSource *s, GError **errp)
         }
     }
     return true;
+}
+
+bool mig_source_barrier(MigSource *s, GError **errp)
+{
+    uint8_t number[4];
+
+    if (!(s->features & WIRE_F_COMMIT)) {
+        return true;
+    }
+    stl_be_p(number, ++s->barriers);
+    savevm_put_command(s->out, WIRE_CMD_PING, number, sizeof(number));
+    return stream_out_flush(s->out, errp) &&
+           mig_source_await(s, WIRE_RP_PONG, sizeof(number), s->barriers, errp);
 }
 
 void mig_source_explain(MigSource *s, GError **err)

@@ -34,13 +34,13 @@
  * there fails the migration, and the guest goes on here.
  */
 #define WRITE_GRACE_NS (NS_PER_S)
-/* How soon a cancel is noticed while the destination owes an answer. */
-#define CANCEL_POLL_NS (50 * NS_PER_MS)
 /* For peers that resume on their own and report when they have. */
 #define CLOSE_TIMEOUT_NS (10 * NS_PER_S)
 /* For a guest that is stopped anyway, or may be for longer than the limit. */
 #define LOADED_TIMEOUT_NS  (30 * NS_PER_S)
 #define RESUMED_TIMEOUT_NS (2 * NS_PER_S)
+/* Bytes of LOADED: the attempt and two times. */
+#define LOADED_LEN 20
 
 void mig_source_step(MigSource *s, DowntimeStep step, int64_t *since_ns)
 {
@@ -227,7 +227,7 @@ static RpResult wait_loaded(MigSource *s, int64_t *t, GError **errp)
         if (r != RP_OK) {
             return r;
         }
-    } while (msg.type != WIRE_RP_LOADED || msg.len < 20 ||
+    } while (msg.type != WIRE_RP_LOADED || msg.len < LOADED_LEN ||
              ldl_be_p(msg.data) != s->attempt);
     load_us = ldq_be_p(msg.data + 4);
     cpu_us = ldq_be_p(msg.data + 12);
@@ -275,14 +275,19 @@ static void wait_resumed(MigSource *s)
     show_peer_step(s, STEP_RESUME, ldq_be_p(msg.data));
 }
 
+static SwitchResult took_too_long(MigSource *s)
+{
+    s->fixed_ns = converge_fixed(s->fixed_ns, mig_downtime_limit_ns(s->m));
+    s->fixed_measured = true;
+    return SWITCH_RETRY;
+}
+
 static SwitchResult hand_over(MigSource *s, int64_t *t, GError **errp)
 {
     switch (wait_loaded(s, t, errp)) {
     case RP_TIMEOUT:
         s->owes_loaded = true;
-        s->fixed_ns = converge_fixed(s->fixed_ns, mig_downtime_limit_ns(s->m));
-        s->fixed_measured = true;
-        return SWITCH_RETRY;
+        return took_too_long(s);
     case RP_FAILED:
         return SWITCH_FAILED;
     case RP_OK:
@@ -413,9 +418,7 @@ static SwitchResult do_switch(MigSource *s, GError **errp)
         return SWITCH_FAILED;
     }
     if (stream_out_is_late(s->out)) {
-        s->fixed_ns = converge_fixed(s->fixed_ns, mig_downtime_limit_ns(s->m));
-        s->fixed_measured = true;
-        return SWITCH_RETRY;
+        return took_too_long(s);
     }
     limit_writes(s, false);
     return s->features & WIRE_F_COMMIT ? hand_over(s, &t, errp)
@@ -424,26 +427,12 @@ static SwitchResult do_switch(MigSource *s, GError **errp)
 
 bool mig_source_catch_up(MigSource *s, GError **errp)
 {
-    RpMessage msg = { 0 };
-
-    if (!stream_out_catch_up(s->out, errp)) {
+    if (!stream_out_catch_up(s->out, errp) ||
+        (s->owes_loaded &&
+         !mig_source_await(s, WIRE_RP_LOADED, LOADED_LEN, s->attempt, errp))) {
         return false;
     }
-    while (s->owes_loaded) {
-        int64_t deadline = clock_monotonic_ns() + CANCEL_POLL_NS;
-
-        if (mig_cancel_asked(s->m)) {
-            error_setf(errp, "cancelled");
-            return false;
-        }
-        if (rp_read(s->ch, deadline, &msg, errp) == RP_FAILED) {
-            return false;
-        }
-        if (msg.type == WIRE_RP_LOADED && msg.len >= 20 &&
-            ldl_be_p(msg.data) == s->attempt) {
-            s->owes_loaded = false;
-        }
-    }
+    s->owes_loaded = false;
     return true;
 }
 

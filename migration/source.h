@@ -58,6 +58,13 @@ void mig_source_explain(MigSource *s, GError **err);
 bool mig_source_greet(MigSource *s, GError **errp);
 
 /*
+ * While the guest runs: waits for a message of this type, of at least min_len
+ * bytes (4 or more), that begins with `number`; others are passed over.  False
+ * with errp if it is cancelled or the destination fails.
+ */
+bool mig_source_await(MigSource *s, uint16_t type, uint16_t min_len,
+                      uint32_t number, GError **errp);
+/*
  * Waits until the destination has taken all that was sent, if it can say so: a
  * stopped guest is not to wait for what its last pass left on the way.  False
  * with errp if it is cancelled or the destination fails.
