@@ -213,6 +213,16 @@ def stalled_in_the_switchover(t):
     source_goes_on(src)
 
 
+def arrives(src, dst):
+    """The guest goes on at the destination, all of it right."""
+    wait_status(src, 'completed')
+    wait_drained(src)
+    wait_running(dst)
+    numbers = last_numbers(src)
+    dst.serial.adopt(src.serial)
+    check_pattern_goes_on(dst, numbers)
+
+
 RP_LOADED = 0x4702  # the destination has everything
 
 
@@ -230,12 +240,7 @@ def late_word(t):
     source_goes_on(src)
     check_equal(status(src), 'active', 'status')
     proxy.let_go()
-    wait_status(src, 'completed')
-    wait_drained(src)
-    wait_running(dst)
-    numbers = last_numbers(src)
-    dst.serial.adopt(src.serial)
-    check_pattern_goes_on(dst, numbers)
+    arrives(src, dst)
 
 
 SWITCHOVER = b'\x08\x47\x02\x00\x04'  # the command's section
@@ -256,12 +261,7 @@ def late_network(t):
     check_equal(status(src), 'active', 'status')
     set_parameters(src, max_bandwidth=0)
     proxy.let_go()
-    wait_status(src, 'completed')
-    wait_drained(src)
-    wait_running(dst)
-    numbers = last_numbers(src)
-    dst.serial.adopt(src.serial)
-    check_pattern_goes_on(dst, numbers)
+    arrives(src, dst)
 
 
 def load_outcome(t, dst):
