@@ -11,8 +11,8 @@
 #include "io/channel.h"
 #include "migration/migration.h"
 #include "migration/ram-send.h"
-#include "migration/vmstate.h"
 #include "util/thread.h"
+#include "vmstate/vmstate.h"
 
 struct IoListener;
 

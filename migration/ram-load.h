@@ -6,8 +6,8 @@
 #ifndef MIGRATION_RAM_LOAD_H
 #define MIGRATION_RAM_LOAD_H
 
-#include "migration/stream.h"
 #include "system/memory.h"
+#include "vmstate/stream.h"
 
 typedef struct RamLoad RamLoad;
 

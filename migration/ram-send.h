@@ -6,8 +6,8 @@
 #ifndef MIGRATION_RAM_SEND_H
 #define MIGRATION_RAM_SEND_H
 
-#include "migration/stream.h"
 #include "system/memory.h"
+#include "vmstate/stream.h"
 
 typedef struct RamSend RamSend;
 

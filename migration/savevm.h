@@ -7,7 +7,7 @@
 #define MIGRATION_SAVEVM_H
 
 #include "migration/ram-load.h"
-#include "migration/vmstate.h"
+#include "vmstate/vmstate.h"
 
 /* File header and configuration section (the machine type's name). */
 void savevm_put_header(StreamOut *s, const char *machine);

@@ -14,10 +14,10 @@
 #define HW_CORE_DEVICE_H
 
 #include "hw/core/irq.h"
-#include "migration/vmstate.h"
 #include "qom/object.h"
 #include "system/memory.h"
 #include "util/tsa.h"
+#include "vmstate/vmstate.h"
 
 struct Machine;
 struct PciInfo;

@@ -11,8 +11,8 @@
 
 #include "target/i386/cpu.h"
 
-#include "migration/vmstate.h"
 #include "util/error.h"
+#include "vmstate/vmstate.h"
 
 /* A field of X86Cpu under the name that the stream has for it. */
 #define ENV(name_, f, k)                                                  \

@@ -17,12 +17,12 @@ class Layers(unittest.TestCase):
         for name, layer in [
                 ('util/iov.c', 0), ('qapi/json.h', 1), ('qom/object.h', 1),
                 ('io/channel.c', 1), ('system/memory.c', 2),
-                ('migration/vmstate-get.c', 2), ('migration/stream.h', 2),
+                ('vmstate/vmstate-get.c', 2), ('vmstate/stream.h', 2),
                 ('accel/kvm/vcpu.c', 3), ('target/i386/cpu.h', 3),
                 ('block/raw.c', 3), ('chardev/socket.c', 3),
                 ('hw/isa/port92.c', 4), ('migration/ram-send.c', 5),
-                ('monitor/qmp.c', 6), ('system/main.c', 6),
-                ('system/cli-drive.c', 6), ('docs/x.c', None)]:
+                ('monitor/qmp.c', 6), ('cli/main.c', 6),
+                ('cli/cli-drive.c', 6), ('docs/x.c', None)]:
             with self.subTest(name):
                 self.assertEqual(layers.layer_of(name), layer)
 
@@ -33,14 +33,14 @@ class Layers(unittest.TestCase):
                 ('qapi/json.c', 'io/channel.h', False),
                 ('io/channel.c', 'qom/object.h', False),
                 ('qom/object.c', 'qapi/json.h', True),
-                ('migration/vmstate.c', 'migration/migration.h', False),
-                ('migration/migration.c', 'migration/vmstate.h', True),
+                ('vmstate/vmstate.c', 'migration/migration.h', False),
+                ('migration/migration.c', 'vmstate/vmstate.h', True),
                 ('migration/migration.c', 'monitor/hmp.h', False),
-                ('hw/isa/rtc.c', 'migration/vmstate.h', True),
+                ('hw/isa/rtc.c', 'vmstate/vmstate.h', True),
                 ('hw/isa/rtc.c', 'migration/migration.h', False),
                 ('accel/kvm/vm.c', 'hw/core/device.h', False),
-                ('system/memory.c', 'system/main.h', True),
-                ('system/main.c', 'monitor/qmp.h', True),
+                ('system/memory.c', 'cli/cli.h', False),
+                ('cli/main.c', 'monitor/qmp.h', True),
                 ('tests/unit/test-iov.c', 'monitor/qmp.h', True),
                 ('hw/isa/rtc.c', 'tests/qtest/client.h', False),
                 ('hw/isa/rtc.c', 'docs/x.h', False),

@@ -5,10 +5,10 @@
  */
 #include "util/base.h"
 
-#include "migration/vmstate.h"
 #include "target/i386/cpu.h"
 #include "tests/unit/cpu-stream.h"
 #include "util/error.h"
+#include "vmstate/vmstate.h"
 
 typedef struct Fixture {
     X86CpuModel *model;

@@ -12,9 +12,9 @@
 #include "block/block.h"
 #include "hw/core/machine-none.h"
 #include "hw/ide/ide.h"
-#include "migration/stream.h"
 #include "system/vm.h"
 #include "tests/unit/ide-sections.h"
+#include "vmstate/stream.h"
 
 #define NGSI      24
 #define DISK_SIZE (8 * MiB)

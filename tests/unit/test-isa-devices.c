@@ -20,10 +20,10 @@
 #include "hw/timer/hpet.h"
 #include "hw/timer/i8254.h"
 #include "hw/timer/mc146818rtc.h"
-#include "migration/stream.h"
 #include "system/vm.h"
 #include "target/i386/cpu.h"
 #include "tests/unit/isa-sections.h"
+#include "vmstate/stream.h"
 
 #define NCPUS 2
 #define NGSI  24

@@ -5,7 +5,7 @@
  */
 #include "util/base.h"
 
-#include "migration/vmstate.h"
+#include "vmstate/vmstate.h"
 
 typedef struct Inner {
     uint16_t a;

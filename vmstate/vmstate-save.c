@@ -8,8 +8,8 @@
  */
 #include "util/base.h"
 
-#include "migration/vmstate-priv.h"
 #include "util/error.h"
+#include "vmstate/vmstate-priv.h"
 
 static bool save_vmsd(StreamOut *s, const Vmstate *vms, void *opaque,
                       int version, JsonValue *desc, GError **errp);

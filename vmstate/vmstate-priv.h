@@ -6,7 +6,7 @@
 #ifndef MIGRATION_VMSTATE_PRIV_H
 #define MIGRATION_VMSTATE_PRIV_H
 
-#include "migration/vmstate.h"
+#include "vmstate/vmstate.h"
 
 enum { VMSTATE_SUBSECTION = 0x05 }; /* type byte of a subsection */
 

@@ -6,9 +6,9 @@
  */
 #include "util/base.h"
 
-#include "migration/stream.h"
 #include "util/bswap.h"
 #include "util/error.h"
+#include "vmstate/stream.h"
 
 enum {
     OUT_BUF_SIZE = 64 * 1024,

@@ -5,7 +5,7 @@
  */
 #include "util/base.h"
 
-#include "migration/vmstate-priv.h"
+#include "vmstate/vmstate-priv.h"
 
 bool vmstate_field_present(const VmstateField *f, void *opaque, int version)
 {

@@ -5,7 +5,7 @@
  */
 #include "util/base.h"
 
-#include "migration/vmstate.h"
+#include "vmstate/vmstate.h"
 
 /* Section ids 0 to 2 belong to what precedes the devices ("ram" is 2). */
 enum { FIRST_SECTION_ID = 3 };

@@ -6,7 +6,7 @@
  */
 #include "util/base.h"
 
-#include "system/cli.h"
+#include "cli/cli.h"
 
 #include <fcntl.h>
 #include <grp.h>

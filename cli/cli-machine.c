@@ -5,7 +5,7 @@
  */
 #include "util/base.h"
 
-#include "system/cli.h"
+#include "cli/cli.h"
 
 #include <time.h>
 

@@ -8,7 +8,7 @@
  */
 #include "util/base.h"
 
-#include "system/cli.h"
+#include "cli/cli.h"
 
 #define OPT(name_, phase_, fn_, params_, help_)                           \
     {                                                                     \

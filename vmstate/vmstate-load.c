@@ -9,8 +9,8 @@
  */
 #include "util/base.h"
 
-#include "migration/vmstate-priv.h"
 #include "util/error.h"
+#include "vmstate/vmstate-priv.h"
 
 enum { VMSTATE_MAX_DEPTH = 16 };
 

@@ -12,9 +12,9 @@
 #ifndef MIGRATION_VMSTATE_H
 #define MIGRATION_VMSTATE_H
 
-#include "migration/stream.h"
 #include "qapi/json.h"
 #include "system/clock.h"
+#include "vmstate/stream.h"
 
 typedef struct Vmstate Vmstate;
 typedef struct VmstateField VmstateField;
