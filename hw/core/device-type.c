@@ -80,23 +80,27 @@ static unsigned prop_count(const Property *props)
     return n;
 }
 
-/* The type's own, then those of its bus, then those of any device. */
+static void append_props(GArray *all, const Property *props)
+{
+    unsigned n = prop_count(props);
+
+    if (n > 0) {
+        g_array_append_vals(all, props, n);
+    }
+}
+
+/* The type's own, those it shares, those of its bus, those of any device. */
 static const Property *device_merge_props(const DeviceType *type)
 {
-    const Property *from[] = {
-        type->props,
-        type->bus == BUS_PCI ? pci_props : NULL,
-        device_props,
-    };
     GArray *all = g_array_new(TRUE, TRUE, sizeof(Property));
 
-    for (unsigned i = 0; i < G_N_ELEMENTS(from); i++) {
-        unsigned n = prop_count(from[i]);
-
-        if (n > 0) {
-            g_array_append_vals(all, from[i], n);
-        }
+    append_props(all, type->props);
+    for (unsigned i = 0;
+         type->more_props != NULL && type->more_props[i] != NULL; i++) {
+        append_props(all, type->more_props[i]);
     }
+    append_props(all, type->bus == BUS_PCI ? pci_props : NULL);
+    append_props(all, device_props);
     return (const Property *)(void *)g_array_free(all, FALSE);
 }
 

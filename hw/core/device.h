@@ -21,6 +21,7 @@
 
 struct Machine;
 struct PciInfo;
+struct VirtioType;
 struct Vm;
 typedef struct Bus Bus;
 typedef struct Device Device;
@@ -49,8 +50,11 @@ struct DeviceType {
     BusKind bus;
     bool user_creatable;
     bool hotpluggable;
-    const Property *props;     /* ends with PROP_END; may be NULL */
-    const struct PciInfo *pci; /* BUS_PCI: identity; else NULL */
+    const Property *props; /* ends with PROP_END; may be NULL */
+    /* Tables that it shares with others, behind its own; ends with NULL. */
+    const Property *const *more_props;
+    const struct PciInfo *pci;       /* BUS_PCI: identity; else NULL */
+    const struct VirtioType *virtio; /* what a virtio function carries */
     void (*init)(Device *dev); /* before properties are set; may be NULL */
     bool (*realize)(Device *dev, GError **errp);
     void (*unrealize)(Device *dev); /* may be NULL */

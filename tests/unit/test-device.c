@@ -93,9 +93,24 @@ static const Vmstate card_vmstate = {
 static const Property card_props[] = {
     PROP(PROP_U32, Card, iobase, "iobase", .def = 0x300),
     PROP(PROP_U32, Card, irq_num, "irq", .def = 5),
+    PROP_END,
+};
+
+/* What it has in common with other cards. */
+static const Property card_size_props[] = {
     PROP(PROP_SIZE, Card, size, "size", .def = 2097152, .help = "Memory"),
+    PROP_END,
+};
+
+static const Property card_fail_props[] = {
     PROP(PROP_BOOL, Card, fail, "fail"),
     PROP_END,
+};
+
+static const Property *const card_more_props[] = {
+    card_size_props,
+    card_fail_props,
+    NULL,
 };
 
 static const DeviceType card_type = {
@@ -108,6 +123,7 @@ static const DeviceType card_type = {
     .user_creatable = true,
     .hotpluggable = true,
     .props = card_props,
+    .more_props = card_more_props,
     .realize = card_realize,
     .unrealize = card_unrealize,
     .reset = card_reset,
