@@ -1,0 +1,48 @@
+/*
+ * MSI-X: a table of messages in a BAR, one for each vector, each maskable.
+ * (PCI Local Bus Specification 3.0, section 6.8.2.)
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_PCI_MSIX_H
+#define HW_PCI_MSIX_H
+
+#include "hw/pci/pci.h"
+
+#define MSIX_VECTORS_MAX 2048
+
+/*
+ * In realize(): table and pending bits in a memory BAR of their own, which is
+ * 4 KiB for up to 128 vectors, the capability at `cap_off` (0: the first free
+ * place).  All vectors start masked and unused.
+ */
+bool msix_init_bar(PciDevice *d, unsigned nvectors, unsigned bar,
+                   uint8_t cap_off, GError **errp);
+/* In unrealize(); fine if there is none. */
+void msix_fini(PciDevice *d);
+/* To power-on state; the function's reset() calls it. */
+void msix_reset(PciDevice *d);
+
+bool msix_enabled(const PciDevice *d); /* by the driver */
+unsigned msix_nvectors(const PciDevice *d);
+/*
+ * The device may raise this vector (counted).  A vector that nobody uses
+ * drops what is raised and has no route in the kernel.
+ */
+void msix_vector_use(PciDevice *d, unsigned vector);
+void msix_vector_unuse(PciDevice *d, unsigned vector);
+/*
+ * Raises a vector: the message goes out, or waits as pending while the vector
+ * or the function is masked.  Out of range or MSI-X off: nothing happens.
+ * Any thread.
+ */
+void msix_notify(PciDevice *d, unsigned vector);
+/*
+ * An eventfd that raises the vector when it is written, for back ends that
+ * interrupt the guest themselves (vhost, vhost-user); it stays the same
+ * whatever the guest does to the vector, and lives until the function is
+ * unrealized or every user has called msix_vector_unuse().  -1 with errp.
+ */
+int msix_vector_fd(PciDevice *d, unsigned vector, GError **errp);
+
+#endif

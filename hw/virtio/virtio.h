@@ -1,0 +1,138 @@
+/*
+ * A virtio device as its model sees it: features, configuration, queues.
+ * (Virtual I/O Device 1.2, chapter 2.)
+ *
+ * A device is a struct that starts with a VirtioDevice `vdev`, and two const
+ * tables: its VirtioType and the DeviceType of the function that carries it
+ * (see virtio-pci.h).  It knows nothing of the transport.
+ *
+ * Everything here is called under vm_lock unless said otherwise.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_VIRTIO_VIRTIO_H
+#define HW_VIRTIO_VIRTIO_H
+
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+
+#include "hw/pci/pci.h"
+#include "hw/virtio/virtqueue.h"
+
+#define VIRTIO_MAX_QUEUES   1024
+#define VIRTIO_CONFIG_MAX   256 /* bytes of device configuration */
+#define VIRTIO_BIT(n)       (UINT64_C(1) << (n))
+#define VIRTIO_NO_VECTOR    0xffff
+#define VIRTIO_VECTORS_AUTO UINT32_MAX /* vectors= not given */
+
+typedef struct VirtioDevice VirtioDevice;
+typedef void VirtioOutputFn(VirtioDevice *d, VirtQueue *q);
+
+/* What a kind of device is; any function but get_features may be NULL. */
+typedef struct VirtioType {
+    const char *name; /* in the section's name and messages: "virtio-net" */
+    uint16_t id;      /* VIRTIO_ID_*, linux/virtio_ids.h */
+    /*
+     * Adds the queues, sets d->config_size.  unrealize() undoes what isn't
+     * the core's (queues are).
+     */
+    bool (*realize)(VirtioDevice *d, GError **errp);
+    void (*unrealize)(VirtioDevice *d);
+    /*
+     * Of `offered` (the transport's and the properties') what this device
+     * has, and its own on top; VIRTIO_BIT()s.  Asked for when it is realized
+     * and at each reset.
+     */
+    uint64_t (*get_features)(VirtioDevice *d, uint64_t offered);
+    /*
+     * The driver has chosen: d->features.  Also after an incoming migration,
+     * before the device's own state is loaded.
+     */
+    void (*set_features)(VirtioDevice *d);
+    /*
+     * Fills `config` (d->config_size bytes, little endian) before the driver
+     * reads it, and takes what the driver wrote there.
+     */
+    void (*get_config)(VirtioDevice *d, uint8_t *config);
+    void (*set_config)(VirtioDevice *d, const uint8_t *config);
+    /*
+     * The driver wrote the status register, or the VM was stopped or goes on
+     * (then old == d->status): see virtio_running().
+     */
+    void (*set_status)(VirtioDevice *d, uint8_t old);
+    /* To power-on state: elements in hand are detached.  Then the core. */
+    void (*reset)(VirtioDevice *d);
+    /* One queue is reset (VIRTIO_F_RING_RESET), or turned on again. */
+    void (*queue_reset)(VirtioDevice *d, VirtQueue *q);
+    void (*queue_enable)(VirtioDevice *d, VirtQueue *q);
+    /*
+     * The device's own state, behind the core's in its section; opaque is
+     * the device struct.  NULL: none.
+     */
+    const Vmstate *vmstate;
+    /* All of it is loaded, the queues are there again. */
+    bool (*post_load)(VirtioDevice *d, GError **errp);
+} VirtioType;
+
+/*
+ * The core's part.  Devices read features, status, config_size, nothing else;
+ * the rest belongs to the core and the transport.
+ */
+struct VirtioDevice {
+    PciDevice pci; /* the transport's */
+    const VirtioType *vtype;
+    uint64_t host_features; /* properties and device: what is offered */
+    uint64_t features;      /* what the driver took; migrated */
+    uint8_t status;         /* VIRTIO_CONFIG_S_*; migrated */
+    uint8_t isr;            /* 1: queue, 2: configuration; migrated */
+    bool broken;            /* needs reset: queues are empty */
+    bool running;           /* vCPUs run */
+    uint16_t queue_sel;     /* legacy and modern; migrated */
+    uint16_t config_vector;
+    uint8_t generation;   /* of the configuration, modern */
+    unsigned config_size; /* bytes, at most VIRTIO_CONFIG_MAX */
+    uint8_t config[VIRTIO_CONFIG_MAX];
+    VirtQueue *queues; /* nqueues of them */
+    unsigned nqueues;
+    struct VirtioPciState *transport;
+};
+#define VIRTIO_DEVICE(dev_) container_of(dev_, VirtioDevice, pci.dev)
+
+/*
+ * In realize(): the next queue, of `size` descriptors at most (a power of
+ * two up to VIRTQUEUE_MAX_SIZE).  `fn` is called when the driver has kicked
+ * it, when the VM goes on and after a migration: it takes what is there and
+ * bears an empty queue.
+ */
+VirtQueue *virtio_add_queue(VirtioDevice *d, unsigned size, VirtioOutputFn *fn);
+/* Drops queues from index `first` on (a device that changes their number). */
+void virtio_del_queues(VirtioDevice *d, unsigned first);
+VirtQueue *virtio_queue(VirtioDevice *d, unsigned n); /* NULL: no such */
+/* The device of a queue. */
+VirtioDevice *virtio_of_queue(VirtQueue *q);
+
+static inline bool virtio_has_feature(const VirtioDevice *d, unsigned bit)
+{
+    return d->features & VIRTIO_BIT(bit);
+}
+/*
+ * The driver is up, the VM runs, nothing is broken: the device may look at
+ * its queues.  Else what the back end has waits.
+ */
+bool virtio_running(const VirtioDevice *d);
+/* The configuration has changed: the driver is told, if it is there. */
+void virtio_notify_config(VirtioDevice *d);
+/*
+ * The guest broke the rules: one line in the log that names the device, then
+ * it needs a reset.  The message without a line end.
+ */
+void virtio_error(VirtioDevice *d, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+
+/*
+ * Kicks of a queue go to `ctx` (the iothread's main context) from now on;
+ * NULL: the main loop, under vm_lock.  The caller stops using the queue in
+ * the other thread before.
+ */
+void virtio_queue_set_context(VirtQueue *q, GMainContext *ctx);
+
+#endif
