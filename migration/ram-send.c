@@ -122,28 +122,8 @@ void ram_send_free(RamSend *r)
     g_free(r);
 }
 
-static void put_section(RamSend *r, uint8_t type)
-{
-    stream_put_u8(r->out, type);
-    stream_put_be32(r->out, RAM_SECTION_ID);
-    if (type == WIRE_SECTION_START) {
-        stream_put_str8(r->out, "ram");
-        stream_put_be32(r->out, 0);
-        stream_put_be32(r->out, RAM_SECTION_VERSION);
-    }
-    r->last_rb = NULL;
-}
-
-static void put_section_end(RamSend *r)
-{
-    stream_put_be64(r->out, RAM_REC_EOS);
-    stream_put_u8(r->out, WIRE_FOOTER);
-    stream_put_be32(r->out, RAM_SECTION_ID);
-}
-
 bool ram_send_setup(RamSend *r, GError **errp)
 {
-    put_section(r, WIRE_SECTION_START);
     stream_put_be64(r->out, r->stats.total_bytes | RAM_REC_MEM_SIZE);
     for (guint i = 0; i < r->blocks->len; i++) {
         const RamBlock *rb = ((SendBlock *)r->blocks->pdata[i])->rb;
@@ -151,8 +131,8 @@ bool ram_send_setup(RamSend *r, GError **errp)
         stream_put_str8(r->out, rb->name);
         stream_put_be64(r->out, rb->used_length);
     }
-    put_section_end(r);
-    return stream_out_flush(r->out, errp);
+    stream_put_be64(r->out, RAM_REC_EOS);
+    return stream_out_check(r->out, errp);
 }
 
 /* Pages exist; those that were absent before have been written. */
@@ -432,8 +412,10 @@ static bool send_window(RamSend *r, SendBlock *b, uint64_t first,
     return true;
 }
 
+/* The records of one part of the section, up to their end mark. */
 static bool send_dirty(RamSend *r, GError **errp)
 {
+    r->last_rb = NULL;
     for (guint i = 0; i < r->blocks->len; i++) {
         SendBlock *b = r->blocks->pdata[i];
         uint64_t npages = ram_block_npages(b->rb);
@@ -448,29 +430,25 @@ static bool send_dirty(RamSend *r, GError **errp)
             }
         }
     }
+    stream_put_be64(r->out, RAM_REC_EOS);
     return true;
 }
 
 bool ram_send_pass(RamSend *r, GError **errp)
 {
-    put_section(r, WIRE_SECTION_PART);
+    r->flushed = stream_out_bytes(r->out);
     if (!send_dirty(r, errp)) {
         return false;
     }
-    put_section_end(r);
     r->first = false;
-    r->flushed = stream_out_bytes(r->out);
-    return stream_out_flush(r->out, errp) &&
-           r->opts.pace(r->opts.opaque, r->flushed, errp);
+    return stream_out_check(r->out, errp);
 }
 
 bool ram_send_finish(RamSend *r, GError **errp)
 {
-    put_section(r, WIRE_SECTION_END);
     if (!send_dirty(r, errp)) {
         return false;
     }
-    put_section_end(r);
     r->final = false;
     return stream_out_check(r->out, errp);
 }

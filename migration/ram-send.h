@@ -35,7 +35,10 @@ RamSend *ram_send_new(Memory *mem, StreamOut *out, const RamSendOptions *opts,
                       GError **errp);
 void ram_send_free(RamSend *r);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RamSend, ram_send_free)
-/* Puts the list of blocks (the "ram" section's start). */
+/*
+ * Content of the section's first part: the list of blocks.  Here and below the
+ * caller puts the frame around it (iterative.h).
+ */
 bool ram_send_setup(RamSend *r, GError **errp);
 /*
  * Brings the dirty bits in; takes vm_lock.  `last`: the guest has stopped.

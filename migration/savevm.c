@@ -28,6 +28,23 @@ void savevm_put_command(StreamOut *s, uint16_t cmd, const void *data,
     stream_put(s, data, len);
 }
 
+void savevm_put_part_begin(StreamOut *s, uint8_t type, const IterativeOps *row)
+{
+    stream_put_u8(s, type);
+    stream_put_be32(s, row->section_id);
+    if (type == WIRE_SECTION_START) {
+        stream_put_str8(s, row->name);
+        stream_put_be32(s, 0); /* instance */
+        stream_put_be32(s, row->version);
+    }
+}
+
+void savevm_put_part_end(StreamOut *s, const IterativeOps *row)
+{
+    stream_put_u8(s, WIRE_FOOTER);
+    stream_put_be32(s, row->section_id);
+}
+
 static bool entry_travels(const VmstateEntry *e)
 {
     return e->vms != VMSTATE_NONE &&

@@ -6,6 +6,7 @@
 #ifndef MIGRATION_SAVEVM_H
 #define MIGRATION_SAVEVM_H
 
+#include "migration/iterative.h"
 #include "migration/ram-load.h"
 #include "vmstate/vmstate.h"
 
@@ -14,6 +15,12 @@ void savevm_put_header(StreamOut *s, const char *machine);
 /* A command; `len` bytes of data, at most 65535. */
 void savevm_put_command(StreamOut *s, uint16_t cmd, const void *data,
                         uint16_t len);
+/*
+ * The frame around the content of one part of an iterative section; `type` is
+ * WIRE_SECTION_START, _PART or _END.
+ */
+void savevm_put_part_begin(StreamOut *s, uint8_t type, const IterativeOps *row);
+void savevm_put_part_end(StreamOut *s, const IterativeOps *row);
 /*
  * All device sections and the end of file mark.  Guest stopped (or for a
  * rehearsal, into memory, running), vm_lock held.  Errors name the section.

@@ -147,10 +147,10 @@ static bool maybe_pause(MigSource *s, GError **errp)
 }
 
 /* After the last sync: does the rest still fit the promise? */
-static bool fits_limit(MigSource *s, uint64_t pending_pages)
+static bool fits_limit(MigSource *s, uint64_t pending_bytes)
 {
     ConvergeInput in = {
-        .pending_bytes = pending_pages * RAM_PAGE_SIZE,
+        .pending_bytes = pending_bytes,
         .bytes_per_s = s->bytes_per_s,
         .fixed_ns = s->fixed_ns + clock_monotonic_ns() - s->stop_ns,
         .limit_ns = mig_downtime_limit_ns(s->m),
@@ -166,7 +166,7 @@ static bool fits_limit(MigSource *s, uint64_t pending_pages)
 /* Everything up to the end of file mark, in one go. */
 static bool send_rest(MigSource *s, int64_t *t, GError **errp)
 {
-    if (!ram_send_finish(s->ram, errp)) {
+    if (!iterative_complete(s->set, errp)) {
         return false;
     }
     mig_source_step(s, STEP_RAM, t);
@@ -404,7 +404,7 @@ static SwitchResult do_switch(MigSource *s, GError **errp)
         }
     }
     mig_source_step(s, STEP_CPU_SYNC, &t);
-    pending = ram_send_sync(s->ram, true);
+    pending = iterative_pending(s->set, true);
     mig_source_step(s, STEP_DIRTY_SYNC, &t);
     if (!fits_limit(s, pending)) {
         return SWITCH_RETRY;

@@ -80,10 +80,10 @@ void mig_source_show(MigSource *s)
     RamSendStats st = { 0 };
     LOCK_GUARD(&s->m->lock);
 
-    if (s->ram == NULL) {
+    if (s->set == NULL) {
         return;
     }
-    ram_send_get_stats(s->ram, &st);
+    iterative_stats(s->set, &st);
     show->ram = st;
     show->transferred = bytes;
     show->precopy_bytes = s->stopped ? s->stop_bytes : bytes;
@@ -117,21 +117,26 @@ static bool log_start(MigSource *s, GError **errp)
 
 static bool source_setup(MigSource *s, GError **errp)
 {
-    RamSendOptions opts = {
-        .wide_scanner = MIG_HAS(s, AVX2_ZERO_PAGE),
-        .nscanners = scanner_count(),
-        .pace = source_pace,
-        .opaque = s,
-    };
+    const IterativeOps *const *rows;
     Migration *m = s->m;
+    size_t nrows;
 
     if (!mig_source_greet(s, errp)) {
         return false;
     }
-    opts.features = s->features;
-    s->ram = ram_send_new(&s->vm->mem, s->out, &opts, errp);
-    if (s->ram == NULL || !ram_send_setup(s->ram, errp) ||
-        !log_start(s, errp) || !mig_source_rehearse(s, errp)) {
+    s->env = (IterativeEnv){
+        .mem = &s->vm->mem,
+        .out = s->out,
+        .opts = { .features = s->features,
+                  .wide_scanner = MIG_HAS(s, AVX2_ZERO_PAGE),
+                  .nscanners = scanner_count(),
+                  .pace = source_pace,
+                  .opaque = s },
+    };
+    rows = iterative_rows(&nrows);
+    s->set = iterative_new(rows, nrows, &s->env);
+    if (!iterative_setup(s->set, errp) || !log_start(s, errp) ||
+        !mig_source_rehearse(s, errp)) {
         return false;
     }
     VM_LOCK_GUARD();
@@ -168,22 +173,22 @@ static void pass_end(MigSource *s)
 }
 
 /* The pages found dirty, per second since the sync before. */
-static void show_dirty_rate(MigSource *s, uint64_t pages)
+static void show_dirty_rate(MigSource *s, uint64_t bytes)
 {
     int64_t now = clock_monotonic_ns();
 
     if (s->sync_ns != 0 && now > s->sync_ns) {
         LOCK_GUARD(&s->m->lock);
         s->m->show.dirty_pages_per_s =
-            (double)pages * NS_PER_S / (now - s->sync_ns);
+            (double)(bytes / RAM_PAGE_SIZE) * NS_PER_S / (now - s->sync_ns);
     }
     s->sync_ns = now;
 }
 
-static ConvergeInput converge_input(const MigSource *s, uint64_t pages)
+static ConvergeInput converge_input(const MigSource *s, uint64_t bytes)
 {
     return (ConvergeInput){
-        .pending_bytes = pages * RAM_PAGE_SIZE,
+        .pending_bytes = bytes,
         .last_pending_bytes = s->last_pending,
         .bytes_per_s = s->bytes_per_s,
         .fixed_ns = s->fixed_ns,
@@ -192,9 +197,9 @@ static ConvergeInput converge_input(const MigSource *s, uint64_t pages)
     };
 }
 
-static ConvergeAction decide(MigSource *s, uint64_t pages)
+static ConvergeAction decide(MigSource *s, uint64_t bytes)
 {
-    ConvergeInput in = converge_input(s, pages);
+    ConvergeInput in = converge_input(s, bytes);
     ConvergeAction action = converge_decide(&in);
 
     if (in.fixed_ns + converge_transfer_ns(in.pending_bytes, in.bytes_per_s) <=
@@ -209,9 +214,9 @@ static ConvergeAction decide(MigSource *s, uint64_t pages)
  * One rehearsal takes long if vCPUs or this thread have to wait for a host
  * CPU. If it is what keeps the guest from moving, the shortest one counts.
  */
-static bool rehearse_again(MigSource *s, uint64_t pages, GError **errp)
+static bool rehearse_again(MigSource *s, uint64_t bytes, GError **errp)
 {
-    ConvergeInput in = converge_input(s, pages);
+    ConvergeInput in = converge_input(s, bytes);
 
     return s->fixed_measured || !converge_fixed_hinders(&in) ||
            mig_source_rehearse(s, errp);
@@ -221,13 +226,13 @@ static bool source_pass(MigSource *s, GError **errp)
 {
     RamSendStats st;
 
-    ram_send_get_stats(s->ram, &st);
+    iterative_stats(s->set, &st);
     if (mig_caps_has(s->cfg->caps, MIGRATION_CAPABILITY_EVENTS)) {
         VM_LOCK_GUARD();
         s->m->hooks->event_pass(s->vm, st.syncs);
     }
     pass_begin(s);
-    if (!ram_send_pass(s->ram, errp) || !mig_source_barrier(s, errp)) {
+    if (!iterative_pass(s->set, errp) || !mig_source_barrier(s, errp)) {
         return false;
     }
     pass_end(s);
@@ -268,19 +273,19 @@ static bool source_retry(MigSource *s, GError **errp)
 
 static bool source_iterate(MigSource *s, GError **errp)
 {
-    uint64_t pages = ram_send_sync(s->ram, false);
+    uint64_t bytes = iterative_pending(s->set, false);
 
     for (;;) {
         if (!check_cancel(s, errp) || !source_pass(s, errp)) {
             return false;
         }
-        pages = ram_send_sync(s->ram, false);
-        show_dirty_rate(s, pages);
-        if (!rehearse_again(s, pages, errp)) {
+        bytes = iterative_pending(s->set, false);
+        show_dirty_rate(s, bytes);
+        if (!rehearse_again(s, bytes, errp)) {
             return false;
         }
         if (runstate_is_running(s->vm) &&
-            decide(s, pages) == CONVERGE_ITERATE) {
+            decide(s, bytes) == CONVERGE_ITERATE) {
             continue;
         }
         switch (mig_source_switch(s, errp)) {
@@ -330,7 +335,7 @@ static void source_fini(MigSource *s)
 {
     Migration *m = s->m;
 
-    ram_send_free(s->ram);
+    iterative_free(s->set);
     stream_out_free(s->out);
     lock_acquire(&m->lock);
     g_clear_pointer(&m->ch, io_channel_unref);

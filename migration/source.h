@@ -6,6 +6,7 @@
 #ifndef MIGRATION_SOURCE_H
 #define MIGRATION_SOURCE_H
 
+#include "migration/iterative.h"
 #include "migration/migration-priv.h"
 
 typedef struct MigSource {
@@ -14,7 +15,8 @@ typedef struct MigSource {
     const MigConfig *cfg;
     IoChannel *ch;
     StreamOut *out;
-    RamSend *ram;
+    IterativeEnv env;  /* of the rows */
+    IterativeSet *set; /* what travels while the guest runs */
     uint64_t features; /* WIRE_F_* in use */
     bool return_path;
     bool log_on;        /* the dirty log runs: to be torn down */
@@ -32,7 +34,8 @@ typedef struct MigSource {
 
     /* Convergence. */
     uint64_t bytes_per_s; /* measured while sending without a pause */
-    uint64_t pass_bytes, last_pending;
+    uint64_t pass_bytes;
+    uint64_t last_pending; /* bytes */
     int64_t pass_start_ns, pass_paused_ns, sync_ns;
     int64_t fixed_ns; /* switch-over without RAM: rehearsed, then measured */
     bool fixed_measured;
