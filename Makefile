@@ -94,6 +94,14 @@ check-tidy: all
 check-patch: deps
 	@scripts/checkpatch
 
+# Which small errors the unit tests notice, in the files of MUTATE.
+MUTATE ?= migration/ vmstate/ system/dirty* system/memory-log.c \
+    accel/kvm/dirty.c
+MUTATE_ARGS ?=
+.PHONY: mutation
+mutation: deps
+	@set -f; scripts/mutate $(MUTATE_ARGS) $(MUTATE)
+
 .PHONY: ci
 ci:
 	@.ci/run
@@ -124,6 +132,8 @@ help:
 	@echo 'make check-no-kvm      all tests, with KVM hidden'
 	@echo 'make fuzz              libFuzzer on each parser and the CPU'
 	@echo '                       (FUZZ=soft FUZZ_SECONDS=3600: one, longer)'
+	@echo 'make mutation          which errors put into MUTATE="migration/" are'
+	@echo '                       noticed (MUTATE_ARGS="--max 40 --seed 7")'
 	@echo 'make check-style       layout, layers, MAINTAINERS'
 	@echo 'make check-tidy        clang-tidy on every source'
 	@echo 'make check-patch       commit messages and white space'

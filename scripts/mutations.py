@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Small errors that can be put into C source, one at a time.
+
+For scripts/mutate.  A change never adds or takes a line, so that what depends
+on line numbers stays as it is.
+"""
+
+import dataclasses
+import random
+import re
+
+TOKEN = re.compile(r'''
+    (?P<skip>\s+|//[^\n]*|/\*.*?\*/)
+  | (?P<directive>(?<![^\n])[ \t]*\#(?:\\\n|/\*.*?\*/|[^\n])*)
+  | (?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')
+  | (?P<number>\.?\d(?:[eEpP][+-]|[\w.])*)
+  | (?P<name>[A-Za-z_]\w*)
+  | (?P<op><<=|>>=|\.\.\.|->|\+\+|--|<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%&|^]=|.)
+''', re.VERBOSE | re.DOTALL)
+
+OTHER = {
+    '<': '<=', '<=': '<', '>': '>=', '>=': '>', '==': '!=', '!=': '==',
+    '&&': '||', '||': '&&', '+=': '-=', '-=': '+=', '|=': '&=', '&=': '|=',
+    '<<': '>>', '>>': '<<', '/': '*',
+}
+OTHER_BINARY = {'+': '-', '-': '+', '&': '|', '|': '&'}
+OTHER_WORD = {'true': 'false', 'false': 'true'}
+INTEGER = re.compile(r'(0[xX](?=[0-9a-fA-F]))?'
+                     r'((?(1)[0-9a-fA-F]+|\d+))([uUlL]*)$')
+
+# Statements whose loss other tools find: ThreadSanitizer, LeakSanitizer; and
+# those that only say something to a developer.
+OUT_OF_SCOPE = re.compile(r'(LOCK_GUARD|VM_LOCK_GUARD|RCU_READ_GUARD|'
+                          r'lock_acquire|lock_release|vm_lock_\w+|'
+                          r'g_free|g_clear_\w+|\w+_(free|unref|fini)|'
+                          r'g_?assert\w*|assert|log_\w+|trace_\w+|'
+                          r'G_STATIC_ASSERT|_Static_assert|'
+                          r'__atomic_thread_fence)$')
+BLOCK_WORDS = {'if', 'else', 'for', 'while', 'do', 'switch', 'case',
+               'default', 'typedef', 'static', 'const', 'struct', 'union',
+               'enum', 'extern', 'volatile', 'register', 'unsigned', 'int'}
+
+
+@dataclasses.dataclass(frozen=True)
+class Token:
+    kind: str
+    text: str
+    start: int
+
+    @property
+    def end(self):
+        return self.start + len(self.text)
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Mutation:
+    """Replace text[start:end] of a file by `new`."""
+    path: str
+    start: int
+    end: int
+    new: str
+    kind: str = dataclasses.field(compare=False)
+    line: int = dataclasses.field(compare=False)
+    what: str = dataclasses.field(compare=False)
+
+    def apply(self, text):
+        return text[:self.start] + self.new + text[self.end:]
+
+
+def tokens_of(text):
+    """The tokens of C source, without comments and directives."""
+    out = []
+    pos = 0
+    while pos < len(text):
+        match = TOKEN.match(text, pos)
+        kind = match.lastgroup
+        if kind not in ('skip', 'directive'):
+            out.append(Token(kind, match[0], pos))
+        pos = match.end()
+    return out
+
+
+def matching(tokens, i, opening, closing):
+    """Index of the bracket that closes the one at i."""
+    depth = 0
+    for j in range(i, len(tokens)):
+        if tokens[j].text == opening:
+            depth += 1
+        elif tokens[j].text == closing:
+            depth -= 1
+            if not depth:
+                return j
+    return len(tokens) - 1
+
+
+def bodies(tokens):
+    """(first, last) of the tokens between the braces of each function."""
+    i = 0
+    while i < len(tokens):
+        if tokens[i].text == '{':
+            end = matching(tokens, i, '{', '}')
+            if i and tokens[i - 1].text == ')':
+                yield i + 1, end
+            i = end
+        i += 1
+
+
+def is_declaration(words):
+    """Of a statement's first tokens."""
+    kinds = [w.kind for w in words]
+    texts = [w.text for w in words]
+    if kinds[0] != 'name' or texts[0] in ('return', 'goto'):
+        return False
+    if len(words) > 1 and kinds[1] == 'name':
+        return True
+    if texts[0].startswith('g_auto'):
+        return True
+    stars = 1
+    while stars < len(texts) and texts[stars] == '*':
+        stars += 1
+    return stars > 1 and stars < len(texts) and kinds[stars] == 'name'
+
+
+@dataclasses.dataclass(frozen=True)
+class Statement:
+    first: int  # of the tokens
+    last: int   # its semicolon
+    depth: int  # 0: the function's own block
+
+
+def statements(tokens, first, end):
+    """The statements of a body that end with a semicolon."""
+    start = first
+    depth = paren = 0
+    for i in range(first, end):
+        text = tokens[i].text
+        if text in '([':
+            paren += 1
+        elif text in ')]':
+            paren -= 1
+        elif paren:
+            continue
+        elif text == '{':
+            depth += 1
+            start = i + 1
+        elif text == '}':
+            depth -= 1
+            start = i + 1
+        elif text == ':' and tokens[start].text in ('case', 'default'):
+            start = i + 1
+        elif text == ';':
+            if i > start:
+                yield Statement(start, i, depth)
+            start = i + 1
+
+
+class Finder:
+    """All the changes that one file offers."""
+
+    def __init__(self, path, text):
+        self.path = path
+        self.text = text
+        self.tokens = tokens_of(text)
+        self.found = []
+
+    def add(self, kind, start, end, new, what):
+        line = self.text.count('\n', 0, start) + 1
+        # What is replaced may have been of several lines.
+        new += '\n' * self.text.count('\n', start, end)
+        self.found.append(Mutation(self.path, start, end, new, kind, line,
+                                   what))
+
+    def source(self, first, last):
+        raw = self.text[self.tokens[first].start:self.tokens[last].end]
+        return re.sub(r'\s+', ' ', raw)
+
+    def all(self):
+        for first, end in bodies(self.tokens):
+            skipped = self.find_statements(first, end)
+            for i in range(first, end):
+                if i not in skipped:
+                    self.find_token(i)
+        return self.found
+
+    def find_statements(self, first, end):
+        """Drops and swaps; returns the tokens that are out of scope."""
+        skipped = set()
+        before = None
+        for st in statements(self.tokens, first, end):
+            words = self.tokens[st.first:st.last + 1]
+            head = words[0].text
+            if OUT_OF_SCOPE.match(head):
+                skipped.update(range(st.first, st.last + 1))
+                before = None
+                continue
+            if head in BLOCK_WORDS or is_declaration(words[:8]):
+                before = None
+                continue
+            if not (head == 'return' and st.depth == 0):
+                self.add('drop', words[0].start, words[-1].end, ';',
+                         f"drop '{self.source(st.first, st.last)}'")
+            if head in ('return', 'break', 'continue', 'goto'):
+                before = None
+                continue
+            if before and before.last + 1 == st.first:
+                self.swap(before, st)
+            before = st
+        return skipped
+
+    def swap(self, a, b):
+        start, end = self.tokens[a.first].start, self.tokens[b.last].end
+        one, two = (self.text[self.tokens[s.first].start:
+                              self.tokens[s.last].end] for s in (a, b))
+        if one == two or '\n' in one or '\n' in two:
+            return
+        gap = self.text[self.tokens[a.last].end:self.tokens[b.first].start]
+        line = self.text.count('\n', 0, start) + 1
+        self.found.append(Mutation(self.path, start, end, two + gap + one,
+                                   'swap', line, f"swap '{one}' and '{two}'"))
+
+    def find_token(self, i):
+        token = self.tokens[i]
+        text = token.text
+        if text in ('if', 'while') and self.tokens[i + 1].text == '(':
+            self.negate(i + 1)
+        elif text in OTHER_WORD:
+            self.replace('constant', token, OTHER_WORD[text])
+        elif token.kind == 'number':
+            self.number(token)
+        elif text in OTHER:
+            self.replace('operator', token, OTHER[text])
+        elif text in OTHER_BINARY and self.is_binary(i):
+            self.replace('operator', token, OTHER_BINARY[text])
+
+    def is_binary(self, i):
+        before = self.tokens[i - 1]
+        return (before.kind in ('name', 'number') and
+                before.text not in ('return', 'case')) or (
+                    before.text == ']' or
+                    before.text == ')' and not self.is_cast(i - 1))
+
+    def is_cast(self, i):
+        """Of a closing parenthesis: (Type *) or (uint64_t)."""
+        before = self.tokens[i - 1]
+        return before.text == '*' or (self.tokens[i - 2].text == '(' and
+                                      before.kind == 'name' and
+                                      before.text.endswith('_t'))
+
+    def negate(self, i):
+        last = matching(self.tokens, i, '(', ')')
+        cond = self.text[self.tokens[i].start:self.tokens[last].end]
+        start, end = self.tokens[i].start, self.tokens[last].end
+        line = self.text.count('\n', 0, start) + 1
+        self.found.append(Mutation(
+            self.path, start, end, f'(!{cond})', 'negate', line,
+            f"negate '{self.source(i, last)}'"))
+
+    def replace(self, kind, token, new):
+        self.add(kind, token.start, token.end, new,
+                 f"'{token.text}' -> '{new}' in '{self.line_at(token)}'")
+
+    def line_at(self, token):
+        start = self.text.rfind('\n', 0, token.start) + 1
+        end = self.text.find('\n', token.start)
+        return self.text[start:end].strip()
+
+    def number(self, token):
+        match = INTEGER.match(token.text)
+        if not match:
+            return
+        prefix, digits, suffix = match.groups()
+        octal = not prefix and len(digits) > 1 and digits[0] == '0'
+        val = int(digits, 16 if prefix else 8 if octal else 10)
+        form = hex if prefix else oct if octal else str
+        for other in (val + 1, val - 1):
+            if other >= 0:
+                text = form(other).replace('0o', '0') + suffix
+                self.replace('constant', token, text)
+
+
+def find(path, text):
+    """All changes of a file, in their order there."""
+    return sorted(Finder(path, text).all())
+
+
+def choose(found, count, seed):
+    """A sample in which each kind has the same share, in source order."""
+    rng = random.Random(seed)
+    kinds = {}
+    for mutation in sorted(found):
+        kinds.setdefault(mutation.kind, []).append(mutation)
+    for of_kind in kinds.values():
+        rng.shuffle(of_kind)
+    out = []
+    while len(out) < count and any(kinds.values()):
+        for kind in sorted(kinds):
+            if kinds[kind] and len(out) < count:
+                out.append(kinds[kind].pop())
+    return sorted(out)
