@@ -35,11 +35,11 @@ static void client_connected(IoListener *l, IoChannel *ch, gpointer opaque)
     Migration *m = opaque;
     VM_LOCK_GUARD();
 
-    if (m->load_made) {
-        io_channel_unref(ch); /* a second source: not wanted */
-        return;
-    }
-    io_listener_set_client_func(l, NULL, NULL, NULL);
+    /*
+     * One source is all that is wanted: the next one is refused by the kernel
+     * and knows at once, and the address is free for the next destination.
+     */
+    g_clear_pointer(&m->listener, io_listener_free);
     if (!load_begin(m, ch, &err)) {
         log_error("%s", err->message);
         vm_request_exit(m->vm, EXIT_FAILURE);

@@ -106,6 +106,8 @@ void *mig_load_thread(void *opaque);
  * take it on their way out.
  */
 void mig_thread_join(Thread *thread);
+/* Incoming, and no source has connected yet; main thread. */
+bool mig_waits_for_source(const Migration *m);
 /* Stops listening and loading; join waits. */
 void mig_incoming_stop(Migration *m);
 void mig_incoming_join(Migration *m);

@@ -144,7 +144,7 @@ MigrationStatus migration_status(Migration *m)
 
 bool migration_is_idle(Migration *m)
 {
-    return !status_busy(migration_status(m)) && !m->load_made;
+    return !status_busy(migration_status(m));
 }
 
 static gboolean join_idle(gpointer opaque)
@@ -271,11 +271,9 @@ bool migration_continue(Migration *m, MigrationStatus state, GError **errp)
     return true;
 }
 
-/* Incoming, and no source has connected yet. */
-static bool waits_for_source(Migration *m)
+bool mig_waits_for_source(const Migration *m)
 {
-    return m->incoming && !m->load_made &&
-           migration_status(m) == MIGRATION_STATUS_SETUP;
+    return m->incoming && !m->load_made;
 }
 
 bool migration_set_capabilities(Migration *m, MigCapSet mask, MigCapSet on,
@@ -283,7 +281,7 @@ bool migration_set_capabilities(Migration *m, MigCapSet mask, MigCapSet on,
 {
     MigCapSet want = (m->caps & ~mask) | (on & mask);
 
-    if (!migration_is_idle(m) && !waits_for_source(m)) {
+    if (!migration_is_idle(m) && !mig_waits_for_source(m)) {
         error_setf(errp, "There's a migration process in progress");
         return false;
     }

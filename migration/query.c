@@ -156,8 +156,7 @@ MigrationInfo *migration_query(Migration *m)
         info->socket_address = query_addresses(m->listener);
     }
     /* A destination that no source has reached has nothing to tell. */
-    if (m->status == MIGRATION_STATUS_NONE ||
-        (m->incoming && m->status == MIGRATION_STATUS_SETUP)) {
+    if (m->status == MIGRATION_STATUS_NONE || mig_waits_for_source(m)) {
         return info;
     }
     info->has_status = true;
