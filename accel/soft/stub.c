@@ -20,7 +20,12 @@
 #include "util/error.h"
 #include "util/lock.h"
 
-enum { STUBS_SIZE = 4 << 20, STUB_MAX = 256 };
+/*
+ * Room for the code of every instruction with every immediate there can be
+ * (test-soft-stub asks for all of them): a guest can't make an instruction
+ * invalid by executing many others.  Only what is used takes memory.
+ */
+enum { STUBS_SIZE = 64 << 20, STUB_MAX = 256 };
 
 typedef struct SoftStubs {
     Lock lock;
