@@ -164,6 +164,7 @@ struct SoftCpu {
     uint64_t sp_mask;
     uint64_t lin_mask;
     uint64_t features; /* 1 << InsnFeature */
+    uint64_t msr_said; /* bit per row of msr-model.c: the log has it */
     uint32_t key;      /* of blocks in this mode */
 
     X86Cpu *x; /* borrowed */

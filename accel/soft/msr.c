@@ -25,15 +25,6 @@ typedef struct MsrField {
     }
 #define ALL (~UINT64_C(0))
 
-/*
- * Registers of AMD's that guests read without asking whether they are there,
- * and that are all zero: fixed-range MTRRs have no bits for DRAM (AMD64 APM
- * volume 2, 7.9.4), and halting is no C1E state (BKDG for family 0Fh, revision
- * F and G, C001_0055h).
- */
-#define MSR_SYSCFG      0xc0010010
-#define MSR_INT_PENDING 0xc0010055
-
 /* Registers that only hold what was written. */
 static const MsrField msr_fields[] = {
     FIELD(MSR_IA32_SYSENTER_CS, sysenter_cs, false, 0xffffffff),
@@ -118,10 +109,6 @@ static bool base_read(SoftCpu *s, uint32_t msr, uint64_t *ret)
     case MSR_IA32_APIC_BASE:
         *ret = x->apic_base;
         return true;
-    case MSR_SYSCFG:
-    case MSR_INT_PENDING:
-        *ret = 0;
-        return true;
     default:
         return false;
     }
@@ -149,7 +136,8 @@ bool soft_msr_read(SoftCpu *s, uint32_t msr, uint64_t *ret)
         *ret = *p;
         return true;
     }
-    return false;
+    *ret = 0;
+    return soft_msr_of_model(s, msr, false);
 }
 
 uint64_t soft_efer_allowed(const SoftCpu *s)
@@ -207,10 +195,6 @@ static bool base_write(SoftCpu *s, uint32_t msr, uint64_t v, bool *ret_ok)
         return true;
     case MSR_IA32_UCODE_REV:
         return true; /* starts an update, of which there are none */
-    case MSR_SYSCFG:
-    case MSR_INT_PENDING:
-        *ret_ok = v == 0;
-        return true;
     default:
         return false;
     }
@@ -240,5 +224,5 @@ bool soft_msr_write(SoftCpu *s, uint32_t msr, uint64_t v)
         *p = v;
         return true;
     }
-    return false;
+    return soft_msr_of_model(s, msr, true);
 }

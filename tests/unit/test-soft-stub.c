@@ -52,8 +52,7 @@ static unsigned ask_immediates(struct SoftStubs *st, const SoftDecoder *d,
         void *code;
 
         b[n] = imm;
-        if (soft_decode(d, b, 15, &op) != SOFT_DECODE_OK ||
-            op.id != INSN_VEC) {
+        if (soft_decode(d, b, 15, &op) != SOFT_DECODE_OK || op.id != INSN_VEC) {
             break;
         }
         code = soft_stub_vector(st, &op);
@@ -117,8 +116,7 @@ static unsigned ask_x87(struct SoftStubs *st, const SoftDecoder *d)
         uint8_t b[16] = { 0xd8 + i / 256, i % 256 };
         SoftOp op = { 0 };
 
-        if (soft_decode(d, b, 15, &op) == SOFT_DECODE_OK &&
-            op.id == INSN_X87) {
+        if (soft_decode(d, b, 15, &op) == SOFT_DECODE_OK && op.id == INSN_X87) {
             g_assert_nonnull(soft_stub_x87(st, &op));
             n++;
         }
