@@ -18,6 +18,7 @@ enum {
     RW_WRITE = 1,
     RW_IO = 2, /* with CR4.DE */
     RW_ACCESS = 3,
+    DR6_BS = 1 << 14,
 };
 
 static bool dr_on(const SoftCpu *s, unsigned i)
@@ -113,6 +114,30 @@ bool soft_dr_inside(const SoftCpu *s, uint64_t lin, unsigned nbytes)
         }
     }
     return false;
+}
+
+bool soft_step_traps(const SoftCpu *s, const SoftOp *op)
+{
+    if (s->inhibit & SOFT_INHIBIT_DEBUG) {
+        return false; /* TF is still set: behind the next one */
+    }
+    switch (op->id) {
+    case INSN_SYSCALL: /* what SFMASK left of it */
+    case INSN_INT:
+    case INSN_INT3:
+    case INSN_INT1:
+    case INSN_INTO:
+        return s->flags & X86_FLAG_TF;
+    default:
+        return true;
+    }
+}
+
+void soft_single_step_raise(SoftCpu *s)
+{
+    s->halted = false;
+    s->x->dr[6] |= DR6_BS;
+    soft_dr_raise(s, s->dr_hits);
 }
 
 void soft_dr_raise(SoftCpu *s, unsigned hits)

@@ -137,6 +137,12 @@ typedef enum SoftExit {
     SOFT_EXIT_DEBUG,    /* SoftCpu.debug_stop says at what */
 } SoftExit;
 
+/*
+ * What waits for the end of the next instruction: interrupts, and behind a load
+ * of SS all debug exceptions, too (Intel SDM volume 3, 6.8.3).
+ */
+enum { SOFT_INHIBIT_IRQ = 1 << 0, SOFT_INHIBIT_DEBUG = 1 << 1 };
+
 struct SoftCpu {
     uint64_t gpr[SOFT_NGPR];
     uint64_t rip;
@@ -169,7 +175,7 @@ struct SoftCpu {
 
     X86Cpu *x; /* borrowed */
     SoftVm *vm;
-    bool inhibit; /* no interrupts before the next instruction's end */
+    uint8_t inhibit; /* SOFT_INHIBIT_*: until the next instruction's end */
     bool halted;
     bool nmi_blocked;
     bool smm;                 /* in system management mode */

@@ -126,7 +126,7 @@ bool soft_debug_block(SoftCpu *s)
 {
     const DebugState *d = s->debug;
     bool guest_step = s->flags & X86_FLAG_TF;
-    bool inhibited = s->inhibit;
+    uint8_t inhibited = s->inhibit;
     uint64_t lin = code_lin(s);
     const SoftBlock *b;
     bool step;
@@ -142,10 +142,13 @@ bool soft_debug_block(SoftCpu *s)
         };
         return false;
     }
-    if (s->dr_code && !(s->flags & X86_FLAG_RF) && soft_dr_code(s, lin)) {
+    if (s->dr_code && !(s->flags & X86_FLAG_RF) && soft_dr_code(s, lin) &&
+        !(inhibited & SOFT_INHIBIT_DEBUG)) {
         soft_dr_raise(s, soft_dr_code(s, lin));
     }
-    s->dr_hits = 0;
+    if (!(inhibited & SOFT_INHIBIT_DEBUG)) {
+        s->dr_hits = 0; /* those of a load of SS come with the next ones */
+    }
     step = d && d->step;
     b = soft_block_find(s,
                         step || guest_step || inhibited ? 1 : SOFT_BLOCK_OPS);
@@ -154,12 +157,12 @@ bool soft_debug_block(SoftCpu *s)
     }
     run_ops(s, b, breaks_inside(s, lin, b->nbytes));
     if (inhibited) {
-        s->inhibit = false;
+        s->inhibit = 0;
     }
-    if (guest_step) {
-        s->x->dr[6] |= 1 << 14; /* BS */
+    if (guest_step && soft_step_traps(s, &b->ops[0])) {
+        soft_single_step_raise(s);
     }
-    if (guest_step || s->dr_hits) {
+    if (s->dr_hits && !(s->inhibit & SOFT_INHIBIT_DEBUG)) {
         soft_dr_raise(s, s->dr_hits);
     }
     if (step) {

@@ -43,6 +43,14 @@ void soft_dr_port(SoftCpu *s, uint16_t port, unsigned n);
 /* Is one on an instruction behind the first of these? */
 bool soft_dr_inside(const SoftCpu *s, uint64_t lin, unsigned nbytes);
 void soft_dr_raise(SoftCpu *s, unsigned hits) __attribute__((noreturn));
+/* #DB of a single step: a trap, also behind HLT. */
+void soft_single_step_raise(SoftCpu *s) __attribute__((noreturn));
+/*
+ * `op` began with TF set and has been executed.  Does the trap come now?  Not
+ * behind what entered a handler or loaded SS; see Intel SDM volume 3, 17.3.1.4
+ * and 6.8.3, AMD64 APM volume 2, 13.1.4.
+ */
+bool soft_step_traps(const SoftCpu *s, const SoftOp *op);
 /* Is there something to look at beside the code? */
 static inline bool soft_debug_on(const SoftCpu *s)
 {

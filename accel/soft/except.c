@@ -299,7 +299,7 @@ void soft_deliver(SoftCpu *s, unsigned vec, bool soft, bool has_error,
         deliver_protected(s, vec, soft, has_error, error, rip);
     }
     s->gpr[SOFT_NEXT_RIP] = s->rip;
-    s->inhibit = false;
+    s->inhibit = 0;
     soft_update_mode(s);
 }
 

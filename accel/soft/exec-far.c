@@ -8,6 +8,7 @@
  */
 #include "util/base.h"
 
+#include "accel/soft/debug.h"
 #include "accel/soft/exec.h"
 #include "accel/soft/log.h"
 #include "accel/soft/seg.h"
@@ -291,6 +292,9 @@ static void set_returned_flags(SoftCpu *s, unsigned n, uint64_t v,
     if (old_cpl <= iopl) {
         mask |= X86_FLAG_IF;
     }
+    if (s->dr_code) {
+        mask |= X86_FLAG_RF; /* nothing looks at it otherwise */
+    }
     if (n == 2) {
         mask &= 0xffff;
     }
@@ -401,7 +405,7 @@ static void int_n(SoftCpu *s, const SoftOp *op)
 static void after_ss(SoftCpu *s, unsigned seg)
 {
     if (seg == X86_SS) {
-        s->inhibit = true;
+        s->inhibit = SOFT_INHIBIT_IRQ | SOFT_INHIBIT_DEBUG;
     }
 }
 
@@ -538,6 +542,11 @@ static void sysret_insn(SoftCpu *s, const SoftOp *op)
     flat_code(s, ((base + (m64 ? 16 : 0)) & 0xfffc) | 3, 3, m64);
     flat_stack(s, ((base + 8) & 0xfffc) | 3, 3);
     s->gpr[SOFT_NEXT_RIP] = m64 ? s->gpr[X86_RCX] : (uint32_t)s->gpr[X86_RCX];
+    /* By the TF that it loads: ahead of the instruction that it leads to. */
+    if (s->flags & X86_FLAG_TF) {
+        s->rip = s->gpr[SOFT_NEXT_RIP];
+        soft_single_step_raise(s);
+    }
 }
 
 static void sysenter(SoftCpu *s, const SoftOp *op)

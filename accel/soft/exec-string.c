@@ -291,6 +291,7 @@ SOFT_INLINE void string_loop(SoftCpu *s, const SoftOp *op, unsigned n,
         if (--left == 0 || __atomic_load_n(&s->pending, __ATOMIC_RELAXED) ||
             (s->flags & X86_FLAG_TF) || s->dr_hits) {
             s->gpr[SOFT_NEXT_RIP] = s->rip;
+            s->flags |= s->dr_code ? X86_FLAG_RF : 0; /* it has begun */
             return;
         }
     }

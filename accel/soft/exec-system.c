@@ -223,6 +223,7 @@ static unsigned debug_number(SoftCpu *s, const SoftOp *op)
     if (s->x->dr[7] & (1 << 13)) { /* GD */
         s->x->dr[6] |= 1 << 13;
         s->x->dr[7] &= ~(uint64_t)(1 << 13);
+        s->flags |= X86_FLAG_RF; /* a fault, unlike the others */
         soft_raise(s, EXC_DB);
     }
     return n;
@@ -237,7 +238,7 @@ static void mov_to_dr(SoftCpu *s, const SoftOp *op)
         if (v >> 32) {
             soft_raise_gp0(s);
         }
-        v = n == 6 ? (v & 0x1e00f) | 0xfffe0ff0
+        v = n == 6 ? (v & 0xe00f) | 0xffff0ff0
                    : (v & ~UINT64_C(0xd000)) | 0x400;
     }
     s->x->dr[n] = v;

@@ -48,7 +48,7 @@ static void cli(SoftCpu *s, const SoftOp *op)
 static void sti(SoftCpu *s, const SoftOp *op)
 {
     if (may_change_if(s)) {
-        s->inhibit |= !(s->flags & X86_FLAG_IF);
+        s->inhibit |= s->flags & X86_FLAG_IF ? 0 : SOFT_INHIBIT_IRQ;
         s->flags |= X86_FLAG_IF;
     } else if (has_vif(s) && !(s->flags & X86_FLAG_VIP)) {
         s->flags |= X86_FLAG_VIF;

@@ -225,7 +225,7 @@ static bool state_adjust(SoftCpu *s, X86Cpu *x)
         x->rip = (uint32_t)x->rip;
     }
     x->cr[3] &= ~UINT64_C(0xfff0000000000000);
-    x->dr[6] = (x->dr[6] & 0x1e00f) | 0xfffe0ff0;
+    x->dr[6] = (x->dr[6] & 0xe00f) | 0xffff0ff0;
     x->dr[7] = (x->dr[7] & 0xffff2fff) | 0x400;
     return state_possible(s, x);
 }

@@ -248,7 +248,7 @@ static void run_block(SoftCpu *s)
 {
     bool step = s->flags & X86_FLAG_TF;
     unsigned max = step || s->inhibit ? 1 : SOFT_BLOCK_OPS;
-    bool inhibited = s->inhibit;
+    uint8_t inhibited = s->inhibit;
     SoftBlock *b = soft_block_find(s, max);
     unsigned n = b->nops;
 
@@ -266,11 +266,10 @@ static void run_block(SoftCpu *s)
     }
     s->ninsns += n;
     if (inhibited) {
-        s->inhibit = false;
+        s->inhibit = 0;
     }
-    if (step) {
-        s->x->dr[6] |= 1 << 14; /* BS */
-        soft_raise(s, EXC_DB);
+    if (step && soft_step_traps(s, &b->ops[0])) {
+        soft_single_step_raise(s);
     }
 }
 

@@ -233,7 +233,7 @@ static void load_registers(SoftCpu *s, const Task *t)
     soft_set_flags(s, t->eflags & 0x3f7fd7);
     s->rip = s->gpr[SOFT_NEXT_RIP] = t->eip;
     s->cpl = s->flags & X86_FLAG_VM ? 3 : t->segs[X86_CS] & 3;
-    s->inhibit = false;
+    s->inhibit = 0;
     x->ldt = (X86Segment){ .selector = t->ldt };
     for (unsigned i = 0; i < X86_NSEGS; i++) {
         soft_seg_set(s, i, t->segs[i], 0, 0, 0);

@@ -87,8 +87,12 @@ static void test_of_model(void)
 static void test_kept(void)
 {
     static const uint32_t kept[] = {
-        MSR_LSTAR, MSR_KERNELGSBASE, MSR_FS_BASE, MSR_IA32_SYSENTER_EIP,
-        MSR_IA32_MTRR_PHYSBASE0, MSR_IA32_MTRR_FIX64K_00000,
+        MSR_LSTAR,
+        MSR_KERNELGSBASE,
+        MSR_FS_BASE,
+        MSR_IA32_SYSENTER_EIP,
+        MSR_IA32_MTRR_PHYSBASE0,
+        MSR_IA32_MTRR_FIX64K_00000,
     };
     SoftGuest g;
 
