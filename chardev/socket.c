@@ -26,7 +26,8 @@ struct ChardevSocket {
     Chardev cd;
     IoSocketAddress *addr; /* as given; a server's real port once bound */
     bool server;
-    bool wait;
+    bool wait; /* for a first peer; asked for, or as nobody said otherwise */
+    bool wait_asked;
     bool nodelay;
     uint64_t reconnect_s; /* 0: never */
     bool telnet;
@@ -171,6 +172,7 @@ static bool socket_parse(Chardev *cd, KeyVal *kv, GError **errp)
     if (!keyval_get_bool(kv, "nodelay", &s->nodelay, errp)) {
         return false;
     }
+    s->wait_asked = s->wait && keyval_has(kv, "wait");
     if (s->server && s->reconnect_s) {
         error_setf(errp, "'reconnect' option is incompatible with socket in "
                          "server listen mode");
@@ -375,7 +377,9 @@ static void socket_connected(IoChannel *ch, const GError *err, gpointer opaque)
                   err->message);
         s->complained = true;
     }
-    socket_connect_later(s);
+    if (s->reconnect_s) {
+        socket_connect_later(s);
+    }
 }
 
 static void socket_connect_now(ChardevSocket *s)
@@ -436,7 +440,10 @@ static bool socket_start_client(ChardevSocket *s, GError **errp)
     IoCancel *interrupt = chardevs_hooks(s->cd.cs)->interrupt;
     IoChannel *ch;
 
-    if (s->reconnect_s) {
+    /* A unix socket connects at once or not at all. */
+    if (s->reconnect_s ||
+        (!vm_lock_may_wait() && (s->addr->type == IO_ADDRESS_INET ||
+                                 s->addr->type == IO_ADDRESS_VSOCK))) {
         socket_connect_now(s);
         return true;
     }
@@ -458,6 +465,13 @@ static bool socket_start_server(ChardevSocket *s, GError **errp)
     IoSocketAddress *local;
     IoChannel *ch;
 
+    if (s->wait_asked && !vm_lock_may_wait()) {
+        error_setf(errp,
+                   "chardev '%s': 'wait=on': the guest would stand still "
+                   "until somebody connects",
+                   s->cd.label);
+        return false;
+    }
     s->listener = io_listener_new(s->addr, 1, errp);
     if (!s->listener) {
         return false;
@@ -470,7 +484,7 @@ static bool socket_start_server(ChardevSocket *s, GError **errp)
     } else {
         io_socket_address_free(local);
     }
-    if (!s->wait) {
+    if (!s->wait || !vm_lock_may_wait()) {
         io_listener_set_client_func(s->listener, NULL, socket_client, s);
         return true;
     }

@@ -24,11 +24,14 @@ NO_TSA int main(int argc, char **argv)
     cli_init(&cli);
     /* The main thread holds the device lock whenever it doesn't wait. */
     vm_lock_acquire();
+    vm_lock_allow_waits(true);
     if (!cli_parse(&cli, argc, argv, &err) || !cli_build(&cli, &err)) {
         log_take_error(g_steal_pointer(&err));
         status = EXIT_FAILURE;
     } else if (!cli.done) {
+        vm_lock_allow_waits(false);
         status = vm_run_main_loop(cli.vm);
+        vm_lock_allow_waits(true);
     }
     cli_teardown(&cli);
     vm_lock_release();

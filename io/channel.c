@@ -16,6 +16,7 @@
 
 #include "io/channel-priv.h"
 #include "io/error.h"
+#include "util/lock.h"
 
 /* Elements of a vector that are copied at a time after a partial transfer. */
 enum { IOV_COPY = 64 };
@@ -195,6 +196,9 @@ int io_channel_wait(IoChannel *ch, GIOCondition cond, int timeout_ms)
     nfds_t nfds = 0;
     int n;
 
+    if (timeout_ms != 0) {
+        vm_lock_check_wait(ch->name);
+    }
     for (int i = 0; i < 2; i++) {
         GIOCondition dir = i ? G_IO_OUT : G_IO_IN;
         int fd = cond & dir ? io_channel_fd(ch, dir) : -1;

@@ -19,6 +19,7 @@
 
 #include "io/error.h"
 #include "io/file-priv.h"
+#include "util/lock.h"
 
 /* How long a command may take to end after a shutdown, and after SIGTERM. */
 enum { COMMAND_GRACE_MS = 1000 };
@@ -60,6 +61,7 @@ static int command_reap(IoChannelCommand *c)
 {
     int status;
 
+    vm_lock_check_wait(c->file.ch.name);
     if (!command_wait(c, -1) && !command_wait(c, COMMAND_GRACE_MS)) {
         kill(c->pid, SIGTERM);
         if (!command_wait(c, COMMAND_GRACE_MS)) {

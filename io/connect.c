@@ -13,6 +13,7 @@
 #include "io/channel-priv.h"
 #include "io/error.h"
 #include "io/socket-priv.h"
+#include "util/lock.h"
 #include "util/thread.h"
 
 /* Waits for a connect(2) in progress: 0 or -errno. */
@@ -26,6 +27,7 @@ static int connect_wait(int fd, IoCancel *cancel, unsigned timeout_ms)
     int err = 0;
     socklen_t len = sizeof(err);
 
+    vm_lock_check_wait("connect");
     for (;;) {
         int left_ms = -1;
         int n;

@@ -16,6 +16,7 @@
 #include "io/channel-priv.h"
 #include "io/error.h"
 #include "io/socket-priv.h"
+#include "util/lock.h"
 
 /* A host name rarely has more than an IPv4 and an IPv6 address. */
 enum { LISTENER_MAX_FDS = 16 };
@@ -305,6 +306,7 @@ IoChannel *io_listener_accept(IoListener *l, IoCancel *cancel, GError **errp)
 {
     struct pollfd fds[LISTENER_MAX_FDS + 1];
 
+    vm_lock_check_wait(l->name);
     for (size_t i = 0; i < l->nfds; i++) {
         fds[i] = (struct pollfd){ .fd = l->fds[i], .events = POLLIN };
     }

@@ -14,6 +14,7 @@
 
 #include "io/error.h"
 #include "io/socket-priv.h"
+#include "util/lock.h"
 #include "util/thread.h"
 
 /*
@@ -59,17 +60,26 @@ static void *lookup_thread(void *opaque)
     return NULL;
 }
 
+/* With the device lock held the guest stands: not for long. */
+enum { LOOKUP_LOCKED_MS = 1000 };
+
 /* 0 when done, or -errno. */
 static int lookup_wait(Lookup *l, IoCancel *cancel)
 {
+    int limit_ms = vm_lock_may_wait() ? -1 : LOOKUP_LOCKED_MS;
     struct pollfd fds[] = {
         { .fd = l->fd, .events = POLLIN },
         { .fd = io_cancel_fd(cancel), .events = POLLIN },
     };
 
     for (;;) {
-        if (poll(fds, G_N_ELEMENTS(fds), -1) < 0 && errno != EINTR) {
+        int n = poll(fds, G_N_ELEMENTS(fds), limit_ms);
+
+        if (n < 0 && errno != EINTR) {
             return -errno;
+        }
+        if (n == 0) {
+            return -ETIMEDOUT;
         }
         if (io_cancel_is_set(cancel)) {
             return -ECANCELED;

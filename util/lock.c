@@ -12,6 +12,10 @@
 Lock vm_lock = LOCK_INITIALIZER;
 
 static __thread bool vm_lock_mine;
+static __thread bool vm_lock_waits_allowed;
+#ifndef CONFIG_DEBUG_WAITS
+static __thread bool vm_lock_wait_told;
+#endif
 
 /* A pthread call that can fail only if its caller broke the rules. */
 static void check(int err, const char *what)
@@ -147,6 +151,31 @@ NO_TSA void vm_lock_release(void)
 bool vm_lock_held(void)
 {
     return vm_lock_mine;
+}
+
+void vm_lock_allow_waits(bool allow)
+{
+    vm_lock_waits_allowed = allow;
+}
+
+bool vm_lock_may_wait(void)
+{
+    return !vm_lock_mine || vm_lock_waits_allowed;
+}
+
+void vm_lock_check_wait(const char *what)
+{
+    if (likely(vm_lock_may_wait())) {
+        return;
+    }
+#ifdef CONFIG_DEBUG_WAITS
+    g_error("%s waits with the device lock held", what);
+#else
+    if (!vm_lock_wait_told) {
+        vm_lock_wait_told = true;
+        g_warning("%s waits with the device lock held", what);
+    }
+#endif
 }
 
 void vm_lock_wait(Cond *c)

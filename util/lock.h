@@ -92,6 +92,21 @@ bool vm_lock_held(void);
 void vm_lock_wait(Cond *c) REQUIRES(&vm_lock);
 bool vm_lock_wait_until(Cond *c, int64_t deadline_ns) REQUIRES(&vm_lock);
 
+/*
+ * While the program starts and ends its main thread holds the device lock and
+ * may wait all the same: no guest runs, and no monitor is served.  It alone.
+ */
+void vm_lock_allow_waits(bool allow);
+/* May this thread wait for somebody outside: a peer, a child process? */
+bool vm_lock_may_wait(void);
+/*
+ * For what waits for somebody outside: a bug if this thread holds the device
+ * lock, as then he stops the whole VM.  Builds with debugging or sanitizers
+ * end the program; others warn once per thread (tests make that fatal).
+ * what: names the wait.
+ */
+void vm_lock_check_wait(const char *what);
+
 typedef struct VmLockGuard {
     bool taken; /* false: the thread had it already */
 } VmLockGuard;
