@@ -257,29 +257,6 @@ static Chardev *chardev_output(Chardev *cd)
     return cd->ops->output ? cd->ops->output(cd) : cd;
 }
 
-int chardev_write_all(Chardev *cd, const void *buf, int len)
-{
-    const uint8_t *p = buf;
-    int done = 0;
-
-    while (done < len) {
-        int n = chardev_write(cd, p + done, len - done);
-
-        if (n < 0) {
-            return n;
-        }
-        if (n == 0) {
-            g_autoptr(IoChannel) ch = chardev_get_channel(chardev_output(cd));
-
-            if (ch) {
-                io_channel_wait(ch, G_IO_OUT, -1);
-            }
-        }
-        done += n;
-    }
-    return len;
-}
-
 static void watch_free(ChardevWatch *w)
 {
     g_source_destroy(w->source);

@@ -93,8 +93,26 @@ void chardev_detach(Chardev *cd, void *handle);
 void chardev_accept_input(Chardev *cd);
 /* Bytes taken, maybe fewer than len, 0 if it would block; -errno. */
 int chardev_write(Chardev *cd, const void *buf, int len);
-/* Waits; for output that must not be lost.  -errno on a dead peer. */
-int chardev_write_all(Chardev *cd, const void *buf, int len);
+/*
+ * Output that must not be lost but may be late: what the peer doesn't take at
+ * once waits here, and is dropped when the peer goes.  vm_lock.
+ */
+typedef struct ChardevQueue {
+    Chardev *cd;
+    GString *text;  /* not taken yet */
+    unsigned watch; /* for writing; 0: none */
+    void (*drained)(void *opaque);
+    void *opaque;
+} ChardevQueue;
+
+/* drained: all was taken that had to wait; may be NULL. */
+void chardev_queue_init(ChardevQueue *q, Chardev *cd,
+                        void (*drained)(void *opaque), void *opaque);
+/* Forgets what waits. */
+void chardev_queue_clear(ChardevQueue *q);
+void chardev_queue_fini(ChardevQueue *q);
+/* Never waits.  The caller bounds how much there may be: q->text->len. */
+void chardev_queue_put(ChardevQueue *q, const void *buf, size_t len);
 /* Calls fn once, from the main loop, when writing is possible again. */
 unsigned chardev_add_write_watch(Chardev *cd, void (*fn)(void *opaque),
                                  void *opaque);

@@ -14,6 +14,7 @@
 enum {
     MUX_MAX = 4,       /* front ends */
     MUX_PENDING = 256, /* bytes kept for each while it takes none */
+    MUX_TEXT = 4096,   /* bytes of its own that may wait for a slow peer */
 };
 
 typedef struct MuxPort {
@@ -29,8 +30,9 @@ typedef struct ChardevMux {
     char *base_label; /* until start() */
     void *base_handle;
     MuxPort ports[MUX_MAX];
-    int focus;    /* index of a used port, or -1 */
-    bool escaped; /* the escape character came */
+    ChardevQueue own; /* help and the like; set once there is a base */
+    int focus;        /* index of a used port, or -1 */
+    bool escaped;     /* the escape character came */
     bool at_line_start;
     bool timestamps;
     int64_t start_us; /* of the first time stamp */
@@ -89,9 +91,14 @@ static void port_put(MuxPort *p, uint8_t c)
     port_flush(p);
 }
 
+/* Help that nobody reads is dropped: keys come from the outside. */
 static void mux_print(ChardevMux *m, const char *text)
 {
-    chardev_write_all(m->base, text, strlen(text));
+    size_t len = strlen(text);
+
+    if (m->own.text->len + len <= MUX_TEXT) {
+        chardev_queue_put(&m->own, text, len);
+    }
 }
 
 static void mux_help(ChardevMux *m)
@@ -196,6 +203,9 @@ static void mux_base_event(void *opaque, ChardevEvent ev)
     m->cd.open = ev == CHARDEV_OPENED   ? true
                  : ev == CHARDEV_CLOSED ? false
                                         : m->cd.open;
+    if (ev == CHARDEV_CLOSED) {
+        chardev_queue_clear(&m->own);
+    }
     for (int i = 0; i < MUX_MAX; i++) {
         port_event(&m->ports[i], ev);
     }
@@ -312,6 +322,7 @@ bool chardev_mux_init(Chardev *mux, Chardev *base, GError **errp)
 
     m->focus = -1;
     own.opaque = m;
+    chardev_queue_init(&m->own, base, NULL, NULL);
     if (!chardev_attach(base, &own, &m->base_handle, errp)) {
         return false;
     }
@@ -348,6 +359,7 @@ static void mux_fini(Chardev *cd)
 {
     ChardevMux *m = container_of(cd, ChardevMux, cd);
 
+    chardev_queue_fini(&m->own);
     if (m->base) {
         chardev_detach(m->base, m->base_handle);
         chardev_unref(m->base);

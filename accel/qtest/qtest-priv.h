@@ -13,6 +13,10 @@ enum {
     /* Longest command: write, two numbers, two digits for each byte. */
     QTEST_MAX_LINE = 2 * QTEST_MAX_BYTES + 128,
     QTEST_MAX_WORDS = 5,
+    /* Bytes of answers that may wait: before commands do, and of IRQ lines
+     * before a peer that doesn't read is dropped. */
+    QTEST_OUT_HIGH = 1024 * 1024,
+    QTEST_OUT_MAX = 256 * 1024 * 1024,
 };
 
 struct QtestServer {
@@ -24,8 +28,10 @@ struct QtestServer {
     FILE *log; /* NULL: none */
     bool own_log;
     int64_t start_ns; /* when the peer connected; for the log */
-    GString *line;    /* not finished yet */
-    bool skip_line;   /* it is too long: dropped up to its end */
+    ChardevQueue out;
+    GString *input; /* not looked at yet, as answers wait */
+    GString *line;  /* not finished yet */
+    bool skip_line; /* it is too long: dropped up to its end */
 };
 
 /* Carries out one line (without its end) and sends the answer. */

@@ -28,7 +28,7 @@ void qtest_reply_text(QtestServer *qs, const char *text)
 
     qtest_log(qs, 'S', text);
     /* A peer that has gone is told of by the event, not here. */
-    chardev_write_all(qs->cd, line, strlen(line));
+    chardev_queue_put(&qs->out, line, strlen(line));
 }
 
 void qtest_reply(QtestServer *qs, const char *fmt, ...)
@@ -44,6 +44,9 @@ void qtest_reply(QtestServer *qs, const char *fmt, ...)
 
 void qtest_server_irq(QtestServer *qs, unsigned n, bool level)
 {
+    if (qs->out.text->len > QTEST_OUT_MAX) {
+        chardev_disconnect(qs->cd);
+    }
     if (chardev_is_open(qs->cd)) {
         qtest_reply(qs, "IRQ %s %u", level ? "raise" : "lower", n);
     }
@@ -51,7 +54,9 @@ void qtest_server_irq(QtestServer *qs, unsigned n, bool level)
 
 static int qtest_can_receive(void *opaque)
 {
-    return 64 * 1024;
+    QtestServer *qs = opaque;
+
+    return qs->input->len > 0 ? 0 : 64 * 1024;
 }
 
 static void qtest_line_done(QtestServer *qs)
@@ -70,28 +75,51 @@ static void qtest_line_done(QtestServer *qs)
     g_string_truncate(qs->line, 0);
 }
 
+/* Takes bytes up to the end of a line, or all; how many. */
+static size_t qtest_take(QtestServer *qs, const char *p, size_t len)
+{
+    const char *nl = memchr(p, '\n', len);
+    size_t n = nl != NULL ? (size_t)(nl - p) : len;
+
+    if (qs->line->len + n > QTEST_MAX_LINE) {
+        qs->skip_line = true;
+        g_string_truncate(qs->line, 0);
+    }
+    if (!qs->skip_line) {
+        g_string_append_len(qs->line, p, n);
+    }
+    if (nl == NULL) {
+        return n;
+    }
+    qtest_line_done(qs);
+    return n + 1;
+}
+
+/* A peer that doesn't read its answers gets no further ones. */
+static void qtest_run(QtestServer *qs)
+{
+    size_t done = 0;
+
+    while (done < qs->input->len && qs->out.text->len <= QTEST_OUT_HIGH) {
+        done += qtest_take(qs, qs->input->str + done, qs->input->len - done);
+    }
+    g_string_erase(qs->input, 0, done);
+}
+
 static void qtest_receive(void *opaque, const uint8_t *buf, int len)
 {
     QtestServer *qs = opaque;
-    const char *p = (const char *)buf, *end = p + len;
 
-    while (p < end) {
-        const char *nl = memchr(p, '\n', end - p);
-        size_t n = (nl != NULL ? nl : end) - p;
+    g_string_append_len(qs->input, (const char *)buf, len);
+    qtest_run(qs);
+}
 
-        if (qs->line->len + n > QTEST_MAX_LINE) {
-            qs->skip_line = true;
-            g_string_truncate(qs->line, 0);
-        }
-        if (!qs->skip_line) {
-            g_string_append_len(qs->line, p, n);
-        }
-        p += n;
-        if (nl != NULL) {
-            qtest_line_done(qs);
-            p++;
-        }
-    }
+static void qtest_drained(void *opaque)
+{
+    QtestServer *qs = opaque;
+
+    qtest_run(qs);
+    chardev_accept_input(qs->cd);
 }
 
 static void qtest_event(void *opaque, ChardevEvent ev)
@@ -102,9 +130,11 @@ static void qtest_event(void *opaque, ChardevEvent ev)
         qs->start_ns = clock_monotonic_ns();
         qtest_log(qs, 'I', "OPENED");
         g_string_truncate(qs->line, 0);
+        g_string_truncate(qs->input, 0);
         qs->skip_line = false;
     } else if (ev == CHARDEV_CLOSED) {
         qtest_log(qs, 'I', "CLOSED");
+        chardev_queue_clear(&qs->out);
         if (qs->pins != NULL && qs->pins->release != NULL) {
             qs->pins->release(qs);
         }
@@ -142,6 +172,8 @@ QtestServer *qtest_server_new(Vm *vm, Chardev *cd, const char *log,
     qs->cd = cd;
     qs->pins = pins;
     qs->line = g_string_new(NULL);
+    qs->input = g_string_new(NULL);
+    chardev_queue_init(&qs->out, cd, qtest_drained, qs);
     qs->start_ns = clock_monotonic_ns();
     if (!qtest_open_log(qs, log, errp) ||
         !chardev_attach(cd, &fe, &qs->handle, errp)) {
@@ -156,6 +188,7 @@ void qtest_server_free(QtestServer *qs)
     if (qs == NULL) {
         return;
     }
+    chardev_queue_fini(&qs->out);
     if (qs->handle != NULL) {
         chardev_detach(qs->cd, qs->handle);
     }
@@ -166,6 +199,7 @@ void qtest_server_free(QtestServer *qs)
         fclose(qs->log);
     }
     g_string_free(qs->line, TRUE);
+    g_string_free(qs->input, TRUE);
     g_free(qs);
 }
 

@@ -75,7 +75,7 @@ static void test_server(Fixture *f, gconstpointer data)
     test_fe_attach(&fe, cd);
     g_assert_cmpstr(fe.events->str, ==, "");
     /* Nobody there: as a cable that isn't plugged in. */
-    g_assert_cmpint(chardev_write_all(cd, "lost", 4), ==, 4);
+    g_assert_cmpint(chardev_write(cd, "lost", 4), ==, 4);
 
     for (int i = 0; i < 2; i++) {
         g_string_truncate(fe.events, 0);
@@ -85,7 +85,7 @@ static void test_server(Fixture *f, gconstpointer data)
         g_assert_cmpstr(fe.events->str, ==, "O");
         g_assert_true(chardev_is_open(cd));
         check_filename(cd, "unix:", f->path);
-        g_assert_cmpint(chardev_write_all(cd, "abcd", 4), ==, 4);
+        g_assert_cmpint(chardev_write(cd, "abcd", 4), ==, 4);
         g_assert_true(io_channel_read_all(a, buf, 4, NULL));
         g_assert_cmpmem(buf, 4, "abcd", 4);
         g_assert_true(io_channel_write_all(a, "hello", 5, NULL));
@@ -113,10 +113,10 @@ static void test_telnet(Fixture *f, gconstpointer data)
     test_fe_attach(&fe, cd);
     a = dial(f);
     WAIT_FOR(chardev_is_open(cd));
-    g_assert_cmpint(chardev_write_all(cd,
-                                      "a\xff\xff"
-                                      "b",
-                                      4),
+    g_assert_cmpint(chardev_write(cd,
+                                  "a\xff\xff"
+                                  "b",
+                                  4),
                     ==, 4);
     g_assert_true(io_channel_read_all(a, buf, sizeof(buf), NULL));
     g_assert_cmpmem(buf, sizeof(buf), hello, sizeof(buf));

@@ -42,7 +42,7 @@ static void test_pty(void)
         g_assert_cmpint(write(fd, "hello\003", 6), ==, 6);
         WAIT_FOR(fe.got->len == 6);
         g_string_truncate(fe.got, 0);
-        g_assert_cmpint(chardev_write_all(cd, "cd", 2), ==, 2);
+        g_assert_cmpint(chardev_write(cd, "cd", 2), ==, 2);
         g_assert_cmpint(read(fd, buf, 4), ==, 2);
         close(fd);
         WAIT_FOR(!chardev_is_open(cd));
@@ -71,7 +71,7 @@ static void test_serial(void)
     test_fe_attach(&fe, cd);
     g_assert_cmpint(write(master, "hello", 5), ==, 5);
     WAIT_FOR(fe.got->len == 5);
-    g_assert_cmpint(chardev_write_all(cd, "x\n", 2), ==, 2);
+    g_assert_cmpint(chardev_write(cd, "x\n", 2), ==, 2);
     g_assert_cmpint(read(master, buf, 8), ==, 2);
     g_assert_cmpint(chardev_set_line(cd, &line), ==, 0);
     g_assert_cmpint(tcgetattr(master, &tio), ==, 0);
@@ -113,7 +113,7 @@ static void test_stdio_child(void)
     test_fe_attach(&fe, cd);
     g_assert_cmpint(write(master, "k", 1), ==, 1);
     WAIT_FOR(fe.got->len == 1);
-    g_assert_cmpint(chardev_write_all(cd, "z", 1), ==, 1);
+    g_assert_cmpint(chardev_write(cd, "z", 1), ==, 1);
     g_assert_cmpint(read(master, &c, 1), ==, 1);
     g_assert_cmpint(c, ==, 'z');
     test_fe_detach(&fe);
@@ -235,6 +235,45 @@ static void test_mux_help(Mux *m, gconstpointer data)
     test_fe_detach(&a);
 }
 
+/*
+ * A peer that asks for help without end and reads none of it: what it types
+ * afterwards gets through, and what waits for it has a bound.
+ */
+static void test_mux_deaf_peer(Mux *m, gconstpointer data)
+{
+    g_autofree char *big = g_malloc0(1 << 20);
+    size_t nhelp = 0, len = 0;
+    ssize_t n;
+    TestFe a;
+
+    test_fe_attach(&a, m->cd);
+    while (chardev_write(m->cd, big, 1 << 20) > 0) {
+        /* until it is full */
+    }
+    for (int i = 0; i < 1000; i++) {
+        mux_type(m, "\001h");
+        g_main_context_iteration(NULL, false);
+    }
+    mux_type(m, "x");
+    WAIT_FOR(a.got->len == 1);
+    io_channel_set_blocking(m->peer, false);
+    while (len == 0 || big[len - 1] == '\0' || nhelp == 0) {
+        len = 0;
+        n = io_channel_read(m->peer, big, 1 << 20);
+        if (n > 0) {
+            len = n;
+            nhelp += memchr(big, 'C', len) != NULL;
+        }
+        g_main_context_iteration(NULL, false);
+    }
+    while (g_main_context_iteration(NULL, false)) {
+        n = io_channel_read(m->peer, big, 1 << 20);
+        len += MAX(n, 0);
+    }
+    g_assert_cmpuint(len, <=, 8192);
+    test_fe_detach(&a);
+}
+
 /* One that takes nothing keeps neither the other nor the escapes from
  * getting through. */
 static void test_mux_blocked(Mux *m, gconstpointer data)
@@ -265,7 +304,9 @@ static void test_mux_timestamps(Mux *m, gconstpointer data)
     test_fe_attach(&a, m->cd);
     mux_type(m, "\001t1");
     WAIT_FOR(a.got->len);
-    g_assert_cmpint(chardev_write_all(m->cd, "a\nb\n", 4), ==, 4);
+    /* A line at a time. */
+    g_assert_cmpint(chardev_write(m->cd, "a\nb\n", 4), ==, 2);
+    g_assert_cmpint(chardev_write(m->cd, "b\n", 2), ==, 2);
     g_assert_true(io_channel_read_all(m->peer, buf, 2 + 15 + 2, NULL));
     g_assert_true(g_str_has_prefix(buf, "a\n[00:00:"));
     g_assert_true(g_str_has_suffix(buf, "] b\n"));
@@ -297,7 +338,7 @@ static void test_mux_write_watch(Mux *m, gconstpointer data)
         /* until it is empty */
     }
     WAIT_FOR(fired);
-    g_assert_cmpint(chardev_write_all(m->cd, "x", 1), ==, 1);
+    g_assert_cmpint(chardev_write(m->cd, "x", 1), ==, 1);
 }
 
 static void test_mux_full(Mux *m, gconstpointer data)
@@ -328,6 +369,7 @@ int main(int argc, char **argv)
     g_test_add_func("/chardev/stdio", test_stdio);
     ADD("focus", test_mux);
     ADD("help", test_mux_help);
+    ADD("deaf-peer", test_mux_deaf_peer);
     ADD("blocked", test_mux_blocked);
     ADD("timestamps", test_mux_timestamps);
     ADD("write-watch", test_mux_write_watch);

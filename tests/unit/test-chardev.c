@@ -141,7 +141,7 @@ static void test_null(void)
     g_assert_cmpstr(fe.events->str, ==, "O");
     g_assert_true(chardev_frontend_open(cd));
     g_assert_cmpint(chardev_write(cd, "abc", 3), ==, 3);
-    g_assert_cmpint(chardev_write_all(cd, "abc", 3), ==, 3);
+    g_assert_cmpint(chardev_write(cd, "abc", 3), ==, 3);
     g_assert_cmpint(chardev_take_fd(cd), ==, -1);
     g_assert_cmpint(chardev_set_line(cd, &(ChardevLine){ 0 }), ==, -ENOTSUP);
     g_assert_cmpint(chardev_send_break(cd), ==, -ENOTSUP);
@@ -185,7 +185,7 @@ static void test_file(void)
     g_assert_true(g_file_set_contents(in, "input", -1, NULL));
     cd = test_chardev(cs, opts);
     test_fe_attach(&fe, cd);
-    g_assert_cmpint(chardev_write_all(cd, "two\n", 4), ==, 4);
+    g_assert_cmpint(chardev_write(cd, "two\n", 4), ==, 4);
     WAIT_FOR(!strcmp(fe.got->str, "input"));
     g_assert_cmpstr(fe.events->str, ==, "O");
     test_fe_detach(&fe);
