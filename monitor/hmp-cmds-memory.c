@@ -98,7 +98,7 @@ static void dump_units(HmpOut *out, const HmpArgs *a, ReadFn *read)
     unsigned per_line = MIN(LINE_BYTES / size, LINE_UNITS);
     uint64_t addr = a->arg[0].num;
 
-    for (int i = 0; i < a->fmt.count; i++, addr += size) {
+    for (int i = 0; i < a->fmt.count && !out->full; i++, addr += size) {
         uint8_t buf[8] = { 0 };
 
         if (i % per_line == 0) {
@@ -133,7 +133,7 @@ static void dump_code(HmpOut *out, const HmpArgs *a, ReadFn *read)
         return;
     }
     bits = x86_code_bits(cpu->x86);
-    for (int i = 0; i < a->fmt.count; i++) {
+    for (int i = 0; i < a->fmt.count && out->text->len < HMP_TEXT_MAX; i++) {
         uint8_t buf[X86_INSN_MAX];
         unsigned n = 0;
         unsigned used;
@@ -148,6 +148,7 @@ static void dump_code(HmpOut *out, const HmpArgs *a, ReadFn *read)
         }
         addr += used;
     }
+    hmp_printf(out, "%s", ""); /* says that there would be more */
 }
 
 static void dump(HmpOut *out, const HmpArgs *a, ReadFn *read)

@@ -108,13 +108,13 @@ static bool walk_entry(Walk *w, unsigned level, uint64_t va, unsigned rights,
         };
 
         w->leaf(w, &m);
-        return true;
+        return !w->out->full;
     }
     return walk_table(w, e & (w->entry_size == 8 ? PTE_ADDR : 0xfffff000),
                       level - 1, va, rights);
 }
 
-/* False: there are too many. */
+/* False: there are too many, or too much was printed. */
 static bool walk_table(Walk *w, uint64_t table, unsigned level, uint64_t va,
                        unsigned rights)
 {
@@ -185,7 +185,7 @@ static void show_mappings(HmpOut *out, void (*leaf)(Walk *, const Mapping *),
     if (end != NULL) {
         end(&w);
     }
-    if (!whole) {
+    if (!whole && !out->full) {
         hmp_printf(out, "... and more: the first %d page tables are shown\n",
                    TABLES_MAX);
     }

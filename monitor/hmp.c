@@ -114,6 +114,17 @@ void hmp_printf(HmpOut *out, const char *fmt, ...)
 {
     va_list ap;
 
+    if (out->full) {
+        return;
+    }
+    if (out->text->len >= HMP_TEXT_MAX) {
+        g_string_append_printf(out->text,
+                               "\n... and more: a command prints %d MiB at "
+                               "most\n",
+                               HMP_TEXT_MAX >> 20);
+        out->full = true;
+        return;
+    }
     va_start(ap, fmt);
     g_string_append_vprintf(out->text, fmt, ap);
     va_end(ap);

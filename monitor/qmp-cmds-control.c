@@ -75,6 +75,20 @@ bool qmp_quit(QmpCtx *ctx, GError **errp)
     return true;
 }
 
+/* Clients know the text as a terminal gets it. */
+static char *terminal_text(const char *text)
+{
+    GString *s = g_string_sized_new(strlen(text));
+
+    for (; *text != '\0'; text++) {
+        if (*text == '\n') {
+            g_string_append_c(s, '\r');
+        }
+        g_string_append_c(s, *text);
+    }
+    return g_string_free(s, false);
+}
+
 bool qmp_human_monitor_command(QmpCtx *ctx, const char *command_line,
                                bool has_cpu_index, int64_t cpu_index,
                                char **ret, GError **errp)
@@ -89,8 +103,7 @@ bool qmp_human_monitor_command(QmpCtx *ctx, const char *command_line,
     text = g_string_new(NULL);
     hmp_execute_on_cpu(ctx->vm, has_cpu_index ? cpu_index : 0, command_line,
                        text);
-    /* Clients know the text as a terminal gets it. */
-    g_string_replace(text, "\n", "\r\n", 0);
-    *ret = g_string_free(text, false);
+    *ret = terminal_text(text->str);
+    g_string_free(text, true);
     return true;
 }

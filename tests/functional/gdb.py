@@ -442,5 +442,41 @@ def nmi_while_stopped(t):
     check_equal(vm.wait_end(), 3, 'exit status')
 
 
+@test(godwit_only='the peer prints gigabytes')
+def tables_that_point_to_themselves(t):
+    """What a guest has in its page tables is printed up to a bound."""
+    vm = machine(t)
+    gdb(t, 'break heartbeat', 'continue', 'delete', 'detach')
+    vm.qmp.cmd('stop')
+    table = int(re.search(r'CR3=([0-9a-f]+)', vm.qmp.hmp('info registers'))
+                .group(1), 16)
+    client = Client(t)
+    check_equal(client.ask('Qqemu.PhyMemMode:1'), 'OK', 'mode')
+    entry = (table | 7).to_bytes(8, 'little').hex()
+    for i in range(0, 512, 64):
+        check_equal(client.ask('M%x,200:%s' % (table + 8 * i, entry * 64)),
+                    'OK', 'write')
+    out = vm.qmp.hmp('info tlb')
+    check(1 << 20 < len(out) < 8 << 20, '%d bytes of info tlb' % len(out))
+    check_in('... and more', out[-100:], 'info tlb')
+    check_in('... and more', vm.qmp.hmp('info mem')[-100:], 'info mem')
+
+
+@test(godwit_only='the peer waits')
+def server_that_waits_for_nobody(t):
+    """Once a guest runs, no command waits for a peer."""
+    vm = t.machine(machine='microvm', accel='tcg')
+    out = vm.qmp.hmp('gdbserver unix:%s,server=on' % t.path('gdb'))
+    check_in('Waiting for gdb connection', out, 'answer')
+    vm.wait_line('^hb ')
+    client = Client(t)
+    check_in('PacketSize', client.ask('qSupported'), 'qSupported')
+    check_equal(client.ask('D'), 'OK', 'detach')
+    client.close()
+    out = vm.qmp.hmp('gdbserver unix:%s,server=on,wait=on' % t.path('gdb2'))
+    check_in("'wait=on'", out, 'answer')
+    check_equal(vm.qmp.cmd('query-status')['status'], 'running', 'status')
+
+
 if __name__ == '__main__':
     main()
