@@ -21,7 +21,7 @@ enum {
     PIT_MS = 30,
     PIT_COUNTER0 = 0x40,
     PIT_COMMAND = 0x43,
-    PIT_TIMEOUT_TSC = 2000000000,
+    PIT_STUCK_READS = 1000, /* each takes longer than the timer's tick */
     FALLBACK_KHZ = 2000000,
 };
 
@@ -63,7 +63,8 @@ static uint32_t pit_read(uint64_t *ret_tsc)
 static uint64_t pit_measure(void)
 {
     uint64_t start, now;
-    uint32_t first, passed;
+    uint32_t first, passed, last = 0;
+    unsigned stuck = 0;
 
     outb(PIT_COMMAND, 0x34); /* counter 0, both bytes, mode 2 */
     outb(PIT_COUNTER0, 0);   /* 65536: comes round after 55 ms */
@@ -71,7 +72,11 @@ static uint64_t pit_measure(void)
     first = pit_read(&start);
     do {
         passed = (first - pit_read(&now)) & 0xffff;
-        if (now - start > PIT_TIMEOUT_TSC) {
+        /* Not a time: whoever isn't run for a while has a timer all the same.
+         */
+        stuck = passed == last ? stuck + 1 : 0;
+        last = passed;
+        if (stuck == PIT_STUCK_READS) {
             return 0; /* no such timer here */
         }
     } while (passed < PIT_HZ * PIT_MS / 1000 || passed > 0xc000);
