@@ -49,6 +49,7 @@ static const struct {
     { "cpus", &config.cpus, 0, CPU_MAX },
     { "tick", &config.tick_port, 0, 0xffff },
     { "sleep", &config.sleep, 0, 1 },
+    { "disk", &config.disk_sectors, 0, 1 << 20 },
 };
 
 static bool parse_number(const char *s, uint64_t *ret)

@@ -110,7 +110,8 @@ typedef struct Config {
     uint64_t cpus;      /* CPUs to use; 0: all there are */
     uint64_t tick_port; /* nonzero: every heartbeat writes one byte here */
     uint64_t sleep;     /* 1: halt until the timer where `rate` makes wait */
-    bool debug_console; /* lines go to port 0x402 too */
+    uint64_t disk_sectors; /* of the first IDE disk, for MODE_PATTERN */
+    bool debug_console;    /* lines go to port 0x402 too */
 } Config;
 
 extern Config config;
@@ -226,6 +227,7 @@ typedef struct Cpu {
     uint64_t cursor;      /* page that belongs to position */
     uint64_t stride;      /* coprime to npages */
     uint64_t state_seed;
+    uint64_t next_disk_tsc; /* when a pass over the disk may be told of */
 } Cpu;
 
 static inline Cpu *cpu_block(unsigned id)
@@ -275,6 +277,17 @@ __attribute__((noreturn)) void load_dirty(Cpu *cpu);
 void load_dirty_fill(Cpu *cpu);
 __attribute__((noreturn)) void load_pattern(Cpu *cpu);
 void load_pattern_fill(Cpu *cpu);
+
+/* ---- disk (disk.c) ---------------------------------------------------- */
+
+/* Write generation 0 to config.disk_sectors sectors. */
+void disk_fill(Cpu *cpu);
+
+/*
+ * Check some sectors and write their next generation: with the last of the
+ * pages of a pass, the last sector, too. First CPU only.
+ */
+void disk_pace(Cpu *cpu, uint64_t pages_done);
 
 /* 64-bit finaliser: every output bit depends on every input bit. */
 static inline uint64_t mix64(uint64_t x)

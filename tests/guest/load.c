@@ -308,6 +308,9 @@ void load_pattern_fill(Cpu *cpu)
         pattern_write(memory_page(cpu->first_page + i), &p);
         heartbeat(cpu);
     }
+    if (cpu->id == 0) {
+        disk_fill(cpu);
+    }
     cpu->stride = (cpu->npages * 5 / 8) | 1;
     while (gcd(cpu->stride, cpu->npages) != 1) {
         cpu->stride += 2;
@@ -358,6 +361,7 @@ void load_pattern(Cpu *cpu)
         for (uint64_t i = 0; i < cpu->npages; i++) {
             load_pace(cpu);
             pattern_step(cpu, generation);
+            disk_pace(cpu, i);
         }
         state_check(cpu);
         cpu->passes = generation;

@@ -17,7 +17,8 @@ ENDED = ('completed', 'failed', 'cancelled')
 
 # Every line the guest may print once it is ready.
 GUEST_LINE = re.compile(r'^(hb \d+ \d+|ok pass=\d+ cpu=\d+ fails=0|'
-                        r'stat cpu=\d+ .*|godwit-guest .*|ready|)$')
+                        r'disk pass=\d+|stat cpu=\d+ .*|godwit-guest .*|ready|'
+                        r'no way to find the TSC.*|)$')
 
 
 class Transport:
@@ -160,13 +161,15 @@ def check_pattern_goes_on(vm, before, passes=2, timeout=DEFAULT_TIMEOUT):
 
 
 def start_pattern(t, *extra, mem=64, smp=1, mb=0, rate=20000, name='src',
-                  machine='pc', report=20, **kwargs):
-    """A machine whose guest has checked all of its memory at least once.
+                  machine='pc', report=20, disk=0, **kwargs):
+    """A machine whose guest has checked all of its memory at least once,
+    and `disk` sectors of its first IDE disk.
 
     `rate` is for all CPUs together. The default is less than the default
     bandwidth limit of 128 MiB/s, so a migration converges."""
     rate //= smp
-    config = 'mode=pattern mb=%d rate=%d report=%d' % (mb, rate, report)
+    config = 'mode=pattern mb=%d rate=%d report=%d disk=%d' % (
+        mb, rate, report, disk)
     vm = t.machine(*extra, name=name, mem=mem, smp=smp, config=config,
                    machine=machine, **kwargs)
     vm.pattern_args = dict(mem=mem, smp=smp, config=config, machine=machine,
