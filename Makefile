@@ -63,6 +63,14 @@ check: all guest-assets
 check-slow: all guest-assets
 	@$(RUN_TESTS) --suite slow
 
+# Faults at every message of a migration: a table at the end.  An hour.
+FAULTS ?=
+.PHONY: check-faults
+check-faults: all
+	@$(NINJA) tests/guest/guest.rom
+	@python3 tests/faults/matrix.py $(EMULATOR) $(FAULTS)
+	@python3 tests/faults/retries.py $(EMULATOR)
+
 # Hostile input that finds its own way: each target for FUZZ_SECONDS.
 FUZZ ?=
 FUZZ_SECONDS ?= 60
@@ -129,6 +137,8 @@ help:
 	@echo '                       check-fuzz: parsers, hostile input;'
 	@echo '                       check-functional: whole guests)'
 	@echo 'make check-slow        long tests: many migrations, all memory'
+	@echo 'make check-faults      faults at every message of a migration'
+	@echo '                       (FAULTS="--pair gg --row run")'
 	@echo 'make check-no-kvm      all tests, with KVM hidden'
 	@echo 'make fuzz              libFuzzer on each parser and the CPU'
 	@echo '                       (FUZZ=soft FUZZ_SECONDS=3600: one, longer)'

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A network between two programs that does wrong at one chosen message."""
+
+import socket
+import struct
+import threading
+
+import wire
+
+FLOOD_BYTES = 8 << 20
+DELAY_S = 0.15
+
+
+class HungUp(Exception):
+    """The connections are closed on purpose."""
+
+
+def reset_on_close(sock):
+    """Linger of zero: RST instead of FIN."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                        struct.pack('ii', 1, 0))
+    except OSError:
+        pass
+
+
+class FaultProxy:
+    """Listens on a port of its own and connects to `target_port`.
+
+    At the first message `row` (see wire.py; 'connect' is the connection) it
+    does what `fault` says, and passes on all else as it comes:
+      hold      this message and what is behind it wait for let_go()
+      delay     the same, for a moment
+      cut       both connections are closed, the message is not passed on
+      reset     the same with RST
+      truncate  as cut, but half of the message is passed on
+      corrupt   its first byte has its bits inverted
+      duplicate it comes twice
+      flood     it comes for ever, or until FLOOD_BYTES have been sent
+    `again`: hold each such message, not only the first one.
+
+    `acted` is set then. `names` has all messages seen, in order of their first
+    appearance.
+    """
+
+    def __init__(self, target_port, row=None, fault=None, again=False):
+        self.target_port = target_port
+        self.row = row
+        self.fault = fault
+        self.again = again
+        self.acted = threading.Event()
+        self.holds = 0
+        self.connected = False  # to the destination
+        self.names = []
+        self._let_go = threading.Event()
+        self._go_on = threading.Event()
+        self._go_on.set()
+        self._closing = False
+        self._socks = []
+        self._listener = socket.socket()
+        self._listener.bind(('127.0.0.1', 0))
+        self._listener.listen(1)
+        self.port = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    @property
+    def uri(self):
+        return 'tcp:127.0.0.1:%d' % self.port
+
+    def act_now(self):
+        """Without a message: 'hold' lets nothing pass in either direction."""
+        if self.fault == 'hold':
+            self._go_on.clear()
+        elif self.fault == 'cut':
+            self._hang_up()
+        elif self.fault == 'reset':
+            self._reset()
+        self.acted.set()
+
+    def let_go(self):
+        self._let_go.set()
+        self._go_on.set()
+
+    def close(self):
+        self._closing = True
+        self.let_go()
+        self._hang_up()
+        try:
+            self._listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self._listener.close()
+        self._thread.join(10)
+
+    def _run(self):
+        try:
+            client, _ = self._listener.accept()
+        except OSError:
+            return
+        self._socks.append(client)
+        threads = []
+        try:
+            self._deliver('connect', b'', None)
+            server = socket.create_connection(('127.0.0.1', self.target_port))
+            self._socks.append(server)
+            self.connected = True
+            threads = [threading.Thread(target=self._pass, daemon=True,
+                                        args=(wire.Forward, client, server)),
+                       threading.Thread(target=self._pass, daemon=True,
+                                        args=(wire.Back, server, client))]
+        except (OSError, HungUp):
+            pass
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for sock in self._socks:
+            sock.close()
+
+    def _pass(self, parser, source, sink):
+        """One direction, to its end."""
+        def recv(size):
+            self._go_on.wait()
+            return source.recv(size)
+        try:
+            try:
+                for name, data in parser(recv).messages():
+                    self._deliver(name, data, sink)
+            except wire.Unknown as err:
+                sink.sendall(err.rest)
+                while data := recv(1 << 16):
+                    sink.sendall(data)
+            except wire.End as err:
+                sink.sendall(err.rest)
+            sink.shutdown(socket.SHUT_WR)
+        except HungUp:
+            pass
+        except OSError:
+            # One side is gone: the other gets to know.
+            self._hang_up()
+
+    def _deliver(self, name, data, sink):
+        if name not in self.names:
+            self.names.append(name)
+        self._go_on.wait()
+        if name == self.row and (self.again or not self.acted.is_set()):
+            data = self._act(data, sink)
+        if sink and data:
+            sink.sendall(data)
+
+    def _act(self, data, sink):
+        """Returns what is to be passed on then."""
+        if self.fault == 'hold':
+            self._let_go.clear()
+            self.holds += 1
+            self.acted.set()
+            if not self._closing:
+                self._let_go.wait()
+            return data
+        self.acted.set()
+        if self.fault == 'delay':
+            self._let_go.wait(DELAY_S)
+        elif self.fault == 'duplicate':
+            sink.sendall(data)
+        elif self.fault == 'flood':
+            blob = data * (65536 // len(data) + 1)
+            for _ in range(FLOOD_BYTES // len(blob) + 1):
+                sink.sendall(blob)
+        elif self.fault == 'corrupt':
+            return bytes([data[0] ^ 0xff]) + data[1:]
+        else:
+            if self.fault == 'truncate':
+                sink.sendall(data[:len(data) // 2])
+            if self.fault == 'reset':
+                self._reset()
+            else:
+                self._hang_up()
+            raise HungUp()
+        return data
+
+    def _reset(self):
+        for sock in self._socks:
+            reset_on_close(sock)
+            try:
+                sock.shutdown(socket.SHUT_RD)  # wakes who reads it
+            except OSError:
+                pass
+
+    def _hang_up(self):
+        for sock in self._socks:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass

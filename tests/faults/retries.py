@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Undo the switch-over again and again, then look at every page.
+
+    retries.py                              a hundred times, on KVM and tcg
+    retries.py --quick                      ten times, on one of them
+    retries.py --count 5 --accel tcg --smp 2
+
+A proxy holds the destination's word until the source has resumed the guest,
+by which time it is an old one.  Then nothing is held any more: the guest has
+to arrive, and to find each of its pages and sectors as it left them.
+"""
+
+import argparse
+import os
+import pathlib
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / 'functional'))
+
+import cell as cells  # noqa: E402
+import matrix  # noqa: E402
+from godwit.migration import wait_drained  # noqa: E402
+from godwit.tap import Host, check, default_binary  # noqa: E402
+
+LIMIT_MS = 50
+MORE_MS = 10
+RATE = 8000  # pages per second
+
+
+def undo_once(m, number):
+    """One attempt: held until its guest runs at the source again."""
+    check(m.watch.until(lambda: m.proxy.holds > number, cells.REACH_S),
+          'attempt %d does not come: %s' % (number + 1, m.src.told()))
+    # What the guest said before it was stopped has come after this.
+    wait_drained(m.src.vm)
+    mark = m.src.vm.mark() + 1
+    check(m.watch.until(lambda: m.src.beats(mark), cells.SETTLE_S),
+          'attempt %d is not undone: %s' % (number + 1, m.src.told()))
+
+
+def retries(t, accel, count, smp):
+    m = cells.Migration(t, cells.Cell('gg', accel, '<loaded', 'hold'),
+                        '<loaded', 'hold', again=True, smp=smp, rate=RATE)
+    m.start(**{'downtime-limit': LIMIT_MS, 'max-bandwidth': 0})
+    for number in range(count):
+        undo_once(m, number)
+        # The source learns how long it takes: let it try again.
+        m.watch.command(m.src, 'migrate-set-parameters', **{
+            'downtime-limit': LIMIT_MS + MORE_MS * (number + 1)})
+        if number == count - 1:
+            m.proxy.again = False  # the next one passes
+        m.proxy.let_go()
+    m.watch.command(m.src, 'migrate-set-parameters', **{'downtime-limit': 5000})
+    check(m.watch.until(m.decided, cells.CHECK_S), 'undecided: ' +
+          m.src.told())
+    m.watch.fresh()
+    here = cells.runner(m)
+    check(here is m.dst, 'not at the destination: %s; %s' % (m.src.told(),
+                                                            m.dst.told()))
+    cells.check_image(m, here)
+    m.watch.check_one_guest(m.src, m.dst)
+    for o in m.watch.observed:
+        o.check_guest()
+        check(not o.problems, '; '.join(o.problems))
+    return '%d attempts undone; %s' % (count, m.src.told())
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    add = parser.add_argument
+    add('binary', nargs='?', help='the program [GODWIT_BINARY]')
+    add('--quick', action='store_true')
+    add('--count', type=int, metavar='N', help='[100]')
+    add('--smp', type=int, default=1, metavar='N', help='CPUs [1]')
+    add('--accel', action='append', default=[], choices=['kvm', 'tcg'])
+    options = parser.parse_args(argv)
+    options.binary = options.binary or default_binary() or str(
+        HERE.parent.parent / 'build' / 'qemu-system-x86_64')
+    options.count = options.count or (10 if options.quick else 100)
+    return options
+
+
+def main():
+    options = parse(sys.argv[1:])
+    if not os.path.exists(options.binary):
+        print('1..0 # SKIP no ' + options.binary)
+        return 0
+    host = Host(options.binary)
+    accels = options.accel or (
+        (host.accel,) if options.quick else matrix.accels(host))
+    print('TAP version 13')
+    print('1..%d' % len(accels), flush=True)
+    failed = False
+    for number, accel in enumerate(accels, 1):
+        out = matrix.guarded(
+            host, cells.Cell('gg', accel, 'retries', str(options.count)),
+            retries, accel, options.count, options.smp)
+        again = 'tests/faults/retries.py --accel %s --count %d --smp %d' % (
+            accel, options.count, options.smp)
+        matrix.report(number, out, True, again)
+        failed |= out.word == 'FAIL'
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
