@@ -242,12 +242,26 @@ static bool save_subsections(StreamOut *s, const Vmstate *vms, void *opaque,
     return true;
 }
 
+static void describe_raw(JsonValue *desc, uint64_t size)
+{
+    JsonValue *fields = json_array_new();
+    JsonValue *data = json_object_new();
+
+    json_object_set_string(data, "name", "data");
+    json_object_set_uint(data, "size", size);
+    json_object_set_string(data, "type", "buffer");
+    json_array_add(fields, data);
+    json_object_set_uint(desc, "size", size);
+    json_object_set(desc, "fields", fields);
+}
+
 static bool save_fields(StreamOut *s, const Vmstate *vms, void *opaque,
                         int version, JsonValue *desc, GError **errp)
 {
     Desc d = { .table = vms->fields };
+    uint64_t begin = stream_out_bytes(s);
 
-    if (desc != NULL) {
+    if (desc != NULL && !vms->raw) {
         d.fields = json_array_new();
         json_object_set_string(desc, "vmsd_name", vms->name);
         json_object_set_int(desc, "version", version);
@@ -259,6 +273,9 @@ static bool save_fields(StreamOut *s, const Vmstate *vms, void *opaque,
             error_prefix(errp, "%s: ", f->name);
             return false;
         }
+    }
+    if (desc != NULL && vms->raw) {
+        describe_raw(desc, stream_out_bytes(s) - begin);
     }
     return save_subsections(s, vms, opaque, desc, errp);
 }

@@ -100,6 +100,8 @@ struct Vmstate {
     bool (*post_load)(void *opaque, int version, GError **errp);
     bool unmigratable; /* blocks migration, naming the device */
     bool early_setup;  /* sent before RAM (device that needs it) */
+    /* Described as bytes with a size, as what is older than descriptions. */
+    bool raw;
 };
 
 typedef enum VmstatePriority {
