@@ -224,14 +224,23 @@ bool cli_object_make(Cli *cli, const JsonValue *args, bool text, GError **errp)
     return true;
 }
 
-bool cli_object(Cli *cli, CliArg *a, GError **errp)
+/* Filters look for a network back end, and so they are made after those. */
+static bool is_filter(const JsonValue *args)
+{
+    const char *type = json_get_string(json_object_get(args, "qom-type"));
+
+    return type != NULL && g_str_has_prefix(type, "filter-");
+}
+
+static bool object_from_arg(Cli *cli, CliArg *a, bool filters, GError **errp)
 {
     g_autoptr(KeyVal) kv = NULL;
     g_autoptr(JsonValue) args = NULL;
 
     if (*a->text == '{') {
         args = json_parse(a->text, -1, errp);
-        return args != NULL && cli_object_make(cli, args, false, errp);
+        return args != NULL && (is_filter(args) != filters ||
+                                cli_object_make(cli, args, false, errp));
     }
     kv = cli_arg_keyval(a, "qom-type", errp);
     if (kv == NULL) {
@@ -242,7 +251,25 @@ bool cli_object(Cli *cli, CliArg *a, GError **errp)
         return object_help(keyval_get(kv, "qom-type"), errp);
     }
     args = keyval_to_json(kv);
-    return cli_object_make(cli, args, true, errp);
+    return is_filter(args) != filters || cli_object_make(cli, args, true, errp);
+}
+
+bool cli_object(Cli *cli, CliArg *a, GError **errp)
+{
+    return object_from_arg(cli, a, false, errp);
+}
+
+bool cli_make_filters(Cli *cli, GError **errp)
+{
+    for (unsigned i = 0; i < cli->args->len; i++) {
+        CliArg *a = cli->args->pdata[i];
+
+        if (a->opt->fn == cli_object && !object_from_arg(cli, a, true, errp)) {
+            error_prefix(errp, "-object %s: ", a->text);
+            return false;
+        }
+    }
+    return true;
 }
 
 /* -mem-path and -mem-prealloc are a memory back end without a name. */

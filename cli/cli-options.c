@@ -145,8 +145,13 @@ const CliOption cli_options[] = {
     OPT("vnc", CLI_SETTING, cli_vnc, "none", "no VNC server"),
     OPT("audiodev", CLI_SETTING, cli_audiodev, "none,id=id",
         "a sound back end that is silent"),
-    OPT("nic", CLI_SETTING, cli_no_net, "none", "no network card"),
-    OPT("net", CLI_SETTING, cli_no_net, NULL, NULL),
+    OPT("netdev", CLI_NETDEV, cli_netdev, "type,id=id[,prop=value][,...]",
+        "a network back end ('-netdev help' for a list)"),
+    OPT("nic", CLI_NET, cli_nic,
+        "none|type[,model=name][,mac=mac][,prop=value][,...]",
+        "a network card and its back end at once; none: no default card"),
+    OPT("net", CLI_NET, cli_net, "none|nic|type[,prop=value][,...]",
+        "a network card or a back end, on a hub (older form of -nic)"),
 
     /* Running. */
     FLAG("S", CLI_SETTING, cli_flag, "don't start the guest (use 'cont')"),
@@ -199,7 +204,6 @@ const CliOption cli_options[] = {
     REFUSED("iscsi"),
     REFUSED("loadvm"),
     REFUSED("mtdblock"),
-    REFUSED("netdev"),
     REFUSED("numa"),
     REFUSED("pflash"),
     REFUSED("plugin"),

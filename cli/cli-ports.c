@@ -451,15 +451,6 @@ bool cli_audiodev(Cli *cli, CliArg *a, GError **errp)
     return cli_check_keys(kv, errp);
 }
 
-bool cli_no_net(Cli *cli, CliArg *a, GError **errp)
-{
-    if (g_str_equal(a->text, "none")) {
-        return true;
-    }
-    error_setf(errp, "network cards are not supported yet");
-    return false;
-}
-
 bool cli_incoming(Cli *cli, CliArg *a, GError **errp)
 {
     g_free(cli->incoming);

@@ -17,6 +17,7 @@
 #include "monitor/hooks.h"
 #include "monitor/qmp-fds.h"
 #include "monitor/qmp.h"
+#include "net/filter.h"
 #include "system/hostmem.h"
 #include "util/error.h"
 
@@ -95,12 +96,16 @@ static bool make_vm(Cli *cli, GError **errp)
         .quit = chardev_quit,
     };
     Vm *vm = vm_new(&monitor_vm_hooks);
+    NetHooks nets = monitor_net_hooks;
 
     cli->vm = vm;
+    nets.opaque = vm;
     vm_set_identity(vm, cli);
     vm->vmstates = vmstate_registry_new();
     vm->monitors = monitors_new(vm);
     vm->chardevs = chardevs_new();
+    vm->networks = networks_new(vm);
+    networks_set_hooks(vm->networks, &nets);
     vm->blocks = block_backends_new();
     block_set_fdset_open(vm->blocks, chardev_fdset_open, vm);
     block_set_tray_moved(vm->blocks, tray_moved, vm);
@@ -123,6 +128,7 @@ static void add_types(void)
     object_types_add(device_object_types());
     object_types_add(machine_object_types());
     object_types_add(hostmem_object_types());
+    object_types_add(net_filter_types);
 }
 
 /* The board, with everything that it needs first. */
@@ -136,6 +142,10 @@ static bool make_board(Cli *cli, GError **errp)
            cli_run_phase(cli, CLI_OBJECT, errp) &&
            cli_run_phase(cli, CLI_BLOCK, errp) &&
            (cli->done || cli_make_memory(cli, errp)) &&
+           cli_run_phase(cli, CLI_NETDEV, errp) &&
+           cli_run_phase(cli, CLI_NET, errp) &&
+           (cli->done ||
+            (cli_default_net(cli, errp) && cli_make_filters(cli, errp))) &&
            cli_run_phase(cli, CLI_PORT, errp) &&
            (cli->done ||
             (cli_default_ports(cli, errp) && cli_default_cdrom(cli, errp) &&
@@ -191,6 +201,7 @@ bool cli_build(Cli *cli, GError **errp)
         !cli_finish_daemon(cli, errp)) {
         return false;
     }
+    networks_check(cli->vm->networks);
     if (cli->incoming == NULL && cli->vm->autostart) {
         vm_start(cli->vm);
     }
@@ -211,6 +222,7 @@ void cli_teardown(Cli *cli)
     gdbstub_stop(vm);
     migration_free(g_steal_pointer(&vm->migration));
     machine_free(vm->machine);
+    networks_free(g_steal_pointer(&vm->networks));
     accel_free(vm->accel);
     monitors_free(g_steal_pointer(&vm->monitors));
     block_backends_free(g_steal_pointer(&vm->blocks));

@@ -29,6 +29,8 @@ typedef enum CliPhase {
     CLI_CHARDEV,
     CLI_OBJECT, /* there is an accelerator */
     CLI_BLOCK,
+    CLI_NETDEV,
+    CLI_NET,
     CLI_PORT,   /* ports of the board and monitors */
     CLI_DEVICE, /* the board is built */
     CLI_PHASES,
@@ -133,7 +135,13 @@ void cli_announce_pty(const Chardev *cd);
 /* -mem-path and -mem-prealloc as a memory back end. */
 bool cli_make_memory(Cli *cli, GError **errp);
 /* text: values are strings, whatever the property. */
+/* -object of filters, which come after the networks. */
+bool cli_make_filters(Cli *cli, GError **errp);
 bool cli_object_make(Cli *cli, const JsonValue *args, bool text, GError **errp);
+
+/* cli-net.c */
+/* The card and the network that a board has without being asked. */
+bool cli_default_net(Cli *cli, GError **errp);
 
 /* cli-ports.c */
 /* The ports that a board has without being asked. */
@@ -204,6 +212,8 @@ CLI_HANDLER(cli_display);
 CLI_HANDLER(cli_vga);
 CLI_HANDLER(cli_vnc);
 CLI_HANDLER(cli_audiodev);
-CLI_HANDLER(cli_no_net);
+CLI_HANDLER(cli_netdev);
+CLI_HANDLER(cli_nic);
+CLI_HANDLER(cli_net);
 
 #endif

@@ -12,6 +12,7 @@
 #include "accel/accel.h"
 #include "block/block.h"
 #include "hw/core/machine.h"
+#include "io/address.h"
 #include "monitor/qmp-fds.h"
 #include "monitor/qmp.h"
 #include "qapi/qapi-events.h"
@@ -127,6 +128,68 @@ const VmHooks monitor_vm_hooks = {
     .event_suspend = event_suspend,
     .event_wakeup = event_wakeup,
     .event_tray_moved = event_tray_moved,
+};
+
+static int net_fd_by_name(void *opaque, const char *name)
+{
+    Vm *vm = opaque;
+
+    return qmp_fds_take(monitors_fds(vm->monitors), name);
+}
+
+/* As QMP has it; NULL for a kind of socket that no back end uses. */
+static SocketAddress *to_socket_address(const IoSocketAddress *addr)
+{
+    SocketAddress *sa;
+
+    if (addr->type != IO_ADDRESS_INET && addr->type != IO_ADDRESS_UNIX) {
+        return NULL;
+    }
+    sa = socket_address_new();
+    if (addr->type == IO_ADDRESS_INET) {
+        sa->type = SOCKET_ADDRESS_TYPE_INET;
+        sa->u.inet = inet_socket_address_new();
+        sa->u.inet->host = g_strdup(addr->u.inet.host);
+        sa->u.inet->port = g_strdup(addr->u.inet.port);
+    } else {
+        sa->type = SOCKET_ADDRESS_TYPE_UNIX;
+        sa->u.unix_ = unix_socket_address_new();
+        sa->u.unix_->path = g_strdup(addr->u.un.path);
+    }
+    return sa;
+}
+
+static void net_stream_connected(void *opaque, const char *id,
+                                 const IoSocketAddress *peer)
+{
+    g_autoptr(SocketAddress) addr = to_socket_address(peer);
+    Vm *vm = opaque;
+
+    if (addr != NULL) {
+        EMIT(vm, qapi_event_netdev_stream_connected(to, id, addr));
+    }
+}
+
+static void net_stream_disconnected(void *opaque, const char *id)
+{
+    Vm *vm = opaque;
+
+    EMIT(vm, qapi_event_netdev_stream_disconnected(to, id));
+}
+
+static void net_rx_filter_changed(void *opaque, const char *name,
+                                  const char *path)
+{
+    Vm *vm = opaque;
+
+    EMIT(vm, qapi_event_nic_rx_filter_changed(to, name, path));
+}
+
+const NetHooks monitor_net_hooks = {
+    .fd_by_name = net_fd_by_name,
+    .stream_connected = net_stream_connected,
+    .stream_disconnected = net_stream_disconnected,
+    .rx_filter_changed = net_rx_filter_changed,
 };
 
 static void event_migration(Vm *vm, MigrationStatus status)

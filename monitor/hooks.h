@@ -7,9 +7,11 @@
 #define MONITOR_HOOKS_H
 
 #include "migration/migration.h"
+#include "net/net.h"
 #include "system/vm.h"
 
 extern const VmHooks monitor_vm_hooks;
+extern const NetHooks monitor_net_hooks; /* opaque: the Vm */
 extern const MigrationHooks monitor_migration_hooks;
 
 #endif

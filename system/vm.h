@@ -21,6 +21,7 @@ struct GdbServer;
 struct Machine;
 struct Migration;
 struct Monitors;
+struct Networks;
 struct Vcpu;
 struct VmstateRegistry;
 
@@ -65,6 +66,7 @@ typedef struct Vm {
     struct Machine *machine;
     struct Chardevs *chardevs;
     struct BlockBackends *blocks;
+    struct Networks *networks;
     struct Monitors *monitors;
     struct GdbServer *gdb; /* NULL: no debugger is served */
     struct Migration *migration;

@@ -105,6 +105,7 @@ static void machine_object_fini(Object *obj)
     g_ptr_array_free(m->globals, TRUE);
     g_ptr_array_free(m->data_dirs, TRUE);
     g_clear_pointer(&m->boot_entries, g_ptr_array_unref);
+    g_clear_pointer(&m->nics, g_ptr_array_unref);
     g_free(m->boot_order);
     g_free(m->boot_once);
     g_free(m->boot_splash);

@@ -32,9 +32,11 @@ typedef struct MachineType {
     uint64_t default_ram;    /* bytes */
     const char *default_cpu; /* "qemu64" */
     const char *ram_id;      /* RAM block name: "pc.ram" */
-    bool has_cdrom;          /* an empty drive, unless users say otherwise */
-    size_t size;             /* of the machine's struct (starts with `m`) */
-    const Property *props;   /* machine options beyond the common ones */
+    const char
+        *default_nic;      /* model of the card made without options, or NULL */
+    bool has_cdrom;        /* an empty drive, unless users say otherwise */
+    size_t size;           /* of the machine's struct (starts with `m`) */
+    const Property *props; /* machine options beyond the common ones */
     /* Builds the board; vCPUs exist.  vm_lock held. */
     bool (*build)(Machine *m, GError **errp);
     /*
@@ -98,6 +100,7 @@ struct Machine {
     /* Labels of the ports' character devices; NULL: no such port. */
     char *serials[MACHINE_SERIALS];
     char *parallels[MACHINE_PARALLELS];
+    GPtrArray *nics;      /* BoardNic, see hw/net/nic.h; may be NULL */
     GPtrArray *data_dirs; /* char *; -L in order, before the built-in ones */
     bool usb, dump_guest_core, mem_merge, graphics, acpi;
     bool smm; /* CPUs have system management mode, and the board uses it */

@@ -25,6 +25,7 @@
 #include "hw/intc/ioapic.h"
 #include "hw/isa/i8042.h"
 #include "hw/isa/piix3.h"
+#include "hw/net/nic.h"
 #include "hw/pci/i440fx.h"
 #include "hw/timer/hpet.h"
 #include "hw/timer/i8254.h"
@@ -351,10 +352,12 @@ static bool pc_build(Machine *m, GError **errp)
     return x86_init_apics(x, errp) && kvmclock_create(m->vm, errp) &&
            fw_cfg_create(m, errp) != NULL && pc_init_pci(p, errp) &&
            pc_init_intc(p, errp) && pc_init_timers(p, errp) &&
-           pc_init_superio(p, errp) && pc_init_storage(p, errp) &&
-           pc_init_pm(p, errp) && pc_init_cmos(p, errp) &&
-           x86_read_kernel(x, errp) && x86_init_fw_cfg(x, errp) &&
-           x86_offer_kernel(x, errp) && pc_init_tables(p, errp);
+           pc_init_superio(p, errp) &&
+           board_nics_create(m, p->pci, "e1000", errp) &&
+           pc_init_storage(p, errp) && pc_init_pm(p, errp) &&
+           pc_init_cmos(p, errp) && x86_read_kernel(x, errp) &&
+           x86_init_fw_cfg(x, errp) && x86_offer_kernel(x, errp) &&
+           pc_init_tables(p, errp);
 }
 
 static bool pc_complete(Machine *m, GError **errp)
