@@ -189,9 +189,13 @@ static bool send_rest(MigSource *s, int64_t *t, GError **errp)
     }
     s->owes_loaded = stream_out_is_late(s->out);
     if (!(s->features & WIRE_F_COMMIT)) {
-        VM_LOCK_GUARD();
-        return savevm_put_description(s->out, s->vm->vmstates, errp) &&
-               stream_out_flush(s->out, errp);
+        {
+            VM_LOCK_GUARD();
+            if (!savevm_put_description(s->out, s->vm->vmstates, errp)) {
+                return false;
+            }
+        }
+        return stream_out_flush(s->out, errp);
     }
     return true;
 }

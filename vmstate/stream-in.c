@@ -8,6 +8,7 @@
 
 #include "util/bswap.h"
 #include "util/error.h"
+#include "util/lock.h"
 #include "vmstate/stream.h"
 
 enum {
@@ -111,6 +112,19 @@ static void in_compact(StreamIn *s)
 }
 
 /* Buffers at least `want` bytes if the stream has them. */
+/*
+ * Devices are loaded under the device lock, which nobody may keep while a
+ * source takes its time: it is let go until there is something to read.
+ */
+NO_TSA static void in_wait(StreamIn *s)
+{
+    if (vm_lock_held() && io_channel_wait(s->ch, G_IO_IN, 0) == 0) {
+        vm_lock_release();
+        io_channel_wait(s->ch, G_IO_IN, -1);
+        vm_lock_acquire();
+    }
+}
+
 static bool in_fill(StreamIn *s, size_t want)
 {
     while (s->end - s->pos < want) {
@@ -120,6 +134,7 @@ static bool in_fill(StreamIn *s, size_t want)
             return false;
         }
         in_compact(s);
+        in_wait(s);
         n = io_channel_read(s->ch, s->buf + s->end, IN_BUF_SIZE - s->end);
         if (n == -EINTR) {
             continue;
@@ -197,7 +212,10 @@ static bool in_get_direct(StreamIn *s, uint8_t *dst, size_t len)
             { .iov_base = dst + got, .iov_len = len - got },
             { .iov_base = s->buf, .iov_len = IN_BUF_SIZE },
         };
-        ssize_t n = io_channel_readv(s->ch, iov, 2);
+        ssize_t n;
+
+        in_wait(s);
+        n = io_channel_readv(s->ch, iov, 2);
 
         if (n == -EINTR) {
             continue;
