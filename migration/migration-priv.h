@@ -42,8 +42,12 @@ typedef struct MigShow {
     RamSendStats ram;
     uint64_t transferred; /* bytes */
     uint64_t precopy_bytes, downtime_bytes;
-    uint64_t bytes_per_s;
+    uint64_t bytes_per_s; /* of whole passes: what decisions rest on; 0: none */
     uint64_t dirty_pages_per_s;
+    /* Of the last tenth of a second or so, and what it is measured from. */
+    uint64_t now_bytes_per_s, now_pages_per_s;
+    int64_t rate_ns;
+    uint64_t rate_bytes, rate_pages;
     int64_t start_ns, end_ns; /* CLOCK_MONOTONIC; end 0: not ended */
     int64_t setup_ns;         /* length */
     int64_t downtime_ns;      /* STOP to the destination's RESUME, or to the

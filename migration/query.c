@@ -14,10 +14,31 @@ static int64_t to_ms(int64_t ns)
     return ns / NS_PER_MS;
 }
 
+static uint64_t per_second(uint64_t n, int64_t ns)
+{
+    return ns > 0 ? (double)n * NS_PER_S / ns : 0;
+}
+
+/* The rates of the moment; at the end, those of the whole. */
+static void query_rates(const MigShow *s, MigrationStats *r)
+{
+    int64_t ns = s->end_ns - s->start_ns - s->setup_ns;
+    uint64_t bytes_per_s = s->now_bytes_per_s;
+
+    r->pages_per_second = s->now_pages_per_s;
+    if (s->end_ns) {
+        bytes_per_s = per_second(s->transferred, ns);
+        r->pages_per_second =
+            per_second(s->ram.normal_pages + s->ram.zero_pages, ns);
+    }
+    r->mbps = bytes_per_s * 8 / 1e6;
+}
+
 static MigrationStats *query_ram(const MigShow *s)
 {
     MigrationStats *r = g_new0(MigrationStats, 1);
 
+    query_rates(s, r);
     r->transferred = s->transferred;
     r->remaining = s->ram.remaining_pages * RAM_PAGE_SIZE;
     r->total = s->ram.total_bytes;
@@ -25,10 +46,8 @@ static MigrationStats *query_ram(const MigShow *s)
     r->normal = s->ram.normal_pages;
     r->normal_bytes = s->ram.normal_pages * RAM_PAGE_SIZE;
     r->dirty_pages_rate = s->dirty_pages_per_s;
-    r->mbps = s->bytes_per_s * 8 / 1e6;
     r->dirty_sync_count = s->ram.syncs;
     r->page_size = RAM_PAGE_SIZE;
-    r->pages_per_second = s->bytes_per_s / RAM_PAGE_SIZE;
     r->precopy_bytes = s->precopy_bytes;
     r->downtime_bytes = s->downtime_bytes;
     return r;
@@ -59,12 +78,16 @@ static DowntimeBreakdown *query_breakdown(const MigShow *s)
     return b;
 }
 
-/* Time until the rest is sent at the present speed; 0: can't be told. */
-static uint64_t eta_ms(const MigShow *s)
+/* Time until the rest is sent at the present speed; false: can't be told. */
+static bool eta_ms(const MigShow *s, uint64_t *ret)
 {
-    uint64_t rest = s->ram.remaining_pages * RAM_PAGE_SIZE;
+    uint64_t pages_per_s = s->now_pages_per_s;
 
-    return s->bytes_per_s ? rest * 1000 / s->bytes_per_s : 0;
+    if (!pages_per_s) {
+        pages_per_s = s->bytes_per_s / RAM_PAGE_SIZE;
+    }
+    *ret = pages_per_s ? s->ram.remaining_pages * 1000 / pages_per_s : 0;
+    return pages_per_s != 0;
 }
 
 static void query_progress(const MigShow *s, MigrationInfo *info)
@@ -85,8 +108,7 @@ static void query_progress(const MigShow *s, MigrationInfo *info)
     } else {
         info->has_expected_downtime = true;
         info->expected_downtime = to_ms(s->expected_downtime_ns);
-        info->has_eta = s->bytes_per_s != 0;
-        info->eta = eta_ms(s);
+        info->has_eta = eta_ms(s, &info->eta);
     }
     if (s->bd_known != 0) {
         info->downtime_breakdown = query_breakdown(s);
@@ -162,7 +184,8 @@ MigrationInfo *migration_query(Migration *m)
     info->has_status = true;
     info->status = m->status;
     info->error_desc = g_strdup(m->error_desc);
-    if (m->show.start_ns != 0 && m->status != MIGRATION_STATUS_FAILED &&
+    /* Before setup has ended nothing is known but the state. */
+    if (m->show.have_setup && m->status != MIGRATION_STATUS_FAILED &&
         m->status != MIGRATION_STATUS_CANCELLED) {
         query_progress(&m->show, info);
     }

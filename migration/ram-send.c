@@ -45,6 +45,7 @@ struct RamSend {
     Presence presence;
     ScanPool *pool;
     RamSendStats stats;
+    uint64_t counted;           /* pages put that remaining_pages knows of */
     bool first;                 /* the next pass is the first */
     bool final;                 /* the guest has stopped: nothing to arm */
     const RamBlock *last_rb;    /* named in this section already */
@@ -196,6 +197,13 @@ static uint64_t count_dirty(RamSend *r)
     return n;
 }
 
+/* remaining_pages now has what was put so far. */
+static void count_put(RamSend *r, uint64_t remaining)
+{
+    stat_set(&r->stats.remaining_pages, remaining);
+    stat_set(&r->counted, r->stats.normal_pages + r->stats.zero_pages);
+}
+
 uint64_t ram_send_sync(RamSend *r, bool last)
 {
     uint64_t n;
@@ -208,7 +216,7 @@ uint64_t ram_send_sync(RamSend *r, bool last)
     r->final = last;
     stat_add(&r->stats.syncs, 1);
     stat_set(&r->stats.dirtied_pages, n);
-    stat_set(&r->stats.remaining_pages, n);
+    count_put(r, n);
     return n;
 }
 
@@ -383,14 +391,18 @@ static void arm_log(RamSend *r, RamBlock *rb, uint64_t first, uint64_t npages)
 static bool send_window(RamSend *r, SendBlock *b, uint64_t first,
                         uint64_t npages, GError **errp)
 {
-    uint64_t taken;
+    uint64_t taken, left = r->stats.remaining_pages;
 
     if (r->first) {
+        uint64_t before = r->stats.zero_pages;
+
         find_absent(r, b, first, npages);
         if (!put_absent(r, b, first, npages, errp)) {
             return false;
         }
+        left -= MIN(left, r->stats.zero_pages - before);
     }
+    count_put(r, left);
     taken = take_bits(r, b, first, npages);
     if (taken == 0) {
         return true;
@@ -405,10 +417,10 @@ static bool send_window(RamSend *r, SendBlock *b, uint64_t first,
     }
     if (stream_out_is_late(r->out)) {
         give_bits_back(r, b->rb, first, npages);
+        count_put(r, left);
         return true;
     }
-    stat_set(&r->stats.remaining_pages,
-             r->stats.remaining_pages - MIN(taken, r->stats.remaining_pages));
+    count_put(r, left - MIN(taken, left));
     return true;
 }
 
@@ -457,8 +469,13 @@ void ram_send_get_stats(const RamSend *r, RamSendStats *ret)
 {
     const uint64_t *src = (const uint64_t *)&r->stats;
     uint64_t *dst = (uint64_t *)ret;
+    uint64_t put;
 
     for (size_t i = 0; i < sizeof(*ret) / sizeof(*dst); i++) {
         dst[i] = __atomic_load_n(&src[i], __ATOMIC_RELAXED);
     }
+    /* A window is long: what was put of it so far counts at once. */
+    put = ret->normal_pages + ret->zero_pages -
+          __atomic_load_n(&r->counted, __ATOMIC_RELAXED);
+    ret->remaining_pages -= MIN(put, ret->remaining_pages);
 }

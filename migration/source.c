@@ -13,6 +13,7 @@
 
 enum {
     SLICE_NS = 10 * 1000 * 1000, /* bandwidth is limited over 10 ms */
+    RATE_NS = 100 * 1000 * 1000, /* figures of the moment are of 100 ms */
     MAX_SCANNERS = 4,
 };
 
@@ -73,6 +74,27 @@ static unsigned progress_now(const MigSource *s, const RamSendStats *st,
     return MAX(p, before);
 }
 
+/* The rates of the moment, which move while a pass is under way. */
+static void show_rates(MigShow *show)
+{
+    int64_t now = clock_monotonic_ns();
+    uint64_t pages = show->ram.normal_pages + show->ram.zero_pages;
+    int64_t ns = now - show->rate_ns;
+
+    if (show->rate_ns != 0 && ns < RATE_NS) {
+        return;
+    }
+    if (show->rate_ns != 0) {
+        show->now_bytes_per_s =
+            (double)(show->transferred - show->rate_bytes) * NS_PER_S / ns;
+        show->now_pages_per_s =
+            (double)(pages - show->rate_pages) * NS_PER_S / ns;
+    }
+    show->rate_ns = now;
+    show->rate_bytes = show->transferred;
+    show->rate_pages = pages;
+}
+
 void mig_source_show(MigSource *s)
 {
     MigShow *show = &s->m->show;
@@ -90,11 +112,15 @@ void mig_source_show(MigSource *s)
     show->downtime_bytes = bytes - show->precopy_bytes;
     show->bytes_per_s = s->bytes_per_s;
     show->progress = progress_now(s, &st, show->progress);
+    show_rates(show);
+    /* Before a pass has shown the speed: what the user asks for. */
     show->expected_downtime_ns =
-        s->fixed_ns +
-        MIN(converge_transfer_ns(st.remaining_pages * RAM_PAGE_SIZE,
-                                 s->bytes_per_s),
-            3600 * NS_PER_S);
+        s->bytes_per_s == 0
+            ? (int64_t)s->m->params.downtime_limit * NS_PER_MS
+            : s->fixed_ns +
+                  MIN(converge_transfer_ns(st.remaining_pages * RAM_PAGE_SIZE,
+                                           s->bytes_per_s),
+                      3600 * NS_PER_S);
 }
 
 static unsigned scanner_count(void)
@@ -145,6 +171,7 @@ static bool source_setup(MigSource *s, GError **errp)
     m->show.setup_ns = clock_monotonic_ns() - m->show.start_ns;
     m->show.have_setup = true;
     lock_release(&m->lock);
+    mig_source_show(s); /* the first answer has all totals */
     mig_set_status(m, MIGRATION_STATUS_ACTIVE);
     return true;
 }

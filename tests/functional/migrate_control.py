@@ -287,6 +287,42 @@ def events_in_order(t):
 
 
 @test()
+def figures_of_the_first_pass(t):
+    """What a tool shows from its first question on: whole totals, and
+    figures that move."""
+    src, _, way = pair(t, mem=128, mb=64)
+    set_parameters(src, max_bandwidth=30 << 20, downtime_limit=20)
+    seen = []
+
+    def ask():
+        info = query(src)
+        seen.append(info)
+        check('ram' not in info if info['status'] == 'setup' else
+              info['ram']['total'] >= 128 << 20, 'answer %r' % info)
+        return (info['status'] != 'setup' and
+                info['ram']['dirty-sync-count'] > 1)
+
+    start(src, way)
+    check(ask() is not None, 'an answer right away')
+    t.reactor.poll(ask, 'the second pass')
+    active = [i for i in seen if i['status'] == 'active' and
+              i['ram']['dirty-sync-count'] == 1]
+    check(len(active) > 3, 'answers: %r' % seen)
+    check_equal(active[0]['expected-downtime'], 20, 'expected downtime')
+    for key in ('transferred', 'remaining', 'mbps', 'pages-per-second'):
+        values = {i['ram'][key] for i in active}
+        check(len(values) > 2, '%s: %r' % (key, values))
+    check(active[-1]['ram']['mbps'] > 0, 'rate in %r' % active[-1])
+    if t.host.is_godwit:
+        etas = [i['eta'] for i in active if 'eta' in i]
+        check(len(set(etas)) > 1 and etas[-1] < 60000, 'eta: %r' % etas)
+    check(all(i['expected-downtime'] < 600000 for i in active),
+          'expected downtime')
+    set_parameters(src, max_bandwidth=0, downtime_limit=300)
+    wait_status(src, 'completed')
+
+
+@test()
 def statistics(t):
     src, dst, way = pair(t, mem=128, mb=32)
     check('status' not in query(src), 'status before any migration')
