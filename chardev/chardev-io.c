@@ -41,15 +41,33 @@ static void chardev_hangup(Chardev *cd)
     }
 }
 
+void chardev_input_done(Chardev *cd)
+{
+    if (cd->in_ended && cd->fe.end_of_input && cd->open &&
+        !cd->fe.end_of_input(cd->fe.opaque)) {
+        chardev_hangup(cd);
+    }
+}
+
+/* End of file: at once the end, unless the front end has to see to it. */
+static void chardev_end_input(Chardev *cd)
+{
+    if (!cd->attached || !cd->fe.end_of_input || cd->ops->keeps_input) {
+        chardev_hangup(cd);
+        return;
+    }
+    chardev_stop_input(cd);
+    cd->in_ended = true;
+    chardev_input_done(cd);
+}
+
 /* Takes over descriptors that came with a message. */
 static void chardev_keep_fds(Chardev *cd, const int *fds, size_t nfds)
 {
     if (!nfds) {
         return;
     }
-    while (cd->nfds) {
-        close(cd->fds[--cd->nfds]);
-    }
+    chardev_close_fds(cd);
     memcpy(cd->fds, fds, nfds * sizeof(fds[0]));
     cd->nfds = nfds;
 }
@@ -94,7 +112,7 @@ static void chardev_read_once(Chardev *cd, IoChannel *ch)
         }
         chardev_update_input(cd);
     } else if (n != -EAGAIN) {
-        chardev_hangup(cd);
+        chardev_end_input(cd);
     }
 }
 
@@ -135,6 +153,9 @@ static gboolean chardev_readable(IoChannel *ch, GIOCondition cond,
     cd = chardev_ref(opaque);
     if (cd->in_mode == CHARDEV_INPUT_READ) {
         chardev_read_once(cd, ch);
+    } else if (cd->attached && cd->fe.end_of_input) {
+        cd->fe.peer_gone(cd->fe.opaque);
+        chardev_update_input(cd);
     } else {
         chardev_hangup_unread(cd, ch);
     }
@@ -179,6 +200,10 @@ static ChardevInput chardev_wanted_input(Chardev *cd, const IoChannel *ch)
     }
     if (can) {
         return CHARDEV_INPUT_READ;
+    }
+    /* What a peer of a conversation has sent stays in the channel. */
+    if (cd->fe.end_of_input && !cd->fe.peer_gone) {
+        return CHARDEV_INPUT_NONE;
     }
     return cd->ops->keeps_input ? CHARDEV_INPUT_NONE : CHARDEV_INPUT_HANGUP;
 }
@@ -377,6 +402,7 @@ void chardev_drop_channel(Chardev *cd)
         g_source_unref(w->source);
         watch_start(w, NULL);
     }
+    chardev_close_fds(cd); /* they aren't for the next peer */
     io_channel_shutdown(ch, IO_SHUTDOWN_BOTH);
     io_channel_unref(ch);
     chardev_set_open(cd, false);

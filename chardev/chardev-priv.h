@@ -83,7 +83,7 @@ struct Chardev {
     bool open; /* a peer is there */
     GSource *in_source;
     ChardevInput in_mode;
-    bool in_ended; /* keeps_input: nothing more will come */
+    bool in_ended; /* nothing more will come from the channel */
     /* What a peer that is gone had sent when nobody took it; or NULL. */
     GByteArray *pending;
     GSList *watches; /* ChardevWatch */
@@ -124,6 +124,8 @@ uint8_t chardevs_escape(const Chardevs *cs);
 
 /* Takes over @ch as the way to the peer and starts to read; OPENED. */
 void chardev_set_channel(Chardev *cd, IoChannel *ch);
+/* Closes the descriptors that came with a message and that nobody took. */
+void chardev_close_fds(Chardev *cd);
 /* Drops it; CLOSED. */
 void chardev_drop_channel(Chardev *cd);
 /* Sets `open` and tells the front end. */

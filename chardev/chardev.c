@@ -116,7 +116,7 @@ Chardev *chardev_ref(Chardev *cd)
     return cd;
 }
 
-static void chardev_close_fds(Chardev *cd)
+void chardev_close_fds(Chardev *cd)
 {
     while (cd->nfds) {
         close(cd->fds[--cd->nfds]);
@@ -256,6 +256,7 @@ void chardev_detach(Chardev *cd, void *handle)
     if (handle == cd) {
         cd->attached = false;
         memset(&cd->fe, 0, sizeof(cd->fe));
+        cd->in_ended &= cd->ops->keeps_input; /* the next one may ask again */
         g_clear_pointer(&cd->pending, g_byte_array_unref);
         chardev_update_input(cd);
     }

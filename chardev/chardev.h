@@ -31,6 +31,16 @@ typedef struct ChardevFrontend {
     int (*can_receive)(void *opaque);
     void (*receive)(void *opaque, const uint8_t *buf, int len);
     void (*event)(void *opaque, ChardevEvent ev);
+    /*
+     * Set by what holds a conversation with each peer: all that a peer sent
+     * is taken before CLOSED, and nothing of it reaches the next one.  Called
+     * when nothing more will come, while the peer may still read: true if
+     * there is still something to do for it, and then
+     * chardev_input_done() follows.  May be called again.
+     */
+    bool (*end_of_input)(void *opaque);
+    /* With end_of_input: the peer has gone while can_receive said 0. */
+    void (*peer_gone)(void *opaque);
     void *opaque;
 } ChardevFrontend;
 
@@ -91,6 +101,8 @@ bool chardev_attach(Chardev *cd, const ChardevFrontend *fe, void **ret_handle,
 void chardev_detach(Chardev *cd, void *handle);
 /* The front end can take input again. */
 void chardev_accept_input(Chardev *cd);
+/* What end_of_input() left to do is done; may end in CLOSED. */
+void chardev_input_done(Chardev *cd);
 /* Bytes taken, maybe fewer than len, 0 if it would block; -errno. */
 int chardev_write(Chardev *cd, const void *buf, int len);
 /*

@@ -207,7 +207,12 @@ static void mux_base_event(void *opaque, ChardevEvent ev)
         chardev_queue_clear(&m->own);
     }
     for (int i = 0; i < MUX_MAX; i++) {
-        port_event(&m->ports[i], ev);
+        MuxPort *port = &m->ports[i];
+
+        if (ev == CHARDEV_CLOSED && port->fe.end_of_input) {
+            port->tail = port->head; /* nothing for the next peer */
+        }
+        port_event(port, ev);
     }
 }
 

@@ -30,6 +30,7 @@ typedef struct Hmp {
     guint wait;     /* timer while `migrate` is waited for; 0: none */
     bool muxed;     /* shares its channel, perhaps with a serial port */
     bool focused;   /* if muxed: input comes here */
+    bool ending;    /* no more input: CLOSED follows the last output */
     guint settle;   /* if muxed: until the main loop runs; 0: it does */
     unsigned progress;
     unsigned cpu; /* index of the current CPU */
@@ -79,6 +80,9 @@ static void flush_out(void *opaque)
         } else {
             g_string_erase(h->out, 0, n);
         }
+    }
+    if (h->ending) {
+        chardev_input_done(h->cd); /* what end_of_input() waited for */
     }
 }
 
@@ -350,6 +354,27 @@ static void session_receive(void *opaque, const uint8_t *buf, int len)
     }
 }
 
+/* Lines are carried out as they come: what is left is their output. */
+static bool session_end_of_input(void *opaque)
+{
+    Hmp *h = opaque;
+
+    h->ending = h->out->len > 0;
+    return h->ending;
+}
+
+/* Nobody waits for the end of the migration any more. */
+static void session_peer_gone(void *opaque)
+{
+    Hmp *h = opaque;
+
+    if (h->wait != 0) {
+        g_source_remove(h->wait);
+        h->wait = 0;
+    }
+    g_string_truncate(h->out, 0);
+}
+
 static void session_greet(Hmp *h)
 {
     g_autofree char *hello =
@@ -392,7 +417,8 @@ static void session_event(void *opaque, ChardevEvent ev)
         session_greet(h);
         break;
     case CHARDEV_CLOSED:
-        g_string_truncate(h->out, 0);
+        session_peer_gone(h);
+        h->ending = false;
         readline_reset(h->rl);
         break;
     case CHARDEV_MUX_IN:
@@ -438,6 +464,8 @@ bool hmp_session_new(Vm *vm, Chardev *cd, bool readline, GError **errp)
         .can_receive = session_can_receive,
         .receive = session_receive,
         .event = session_event,
+        .end_of_input = session_end_of_input,
+        .peer_gone = session_peer_gone,
         .opaque = h,
     };
 

@@ -54,11 +54,19 @@ static int session_take_fd(void *opaque)
     return chardev_take_fd(cs->cd);
 }
 
+static void session_input_done(void *opaque)
+{
+    ChardevSession *cs = opaque;
+
+    chardev_input_done(cs->cd);
+}
+
 static const QmpSessionOps session_ops = {
     .write = session_write,
     .wait_writable = session_wait_writable,
     .accept_input = session_accept_input,
     .take_fd = session_take_fd,
+    .input_done = session_input_done,
 };
 
 static int frontend_can_receive(void *opaque)
@@ -73,6 +81,13 @@ static void frontend_receive(void *opaque, const uint8_t *buf, int len)
     ChardevSession *cs = opaque;
 
     qmp_session_feed(cs->session, (const char *)buf, (size_t)len);
+}
+
+static bool frontend_end_of_input(void *opaque)
+{
+    ChardevSession *cs = opaque;
+
+    return qmp_session_end_input(cs->session);
 }
 
 static void drop_watch(ChardevSession *cs)
@@ -116,6 +131,7 @@ bool qmp_session_on_chardev(Monitors *m, struct Chardev *cd, bool pretty,
         .can_receive = frontend_can_receive,
         .receive = frontend_receive,
         .event = frontend_event,
+        .end_of_input = frontend_end_of_input,
         .opaque = cs,
     };
 

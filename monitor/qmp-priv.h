@@ -38,6 +38,8 @@ struct QmpSession {
     bool negotiated;     /* qmp_capabilities succeeded */
     bool oob;            /* "oob" was enabled */
     bool input_stopped;  /* can_feed() said 0; accept_input() is due */
+    bool running;        /* a request is being carried out */
+    bool ending;         /* no more input; input_done() is due */
 
     JsonParser *parser;
     bool feeding;             /* json_parser_feed() runs */

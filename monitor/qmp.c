@@ -46,6 +46,22 @@ static void update_input(QmpSession *s)
     }
 }
 
+bool qmp_session_end_input(QmpSession *s)
+{
+    s->ending =
+        s->open && (s->requests.length > 0 || qmp_session_unsent(s) > 0);
+    return s->ending;
+}
+
+/* After something was carried out or written: was it the last? */
+static void check_end(QmpSession *s)
+{
+    if (s->ending && !s->requests.length && !qmp_session_unsent(s)) {
+        s->ending = false;
+        s->ops->input_done(s->opaque);
+    }
+}
+
 size_t qmp_session_can_feed(const QmpSession *s)
 {
     QmpSession *mut = (QmpSession *)(uintptr_t)s;
@@ -74,10 +90,10 @@ void qmp_session_flush(QmpSession *s)
             return;
         }
         if (n < 0) {
-            /* The close event follows; until then there is no reader. */
+            /* The end of input follows; until then there is no reader. */
             g_string_truncate(s->out, 0);
             s->out_done = 0;
-            return;
+            break;
         }
         if (n == 0) {
             s->waiting = true;
@@ -93,6 +109,9 @@ void qmp_session_flush(QmpSession *s)
         s->ndropped = 0;
     }
     update_input(s);
+    if (!s->running) {
+        check_end(s);
+    }
 }
 
 void qmp_session_send(QmpSession *s, const JsonValue *v, bool event)
@@ -128,8 +147,11 @@ bool qmp_session_run(QmpSession *s)
     QmpRequest *req = g_queue_pop_head(&s->requests);
 
     if (req) {
+        s->running = true;
         request_run(s, req);
+        s->running = false;
         update_input(s);
+        check_end(s);
     }
     return s->requests.length > 0;
 }
@@ -175,6 +197,7 @@ static void session_forget(QmpSession *s)
     s->negotiated = false;
     s->oob = false;
     s->input_stopped = false;
+    s->ending = false;
     s->waiting = false;
     s->ndropped = 0;
     g_queue_clear_full(&s->requests, request_free);

@@ -70,6 +70,8 @@ typedef struct QmpSessionOps {
     void (*accept_input)(void *opaque);
     /* The descriptor that came with the last input, now ours; -1: none. */
     int (*take_fd)(void *opaque);
+    /* After qmp_session_end_input() said true: now it is done. */
+    void (*input_done)(void *opaque);
 } QmpSessionOps;
 
 /* One session for one peer after the other. pretty: indented output. */
@@ -86,6 +88,11 @@ void qmp_session_close(QmpSession *s);
  */
 size_t qmp_session_can_feed(const QmpSession *s);
 void qmp_session_feed(QmpSession *s, const char *buf, size_t len);
+/*
+ * The peer sends nothing more.  True: requests of it wait to be carried out,
+ * or answers to be read, and input_done() follows.
+ */
+bool qmp_session_end_input(QmpSession *s);
 /* Writes what waits to be written. */
 void qmp_session_flush(QmpSession *s);
 /* Bytes that wait to be written. */

@@ -18,6 +18,9 @@
 
 enum { BIG = 3 * 1024 * 1024 };
 
+/* How often "echo" was carried out. */
+static unsigned nechoes;
+
 typedef struct Fixture {
     char *dir, *path;
     Chardevs *chardevs;
@@ -27,6 +30,7 @@ typedef struct Fixture {
 static bool fn_echo(QmpCtx *ctx, const JsonValue *args, JsonValue **ret,
                     GError **errp)
 {
+    nechoes++;
     *ret = json_ref(args);
     return true;
 }
@@ -243,6 +247,73 @@ static void send_with_fd(int sock, const char *text, int fd)
     g_assert_cmpint(sendmsg(sock, &msg, MSG_NOSIGNAL), ==, strlen(text));
 }
 
+static void expect_end(int fd)
+{
+    char c;
+    ssize_t n;
+
+    while ((n = recv(fd, &c, 1, 0)) < 0 && errno == EAGAIN) {
+        g_main_context_iteration(NULL, true);
+    }
+    g_assert_cmpint(n, ==, 0);
+}
+
+/* As "nc -N" does: says all it has to say, and then listens. */
+static void test_half_close(Fixture *f, const void *data)
+{
+    int fd = connect_to(f);
+    int next;
+
+    send_text(fd, "{'execute':'qmp_capabilities'}");
+    for (int i = 0; i < 12; i++) {
+        g_autofree char *s = g_strdup_printf("{'execute':'%s','id':%d}",
+                                             i % 4 ? "echo" : "big", i);
+
+        send_text(fd, s);
+    }
+    send_text(fd, "{'execute':'ec"); /* not finished: never carried out */
+    g_assert_cmpint(shutdown(fd, SHUT_WR), ==, 0);
+    next = connect_to(f);
+    g_free(read_line(fd)); /* the greeting */
+    expect(fd, "{\"return\": {}}");
+    for (int i = 0; i < 12; i++) {
+        g_autofree char *line = read_line(fd);
+        g_autofree char *end = g_strdup_printf(", \"id\": %d}", i);
+
+        g_assert_true(g_str_has_suffix(line, end));
+    }
+    expect_end(fd);
+    greet(next);
+    close(next);
+    close(fd);
+}
+
+/* Says more than is taken at once, and leaves. */
+static void test_gone(Fixture *f, const void *data)
+{
+    const unsigned n = 200;
+    int fd = connect_to(f);
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    int next;
+
+    greet(fd);
+    nechoes = 0;
+    for (unsigned i = 0; i < n; i++) {
+        send_text(fd, "{'execute':'big'}{'execute':'echo'}");
+    }
+    send_with_fd(fd, "{'execute':'echo'}", null);
+    close(fd);
+    next = connect_to(f);
+    greet(next);
+    /* All of it, before the next client, and nothing of it for that one. */
+    g_assert_cmpuint(nechoes, ==, n + 1);
+    send_text(next, "{'execute':'fd-flags','id':'mine'}");
+    expect(next, "{\"return\": -1, \"id\": \"mine\"}");
+    g_assert_cmpuint(nechoes, ==, n + 1);
+    close(next);
+    close(null);
+}
+
 static void test_fd(Fixture *f, const void *data)
 {
     int fd = connect_to(f);
@@ -272,5 +343,7 @@ int main(int argc, char **argv)
     add("/qmp-chardev/big", test_big);
     add("/qmp-chardev/big-gone", test_big_gone);
     add("/qmp-chardev/fd", test_fd);
+    add("/qmp-chardev/half-close", test_half_close);
+    add("/qmp-chardev/gone", test_gone);
     return g_test_run();
 }
