@@ -14,6 +14,7 @@
 #include "hw/isa/isa-devices.h"
 #include "hw/isa/piix3.h"
 #include "hw/misc/pci-testdev.h"
+#include "hw/net/e1000.h"
 #include "hw/pci/i440fx.h"
 
 const DeviceType *const device_table[] = {
@@ -52,6 +53,8 @@ const DeviceType *const device_table[] = {
     &pci_testdev_type,
     &vmmouse_type,
     &vmport_type,
+    /* net */
+    &e1000_type,
     /* pci */
     &i440fx_pcihost_type,
     &i440fx_type,

@@ -20,21 +20,22 @@ struct Networks {
     bool running;
 };
 
+static void start_card(NetPort *p, void *opaque)
+{
+    for (unsigned q = 0; p->ops->is_nic && q < p->nqueues; q++) {
+        net_port_ready(p, q);
+        net_port_resume(p, q);
+    }
+}
+
 static void networks_run_state(RunStateListener *l, bool running,
                                RunState state)
 {
     Networks *nets = container_of(l, Networks, run_listener);
 
     nets->running = running;
-    if (!running) {
-        return;
-    }
-    for (GList *e = nets->ports.head; e != NULL; e = e->next) {
-        NetPort *p = e->data;
-
-        for (unsigned q = 0; p->ops->is_nic && q < p->nqueues; q++) {
-            net_port_ready(p, q);
-        }
+    if (running) {
+        net_ports_foreach(nets, start_card, NULL);
     }
 }
 
@@ -334,7 +335,8 @@ bool net_out_empty(const NetPort *p)
 
 void net_port_resume(NetPort *p, unsigned queue)
 {
-    if (!net_queue_flush(&p->out, send_from_queue, p)) {
+    /* A card looks at its rings next, which are the guest's. */
+    if (!net_queue_flush(&p->out, send_from_queue, p) || !port_is_open(p)) {
         return;
     }
     if (p->ops->resume != NULL) {
