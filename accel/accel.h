@@ -32,6 +32,8 @@ typedef struct AccelType {
     void (*fini)(Accel *acc);
     /* Its CPUs have system management mode; init calls memory_smm_init(). */
     bool smm;
+    /* It makes the TSC from the virtual clock: see clocks_ticks(). */
+    bool makes_tsc;
     /* In-kernel PIC, I/O APIC, PIT, local APIC; called by the machine. */
     bool (*irqchip_create)(Accel *acc, KernelIrqchip mode, GError **errp);
 

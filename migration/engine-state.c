@@ -17,7 +17,7 @@ enum { RUNSTATE_TEXT = 100 };
 
 typedef struct EngineState {
     Vm *vm;
-    int64_t cpu_ticks_offset; /* host ticks; kept for the peer, unused here */
+    int64_t cpu_ticks_offset; /* clocks_ticks() */
     int64_t cpu_clock_offset; /* ns */
     uint32_t size;
     uint8_t runstate[RUNSTATE_TEXT];
@@ -29,6 +29,7 @@ static bool timer_pre_save(void *opaque, GError **errp)
 {
     EngineState *s = opaque;
 
+    s->cpu_ticks_offset = clocks_ticks(s->vm->clocks);
     s->cpu_clock_offset = clocks_virtual_offset(s->vm->clocks);
     return true;
 }
@@ -37,6 +38,7 @@ static bool timer_post_load(void *opaque, int version, GError **errp)
 {
     EngineState *s = opaque;
 
+    clocks_set_ticks(s->vm->clocks, s->cpu_ticks_offset);
     clocks_set_virtual_offset(s->vm->clocks, s->cpu_clock_offset);
     return true;
 }

@@ -16,6 +16,7 @@
 #include "monitor/qmp-fds.h"
 #include "monitor/qmp.h"
 #include "qapi/qapi-events.h"
+#include "target/i386/cpu.h"
 #include "util/cutils.h"
 #include "util/error.h"
 
@@ -235,9 +236,26 @@ static const char *machine_name(Vm *vm)
 static bool cpus_put(Vm *vm, GError **errp)
 {
     for (unsigned i = 0; i < vm->nvcpus; i++) {
+        struct X86Cpu *x = vm->vcpus[i]->x86;
+
+        /* QEMU's tcg has one TSC for all CPUs, in the section "timer". */
+        if (vm->accel->type->makes_tsc && x->tsc == 0) {
+            x->tsc = clocks_ticks(vm->clocks);
+        }
         vcpu_mark_state(vm->vcpus[i], VCPU_PUT_FULL);
     }
     return vcpus_flush_all(vm, errp);
+}
+
+static bool cpus_sync(Vm *vm, GError **errp)
+{
+    if (!vcpus_sync_all(vm, errp)) {
+        return false;
+    }
+    if (vm->accel->type->makes_tsc && vm->nvcpus > 0) {
+        clocks_set_ticks(vm->clocks, vm->vcpus[0]->x86->tsc);
+    }
+    return true;
 }
 
 static void prepare(Vm *vm, bool active, bool single_cpu_sync)
@@ -251,7 +269,7 @@ const MigrationHooks monitor_migration_hooks = {
     .event_pass = event_migration_pass,
     .take_fd = take_fd,
     .machine_name = machine_name,
-    .cpus_sync = vcpus_sync_all,
+    .cpus_sync = cpus_sync,
     .cpus_put = cpus_put,
     .prepare = prepare,
 };

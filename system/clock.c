@@ -39,6 +39,7 @@ struct Clocks {
     int64_t virtual_start;  /* its time when it last began to run */
     bool virtual_on;
     bool manual;
+    int64_t ticks; /* vm_lock; see clocks_ticks() */
     /*
      * For readers without the lock, which vCPUs are that read their TSC: even
      * while what follows holds.  Atomic, written with the lock.
@@ -397,6 +398,16 @@ void clocks_free(Clocks *c)
     }
     lock_fini(&c->lock);
     g_free(c);
+}
+
+int64_t clocks_ticks(const Clocks *c)
+{
+    return c->ticks;
+}
+
+void clocks_set_ticks(Clocks *c, int64_t ticks)
+{
+    c->ticks = ticks;
 }
 
 /* The virtual clock was set, started or stopped. */

@@ -58,6 +58,13 @@ int64_t clocks_virtual_start(Clocks *c);
  */
 int64_t clocks_virtual_offset(Clocks *c);
 void clocks_set_virtual_offset(Clocks *c, int64_t offset_ns);
+/*
+ * What the stream's section "timer" has for the TSC: where the TSC is made by
+ * the program, that of all CPUs while the virtual clock stands.  Kept for
+ * whoever asks; vm_lock.
+ */
+int64_t clocks_ticks(const Clocks *c);
+void clocks_set_ticks(Clocks *c, int64_t ticks);
 /* qtest: the virtual clock stands still and is moved by hand only. */
 void clocks_set_manual(Clocks *c);
 /* qtest: moves to `to_ns`, firing what expires on the way, in order. */

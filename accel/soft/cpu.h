@@ -222,6 +222,7 @@ struct SoftCpu {
     uint64_t protect_seq; /* atomic; see codemap.c */
     uint64_t flush_seq;   /* atomic; see soft_vm_flush() */
     uint64_t tsc_offset;  /* ticks; see soft_tsc() */
+    uint64_t tsc_mult;    /* ticks per ns of clock_ns(), times 2^32 */
     Lock drop_lock;       /* innermost */
     /* Pages whose code is to go; drop_lock.  More than the maximum: all. */
     const uint8_t *drop[SOFT_DROP_MAX];

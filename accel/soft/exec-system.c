@@ -346,9 +346,7 @@ static void fsgsbase(SoftCpu *s, const SoftOp *op)
 /* Ticks of the virtual clock. */
 static uint64_t tsc_ticks(const SoftCpu *s, uint64_t ns)
 {
-    uint64_t khz = x86_cpu_tsc_khz(s->x);
-
-    return khz == 1000000 ? ns : (unsigned __int128)ns * khz / 1000000;
+    return (unsigned __int128)ns * s->tsc_mult >> 32;
 }
 
 uint64_t soft_tsc(SoftCpu *s)

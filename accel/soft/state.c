@@ -144,6 +144,7 @@ void soft_cpu_load(SoftCpu *s)
     s->rip = x->rip;
     s->gpr[SOFT_NEXT_RIP] = x->rip;
     soft_set_flags(s, x->rflags);
+    s->tsc_mult = ((unsigned __int128)x86_cpu_tsc_khz(x) << 32) / 1000000;
     s->inhibit = x->hflags & X86_HF_INHIBIT_IRQ ? SOFT_INHIBIT_IRQ : 0;
     s->halted = x->halted;
     s->nmi_blocked = x->hflags2 & X86_HF2_NMI;

@@ -15,6 +15,7 @@
 #include "accel/soft/debug.h"
 #include "accel/soft/msr.h"
 #include "accel/soft/smm.h"
+#include "accel/soft/tsc-rate.h"
 #include "util/error.h"
 #include "util/log.h"
 
@@ -35,6 +36,9 @@ typedef struct TcgAccel {
     SoftVm *vm;
     X86CpuSupport support;
     MemoryListener listener, smm_listener; /* of Memory.memory and .smm */
+    TscSample tsc_start;                   /* when it was made */
+    int64_t tsc_khz;  /* what CPUs have that aren't told another; 0: not
+                            known yet */
     bool map_changed; /* vm_lock; since the listener's begin */
     bool ram_gone;    /* the same */
     int opt_thread;   /* TcgThreads */
@@ -135,6 +139,7 @@ static bool tcg_init(Accel *acc, GError **errp)
                    TCG_TB_MAX);
         return false;
     }
+    t->tsc_start = tsc_rate_begin();
     t->vm = soft_vm_new(&acc->vm->mem, 0, errp);
     if (!t->vm) {
         return false;
@@ -198,6 +203,12 @@ static bool tcg_vcpu_init(Vcpu *cpu, GError **errp)
     }
     v = g_new0(TcgVcpu, 1);
     v->cpu = cpu;
+    if (t->tsc_khz == 0) {
+        t->tsc_khz = tsc_rate_khz(&t->tsc_start);
+    }
+    if (cpu->x86->tsc_khz == 0) {
+        cpu->x86->tsc_khz = t->tsc_khz;
+    }
     t->vm->tb_bytes = MAX(mib * MiB / MAX(cpu->vm->max_vcpus, 1), MiB);
     v->s = soft_cpu_new(t->vm, cpu->x86, errp);
     if (!v->s) {
@@ -424,6 +435,7 @@ const AccelType tcg_accel_type = {
     .vcpu_smi = tcg_vcpu_smi,
     .vcpu_ignne = tcg_vcpu_ignne,
     .smm = true,
+    .makes_tsc = true,
     .cpu_support = tcg_cpu_support,
     .debug_update = tcg_debug_update,
 };

@@ -20,8 +20,8 @@ ESCAPES = re.compile(r'\x1b(\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|c)')
 # Generous: it only ends tests that hang.
 BOOT_TIMEOUT = 400.0
 
-# No clock there that the kernel could measure the TSC against (1 GHz on the
-# software CPU), and no keyboard controller to reset it by.
+# No clock there that the kernel could measure the TSC against, so it is told,
+# and no keyboard controller to reset it by.
 MICROVM_APPEND = ' tsc_early_khz=1000000 reboot=t'
 
 
@@ -63,8 +63,11 @@ def accel():
 
 
 def machine_args(machine='pc', mem=256, smp=1):
-    return ['-machine', machine, '-accel', accel(), '-m', str(mem), '-smp',
-            str(smp), '-nodefaults', '-display', 'none']
+    words = ['-machine', machine, '-accel', accel(), '-m', str(mem), '-smp',
+             str(smp), '-nodefaults', '-display', 'none']
+    if machine.startswith('microvm'):
+        words += ['-cpu', 'qemu64,tsc-frequency=1000000000']
+    return words
 
 
 def linux_args(assets, machine='pc', mem=256, smp=1, append=''):
