@@ -55,7 +55,7 @@ class Migration:
     """The two machines, the network between them, and the image."""
 
     def __init__(self, t, cell, row=None, fault=None, again=False, smp=1,
-                 rate=20000):
+                 **load):
         self.t = t
         self.cell = cell
         self.image = t.path('disk.img')
@@ -66,9 +66,9 @@ class Migration:
         extra = ['-drive', 'if=ide,format=raw,file=%s,file.locking=%s' % (
             self.image, 'on' if self.locked else 'off')]
         binaries = {'g': None, 'q': PEER}
-        src = start_pattern(
-            t, *extra, mb=8, mem=32, rate=rate, smp=smp, disk=2,
-            accel=cell.accel, binary=binaries[cell.pair[0]])
+        load = {'mb': 8, 'rate': 20000, 'disk': 2, 'dma': 8, **load}
+        src = start_pattern(t, *extra, mem=32, smp=smp, accel=cell.accel,
+                            binary=binaries[cell.pair[0]], **load)
         port = free_port()
         dst = start_incoming(t, src, 'tcp:127.0.0.1:%d' % port, *extra,
                              binary=binaries[cell.pair[1]])

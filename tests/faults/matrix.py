@@ -12,9 +12,11 @@ Pairs: gg Godwit to Godwit, qg from QEMU 7.2 (GODWIT_PEER), gq to it.
 
 import argparse
 import concurrent.futures
+import ctypes
 import fnmatch
 import os
 import pathlib
+import signal
 import sys
 import time
 import traceback
@@ -79,6 +81,24 @@ def guarded(host, cell, func, *args):
         out.word, out.text = 'FAIL', '; '.join(problems)
     out.seconds = time.monotonic() - started
     return out
+
+
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+
+
+def leave(*_):
+    sys.exit(143)  # past all that has to be cleaned up
+
+
+def worker_begins():
+    """A worker ends its machines when it is told to, or left alone."""
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def interrupted(*_):
+    os._exit(143)  # the workers clean up
 
 
 def run(host, cell):
@@ -228,7 +248,10 @@ def main():
     print('1..%d' % (len(chosen) + len(outcomes)), flush=True)
     for number, out in enumerate(outcomes, 1):
         report(number, out, True)
-    with concurrent.futures.ProcessPoolExecutor(options.jobs) as pool:
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, interrupted)
+    with concurrent.futures.ProcessPoolExecutor(
+            options.jobs, initializer=worker_begins) as pool:
         for out in pool.map(run, [host] * len(chosen), chosen):
             outcomes.append(out)
             report(len(outcomes), out, bool(options.cell))

@@ -14,6 +14,7 @@ to arrive, and to find each of its pages and sectors as it left them.
 import argparse
 import os
 import pathlib
+import signal
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -25,8 +26,10 @@ from godwit.migration import wait_drained  # noqa: E402
 from godwit.tap import Host, check, default_binary  # noqa: E402
 
 LIMIT_MS = 50
-MORE_MS = 10
-RATE = 8000  # pages per second
+MORE_MS = 20
+# A page that was lost after one attempt must not be written again before the
+# guest arrives: a pass over all of them takes longer than some attempts.
+LOAD = {'mb': 16, 'rate': 800, 'dma': 64}
 
 
 def undo_once(m, number):
@@ -42,7 +45,7 @@ def undo_once(m, number):
 
 def retries(t, accel, count, smp):
     m = cells.Migration(t, cells.Cell('gg', accel, '<loaded', 'hold'),
-                        '<loaded', 'hold', again=True, smp=smp, rate=RATE)
+                        '<loaded', 'hold', again=True, smp=smp, **LOAD)
     m.start(**{'downtime-limit': LIMIT_MS, 'max-bandwidth': 0})
     for number in range(count):
         undo_once(m, number)
@@ -94,6 +97,7 @@ def main():
     print('TAP version 13')
     print('1..%d' % len(accels), flush=True)
     failed = False
+    signal.signal(signal.SIGTERM, matrix.leave)
     for number, accel in enumerate(accels, 1):
         out = matrix.guarded(
             host, cells.Cell('gg', accel, 'retries', str(options.count)),

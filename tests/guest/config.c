@@ -50,6 +50,7 @@ static const struct {
     { "tick", &config.tick_port, 0, 0xffff },
     { "sleep", &config.sleep, 0, 1 },
     { "disk", &config.disk_sectors, 0, 1 << 20 },
+    { "dma", &config.dma_pages, 0, 1 << 16 },
 };
 
 static bool parse_number(const char *s, uint64_t *ret)

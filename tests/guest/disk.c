@@ -23,9 +23,7 @@ enum {
     IDE_CONTROL = 0x3f6,
     CONTROL_NO_IRQ = 1 << 1,
     DRIVE_LBA = 0xe0, /* the first drive */
-    STATUS_ERROR = 1 << 0,
     STATUS_DATA = 1 << 3,
-    STATUS_FAULT = 1 << 5,
     STATUS_BUSY = 1 << 7,
     STATUS_ABSENT = 0xff, /* nobody drives the bus */
     CMD_READ = 0x20,
@@ -56,8 +54,7 @@ static void disk_fail(const char *what, uint64_t sector, uint64_t expected,
     }
 }
 
-/* The status once the drive is no longer busy. */
-static uint8_t disk_wait(Cpu *cpu)
+uint8_t ata_wait(Cpu *cpu)
 {
     uint8_t status;
 
@@ -70,22 +67,27 @@ static uint8_t disk_wait(Cpu *cpu)
     return status;
 }
 
+void ata_command(Cpu *cpu, uint8_t command, uint64_t sector, uint8_t count)
+{
+    outb(IDE_DRIVE, DRIVE_LBA | (sector >> 24 & 0xf));
+    ata_wait(cpu);
+    outb(IDE_CONTROL, CONTROL_NO_IRQ);
+    outb(IDE_COUNT, count);
+    outb(IDE_LBA0, sector & 0xff);
+    outb(IDE_LBA1, sector >> 8 & 0xff);
+    outb(IDE_LBA2, sector >> 16 & 0xff);
+    outb(IDE_COMMAND, command);
+}
+
 /* Start a command; true once data can be moved. */
 static bool disk_start(Cpu *cpu, uint8_t command, uint64_t sector)
 {
     uint8_t status;
 
-    outb(IDE_DRIVE, DRIVE_LBA | (sector >> 24 & 0xf));
-    disk_wait(cpu);
-    outb(IDE_CONTROL, CONTROL_NO_IRQ);
-    outb(IDE_COUNT, 1);
-    outb(IDE_LBA0, sector & 0xff);
-    outb(IDE_LBA1, sector >> 8 & 0xff);
-    outb(IDE_LBA2, sector >> 16 & 0xff);
-    outb(IDE_COMMAND, command);
+    ata_command(cpu, command, sector, 1);
     do {
-        status = disk_wait(cpu);
-        if (status == STATUS_ABSENT || status & (STATUS_ERROR | STATUS_FAULT)) {
+        status = ata_wait(cpu);
+        if (status == STATUS_ABSENT || status & ATA_FAILED) {
             disk_fail("status", sector, STATUS_DATA, status);
             return false;
         }
@@ -109,8 +111,8 @@ static void disk_write(Cpu *cpu, uint64_t sector)
                      : "+S"(src), "+c"(words)
                      : "d"(IDE_DATA)
                      : "memory");
-    status = disk_wait(cpu);
-    if (status & (STATUS_ERROR | STATUS_FAULT)) {
+    status = ata_wait(cpu);
+    if (status & ATA_FAILED) {
         disk_fail("write", sector, 0, status);
     }
 }

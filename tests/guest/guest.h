@@ -111,6 +111,7 @@ typedef struct Config {
     uint64_t tick_port; /* nonzero: every heartbeat writes one byte here */
     uint64_t sleep;     /* 1: halt until the timer where `rate` makes wait */
     uint64_t disk_sectors; /* of the first IDE disk, for MODE_PATTERN */
+    uint64_t dma_pages;    /* that the disk writes, behind disk_sectors */
     bool debug_console;    /* lines go to port 0x402 too */
 } Config;
 
@@ -278,7 +279,15 @@ void load_dirty_fill(Cpu *cpu);
 __attribute__((noreturn)) void load_pattern(Cpu *cpu);
 void load_pattern_fill(Cpu *cpu);
 
-/* ---- disk (disk.c) ---------------------------------------------------- */
+/* ---- disk (disk.c, dma.c) --------------------------------------------- */
+
+enum { ATA_FAILED = 1 << 0 | 1 << 5 }; /* status: error or drive fault */
+
+/* Start a command of the first IDE drive that moves `count` sectors. */
+void ata_command(Cpu *cpu, uint8_t command, uint64_t sector, uint8_t count);
+
+/* The status once the drive is no longer busy; heartbeats meanwhile. */
+uint8_t ata_wait(Cpu *cpu);
 
 /* Write generation 0 to config.disk_sectors sectors. */
 void disk_fill(Cpu *cpu);
@@ -288,6 +297,13 @@ void disk_fill(Cpu *cpu);
  * pages of a pass, the last sector, too. First CPU only.
  */
 void disk_pace(Cpu *cpu, uint64_t pages_done);
+
+/* Whether a page of this CPU's share is written by the disk alone. */
+bool dma_owns(const Cpu *cpu, uint64_t index);
+
+/* As for the disk; config.dma_pages pages at every other place. */
+void dma_fill(Cpu *cpu);
+void dma_pace(Cpu *cpu, uint64_t pages_done);
 
 /* 64-bit finaliser: every output bit depends on every input bit. */
 static inline uint64_t mix64(uint64_t x)

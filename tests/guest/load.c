@@ -188,8 +188,12 @@ static void pattern_fail(Cpu *cpu, uint64_t index, uint64_t generation,
 static void pattern_expect(Cpu *cpu, uint64_t index, uint64_t generation)
 {
     Pattern p = pattern_of(index, generation);
-    unsigned word = pattern_check(memory_page(index), &p);
+    unsigned word;
 
+    if (dma_owns(cpu, index)) {
+        return;
+    }
+    word = pattern_check(memory_page(index), &p);
     if (word < WORDS) {
         pattern_fail(cpu, index, generation, word);
         pattern_write(memory_page(index), &p); /* tell each loss once */
@@ -310,6 +314,7 @@ void load_pattern_fill(Cpu *cpu)
     }
     if (cpu->id == 0) {
         disk_fill(cpu);
+        dma_fill(cpu);
     }
     cpu->stride = (cpu->npages * 5 / 8) | 1;
     while (gcd(cpu->stride, cpu->npages) != 1) {
@@ -332,8 +337,10 @@ static void pattern_step(Cpu *cpu, uint64_t generation)
     Pattern p;
 
     pattern_expect(cpu, index, generation - 1);
-    p = pattern_of(index, generation);
-    pattern_write(memory_page(index), &p);
+    if (!dma_owns(cpu, index)) {
+        p = pattern_of(index, generation);
+        pattern_write(memory_page(index), &p);
+    }
 
     if (far_position >= n) {
         far_position -= n;
@@ -362,6 +369,7 @@ void load_pattern(Cpu *cpu)
             load_pace(cpu);
             pattern_step(cpu, generation);
             disk_pace(cpu, i);
+            dma_pace(cpu, i);
         }
         state_check(cpu);
         cpu->passes = generation;

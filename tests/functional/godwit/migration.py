@@ -161,15 +161,15 @@ def check_pattern_goes_on(vm, before, passes=2, timeout=DEFAULT_TIMEOUT):
 
 
 def start_pattern(t, *extra, mem=64, smp=1, mb=0, rate=20000, name='src',
-                  machine='pc', report=20, disk=0, **kwargs):
+                  machine='pc', report=20, disk=0, dma=0, **kwargs):
     """A machine whose guest has checked all of its memory at least once,
-    and `disk` sectors of its first IDE disk.
+    `disk` sectors of its first IDE disk, and `dma` pages the disk writes.
 
     `rate` is for all CPUs together. The default is less than the default
     bandwidth limit of 128 MiB/s, so a migration converges."""
     rate //= smp
-    config = 'mode=pattern mb=%d rate=%d report=%d disk=%d' % (
-        mb, rate, report, disk)
+    config = 'mode=pattern mb=%d rate=%d report=%d disk=%d dma=%d' % (
+        mb, rate, report, disk, dma)
     vm = t.machine(*extra, name=name, mem=mem, smp=smp, config=config,
                    machine=machine, **kwargs)
     vm.pattern_args = dict(mem=mem, smp=smp, config=config, machine=machine,
