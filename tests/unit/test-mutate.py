@@ -143,22 +143,26 @@ FILES = {
 class Running(unittest.TestCase):
     """On a project of a few lines whose tests are known."""
 
+    @classmethod
+    def setUpClass(cls):
+        # One for all: what takes long is to set a build folder up.
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.top = pathlib.Path(folder.name)
+        cls.source = cls.top / 'source'
+        cls.source.mkdir()
+
     def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-        self.top = pathlib.Path(self.folder.name)
-        source = self.top / 'source'
-        source.mkdir()
         for name, text in FILES.items():
-            (source / name).write_text(text, encoding='utf-8')
+            (self.source / name).write_text(text, encoding='utf-8')
         for args in (['init', '-q'], ['add', '.']):
-            subprocess.run(['git', *args], cwd=source, check=True,
+            subprocess.run(['git', *args], cwd=self.source, check=True,
                            stdin=subprocess.DEVNULL)
-        self.source = source
 
     def run_it(self, *args):
         """Exit status, standard output and error, results."""
         out = self.top / 'out.json'
+        out.unlink(missing_ok=True)
         done = subprocess.run(
             [scripttest.SCRIPTS / 'mutate', '--source', self.source,
              '--scratch', self.top / 'scratch', '--json', out, *args],
@@ -170,7 +174,7 @@ class Running(unittest.TestCase):
 
     def test_results(self):
         # A loop that never ends costs this limit.
-        code, out, err, got = self.run_it('--timeout', '5', 'p.c', 'l*.c')
+        code, out, err, got = self.run_it('--timeout', '2', 'p.c', 'l*.c')
         self.assertEqual(code, 0, err)
         self.assertIn("'bad' fails on the unchanged tree", err)
         expected = {
