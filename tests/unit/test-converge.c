@@ -73,6 +73,48 @@ static const struct {
         .limit_ns = 300 * MS,
         .settled = 8 },
       CONVERGE_SWITCH },
+    /* A fifth less, or a byte less than that. */
+    { { .pending_bytes = 80 * 1000 * 1000,
+        .last_pending_bytes = 100 * 1000 * 1000,
+        .bytes_per_s = GB,
+        .limit_ns = 300 * MS },
+      CONVERGE_SWITCH },
+    { { .pending_bytes = 80 * 1000 * 1000 - 1,
+        .last_pending_bytes = 100 * 1000 * 1000,
+        .bytes_per_s = GB,
+        .limit_ns = 300 * MS },
+      CONVERGE_ITERATE },
+    /* Just at the limit, and just above it. */
+    { { .pending_bytes = GB / 100,
+        .last_pending_bytes = GB / 100,
+        .bytes_per_s = GB,
+        .limit_ns = 12 * MS,
+        .fixed_ns = 2 * MS },
+      CONVERGE_SWITCH },
+    { { .pending_bytes = GB / 100,
+        .last_pending_bytes = GB / 100,
+        .bytes_per_s = GB,
+        .limit_ns = 12 * MS - 1,
+        .fixed_ns = 2 * MS },
+      CONVERGE_ITERATE },
+    /* Not yet tried often enough. */
+    { { .pending_bytes = GB / 100,
+        .last_pending_bytes = GB / 50,
+        .bytes_per_s = GB,
+        .limit_ns = 300 * MS,
+        .settled = 7 },
+      CONVERGE_ITERATE },
+    /* A tenth of a millisecond isn't worth a pass, more may be. */
+    { { .pending_bytes = GB / 10000,
+        .last_pending_bytes = GB,
+        .bytes_per_s = GB,
+        .limit_ns = 300 * MS },
+      CONVERGE_SWITCH },
+    { { .pending_bytes = GB / 10000 + 1,
+        .last_pending_bytes = GB,
+        .bytes_per_s = GB,
+        .limit_ns = 300 * MS },
+      CONVERGE_ITERATE },
     /* So little that a pass costs more. */
     { { .pending_bytes = 40960,
         .last_pending_bytes = GB,
@@ -137,10 +179,18 @@ static void test_fits(void)
                          .fixed_ns = 20 * MS };
 
     g_assert_true(converge_fits(&in));
+    in.pending_bytes = 500 * 1000;
+    g_assert_true(converge_fits(&in));
+    in.pending_bytes++;
+    g_assert_false(converge_fits(&in));
     in.pending_bytes = 2 * 1000 * 1000;
     g_assert_false(converge_fits(&in));
     in.fixed_ns = 7 * MS;
     g_assert_true(converge_fits(&in));
+    in.pending_bytes = 3 * 1000 * 1000;
+    g_assert_true(converge_fits(&in)); /* just */
+    in.pending_bytes++;
+    g_assert_false(converge_fits(&in));
     in.pending_bytes = 4 * 1000 * 1000;
     g_assert_false(converge_fits(&in));
 }
@@ -156,13 +206,19 @@ static void test_fixed(void)
         g_assert_cmpint(next, <=, 10 * MS);
         fixed = next;
     }
+    g_assert_cmpint(fixed, >, 9 * MS);
+    g_assert_cmpint(converge_fixed(2 * MS, 10 * MS), ==, 6 * MS);
     g_assert_cmpint(converge_fixed(20 * MS, 10 * MS), ==, 20 * MS);
 }
 
 static void test_backoff(void)
 {
     g_assert_cmpint(converge_backoff(1, MS), ==, 4 * MS);
+    g_assert_cmpint(converge_backoff(0, MS), ==, 4 * MS);
+    g_assert_cmpint(converge_backoff(2, MS), ==, 8 * MS);
     g_assert_cmpint(converge_backoff(3, MS), ==, 16 * MS);
+    g_assert_cmpint(converge_backoff(11, 1), ==, 4096);
+    g_assert_cmpint(converge_backoff(UINT_MAX, 1), ==, 4096);
     g_assert_cmpint(converge_backoff(UINT_MAX, MS), ==, 1000 * MS);
     g_assert_cmpint(converge_backoff(UINT_MAX, INT64_MAX), ==, 1000 * MS);
     g_assert_cmpint(converge_backoff(1, 0), ==, 0);
@@ -175,6 +231,9 @@ static void test_bandwidth(void)
     g_assert_cmpuint(converge_bandwidth(2 * GB, GB, 1000 * MS), ==,
                      (2 * GB * 3 + GB) / 4);
     g_assert_cmpuint(converge_bandwidth(7, GB, 0), ==, 7);
+    g_assert_cmpuint(converge_bandwidth(7, GB, 1), ==, GB * GB);
+    g_assert_cmpuint(converge_bandwidth(5, 65535, 1000 * MS), ==, 5);
+    g_assert_cmpuint(converge_bandwidth(5, 65536, 1000 * MS), ==, 65536);
 }
 
 int main(int argc, char **argv)
