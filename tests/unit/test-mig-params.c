@@ -64,6 +64,60 @@ static void test_set(void)
     }
 }
 
+/* Nobody else's strings: a copy outlives what it was made from. */
+static void test_copy(void)
+{
+    MigParams p, copy;
+
+    mig_params_init(&p);
+    p.tls_creds = g_strdup("creds");
+    p.tls_hostname = g_strdup("host");
+    p.tls_authz = g_strdup("authz");
+    p.downtime_limit = 11;
+    mig_params_copy(&copy, &p);
+    mig_params_fini(&p);
+    g_assert_null(p.tls_creds);
+    g_assert_cmpstr(copy.tls_creds, ==, "creds");
+    g_assert_cmpstr(copy.tls_hostname, ==, "host");
+    g_assert_cmpstr(copy.tls_authz, ==, "authz");
+    g_assert_cmpstr(copy.multifd_compression, ==, "none");
+    g_assert_cmpuint(copy.downtime_limit, ==, 11);
+    mig_params_fini(&copy);
+}
+
+/* Each bound of each number: taken at it, refused one beyond. */
+static void test_bounds(void)
+{
+    static const struct {
+        const char *name;
+        uint64_t min, max;
+    } t[] = {
+        { "downtime-limit", 0, 2000000 },  { "multifd-channels", 1, 255 },
+        { "cpu-throttle-initial", 1, 99 }, { "cpu-throttle-increment", 1, 99 },
+        { "compress-level", 0, 9 },        { "max-bandwidth", 0, INT64_MAX },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
+        const uint64_t values[] = { t[i].min - 1, t[i].min, t[i].max,
+                                    t[i].max + 1 };
+
+        for (size_t k = 0; k < G_N_ELEMENTS(values); k++) {
+            g_autoptr(JsonValue) obj = json_object_new();
+            MigParams p;
+
+            if (k == 0 && t[i].min == 0) {
+                continue;
+            }
+            g_test_message("%s %" PRIu64, t[i].name, values[k]);
+            json_object_set_uint(obj, t[i].name, values[k]);
+            mig_params_init(&p);
+            g_assert_cmpint(mig_params_set(&p, obj, NULL), ==,
+                            k == 1 || k == 2);
+            mig_params_fini(&p);
+        }
+    }
+}
+
 static void test_all_or_nothing(void)
 {
     g_autoptr(JsonValue) obj =
@@ -90,6 +144,20 @@ static void test_text(void)
     g_assert_cmpuint(p.downtime_limit, ==, 7);
     g_assert_false(mig_params_set_text(&p, "downtime-limit", "7x", MiB, &err));
     g_assert_nonnull(strstr(err->message, "7x"));
+    g_assert_nonnull(strstr(err->message, "downtime-limit"));
+    g_assert_cmpuint(p.downtime_limit, ==, 7);
+    g_clear_error(&err);
+    g_assert_false(mig_params_set_text(&p, "max-bandwidth", "1Y", MiB, &err));
+    g_assert_nonnull(strstr(err->message, "max-bandwidth"));
+    g_clear_error(&err);
+    g_assert_false(mig_params_set_text(&p, "none-such", "1", MiB, &err));
+    g_assert_nonnull(strstr(err->message, "none-such"));
+    g_assert_true(
+        mig_params_set_text(&p, "cpu-throttle-tailslow", "on", MiB, NULL));
+    g_assert_true(p.cpu_throttle_tailslow);
+    g_assert_true(
+        mig_params_set_text(&p, "multifd-compression", "zlib", MiB, NULL));
+    g_assert_cmpstr(p.multifd_compression, ==, "zlib");
     mig_params_fini(&p);
 }
 
@@ -100,5 +168,7 @@ int main(int argc, char **argv)
     g_test_add_func("/mig-params/set", test_set);
     g_test_add_func("/mig-params/all-or-nothing", test_all_or_nothing);
     g_test_add_func("/mig-params/text", test_text);
+    g_test_add_func("/mig-params/copy", test_copy);
+    g_test_add_func("/mig-params/bounds", test_bounds);
     return g_test_run();
 }

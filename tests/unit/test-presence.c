@@ -5,6 +5,8 @@
  */
 #include "util/base.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 
 #include "migration/presence.h"
@@ -149,6 +151,62 @@ static void test_unknown(void)
     block_fini(&rb);
 }
 
+/* A range that ends inside a hole, begins in one, is one; and of one page. */
+static void check_edges(Presence *p, RamBlock *rb)
+{
+    static const struct {
+        uint64_t first, npages;
+        uint64_t present[3]; /* pages, up to the first 0 */
+    } t[] = {
+        { 1, 9, { 0 } },
+        { 1, 10, { 10 } },
+        { 10, 1, { 10 } },
+        { 11, 9, { 0 } },
+        { 10, 11, { 10, 20 } },
+        { 20, 1, { 20 } },
+        { 21, 100, { 0 } },
+        { PAGES - 2, 2, { PAGES - 1 } },
+        { PAGES - 1, 1, { PAGES - 1 } },
+    };
+
+    rb->host[10 * RAM_PAGE_SIZE] = 1;
+    rb->host[20 * RAM_PAGE_SIZE] = 1;
+    rb->host[(uint64_t)(PAGES - 1) * RAM_PAGE_SIZE] = 1;
+    for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
+        g_autofree unsigned long *map = bitmap_new(PAGES);
+        Seen seen = { .map = map, .next = t[i].first };
+        uint64_t count = 0;
+
+        g_test_message("case %zu", i);
+        presence_foreach(p, rb, t[i].first, t[i].npages, see, &seen);
+        g_assert_cmpuint(seen.next, <=, t[i].first + t[i].npages);
+        while (count < 3 && t[i].present[count] != 0) {
+            g_assert_true(bitmap_test(map, t[i].present[count++]));
+        }
+        for (uint64_t k = 0; k < PAGES; k++) {
+            count -= bitmap_test(map, k);
+        }
+        g_assert_cmpuint(count, ==, 0);
+    }
+}
+
+static void test_edges(void)
+{
+    for (unsigned way = 0; way < 3; way++) {
+        Presence p;
+        RamBlock rb;
+
+        presence_init(&p);
+        if (way == 1) {
+            p.has_scan = false;
+        }
+        block_init(&rb, way == 2);
+        check_edges(&p, &rb);
+        block_fini(&rb);
+        presence_fini(&p);
+    }
+}
+
 static void test_pool(gconstpointer data)
 {
     unsigned nthreads = GPOINTER_TO_UINT(data);
@@ -184,6 +242,49 @@ static void test_pool(gconstpointer data)
     block_fini(&rb);
 }
 
+static struct {
+    pthread_t caller;
+    int helpers; /* atomic: workers that have looked at a page */
+    int active;  /* atomic: workers that are looking at one */
+} together;
+
+/* The caller waits at its first page for a worker; workers dawdle. */
+static bool look_together(const void *buf, size_t len)
+{
+    if (pthread_equal(pthread_self(), together.caller)) {
+        while (__atomic_load_n(&together.helpers, __ATOMIC_ACQUIRE) == 0) {
+            sched_yield();
+        }
+        return true;
+    }
+    __atomic_add_fetch(&together.active, 1, __ATOMIC_SEQ_CST);
+    __atomic_add_fetch(&together.helpers, 1, __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < 10; i++) {
+        sched_yield();
+    }
+    __atomic_sub_fetch(&together.active, 1, __ATOMIC_SEQ_CST);
+    return true;
+}
+
+/* Workers help, and all have finished when the caller goes on. */
+static void test_pool_together(void)
+{
+    g_autoptr(ScanPool) pool = scan_pool_new(2, look_together, NULL);
+    g_autofree unsigned long *todo = bitmap_new(PAGES);
+    g_autofree unsigned long *zero = bitmap_new(PAGES);
+
+    together.caller = pthread_self();
+    bitmap_set(todo, 0, PAGES);
+    for (unsigned round = 0; round < 20; round++) {
+        together.helpers = 0;
+        bitmap_clear(zero, 0, PAGES);
+        scan_pool_run(pool, NULL, PAGES, PAGES, todo, zero);
+        g_assert_cmpint(__atomic_load_n(&together.active, __ATOMIC_SEQ_CST), ==,
+                        0);
+        g_assert_true(bitmap_test_all(zero, 0, PAGES));
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -191,7 +292,9 @@ int main(int argc, char **argv)
     g_test_add_func("/presence/pagemap", test_pagemap);
     g_test_add_func("/presence/shared", test_shared);
     g_test_add_func("/presence/unknown", test_unknown);
+    g_test_add_func("/presence/edges", test_edges);
     g_test_add_data_func("/scan-pool/alone", GUINT_TO_POINTER(0), test_pool);
     g_test_add_data_func("/scan-pool/three", GUINT_TO_POINTER(3), test_pool);
+    g_test_add_func("/scan-pool/together", test_pool_together);
     return g_test_run();
 }
