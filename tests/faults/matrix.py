@@ -25,7 +25,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / 'functional'))
 
 import cell as cells  # noqa: E402
-from godwit.peer import need_peer  # noqa: E402
+from godwit.peer import PEER, need_peer  # noqa: E402
 from godwit.tap import Host, Skip, Test, default_binary  # noqa: E402
 
 PAIRS = ('gg', 'qg', 'gq')
@@ -62,6 +62,13 @@ class Outcome:
         self.seconds = 0.0
 
 
+def peer_crashed(t):
+    """Whether the other program ended by a signal of its own making."""
+    return any(vm.args[0] == PEER and vm.status in (-signal.SIGSEGV,
+                                                    -signal.SIGABRT)
+               for vm in t.machines)
+
+
 def guarded(host, cell, func, *args):
     """Run func(t, ...) with everything cleaned up after it."""
     out = Outcome(cell)
@@ -79,6 +86,9 @@ def guarded(host, cell, func, *args):
         problems = t.close()
     if problems and out.word == 'ok':
         out.word, out.text = 'FAIL', '; '.join(problems)
+    if out.word == 'FAIL' and peer_crashed(t):
+        out.word = 'peer'
+        out.text = 'the peer crashed: ' + out.text
     out.seconds = time.monotonic() - started
     return out
 
@@ -172,8 +182,10 @@ def command_of(cell):
 def report(number, out, verbose, again=None):
     """One line of TAP, and why it failed."""
     name = cells.cell_name(out.cell)
-    if out.word == 'skip':
-        print('ok %d - %s # SKIP %s' % (number, name, out.text), flush=True)
+    if out.word in ('skip', 'peer'):
+        print('ok %d - %s # SKIP %s' % (number, name,
+                                        out.text.replace('\n', ' ')),
+              flush=True)
         return
     print('%s %d - %s' % ('not ok' if out.word == 'FAIL' else 'ok', number,
                           name))
