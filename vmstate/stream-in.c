@@ -8,22 +8,27 @@
 
 #include "util/bswap.h"
 #include "util/error.h"
-#include "util/lock.h"
 #include "vmstate/stream.h"
 
 enum {
     IN_BUF_SIZE = 64 * 1024,
     /* Reads at least this long go straight to their place. */
     IN_DIRECT_MIN = 2048,
+    /* How far ahead one may look; less than the buffer. */
+    IN_PEEK_MAX = 1024,
 };
 
 struct StreamIn {
     IoChannel *ch;      /* NULL: memory */
     const uint8_t *src; /* buf, or the caller's memory */
-    uint8_t *buf;       /* IN_BUF_SIZE; NULL for memory */
+    uint8_t *buf;       /* NULL for memory */
+    size_t cap;         /* bytes of buf; IN_BUF_SIZE and up */
     size_t pos, end;    /* valid bytes in src: [pos, end) */
     uint64_t base;      /* stream offset of src[0] */
     bool eof;           /* the channel ended cleanly */
+    bool held;          /* gets don't wait, and src[start] on is kept */
+    bool starved;       /* held, and `wanted` bytes from `start` are needed */
+    size_t start, wanted;
     GError *err;
     int errnum;
 };
@@ -33,7 +38,8 @@ StreamIn *stream_in_new(IoChannel *ch)
     StreamIn *s = g_new0(StreamIn, 1);
 
     s->ch = io_channel_ref(ch);
-    s->buf = g_malloc(IN_BUF_SIZE);
+    s->cap = IN_BUF_SIZE;
+    s->buf = g_malloc(s->cap);
     s->src = s->buf;
     return s;
 }
@@ -77,7 +83,7 @@ uint64_t stream_in_bytes(const StreamIn *s)
 /* Latches "stream ends" at the present offset. */
 static void in_cut_short(StreamIn *s, size_t want, size_t got)
 {
-    if (s->err == NULL) {
+    if (s->err == NULL && !s->starved) {
         GError *err = NULL;
 
         error_setf(&err,
@@ -111,21 +117,8 @@ static void in_compact(StreamIn *s)
     s->end = left;
 }
 
-/* Buffers at least `want` bytes if the stream has them. */
-/*
- * Devices are loaded under the device lock, which nobody may keep while a
- * source takes its time: it is let go until there is something to read.
- */
-NO_TSA static void in_wait(StreamIn *s)
-{
-    if (vm_lock_held() && io_channel_wait(s->ch, G_IO_IN, 0) == 0) {
-        vm_lock_release();
-        io_channel_wait(s->ch, G_IO_IN, -1);
-        vm_lock_acquire();
-    }
-}
-
-static bool in_fill(StreamIn *s, size_t want)
+/* Waits until `want` bytes are buffered; false at the end or an error. */
+static bool in_read(StreamIn *s, size_t want)
 {
     while (s->end - s->pos < want) {
         ssize_t n;
@@ -134,8 +127,7 @@ static bool in_fill(StreamIn *s, size_t want)
             return false;
         }
         in_compact(s);
-        in_wait(s);
-        n = io_channel_read(s->ch, s->buf + s->end, IN_BUF_SIZE - s->end);
+        n = io_channel_read(s->ch, s->buf + s->end, s->cap - s->end);
         if (n == -EINTR) {
             continue;
         }
@@ -150,6 +142,20 @@ static bool in_fill(StreamIn *s, size_t want)
         s->end += n;
     }
     return true;
+}
+
+/* Buffers at least `want` bytes if the stream has them. */
+static bool in_fill(StreamIn *s, size_t want)
+{
+    if (s->starved) {
+        return false;
+    }
+    if (s->held && !s->eof && s->end - s->pos < want) {
+        s->starved = true;
+        s->wanted = s->pos - s->start + want;
+        return false;
+    }
+    return in_read(s, want);
 }
 
 static const uint8_t *in_take(StreamIn *s, size_t len)
@@ -212,10 +218,7 @@ static bool in_get_direct(StreamIn *s, uint8_t *dst, size_t len)
             { .iov_base = dst + got, .iov_len = len - got },
             { .iov_base = s->buf, .iov_len = IN_BUF_SIZE },
         };
-        ssize_t n;
-
-        in_wait(s);
-        n = io_channel_readv(s->ch, iov, 2);
+        ssize_t n = io_channel_readv(s->ch, iov, 2);
 
         if (n == -EINTR) {
             continue;
@@ -245,9 +248,19 @@ bool stream_get(StreamIn *s, void *buf, size_t len)
     uint8_t *dst = buf;
     size_t have;
 
-    if (s->err != NULL) {
+    if (s->err != NULL || s->starved) {
         memset(buf, 0, len);
         return false;
+    }
+    if (s->held) {
+        const uint8_t *p = in_take(s, len);
+
+        if (p == NULL) {
+            memset(buf, 0, len);
+            return false;
+        }
+        memcpy(buf, p, len);
+        return true;
     }
     have = MIN(s->end - s->pos, len);
     memcpy(dst, s->src + s->pos, have);
@@ -307,10 +320,80 @@ bool stream_skip(StreamIn *s, uint64_t len)
 
 int stream_peek_u8(StreamIn *s, size_t off)
 {
-    if (s->err != NULL || off >= IN_BUF_SIZE || !in_fill(s, off + 1)) {
+    if (s->err != NULL || off >= IN_PEEK_MAX || !in_fill(s, off + 1)) {
         return -1;
     }
     return s->src[s->pos + off];
+}
+
+void stream_in_hold(StreamIn *s)
+{
+    s->held = true;
+    s->start = s->pos;
+}
+
+bool stream_in_starved(const StreamIn *s)
+{
+    return s->starved;
+}
+
+static void G_GNUC_PRINTF(2, 3) in_refuse(StreamIn *s, const char *fmt, ...)
+{
+    GError *err = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    err = g_error_new_valist(GODWIT_ERROR, ERROR_CLASS_GENERIC, fmt, ap);
+    va_end(ap);
+    error_prefix(&err, "offset %" PRIu64 ": a record of ", stream_in_bytes(s));
+    stream_in_set_error(s, err);
+}
+
+/* Room for the record, whose first byte becomes the buffer's. */
+static bool in_reserve(StreamIn *s, size_t bytes)
+{
+    uint8_t *grown;
+
+    in_compact(s);
+    s->start = 0;
+    if (bytes <= s->cap) {
+        return true;
+    }
+    bytes = MAX(bytes, s->cap * 2);
+    grown = g_try_realloc(s->buf, bytes);
+    if (grown == NULL) {
+        in_refuse(s, "%zu bytes, for which there is no memory", bytes);
+        return false;
+    }
+    s->buf = grown;
+    s->src = grown;
+    s->cap = bytes;
+    return true;
+}
+
+bool stream_in_refill(StreamIn *s, size_t max, unsigned silence_ms)
+{
+    size_t want = s->wanted;
+
+    s->pos = s->start;
+    s->starved = false;
+    if (want > max) {
+        in_refuse(s, "%zu bytes: at most %zu", want, max);
+        return false;
+    }
+    if (!in_reserve(s, want)) {
+        return false;
+    }
+    io_channel_set_io_timeout(s->ch, silence_ms);
+    in_read(s, want);
+    io_channel_set_io_timeout(s->ch, 0);
+    return s->err == NULL;
+}
+
+void stream_in_release(StreamIn *s)
+{
+    s->held = false;
+    s->starved = false;
 }
 
 bool stream_in_ended(const StreamIn *s)
@@ -325,6 +408,10 @@ int stream_in_error(const StreamIn *s)
 
 bool stream_in_check(StreamIn *s, GError **errp)
 {
+    if (s->starved) {
+        error_setf(errp, "the rest has not arrived yet");
+        return false;
+    }
     if (s->err == NULL) {
         return true;
     }

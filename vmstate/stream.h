@@ -72,6 +72,22 @@ uint64_t stream_in_bytes(const StreamIn *s); /* offset of the next byte */
 /* The channel has ended or failed, whether or not something was missing. */
 bool stream_in_ended(const StreamIn *s);
 int stream_in_error(const StreamIn *s);
+/*
+ * A record that has to be parsed under a lock: between hold and release gets
+ * take what has arrived and never wait.  When they want more, the stream is
+ * *starved*: gets return zeros, stream_in_check() fails, nothing is latched.
+ * Then let go of the lock, call stream_in_refill(), which goes back to the
+ * record's first byte and waits for what was missing, and parse again.
+ */
+void stream_in_hold(StreamIn *s);
+bool stream_in_starved(const StreamIn *s);
+/*
+ * At the end of the stream it returns true as well, and the parser meets the
+ * end.  False with a latched error: a record of more than `max` bytes, no byte
+ * for `silence_ms` (0: no limit), no memory.
+ */
+bool stream_in_refill(StreamIn *s, size_t max, unsigned silence_ms);
+void stream_in_release(StreamIn *s);
 bool stream_in_check(StreamIn *s, GError **errp);
 void stream_in_set_error(StreamIn *s, GError *err); /* takes err */
 

@@ -12,40 +12,71 @@
 #include "util/error.h"
 #include "vmstate/vmstate-priv.h"
 
-enum { VMSTATE_MAX_DEPTH = 16 };
+enum { VMSTATE_MAX_DEPTH = 16, NO_PARENT = -1 };
 
-static bool load_vmsd(StreamIn *s, const Vmstate *vms, void *opaque,
-                      int version, unsigned depth, GError **errp);
+/* One description as it was met: what its post_load() and errors need. */
+typedef struct LoadFrame {
+    const Vmstate *vms;
+    void *opaque;
+    int version;
+    int parent;        /* index of a frame, or NO_PARENT */
+    const char *field; /* of the parent, which it stands for; or NULL */
+    uint64_t start;    /* offset in the stream */
+} LoadFrame;
 
-static bool check_equal(const VmstateField *f, int64_t got, int64_t have,
-                        GError **errp)
-{
-    bool ok = f->kind == VMS_I32_LE ? got >= 0 && got <= have : got == have;
+struct VmstateLoad {
+    StreamIn *s;    /* while fields are loaded */
+    GArray *frames; /* LoadFrame, in the order of their first bytes */
+    GArray *hooks;  /* int: frames with a post_load(), inner ones first */
+};
 
-    if (!ok) {
-        error_setf(errp, "%" PRId64 " in the stream but %" PRId64 " here", got,
-                   have);
-    }
-    return ok;
-}
+/* Where a description is met. */
+typedef struct LoadPlace {
+    int parent;
+    const char *field;
+    unsigned depth;
+} LoadPlace;
+
+static bool load_vmsd(VmstateLoad *l, const Vmstate *vms, void *opaque,
+                      int version, const LoadPlace *at, GError **errp);
 
 /* The checked kinds: what is here stays. */
-static bool load_equal(StreamIn *s, const VmstateField *f, void *elem,
+static bool load_equal(StreamIn *s, const VmstateField *f, const void *elem,
                        GError **errp)
 {
+    int64_t got, have;
+
     switch (f->kind) {
     case VMS_U8_EQUAL:
-        return check_equal(f, stream_get_u8(s), *(uint8_t *)elem, errp);
+        got = stream_get_u8(s);
+        have = *(const uint8_t *)elem;
+        break;
     case VMS_U16_EQUAL:
-        return check_equal(f, stream_get_be16(s), *(uint16_t *)elem, errp);
+        got = stream_get_be16(s);
+        have = *(const uint16_t *)elem;
+        break;
     case VMS_U32_EQUAL:
-        return check_equal(f, stream_get_be32(s), *(uint32_t *)elem, errp);
+        got = stream_get_be32(s);
+        have = *(const uint32_t *)elem;
+        break;
     case VMS_U64_EQUAL:
-        return check_equal(f, stream_get_be64(s), *(uint64_t *)elem, errp);
+        got = stream_get_be64(s);
+        have = *(const uint64_t *)elem;
+        break;
     default:
-        return check_equal(f, (int32_t)stream_get_be32(s), *(int32_t *)elem,
-                           errp);
+        got = (int32_t)stream_get_be32(s);
+        have = *(const int32_t *)elem;
+        break;
     }
+    if (!stream_in_check(s, errp)) {
+        return false;
+    }
+    if (f->kind == VMS_I32_LE ? got >= 0 && got <= have : got == have) {
+        return true;
+    }
+    error_setf(errp, "%" PRId64 " in the stream but %" PRId64 " here", got,
+               have);
+    return false;
 }
 
 static void load_timer(StreamIn *s, Timer *t)
@@ -128,8 +159,8 @@ static void *load_base(const VmstateField *f, void *opaque, unsigned n,
     return vmstate_field_base(f, opaque);
 }
 
-static bool load_field(StreamIn *s, const VmstateField *f, void *opaque,
-                       unsigned depth, GError **errp)
+static bool load_field(VmstateLoad *l, const VmstateField *f, void *opaque,
+                       const LoadPlace *at, GError **errp)
 {
     unsigned n = vmstate_field_count(f, opaque);
     size_t size = vmstate_field_size(f, opaque);
@@ -150,11 +181,12 @@ static bool load_field(StreamIn *s, const VmstateField *f, void *opaque,
         if (f->kind == VMS_STRUCT) {
             int v = f->struct_version ? f->struct_version : f->vms->version;
 
-            ok = load_vmsd(s, f->vms, elem, v, depth + 1, errp);
+            ok = load_vmsd(l, f->vms, elem, v, at, errp);
         } else {
-            ok = load_elem(s, f, elem, size, errp);
+            ok = load_elem(l->s, f, elem, size, errp) &&
+                 stream_in_check(l->s, errp);
         }
-        if (!ok || !stream_in_check(s, errp)) {
+        if (!ok) {
             return false;
         }
     }
@@ -171,39 +203,65 @@ static const Vmstate *find_subsection(const Vmstate *vms, const char *name)
     return NULL;
 }
 
-/* Looks ahead for "SUBSECTION len NAME"; false if there is none of ours. */
-static bool peek_subsection(StreamIn *s, const Vmstate *vms, char name[256])
+/* May `n` bytes be the start of the name, of `len` bytes, of a subsection? */
+static bool may_be_subsection(const Vmstate *vms, const char *name, size_t n,
+                              size_t len)
 {
     size_t plen = strlen(vms->name);
+
+    /* An unlisted one below our name is ours to refuse. */
+    if (memcmp(name, vms->name, MIN(n, plen)) == 0 &&
+        (n <= plen || name[plen] == '/')) {
+        return true;
+    }
+    for (size_t i = 0; vms->subsections && vms->subsections[i]; i++) {
+        const char *sub = vms->subsections[i]->name;
+
+        if (strlen(sub) == len && memcmp(name, sub, n) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * Looks ahead for "SUBSECTION len NAME"; false if there is none of ours.  No
+ * byte is looked at beyond the first one that tells: data may look like the
+ * start of a subsection, and the stream end before its name would.
+ */
+static bool peek_subsection(StreamIn *s, const Vmstate *vms, char name[256])
+{
     int len;
 
     if (stream_peek_u8(s, 0) != VMSTATE_SUBSECTION) {
         return false;
     }
     len = stream_peek_u8(s, 1);
-    if (len < (int)plen + 1) {
+    if (len < (int)strlen(vms->name) + 1) {
         return false;
     }
     for (int i = 0; i < len; i++) {
         int c = stream_peek_u8(s, 2 + i);
 
         if (c < 0) {
+            stream_skip(s, 2 + len); /* says where the stream ends */
             return false;
         }
         name[i] = c;
+        if (!may_be_subsection(vms, name, i + 1, len)) {
+            return false;
+        }
     }
     name[len] = '\0';
-    /* An unlisted one below our name is ours to refuse. */
-    return find_subsection(vms, name) != NULL ||
-           (memcmp(name, vms->name, plen) == 0 && name[plen] == '/');
+    return true;
 }
 
-static bool load_subsections(StreamIn *s, const Vmstate *vms, void *opaque,
-                             unsigned depth, GError **errp)
+static bool load_subsections(VmstateLoad *l, const Vmstate *vms, void *opaque,
+                             const LoadPlace *at, GError **errp)
 {
     char name[256];
 
-    while (peek_subsection(s, vms, name)) {
+    while (peek_subsection(l->s, vms, name)) {
         const Vmstate *sub = find_subsection(vms, name);
         uint32_t version;
 
@@ -211,48 +269,119 @@ static bool load_subsections(StreamIn *s, const Vmstate *vms, void *opaque,
             error_setf(errp, "subsection '%s' is not known", name);
             return false;
         }
-        stream_skip(s, 2 + strlen(name));
-        version = stream_get_be32(s);
-        if (!load_vmsd(s, sub, opaque, version, depth + 1, errp)) {
+        stream_skip(l->s, 2 + strlen(name));
+        version = stream_get_be32(l->s);
+        if (!stream_in_check(l->s, errp) ||
+            !load_vmsd(l, sub, opaque, version, at, errp)) {
             return false;
         }
     }
-    return true;
+    /* Without the next byte nobody knows whether one follows. */
+    return stream_in_check(l->s, errp);
 }
 
-static bool load_fields(StreamIn *s, const Vmstate *vms, void *opaque,
-                        int version, unsigned depth, GError **errp)
+static bool load_fields(VmstateLoad *l, const Vmstate *vms, void *opaque,
+                        int version, LoadPlace *at, GError **errp)
 {
     for (const VmstateField *f = vms->fields; f && f->name; f++) {
+        at->field = f->name;
         if (vmstate_field_present(f, opaque, version) &&
-            !load_field(s, f, opaque, depth, errp)) {
+            !load_field(l, f, opaque, at, errp)) {
             error_prefix(errp, "%s: ", f->name);
             return false;
         }
     }
-    return load_subsections(s, vms, opaque, depth, errp);
+    at->field = NULL;
+    return load_subsections(l, vms, opaque, at, errp);
 }
 
-static bool load_vmsd(StreamIn *s, const Vmstate *vms, void *opaque,
-                      int version, unsigned depth, GError **errp)
+static bool load_vmsd(VmstateLoad *l, const Vmstate *vms, void *opaque,
+                      int version, const LoadPlace *at, GError **errp)
 {
-    uint64_t start = stream_in_bytes(s);
+    const LoadFrame frame = { .vms = vms,
+                              .opaque = opaque,
+                              .version = version,
+                              .parent = at->parent,
+                              .field = at->field,
+                              .start = stream_in_bytes(l->s) };
+    const int index = l->frames->len;
+    LoadPlace inside = { .parent = index, .depth = at->depth + 1 };
 
     if (version > vms->version || version < vms->oldest) {
         error_setf(errp, "%s: version %d: this program takes %d to %d",
                    vms->name, version, vms->oldest, vms->version);
         return false;
     }
-    if (depth > VMSTATE_MAX_DEPTH) {
+    if (at->depth > VMSTATE_MAX_DEPTH) {
         error_setf(errp, "%s: nested too deeply", vms->name);
         return false;
     }
+    g_array_append_val(l->frames, frame);
     if ((vms->pre_load != NULL && !vms->pre_load(opaque, errp)) ||
-        !load_fields(s, vms, opaque, version, depth, errp) ||
-        !stream_in_check(s, errp) ||
-        (vms->post_load != NULL && !vms->post_load(opaque, version, errp))) {
-        error_prefix(errp, "%s (offset %" PRIu64 "): ", vms->name, start);
+        !load_fields(l, vms, opaque, version, &inside, errp)) {
+        error_prefix(errp, "%s (offset %" PRIu64 "): ", vms->name, frame.start);
         return false;
+    }
+    if (vms->post_load != NULL) {
+        g_array_append_val(l->hooks, index);
+    }
+    return true;
+}
+
+VmstateLoad *vmstate_load_new(void)
+{
+    VmstateLoad *l = g_new0(VmstateLoad, 1);
+
+    l->frames = g_array_new(false, false, sizeof(LoadFrame));
+    l->hooks = g_array_new(false, false, sizeof(int));
+    return l;
+}
+
+void vmstate_load_free(VmstateLoad *l)
+{
+    if (l == NULL) {
+        return;
+    }
+    g_array_unref(l->frames);
+    g_array_unref(l->hooks);
+    g_free(l);
+}
+
+bool vmstate_load_fields(VmstateLoad *l, StreamIn *s, const Vmstate *vms,
+                         void *opaque, int version, GError **errp)
+{
+    const LoadPlace top = { .parent = NO_PARENT };
+
+    l->s = s;
+    g_array_set_size(l->frames, 0);
+    g_array_set_size(l->hooks, 0);
+    return load_vmsd(l, vms, opaque, version, &top, errp);
+}
+
+/* The path to a frame, as an error within would have it. */
+static void prefix_path(const VmstateLoad *l, int index, GError **errp)
+{
+    while (index != NO_PARENT) {
+        const LoadFrame *f = &g_array_index(l->frames, LoadFrame, index);
+
+        error_prefix(errp, "%s (offset %" PRIu64 "): ", f->vms->name, f->start);
+        if (f->field != NULL) {
+            error_prefix(errp, "%s: ", f->field);
+        }
+        index = f->parent;
+    }
+}
+
+bool vmstate_load_finish(VmstateLoad *l, GError **errp)
+{
+    for (guint i = 0; i < l->hooks->len; i++) {
+        int index = g_array_index(l->hooks, int, i);
+        const LoadFrame *f = &g_array_index(l->frames, LoadFrame, index);
+
+        if (!f->vms->post_load(f->opaque, f->version, errp)) {
+            prefix_path(l, index, errp);
+            return false;
+        }
     }
     return true;
 }
@@ -260,5 +389,8 @@ static bool load_vmsd(StreamIn *s, const Vmstate *vms, void *opaque,
 bool vmstate_load(StreamIn *s, const Vmstate *vms, void *opaque, int version,
                   GError **errp)
 {
-    return load_vmsd(s, vms, opaque, version, 0, errp);
+    g_autoptr(VmstateLoad) l = vmstate_load_new();
+
+    return vmstate_load_fields(l, s, vms, opaque, version, errp) &&
+           vmstate_load_finish(l, errp);
 }

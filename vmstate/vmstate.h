@@ -48,6 +48,7 @@ typedef struct VmstateInfo {
     const char *name;
     /* `size` is the field's declared size on the wire. */
     bool (*put)(StreamOut *s, const void *field, size_t size, GError **errp);
+    /* May run again from the section's start: stores, and acts on nothing. */
     bool (*get)(StreamIn *s, void *field, size_t size, GError **errp);
 } VmstateInfo;
 
@@ -95,8 +96,10 @@ struct Vmstate {
     bool (*needed)(void *opaque);      /* NULL: always */
     bool (*pre_save)(void *opaque, GError **errp);
     void (*post_save)(void *opaque);
+    /* May run again from the section's start.  No count or `exists` may hang
+     * on what an inner post_load does: all of them run at the end. */
     bool (*pre_load)(void *opaque, GError **errp);
-    /* `version` as in the stream.  Checks what was loaded: hostile. */
+    /* Once; `version` as in the stream.  Checks what was loaded: hostile. */
     bool (*post_load)(void *opaque, int version, GError **errp);
     bool unmigratable; /* blocks migration, naming the device */
     bool early_setup;  /* sent before RAM (device that needs it) */
@@ -169,10 +172,28 @@ bool vmstate_save(StreamOut *s, const Vmstate *vms, void *opaque,
  * (an object: vmsd_name, version, fields, subsections), unless NULL. */
 bool vmstate_save_desc(StreamOut *s, const Vmstate *vms, void *opaque,
                        JsonValue *desc, GError **errp);
-/* Gets fields and subsections; runs pre_load and post_load.  Errors name
- * the description, the field and the offset. */
+/*
+ * Gets fields and subsections; runs pre_load as it meets them, and post_load
+ * when all of it has been read, inner ones first.  Errors name the description,
+ * the field and the offset.
+ */
 bool vmstate_load(StreamIn *s, const Vmstate *vms, void *opaque, int version,
                   GError **errp);
+
+/*
+ * The same in two steps, for a stream that is held: what lacks bytes is parsed
+ * again from the start when they are there, so that nobody waits for them under
+ * a lock.  One object serves for one section after the other.
+ */
+typedef struct VmstateLoad VmstateLoad;
+
+VmstateLoad *vmstate_load_new(void);
+void vmstate_load_free(VmstateLoad *l);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmstateLoad, vmstate_load_free)
+bool vmstate_load_fields(VmstateLoad *l, StreamIn *s, const Vmstate *vms,
+                         void *opaque, int version, GError **errp);
+/* After success of the above, once: runs the post_load functions. */
+bool vmstate_load_finish(VmstateLoad *l, GError **errp);
 
 /*
  * The registry of what is sent: one per VM.  Order of sending: priority,
@@ -200,6 +221,8 @@ struct VmstateEntry {
     char *idstr;
     uint32_t instance;
     uint32_t section_id; /* of the outgoing stream */
+    /* The registry's number when its state came last; the loader's thread. */
+    uint64_t load_attempt;
     const Vmstate *vms;
     void *opaque;
 };
@@ -208,6 +231,7 @@ struct VmstateRegistry {
     GQueue entries;      /* VmstateEntry */
     GPtrArray *blockers; /* of { handle, char * } */
     uint32_t next_section_id;
+    uint64_t load_attempt; /* sets of devices that have begun to arrive */
     unsigned next_blocker;
 };
 

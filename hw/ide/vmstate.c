@@ -310,13 +310,18 @@ static bool bm_pre_load(void *opaque, GError **errp)
     return true;
 }
 
-/* Streams of old have the retry bits in the status only. */
+/*
+ * Streams of old have the retry bits in the status only; all others bring
+ * "ide_bus/error", which has been read by now.
+ */
 static bool bm_post_load(void *opaque, int version, GError **errp)
 {
     IdeChannel *ch = opaque;
 
     ch->bm.status |= ch->bm.compat_status & ~RETRY_BITS;
-    ch->error_status = ch->bm.compat_status & RETRY_BITS;
+    if (ch->error_status == 0) {
+        ch->error_status = ch->bm.compat_status & RETRY_BITS;
+    }
     ch->bm.next_prd = ch->bm.addr;
     return true;
 }
