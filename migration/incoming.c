@@ -12,6 +12,8 @@
 
 #include "migration/migration-priv.h"
 
+#include "migration/ram-load.h"
+#include "migration/ram.h"
 #include "migration/savevm.h"
 #include "migration/wire.h"
 #include "util/bswap.h"
@@ -190,7 +192,7 @@ static bool open_return_path(MigLoad *l, GError **errp)
 }
 
 static bool load_command(void *opaque, uint16_t cmd, const uint8_t *data,
-                         uint16_t len, GError **errp)
+                         uint16_t len, bool *ret_more, GError **errp)
 {
     MigLoad *l = opaque;
 
@@ -213,6 +215,7 @@ static bool load_command(void *opaque, uint16_t cmd, const uint8_t *data,
         return true;
     case WIRE_CMD_RUN:
         io_channel_set_spin_us(l->ch, 0);
+        *ret_more = false; /* what came now would hit a running guest */
         return handle_run(l, data, errp);
     default:
         error_setf(errp, "the source keeps the guest");
@@ -220,14 +223,20 @@ static bool load_command(void *opaque, uint16_t cmd, const uint8_t *data,
     }
 }
 
-/* Memory again after LOADED: the source took the guest back. */
-static void load_memory(void *opaque)
+/*
+ * The guest isn't all here.  The last part comes while it stands, and so do
+ * the devices: nobody sleeps there.  Any other part is of a guest that runs at
+ * the source, maybe again, after LOADED or SWITCHOVER.
+ */
+static void load_part(void *opaque, uint8_t type)
 {
     MigLoad *l = opaque;
 
     l->loaded = false;
     l->switch_ns = clock_monotonic_ns(); /* if it is the last one */
-    io_channel_set_spin_us(l->ch, 0);
+    if (type != WIRE_SECTION_END) {
+        io_channel_set_spin_us(l->ch, 0);
+    }
 }
 
 /* The end of file mark: everything has been loaded. */
@@ -339,21 +348,25 @@ void *mig_load_thread(void *opaque)
     MigLoad l = { .m = m, .vm = m->vm, .ch = m->load_ch };
     const LoadvmOps ops = { .command_begins = check_command,
                             .command = load_command,
-                            .memory = load_memory,
+                            .part = load_part,
                             .complete = load_complete,
                             .opaque = &l };
+    LoadvmRow rows[] = { { .ops = &ram_iterative } };
     GError *err = NULL;
 
     l.in = stream_in_new(l.ch);
     l.ram = ram_load_new(&l.vm->mem);
-    if (!loadvm_run(l.in, l.vm->vmstates, l.ram, m->hooks->machine_name(l.vm),
-                    &ops, &err)) {
+    rows[0].opaque = l.ram;
+    if (!loadvm_run(l.in, l.vm->vmstates, rows, G_N_ELEMENTS(rows),
+                    m->hooks->machine_name(l.vm), &ops, &err)) {
         if (l.running) {
             g_clear_error(&err);
         } else {
             load_failed(&l, err);
         }
-    } else if (!(l.features & WIRE_F_COMMIT)) {
+    } else if (l.features & WIRE_F_COMMIT) {
+        drain(&l, CLOSE_MS);
+    } else {
         finish_plain(&l);
     }
     ram_load_free(l.ram);

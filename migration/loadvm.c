@@ -16,17 +16,34 @@ enum {
      * more, so a length that isn't true must not be waited for.
      */
     MACHINE_NAME_MAX = 64,
-    DESCRIPTION_MAX = 64 << 20, /* bytes */
+    /* Of one device; the longest that is known has some 70 KiB. */
+    DEVICE_MAX = 16 << 20,
+    /* Of all devices together. */
+    DEVICES_MAX = 64 << 20,
+    /*
+     * A device's section is in one piece at the source.  A network may stand
+     * still in the middle; what takes longer isn't coming any more.
+     */
+    DEVICE_SILENCE_MS = 5 * 60 * 1000,
 };
+
+/* What this stream has said of an iterative section. */
+typedef struct Row {
+    const LoadvmRow *given;
+    uint32_t id, version;
+    bool started;
+} Row;
 
 typedef struct Loadvm {
     StreamIn *s;
     VmstateRegistry *registry;
-    RamLoad *ram;
     const char *machine;
     const LoadvmOps *ops;
-    uint32_t ram_id; /* section id of "ram" in this stream */
-    bool have_ram_id;
+    Row *rows;
+    size_t nrows;
+    VmstateLoad *device;
+    uint64_t devices_bytes; /* of this attempt */
+    bool begun;             /* a section or command has come */
     uint8_t command[UINT16_MAX];
 } Loadvm;
 
@@ -92,94 +109,175 @@ static bool check_footer(Loadvm *l, uint32_t id, GError **errp)
     return true;
 }
 
-static bool load_memory(Loadvm *l, GError **errp)
+/* A part of any kind; the guest runs at the source again, or still. */
+static bool load_content(Loadvm *l, Row *row, uint8_t type, GError **errp)
 {
-    if (l->ops->memory != NULL) {
-        l->ops->memory(l->ops->opaque);
+    if (l->ops->part != NULL) {
+        l->ops->part(l->ops->opaque, type);
     }
-    return ram_load_section(l->ram, l->s, errp);
+    l->registry->load_attempt++;
+    l->devices_bytes = 0;
+    return row->given->ops->load(row->given->opaque, l->s, row->version,
+                                 errp) &&
+           check_footer(l, row->id, errp);
 }
 
-/* "ram" is the one section that comes in several parts. */
-static bool load_start(Loadvm *l, uint32_t id, const char *name,
-                       uint32_t version, GError **errp)
+static Row *row_by_name(Loadvm *l, const char *name)
 {
-    if (strcmp(name, "ram") != 0) {
+    for (size_t i = 0; i < l->nrows; i++) {
+        if (strcmp(l->rows[i].given->ops->name, name) == 0) {
+            return &l->rows[i];
+        }
+    }
+    return NULL;
+}
+
+static Row *row_by_id(Loadvm *l, uint32_t id)
+{
+    for (size_t i = 0; i < l->nrows; i++) {
+        if (l->rows[i].started && l->rows[i].id == id) {
+            return &l->rows[i];
+        }
+    }
+    return NULL;
+}
+
+/* What stands in the header of a section that has a name. */
+typedef struct SectionHead {
+    uint64_t at; /* offset of its type byte */
+    uint32_t id, instance, version;
+    char name[256];
+} SectionHead;
+
+static bool load_start(Loadvm *l, const SectionHead *h, GError **errp)
+{
+    Row *row = row_by_name(l, h->name);
+
+    if (row == NULL) {
         error_setf(errp, "not known here (an iterative device)");
         return false;
     }
-    if (version != RAM_SECTION_VERSION) {
-        error_setf(errp, "version %u: this program takes %d", version,
-                   RAM_SECTION_VERSION);
+    if (row->started || row_by_id(l, h->id) != NULL) {
+        error_setf(errp, "section %u starts a second time", h->id);
         return false;
     }
-    l->ram_id = id;
-    l->have_ram_id = true;
-    return load_memory(l, errp);
+    row->id = h->id;
+    row->version = h->version;
+    row->started = true;
+    return load_content(l, row, WIRE_SECTION_START, errp);
 }
 
-static bool load_full(Loadvm *l, const char *name, uint32_t instance,
-                      uint32_t version, GError **errp)
+/*
+ * One look at what has arrived of a device.  Fields are stored; what they mean
+ * to others (post_load) follows when nothing is missing.
+ */
+static bool try_device(Loadvm *l, const SectionHead *h, GError **errp)
 {
     VM_LOCK_GUARD();
-    VmstateEntry *e = vmstate_find(l->registry, name, instance);
+    VmstateEntry *e = vmstate_find(l->registry, h->name, h->instance);
 
     if (e == NULL || e->vms == VMSTATE_NONE) {
         error_setf(errp, "no such device here");
         return false;
     }
-    if (version > INT_MAX) {
-        error_setf(errp, "version %u", version);
+    if (e->load_attempt == l->registry->load_attempt) {
+        error_setf(errp, "it has come already");
         return false;
     }
-    return vmstate_load(l->s, e->vms, e->opaque, version, errp);
+    if (h->version > INT_MAX) {
+        error_setf(errp, "version %u", h->version);
+        return false;
+    }
+    if (!vmstate_load_fields(l->device, l->s, e->vms, e->opaque, h->version,
+                             errp) ||
+        !check_footer(l, h->id, errp)) {
+        return false;
+    }
+    e->load_attempt = l->registry->load_attempt;
+    return vmstate_load_finish(l->device, errp);
+}
+
+/*
+ * Nothing tells how long a device's section is but its own code.  So what has
+ * arrived is parsed under the device lock, without waiting; if it ends too
+ * soon, more is waited for without the lock, and it is parsed once more.
+ */
+static bool load_device(Loadvm *l, const SectionHead *h, GError **errp)
+{
+    bool ok;
+
+    stream_in_hold(l->s);
+    for (;;) {
+        GError *err = NULL;
+
+        ok = try_device(l, h, &err);
+        if (!stream_in_starved(l->s)) {
+            if (!ok) {
+                g_propagate_error(errp, err);
+            }
+            break;
+        }
+        g_clear_error(&err);
+        if (!stream_in_refill(l->s, DEVICE_MAX, DEVICE_SILENCE_MS)) {
+            ok = stream_in_check(l->s, errp);
+            break;
+        }
+    }
+    stream_in_release(l->s);
+    l->devices_bytes += stream_in_bytes(l->s) - h->at;
+    if (ok && l->devices_bytes > DEVICES_MAX) {
+        error_setf(errp, "%" PRIu64 " bytes of devices: at most %d",
+                   l->devices_bytes, DEVICES_MAX);
+        return false;
+    }
+    return ok;
 }
 
 static bool load_named(Loadvm *l, uint8_t type, GError **errp)
 {
-    uint64_t at = stream_in_bytes(l->s) - 1;
-    uint32_t id = stream_get_be32(l->s), instance, version;
-    char name[256];
+    SectionHead h = { .at = stream_in_bytes(l->s) - 1 };
     bool ok;
 
-    stream_get_str8(l->s, name);
-    instance = stream_get_be32(l->s);
-    version = stream_get_be32(l->s);
+    h.id = stream_get_be32(l->s);
+    stream_get_str8(l->s, h.name);
+    h.instance = stream_get_be32(l->s);
+    h.version = stream_get_be32(l->s);
     if (!stream_in_check(l->s, errp)) {
         return false;
     }
-    ok = type == WIRE_SECTION_START
-             ? load_start(l, id, name, version, errp)
-             : load_full(l, name, instance, version, errp);
-    if (!ok || !check_footer(l, id, errp)) {
+    ok = type == WIRE_SECTION_START ? load_start(l, &h, errp)
+                                    : load_device(l, &h, errp);
+    if (!ok) {
         error_prefix(errp, "section '%s' instance %u at offset %" PRIu64 ": ",
-                     name, instance, at);
-        return false;
+                     h.name, h.instance, h.at);
     }
-    return true;
+    return ok;
 }
 
-static bool load_part(Loadvm *l, GError **errp)
+static bool load_part(Loadvm *l, uint8_t type, GError **errp)
 {
     uint64_t at = stream_in_bytes(l->s) - 1;
     uint32_t id = stream_get_be32(l->s);
+    Row *row;
 
     if (!stream_in_check(l->s, errp)) {
         return false;
     }
-    if (!l->have_ram_id || id != l->ram_id) {
+    row = row_by_id(l, id);
+    if (row == NULL) {
         error_setf(errp, "part of unknown section %u at offset %" PRIu64, id,
                    at);
         return false;
     }
-    if (!load_memory(l, errp) || !check_footer(l, id, errp)) {
-        error_prefix(errp, "section 'ram' at offset %" PRIu64 ": ", at);
+    if (!load_content(l, row, type, errp)) {
+        error_prefix(errp, "section '%s' at offset %" PRIu64 ": ",
+                     row->given->ops->name, at);
         return false;
     }
     return true;
 }
 
-static bool load_command(Loadvm *l, GError **errp)
+static bool load_command(Loadvm *l, bool *ret_more, GError **errp)
 {
     uint64_t at = stream_in_bytes(l->s) - 1;
     uint16_t cmd = stream_get_be16(l->s), len = stream_get_be16(l->s);
@@ -194,24 +292,13 @@ static bool load_command(Loadvm *l, GError **errp)
         if (!stream_in_check(l->s, errp)) {
             return false;
         }
-        ok = l->ops->command(l->ops->opaque, cmd, l->command, len, errp);
+        ok = l->ops->command(l->ops->opaque, cmd, l->command, len, ret_more,
+                             errp);
     }
     if (!ok) {
         error_prefix(errp, "command %u at offset %" PRIu64 ": ", cmd, at);
     }
     return ok;
-}
-
-static bool skip_description(Loadvm *l, GError **errp)
-{
-    uint32_t len = stream_get_be32(l->s);
-
-    if (len > DESCRIPTION_MAX) {
-        error_setf(errp, "description of %u bytes", len);
-        return false;
-    }
-    stream_skip(l->s, len);
-    return stream_in_check(l->s, errp);
 }
 
 static bool load_one(Loadvm *l, bool *ret_more, GError **errp)
@@ -222,6 +309,12 @@ static bool load_one(Loadvm *l, bool *ret_more, GError **errp)
     if (!stream_in_check(l->s, errp)) {
         return false;
     }
+    if (type == WIRE_CONFIGURATION && l->begun) {
+        error_setf(errp, "configuration at offset %" PRIu64 ": not the first",
+                   at);
+        return false;
+    }
+    l->begun = true;
     switch (type) {
     case WIRE_EOF:
         return l->ops->complete(l->ops->opaque, ret_more, errp);
@@ -230,13 +323,11 @@ static bool load_one(Loadvm *l, bool *ret_more, GError **errp)
         return load_named(l, type, errp);
     case WIRE_SECTION_PART:
     case WIRE_SECTION_END:
-        return load_part(l, errp);
+        return load_part(l, type, errp);
     case WIRE_CONFIGURATION:
         return load_configuration(l, errp);
     case WIRE_COMMAND:
-        return load_command(l, errp);
-    case WIRE_DESCRIPTION:
-        return skip_description(l, errp);
+        return load_command(l, ret_more, errp);
     default:
         error_setf(errp, "unknown section type 0x%02x at offset %" PRIu64, type,
                    at);
@@ -244,24 +335,35 @@ static bool load_one(Loadvm *l, bool *ret_more, GError **errp)
     }
 }
 
-bool loadvm_run(StreamIn *s, VmstateRegistry *r, RamLoad *ram,
-                const char *machine, const LoadvmOps *ops, GError **errp)
+static void loadvm_free(Loadvm *l)
 {
-    g_autofree Loadvm *l = g_new0(Loadvm, 1);
-    bool more = true;
+    vmstate_load_free(l->device);
+    g_free(l->rows);
+    g_free(l);
+}
+
+bool loadvm_run(StreamIn *s, VmstateRegistry *r, const LoadvmRow *rows,
+                size_t nrows, const char *machine, const LoadvmOps *ops,
+                GError **errp)
+{
+    Loadvm *l = g_new0(Loadvm, 1);
+    bool ok, more = true;
 
     l->s = s;
     l->registry = r;
-    l->ram = ram;
     l->machine = machine;
     l->ops = ops;
-    if (!load_header(l, errp)) {
-        return false;
+    l->rows = g_new0(Row, nrows);
+    l->nrows = nrows;
+    for (size_t i = 0; i < nrows; i++) {
+        l->rows[i].given = &rows[i];
     }
-    while (more) {
-        if (!load_one(l, &more, errp)) {
-            return false;
-        }
+    l->device = vmstate_load_new();
+    r->load_attempt++;
+    ok = load_header(l, errp);
+    while (ok && more) {
+        ok = load_one(l, &more, errp);
     }
-    return true;
+    loadvm_free(l);
+    return ok;
 }

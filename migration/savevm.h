@@ -7,7 +7,6 @@
 #define MIGRATION_SAVEVM_H
 
 #include "migration/iterative.h"
-#include "migration/ram-load.h"
 #include "vmstate/vmstate.h"
 
 /* File header and configuration section (the machine type's name). */
@@ -38,23 +37,33 @@ typedef struct LoadvmOps {
      * A command of `len` bytes is about to arrive, and has arrived; false with
      * `errp` ends the load.  A length that isn't the command's is to be
      * refused at once: a source that waits for an answer sends no more.
+     * *ret_more false: nothing that follows is part of the state.
      */
     bool (*command_begins)(void *opaque, uint16_t cmd, uint16_t len,
                            GError **errp);
     bool (*command)(void *opaque, uint16_t cmd, const uint8_t *data,
-                    uint16_t len, GError **errp);
-    /* A section of guest memory is about to be loaded. */
-    void (*memory)(void *opaque);
+                    uint16_t len, bool *ret_more, GError **errp);
+    /* A part of an iterative section is about to be loaded; `type` is its
+     * WIRE_SECTION_*.  May be NULL. */
+    void (*part)(void *opaque, uint8_t type);
     /* End of file mark: all state is in.  *ret_more: go on reading. */
     bool (*complete)(void *opaque, bool *ret_more, GError **errp);
     void *opaque;
 } LoadvmOps;
 
+/* An iterative section that can be loaded, and what its load hook gets. */
+typedef struct LoadvmRow {
+    const IterativeOps *ops;
+    void *opaque;
+} LoadvmRow;
+
 /*
- * Reads a stream to its end.  Devices are loaded under vm_lock, RAM without.
- * Errors name the section and the offset.
+ * Reads a stream to its end: called without vm_lock, which is taken while a
+ * device is loaded and never while the stream is waited for.  Errors name the
+ * section and the offset.
  */
-bool loadvm_run(StreamIn *s, VmstateRegistry *r, RamLoad *ram,
-                const char *machine, const LoadvmOps *ops, GError **errp);
+bool loadvm_run(StreamIn *s, VmstateRegistry *r, const LoadvmRow *rows,
+                size_t nrows, const char *machine, const LoadvmOps *ops,
+                GError **errp);
 
 #endif

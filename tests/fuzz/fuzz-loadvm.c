@@ -6,6 +6,8 @@
  */
 #include "util/base.h"
 
+#include "migration/ram-load.h"
+#include "migration/ram.h"
 #include "migration/savevm.h"
 #include "tests/fuzz/fuzz.h"
 #include "util/error.h"
@@ -85,7 +87,7 @@ static bool toy_command_begins(void *opaque, uint16_t cmd, uint16_t len,
 }
 
 static bool toy_command(void *opaque, uint16_t cmd, const uint8_t *data,
-                        uint16_t len, GError **errp)
+                        uint16_t len, bool *ret_more, GError **errp)
 {
     /* Reads every byte that is said to be there. */
     for (uint16_t i = 0; i < len; i++) {
@@ -111,10 +113,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
                             .command = toy_command,
                             .complete = toy_complete,
                             .opaque = &sum };
+    const LoadvmRow row = { &ram_iterative, ram };
     bool ok;
 
     w->toy.count = 0; /* else a refused one of an earlier input may be there */
-    ok = loadvm_run(in, w->registry, ram, "pc-i440fx-7.2", &ops, &err);
+    ok = loadvm_run(in, w->registry, &row, 1, "pc-i440fx-7.2", &ops, &err);
     if (ok == (err != NULL)) {
         fuzz_fail("a result and an error, or neither");
     }
