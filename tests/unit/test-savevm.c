@@ -1,0 +1,253 @@
+/*
+ * The frames of the stream, byte by byte: header, commands, parts of
+ * iterative sections in the order of their rows.
+ *
+ * Numbers and layout: docs/devel/stream.md.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "migration/iterative.h"
+#include "migration/savevm.h"
+#include "migration/wire.h"
+#include "util/error.h"
+
+/* What was put since the last look. */
+static void check_bytes(StreamOut *s, const char *want, size_t len)
+{
+    size_t got;
+    const uint8_t *data = stream_out_data(s, &got);
+
+    g_assert_cmpmem(data, got, want, len);
+    stream_out_reset(s);
+}
+
+#define CHECK(s, text) check_bytes(s, text, sizeof(text) - 1)
+
+static void test_header(void)
+{
+    g_autoptr(StreamOut) s = stream_out_new(NULL);
+
+    savevm_put_header(s, "pc-1");
+    CHECK(s, "QEVM\0\0\0\3\7\0\0\0\4pc-1");
+}
+
+static void test_command(void)
+{
+    g_autoptr(StreamOut) s = stream_out_new(NULL);
+
+    savevm_put_command(s, WIRE_CMD_PING, "\1\2\3\4", 4);
+    CHECK(s, "\x8\0\2\0\4\1\2\3\4");
+    savevm_put_command(s, WIRE_CMD_ABORT, NULL, 0);
+    CHECK(s, "\x8\x47\4\0\0");
+}
+
+/* ---- toy rows that note what is asked of them ---------------------------- */
+
+static struct {
+    GString *calls;
+    const char *fails; /* the call that is to fail */
+    uint64_t paced;
+} toy;
+
+static bool toy_call(void *opaque, const char *what, GError **errp)
+{
+    g_autofree char *call = g_strdup_printf("%s%s", (char *)opaque, what);
+
+    g_string_append_printf(toy.calls, " %s", call);
+    if (g_strcmp0(toy.fails, call) == 0) {
+        error_setf(errp, "%s fails", call);
+        return false;
+    }
+    return true;
+}
+
+static void *setup_row(const IterativeEnv *env, const char *row, GError **errp)
+{
+    stream_put_u8(env->out, 's');
+    return toy_call((void *)row, "setup", errp) ? (void *)row : NULL;
+}
+
+static void *a_setup(const IterativeEnv *env, GError **errp)
+{
+    return setup_row(env, "a", errp);
+}
+
+static void *b_setup(const IterativeEnv *env, GError **errp)
+{
+    return setup_row(env, "b", errp);
+}
+
+static uint64_t toy_pending(void *opaque, bool last)
+{
+    toy_call(opaque, last ? "last" : "pending", NULL);
+    return *(char *)opaque == 'a' ? 1000 : 7;
+}
+
+static bool toy_iterate(void *opaque, GError **errp)
+{
+    return toy_call(opaque, "iterate", errp);
+}
+
+static bool toy_complete(void *opaque, GError **errp)
+{
+    return toy_call(opaque, "complete", errp);
+}
+
+static void toy_stats(const void *opaque, RamSendStats *stats)
+{
+    stats->total_bytes += *(const char *)opaque == 'a' ? 1000 : 7;
+}
+
+static void toy_cleanup(void *opaque)
+{
+    toy_call(opaque, "cleanup", NULL);
+}
+
+static bool toy_pace(void *opaque, uint64_t bytes, GError **errp)
+{
+    toy.paced = bytes;
+    return toy_call(opaque, "pace", errp);
+}
+
+static const IterativeOps row_a = {
+    .name = "aa",
+    .version = 4,
+    .section_id = 2,
+    .setup = a_setup,
+    .pending = toy_pending,
+    .iterate = toy_iterate,
+    .complete = toy_complete,
+    .stats = toy_stats,
+    .cleanup = toy_cleanup,
+};
+static const IterativeOps row_b = {
+    .name = "b",
+    .version = 1,
+    .section_id = 0x103,
+    .setup = b_setup,
+    .pending = toy_pending,
+    .iterate = toy_iterate,
+    .complete = toy_complete,
+    .stats = toy_stats,
+    .cleanup = toy_cleanup,
+};
+static const IterativeOps *const rows[] = { &row_a, &row_b };
+
+typedef struct Toy {
+    IterativeEnv env;
+    IterativeSet *set;
+} Toy;
+
+static void toy_init(Toy *t, const char *fails)
+{
+    t->env = (IterativeEnv){
+        .out = stream_out_new(NULL),
+        .opts = { .pace = toy_pace, .opaque = (void *)"" },
+    };
+    toy.calls = g_string_new(NULL);
+    toy.fails = fails;
+    t->set = iterative_new(rows, G_N_ELEMENTS(rows), &t->env);
+}
+
+static void toy_fini(Toy *t)
+{
+    stream_out_free(t->env.out);
+    g_string_free(toy.calls, true);
+}
+
+static void check_calls(const char *want)
+{
+    g_assert_cmpstr(toy.calls->str, ==, want);
+    g_string_truncate(toy.calls, 0);
+}
+
+/* Flushing into memory does nothing, so all that was put can be seen. */
+static void test_rows(void)
+{
+    RamSendStats st;
+    Toy t;
+
+    toy_init(&t, NULL);
+    iterative_stats(t.set, &st);
+    g_assert_cmpuint(st.total_bytes, ==, 0);
+    g_assert_true(iterative_setup(t.set, NULL));
+    check_calls(" asetup bsetup");
+    CHECK(t.env.out, "\1\0\0\0\2\2aa\0\0\0\0\0\0\0\4s\x7e\0\0\0\2"
+                     "\1\0\0\1\3\1b\0\0\0\0\0\0\0\1s\x7e\0\0\1\3");
+    g_assert_cmpuint(iterative_pending(t.set, false), ==, 1007);
+    check_calls(" apending bpending");
+    g_assert_true(iterative_pass(t.set, NULL));
+    check_calls(" aiterate biterate pace");
+    g_assert_cmpuint(toy.paced, ==, 20);
+    CHECK(t.env.out, "\2\0\0\0\2\x7e\0\0\0\2\2\0\0\1\3\x7e\0\0\1\3");
+    g_assert_cmpuint(iterative_pending(t.set, true), ==, 1007);
+    check_calls(" alast blast");
+    g_assert_true(iterative_complete(t.set, NULL));
+    check_calls(" acomplete bcomplete");
+    CHECK(t.env.out, "\3\0\0\0\2\x7e\0\0\0\2\3\0\0\1\3\x7e\0\0\1\3");
+    iterative_stats(t.set, &st);
+    g_assert_cmpuint(st.total_bytes, ==, 1007);
+    iterative_free(t.set);
+    check_calls(" acleanup bcleanup");
+    toy_fini(&t);
+}
+
+/* A row that fails: nobody behind it is asked, what was set up is let go. */
+static void check_failure(const char *fails, const char *calls)
+{
+    g_autoptr(GError) err = NULL;
+    g_autofree char *text = g_strdup_printf("%s fails", fails);
+    Toy t;
+    bool ok;
+
+    g_test_message("%s", fails);
+    toy_init(&t, fails);
+    ok = iterative_setup(t.set, &err) && iterative_pass(t.set, &err) &&
+         iterative_complete(t.set, &err);
+    g_assert_false(ok);
+    g_assert_cmpstr(err->message, ==, text);
+    iterative_free(t.set);
+    check_calls(calls);
+    toy_fini(&t);
+}
+
+static void test_failures(void)
+{
+    check_failure("asetup", " asetup");
+    check_failure("bsetup", " asetup bsetup acleanup");
+    check_failure("aiterate", " asetup bsetup aiterate acleanup bcleanup");
+    check_failure("pace", " asetup bsetup aiterate biterate pace acleanup "
+                          "bcleanup");
+    check_failure("acomplete", " asetup bsetup aiterate biterate pace "
+                               "acomplete acleanup bcleanup");
+    check_failure("bcomplete", " asetup bsetup aiterate biterate pace "
+                               "acomplete bcomplete acleanup bcleanup");
+}
+
+static void test_find(void)
+{
+    size_t n;
+    const IterativeOps *const *all = iterative_rows(&n);
+
+    g_assert_cmpuint(n, >=, 1);
+    for (size_t i = 0; i < n; i++) {
+        g_assert_true(iterative_find(all[i]->name) == all[i]);
+    }
+    g_assert_cmpuint(iterative_find("ram")->section_id, ==, 2);
+    g_assert_cmpuint(iterative_find("ram")->version, ==, 4);
+    g_assert_null(iterative_find("ra"));
+    iterative_free(NULL);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/savevm/header", test_header);
+    g_test_add_func("/savevm/command", test_command);
+    g_test_add_func("/iterative/rows", test_rows);
+    g_test_add_func("/iterative/failures", test_failures);
+    g_test_add_func("/iterative/find", test_find);
+    return g_test_run();
+}
