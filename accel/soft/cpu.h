@@ -416,6 +416,8 @@ typedef struct SoftMapping {
     bool large;
     uint64_t large_base, large_size; /* linear */
 } SoftMapping;
+/* Width of physical addresses, 32 to 52. */
+unsigned soft_phys_bits(const SoftCpu *s);
 /* Raises #PF if `acc` isn't allowed. */
 void soft_walk(SoftCpu *s, uint64_t lin, SoftAccess acc, unsigned mmu,
                SoftMapping *ret);

@@ -576,6 +576,10 @@ static void sysexit_insn(SoftCpu *s, const SoftOp *op)
     if (!base || s->cpl != 0 || !(x->cr[0] & X86_CR0_PE)) {
         soft_raise_gp0(s);
     }
+    if (m64 && (!soft_canonical(s, s->gpr[X86_RCX]) ||
+                !soft_canonical(s, s->gpr[X86_RDX]))) {
+        soft_raise_gp0(s);
+    }
     flat_code(s, (base + (m64 ? 32 : 16)) | 3, 3, m64);
     flat_stack(s, (base + (m64 ? 40 : 24)) | 3, 3);
     s->gpr[X86_RSP] = s->gpr[X86_RCX] & mask;

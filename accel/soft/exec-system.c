@@ -30,7 +30,7 @@ static void hlt(SoftCpu *s, const SoftOp *op)
 
 static void clac_stac(SoftCpu *s, const SoftOp *op)
 {
-    if (s->cpl != 0 || !(s->x->cr[0] & X86_CR0_PE)) {
+    if (s->cpl != 0) { /* real mode has 0, virtual-8086 mode has not */
         soft_raise(s, EXC_UD);
     }
     s->flags &= ~(uint64_t)X86_FLAG_AC;
@@ -69,6 +69,9 @@ static void set_cr0(SoftCpu *s, uint64_t v)
     X86Cpu *x = s->x;
     uint64_t changed;
 
+    if (v >> 32) {
+        soft_raise_gp0(s);
+    }
     v = (v & SOFT_CR0_BITS) | X86_CR0_ET;
     changed = v ^ x->cr[0];
     if (((v & X86_CR0_PG) && !(v & X86_CR0_PE)) ||
@@ -81,7 +84,7 @@ static void set_cr0(SoftCpu *s, uint64_t v)
         }
         x->efer |= X86_EFER_LMA;
     } else if ((changed & X86_CR0_PG) && !(v & X86_CR0_PG)) {
-        if (s->mode == 3) {
+        if (s->mode == 3 || (x->cr[4] & X86_CR4_PCIDE)) {
             soft_raise_gp0(s);
         }
         x->efer &= ~(uint64_t)X86_EFER_LMA;
@@ -105,7 +108,7 @@ static void set_cr3(SoftCpu *s, uint64_t v)
     if (s->x->cr[4] & X86_CR4_PCIDE) {
         v &= ~(UINT64_C(1) << 63);
     }
-    if (soft_long_mode(s) && v >> 52) {
+    if (soft_long_mode(s) && v >> soft_phys_bits(s)) {
         soft_raise_gp0(s);
     }
     load_pdptes(s, v, s->x->cr[0], s->x->cr[4]);
@@ -154,7 +157,7 @@ static void set_cr4(SoftCpu *s, uint64_t v)
         (!soft_long_mode(s) || (x->cr[3] & 0xfff))) {
         soft_raise_gp0(s);
     }
-    if (changed & X86_CR4_PAE) {
+    if (changed & (X86_CR4_PAE | X86_CR4_PGE | X86_CR4_PSE | X86_CR4_SMEP)) {
         load_pdptes(s, x->cr[3], x->cr[0], v);
     }
     x->cr[4] = v;
@@ -293,14 +296,18 @@ static void invlpg(SoftCpu *s, const SoftOp *op)
 
 static void invpcid(SoftCpu *s, const SoftOp *op)
 {
-    uint64_t lin = soft_ea_lin(s, op, 16, false);
     uint64_t type = soft_reg_get(s, op->reg, s->mode == 3 ? 8 : 4);
+    uint64_t lin;
     uint64_t pcid;
+    uint64_t addr;
 
     need_cpl0(s);
+    lin = soft_ea_lin(s, op, 16, false);
     pcid = soft_ld(s, lin, 8, s->mmu);
-    soft_ld(s, lin + 8, 8, s->mmu);
-    if (type > 3 || (type < 2 && pcid > 0xfff)) {
+    addr = soft_ld(s, (lin + 8) & s->lin_mask, 8, s->mmu);
+    if (type > 3 || pcid >> 12 ||
+        (type < 2 && pcid && !(s->x->cr[4] & X86_CR4_PCIDE)) ||
+        (type == 0 && !soft_canonical(s, addr))) {
         soft_raise_gp0(s);
     }
     soft_tlb_flush(s);
@@ -452,10 +459,32 @@ static void xgetbv_xsetbv(SoftCpu *s, const SoftOp *op)
     soft_update_key(s);
 }
 
-static void monitor_mwait(SoftCpu *s, const SoftOp *op)
+/* Extensions that leaf 5 tells, in ECX: none of MONITOR's. */
+static void monitor_insn(SoftCpu *s, const SoftOp *op)
 {
+    uint64_t off = s->gpr[X86_RAX] & soft_mask(1U << op->asize);
+
     if (s->cpl != 0) {
         soft_raise(s, EXC_UD);
+    }
+    if ((uint32_t)s->gpr[X86_RCX]) {
+        soft_raise_gp0(s);
+    }
+    soft_ld(s, soft_lin(s, op->seg, off, 1, false), 1, s->mmu);
+}
+
+/* Returns at once, which it may do for any reason. */
+static void mwait_insn(SoftCpu *s, const SoftOp *op)
+{
+    uint32_t ext = s->gpr[X86_RCX];
+    uint32_t r[4];
+
+    if (s->cpl != 0) {
+        soft_raise(s, EXC_UD);
+    }
+    x86_cpu_cpuid(s->x, 5, 0, r);
+    if (ext > 1 || (ext && !(r[2] >> 1 & 1))) {
+        soft_raise_gp0(s);
     }
 }
 
@@ -525,8 +554,8 @@ SoftFn *soft_select_system(const SoftOp *op)
         [INSN_RDPMC] = rdpmc,
         [INSN_XGETBV] = xgetbv_xsetbv,
         [INSN_XSETBV] = xgetbv_xsetbv,
-        [INSN_MONITOR] = monitor_mwait,
-        [INSN_MWAIT] = monitor_mwait,
+        [INSN_MONITOR] = monitor_insn,
+        [INSN_MWAIT] = mwait_insn,
         [INSN_RDRAND] = random_insn,
         [INSN_RDSEED] = random_insn,
         [INSN_CMPXCHG8B] = cmpxchg8b,

@@ -56,16 +56,18 @@ static void G_GNUC_NORETURN walk_fault(const Walk *w, uint32_t code)
     soft_raise_error(w->s, EXC_PF, code);
 }
 
+unsigned soft_phys_bits(const SoftCpu *s)
+{
+    unsigned bits = x86_cpu_model_phys_bits(s->x->model);
+
+    return bits < 32 || bits > PTE_MAX_PHYS ? 40 : bits;
+}
+
 /* Physical address bits that must be zero, and NX where it is off. */
 static uint64_t walk_reserved(const Walk *w)
 {
-    unsigned bits = x86_cpu_model_phys_bits(w->s->x->model);
-    uint64_t r;
+    uint64_t r = PTE_ADDR & ~((UINT64_C(1) << soft_phys_bits(w->s)) - 1);
 
-    if (bits < 32 || bits > PTE_MAX_PHYS) {
-        bits = 40;
-    }
-    r = PTE_ADDR & ~((UINT64_C(1) << bits) - 1);
     if (!(w->s->x->efer & X86_EFER_NXE)) {
         r |= PTE_NX;
     }
