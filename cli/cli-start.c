@@ -103,6 +103,7 @@ static bool make_vm(Cli *cli, GError **errp)
     vm_set_identity(vm, cli);
     vm->vmstates = vmstate_registry_new();
     vm->monitors = monitors_new(vm);
+    monitors_set_options(vm->monitors, cli_option_infos);
     vm->chardevs = chardevs_new();
     vm->networks = networks_new(vm);
     networks_set_hooks(vm->networks, &nets);

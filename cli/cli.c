@@ -104,7 +104,14 @@ bool cli_run_phase(Cli *cli, CliPhase phase, GError **errp)
         CliArg *a = g_ptr_array_index(cli->args, i);
         GError *err = NULL;
 
-        if (a->opt->phase != phase || a->opt->fn(cli, a, &err)) {
+        if (a->opt->phase != phase) {
+            continue;
+        }
+        if (g_str_equal(a->text, "help") && cli_print_param_help(a->opt)) {
+            cli->done = true;
+            return true;
+        }
+        if (a->opt->fn(cli, a, &err)) {
             continue;
         }
         if (!a->opt->uncited) {

@@ -99,6 +99,13 @@ void cli_fini(Cli *cli);
 bool cli_parse(Cli *cli, int argc, char **argv, GError **errp);
 /* Carries out the options of a phase. */
 bool cli_run_phase(Cli *cli, CliPhase phase, GError **errp);
+/* cli-params.c */
+struct CommandLineOptionInfoList;
+/* "-OPTION help"; false if the option has no such form. */
+bool cli_print_param_help(const CliOption *opt);
+/* For the monitors: see monitors_set_options(). */
+struct CommandLineOptionInfoList *cli_option_infos(const char *option,
+                                                   GError **errp);
 /* Text of -help. */
 void cli_print_help(void);
 
