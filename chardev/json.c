@@ -153,6 +153,7 @@ Chardev *chardev_new_from_json(Chardevs *cs, const char *id,
     const JsonValue *data;
     const char *type = json_split(backend, "backend", &data, errp);
     bool server = true;
+    Chardev *cd;
 
     ops = type ? chardev_type_find(type, errp) : NULL;
     if (!ops) {
@@ -181,5 +182,9 @@ Chardev *chardev_new_from_json(Chardevs *cs, const char *id,
                           ops == &chardev_socket_ops ? "addr" : NULL, errp)) {
         return NULL;
     }
-    return chardev_create(cs, ops, id, kv, errp);
+    cd = chardev_create(cs, ops, id, kv, errp);
+    if (!cd) {
+        error_prefix(errp, "Failed to add chardev '%s': ", id);
+    }
+    return cd;
 }

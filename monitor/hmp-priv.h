@@ -78,6 +78,22 @@ void hmp_wait_migration(HmpOut *out);
 void hmp_print_help(HmpOut *out, const HmpCommand *table, const char *prefix,
                     const char *only);
 /* hmp-cmds-*.c */
+void hmp_cmd_chardev_add(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_chardev_remove(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_chardev_send_break(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_ringbuf_write(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_ringbuf_read(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_qom_list(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_qom_get(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_qom_set(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_memsave(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_pmemsave(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_boot_set(HmpOut *out, const HmpArgs *a);
+void hmp_info_memdev(HmpOut *out, const HmpArgs *a);
+void hmp_info_memory_size_summary(HmpOut *out, const HmpArgs *a);
+void hmp_info_hotpluggable_cpus(HmpOut *out, const HmpArgs *a);
+void hmp_info_numa(HmpOut *out, const HmpArgs *a);
+void hmp_info_iothreads(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_stop(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_cont(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_system_reset(HmpOut *out, const HmpArgs *a);

@@ -423,7 +423,8 @@ static void session_event(void *opaque, ChardevEvent ev)
         break;
     case CHARDEV_MUX_IN:
         h->focused = true;
-        if (!session_is_hidden(h)) {
+        /* At the program's end the other front ends go first. */
+        if (!session_is_hidden(h) && !h->vm->quitting) {
             session_show(h);
         }
         break;

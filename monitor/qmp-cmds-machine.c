@@ -9,6 +9,7 @@
 #include "hw/core/machine.h"
 #include "monitor/qmp.h"
 #include "qapi/qapi-commands.h"
+#include "system/hostmem.h"
 #include "system/vm.h"
 #include "target/i386/cpu-model.h"
 #include "util/error.h"
@@ -156,5 +157,71 @@ bool qmp_query_memory_size_summary(QmpCtx *ctx, MemoryInfo **ret, GError **errp)
     *ret = memory_info_new();
     (*ret)->base_memory = ctx->vm->machine ? ctx->vm->machine->ram_size : 0;
     (*ret)->has_plugged_memory = true;
+    return true;
+}
+
+bool qmp_query_current_machine(QmpCtx *ctx, CurrentMachineParams **ret,
+                               GError **errp)
+{
+    const Machine *m = ctx->vm->machine;
+
+    *ret = current_machine_params_new();
+    (*ret)->wakeup_suspend_support = m && m->type->wakeup;
+    return true;
+}
+
+static Memdev *memdev_of(const HostMem *mem)
+{
+    Memdev *d = memdev_new();
+
+    d->id = g_strdup(mem->obj.name);
+    d->size = mem->size;
+    d->merge = mem->merge;
+    d->dump = mem->dump;
+    d->prealloc = mem->prealloc;
+    d->share = mem->share;
+    d->has_reserve = true;
+    d->reserve = mem->reserve;
+    d->policy = (HostMemPolicy)mem->policy;
+    d->host_nodes = uint16_list_new();
+    for (unsigned i = 0; i < HOSTMEM_NODES; i++) {
+        if (bitmap_test(mem->nodes, i)) {
+            uint16_list_append(d->host_nodes, i);
+        }
+    }
+    return d;
+}
+
+/* Memory that -m alone has made: as the back end that it would be. */
+static Memdev *memdev_default(const Machine *m)
+{
+    Memdev *d = memdev_new();
+
+    d->id = g_strdup(m->type->ram_id);
+    d->size = m->ram_size;
+    d->merge = m->mem_merge;
+    d->dump = m->dump_guest_core;
+    d->has_reserve = true;
+    d->reserve = true;
+    d->host_nodes = uint16_list_new();
+    return d;
+}
+
+bool qmp_query_memdev(QmpCtx *ctx, MemdevList **ret, GError **errp)
+{
+    const Machine *m = ctx->vm->machine;
+    Object *objects = object_child(ctx->vm->root, "objects");
+
+    *ret = memdev_list_new();
+    for (unsigned i = 0; objects->children && i < objects->children->len; i++) {
+        const HostMem *mem = hostmem_from_object(objects->children->pdata[i]);
+
+        if (mem && mem->ram) {
+            memdev_list_append(*ret, memdev_of(mem));
+        }
+    }
+    if (m && m->ram_size && !m->memory_backend) {
+        memdev_list_append(*ret, memdev_default(m));
+    }
     return true;
 }

@@ -1,11 +1,10 @@
 /*
- * QMP commands on descriptors, character devices, options.
+ * QMP commands on descriptors, threads, options.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "util/base.h"
 
-#include "chardev/chardev.h"
 #include "monitor/qmp-fds.h"
 #include "monitor/qmp-priv.h"
 #include "qapi/qapi-commands.h"
@@ -62,26 +61,6 @@ bool qmp_query_iothreads(QmpCtx *ctx, IothreadInfoList **ret, GError **errp)
 {
     /* There is no object type yet that would be one. */
     *ret = iothread_info_list_new();
-    return true;
-}
-
-static void add_chardev(Chardev *cd, void *opaque)
-{
-    ChardevInfoList *list = opaque;
-    ChardevInfo *info = chardev_info_new();
-
-    info->label = g_strdup(chardev_label(cd));
-    info->filename = chardev_filename(cd);
-    info->frontend_open = chardev_frontend_open(cd);
-    chardev_info_list_append(list, info);
-}
-
-bool qmp_query_chardev(QmpCtx *ctx, ChardevInfoList **ret, GError **errp)
-{
-    *ret = chardev_info_list_new();
-    if (ctx->vm->chardevs) {
-        chardevs_foreach(ctx->vm->chardevs, add_chardev, *ret);
-    }
     return true;
 }
 

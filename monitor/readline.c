@@ -185,10 +185,19 @@ static size_t common_prefix(const GPtrArray *matches)
 static void list_matches(Readline *r, const GPtrArray *matches)
 {
     g_autoptr(GString) s = g_string_new("\n");
+    size_t width = 1;
+    guint columns;
 
     for (guint i = 0; i < matches->len; i++) {
-        g_string_append_printf(s, "%-20s", (char *)matches->pdata[i]);
-        if (i % 4 == 3 && i + 1 < matches->len) {
+        width = MAX(width, strlen(matches->pdata[i]) + 2);
+    }
+    columns = MAX(80 / width, 1u);
+    for (guint i = 0; i < matches->len; i++) {
+        bool last = i % columns == columns - 1 || i + 1 == matches->len;
+
+        g_string_append_printf(s, "%-*s", last ? 0 : (int)width,
+                               (char *)matches->pdata[i]);
+        if (last && i + 1 < matches->len) {
             g_string_append_c(s, '\n');
         }
     }

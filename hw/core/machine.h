@@ -58,6 +58,8 @@ typedef struct MachineType {
                    bool *ret_known, GError **errp);
     void (*powerdown)(Machine *m);
     void (*wakeup)(Machine *m);
+    /* Boot from these drive letters after the next reset; NULL: can't. */
+    bool (*boot_set)(Machine *m, const char *order, GError **errp);
     void (*fini)(
         Machine *m); /* what build() made beyond devices; may be NULL */
 } MachineType;

@@ -387,6 +387,12 @@ static void pc_reset(Machine *m, ShutdownCause cause)
     }
 }
 
+/* As firmware reads it at the next reset. */
+static bool pc_boot_set(Machine *m, const char *order, GError **errp)
+{
+    return pc_set_boot_order(PC_MACHINE(m), order, errp);
+}
+
 static void pc_powerdown(Machine *m)
 {
     PcMachine *p = PC_MACHINE(m);
@@ -522,6 +528,7 @@ const MachineType machine_pc_i440fx_type = {
     .complete = pc_complete,
     .reset = pc_reset,
     .option = pc_option,
+    .boot_set = pc_boot_set,
     .powerdown = pc_powerdown,
     .wakeup = pc_wakeup,
     .fini = pc_fini,

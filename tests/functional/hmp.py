@@ -2,6 +2,7 @@
 """The human monitor, and the sequence NFV scripts type into it."""
 
 import re
+import signal
 import socket
 
 from godwit.hmp import PROMPT
@@ -395,6 +396,79 @@ def prompt_survives_anything(t):
         t.reactor.wait(hmp.at_prompt, 'prompt')
         text += hmp.take()
     check_in('paused', hmp.cmd('info status'), 'info status')
+
+
+@test()
+def character_devices_and_objects(t):
+    _, hmp = machine(t, '-S', '-chardev', 'ringbuf,id=ring,size=16',
+                     mem=128)
+    for line, want in (
+            ('ringbuf_write ring ab\\cd', ''),
+            ('ringbuf_read ring 100', 'ab\\\\cd\n'),
+            ('chardev-add null,id=z', ''),
+            ('chardev-remove z', ''),
+            ('chardev-remove z', "Error: Chardev 'z' not found\n"),
+            ('chardev-add nosuch,id=y',
+             "Error: 'nosuch' is not a valid char driver name\n"),
+            ('chardev-remove gwser', "Error: Chardev 'gwser' is busy\n"),
+            ('qom-list', '/\n'),
+            ('qom-list /nosuch', "Error: Device '/nosuch' not found\n"),
+            ('qom-get /machine type', '"pc-i440fx-7.2-machine"\n'),
+            ('qom-get /machine nosuch', "Error: Property "
+             "'pc-i440fx-7.2-machine.nosuch' not found\n"),
+            ('boot_set nd', 'boot device list now set to nd\n'),
+            ('info memory_size_summary',
+             'base memory: 134217728\nplugged memory: 0\n'),
+            ('info numa', '0 nodes\n'),
+            ('info iothreads', '')):
+        check_equal(hmp.cmd(line), want, line)
+    check_in("'x'", hmp.cmd('boot_set xyz'), 'boot_set')
+    check_in('machine (child<pc-i440fx-7.2-machine>)\n',
+             hmp.cmd('qom-list /'), 'qom-list')
+    check_in('  size:  134217728\n  merge: true\n', hmp.cmd('info memdev'),
+             'memdev')
+    check_in('socket-id: "0"', hmp.cmd('info hotpluggable-cpus'), 'places')
+
+
+@test()
+def memory_to_files(t):
+    _, hmp = machine(t, '-S')
+    for line in ('pmemsave 0xfffffff0 16 "%s"', 'memsave 0xfffffff0 16 "%s"'):
+        check_equal(hmp.cmd(line % t.path('mem')), '', line)
+        with open(t.path('mem'), 'rb') as f:
+            data = f.read()
+        check_equal(len(data), 16, 'bytes of ' + line)
+        check_equal(data[0], int(re.search(
+            r': 0x(..)', hmp.cmd('xp /1bx 0xfffffff0')).group(1), 16), 'byte')
+
+
+@test()
+def lists_completions_in_columns(t):
+    _, hmp = machine(t, '-S')
+    hmp.sock.sendall(b'migrate_\t\t')
+    out = ''
+
+    def listed():
+        nonlocal out
+        out += hmp.take()
+        return re.search(r'(?s)migrate_set_parameter\b.*\n.*\(qemu\) ', out)
+    t.reactor.wait(listed, 'list')
+    names = re.findall(r'migrate_\w+', out)
+    for name in ('migrate_set_capability', 'migrate_set_parameter',
+                 'migrate_cancel'):
+        check_in(name, names, 'completions')
+
+
+@test(godwit_only='the peer prints its banner')
+def says_nothing_at_the_end(t):
+    """A monitor that nobody looked at stays silent when the program ends."""
+    vm = t.launch(['-S', '-nodefaults', '-display', 'none', '-accel', 'tcg',
+                   '-machine', 'microvm', '-serial', 'mon:stdio'],
+                  serial=False)
+    check_equal(vm.qmp.cmd('query-status')['running'], False, 'running')
+    vm.signal(signal.SIGTERM)
+    vm.wait_end()
+    check('monitor' not in vm.stdout, vm.stdout)
 
 
 if __name__ == '__main__':

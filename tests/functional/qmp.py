@@ -7,7 +7,7 @@ import signal
 import socket
 
 from godwit.migration import refused
-from godwit.qmp import Qmp
+from godwit.qmp import Qmp, QmpError
 from godwit.tap import check, check_equal, check_in, free_port, main, test
 
 
@@ -377,6 +377,101 @@ def qmp_on_stdio(t):
     check_in('QMP', messages[0], 'greeting')
     check_equal(messages[1], {'return': {}}, 'qmp_capabilities')
     check_equal(messages[2]['return']['status'], 'prelaunch', 'query-status')
+
+
+@test()
+def chardevs_come_and_go(t):
+    qmp = t.machine('-S', '-chardev', 'ringbuf,id=ring,size=16').qmp
+    unix = {'type': 'unix', 'data': {'path': t.path('new')}}
+
+    def add(name, kind, **data):
+        return qmp.cmd('chardev-add', id=name,
+                       backend={'type': kind, 'data': data})
+    check_equal(add('c1', 'null'), {}, 'null')
+    check(add('c2', 'pty')['pty'].startswith('/dev/pts/'), 'pty')
+    check_equal(add('c3', 'socket', addr=unix, server=True), {}, 'socket')
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(t.path('new'))
+    gone = {'type': 'unix', 'data': {'path': t.path('gone')}}
+    for name, kind, data, desc in (
+            ('c1', 'null', {}, "Chardev with id 'c1' already exists"),
+            ('c4', 'socket', {'addr': gone, 'server': False},
+             "Failed to add chardev 'c4': Failed to connect to '%s': "
+             'No such file or directory' % t.path('gone')),
+            ('c5', 'nosuch', {}, "Parameter 'type' does not accept value "
+             "'nosuch'"),
+            ('c6', 'file', {}, "Parameter 'backend.data.out' is missing")):
+        try:
+            add(name, kind, **data)
+            raise AssertionError('%s was added' % name)
+        except QmpError as err:
+            if name != 'c5' or t.host.is_godwit:
+                check_equal(err.desc, desc, name)
+    for name in ('c1', 'c2', 'c3'):
+        qmp.cmd('chardev-remove', id=name)
+    labels = [c['label'] for c in qmp.cmd('query-chardev')]
+    check(not {'c1', 'c2', 'c3'} & set(labels), 'labels %r' % labels)
+    qmp.cmd('ringbuf-write', device='ring', data='aGkA', format='base64')
+    check_equal(qmp.cmd('ringbuf-read', device='ring', size=9,
+                        format='base64'), 'aGkA', 'ring')
+
+
+@test()
+def commands_without_arguments_work(t):
+    """What is in the schema works: whatever needs no argument answers, or
+    says that there is no such thing in this machine."""
+    qmp = t.machine('-S').qmp
+    schema = {e['name']: e for e in qmp.cmd('query-qmp-schema')}
+    # Asked elsewhere, or with an effect that would end this test.
+    apart = {'qmp_capabilities', 'quit', 'system_reset', 'system_powerdown',
+             'system_wakeup', 'stop', 'cont'}
+    refused = {}
+    for name, entry in sorted(schema.items()):
+        if entry['meta-type'] != 'command' or name in apart:
+            continue
+        args = schema[entry['arg-type']].get('members', [])
+        if any('default' not in m for m in args):
+            continue
+        try:
+            qmp.cmd(name)
+        except QmpError as err:
+            refused[name] = err.desc
+    if not t.host.is_godwit:
+        return
+    # As the peer refuses them, and for its reasons.
+    check_equal({n: d for n, d in refused.items()
+                 if 'not available' in d or 'not supported' in d}, {},
+                'refused')
+    t.note('\n'.join('%s: %s' % r for r in sorted(refused.items())))
+
+
+@test()
+def options_and_their_parameters(t):
+    qmp = t.machine('-S').qmp
+    found = {o['option']: {p['name']: p['type'] for p in o['parameters']}
+             for o in qmp.cmd('query-command-line-options')}
+    for option, names in (('smp-opts', ('cpus', 'sockets')),
+                          ('boot-opts', ('strict',)), ('mon', ('pretty',)),
+                          ('machine', ('accel', 'mem-merge')),
+                          ('memory', ('maxmem',)), ('fw_cfg', ('file',)),
+                          ('overcommit', ('mem-lock',)),
+                          ('chardev', ('logfile', 'reconnect')),
+                          ('device', ()), ('netdev', ()), ('object', ())):
+        check(set(names) <= set(found[option]), '%s: %r' % (
+            option, found[option]))
+    check_equal(found['smp-opts']['cpus'], 'number', 'type')
+    check_equal([o['option'] for o in qmp.cmd(
+        'query-command-line-options', option='rtc')], ['rtc'], 'one option')
+    try:
+        qmp.cmd('query-command-line-options', option='nosuch')
+        raise AssertionError('nosuch is an option')
+    except QmpError as err:
+        check_equal(err.desc, 'invalid option name: nosuch', 'error')
+    for option in ('smp', 'boot', 'rtc', 'msg', 'overcommit', 'action',
+                   'add-fd'):
+        vm = t.run_to_end(['-' + option, 'help'])
+        check(vm.status == 0 or not t.host.is_godwit, '-%s help' % option)
+        check_in(' options:\n  ', vm.stdout, '-%s help' % option)
 
 
 if __name__ == '__main__':
