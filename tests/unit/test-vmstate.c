@@ -5,6 +5,9 @@
  */
 #include "util/base.h"
 
+#include "system/clock.h"
+#include "util/bswap.h"
+#include "util/lock.h"
 #include "vmstate/vmstate.h"
 
 typedef struct Inner {
@@ -293,6 +296,123 @@ static void test_hostile(void)
     g_assert_nonnull(strstr(err->message, "refused"));
 }
 
+typedef struct Fixed {
+    uint8_t u8;
+    uint16_t u16;
+    uint32_t u32;
+    uint64_t u64;
+    int32_t i32, le;
+} Fixed;
+
+static const Vmstate fixed_vmstate = {
+    .name = "fixed",
+    .version = 1,
+    .oldest = 1,
+    .fields = (const VmstateField[]){ VMSTATE_FIELD_(Fixed, u8, VMS_U8_EQUAL),
+                                      VMSTATE_FIELD_(Fixed, u16, VMS_U16_EQUAL),
+                                      VMSTATE_FIELD_(Fixed, u32, VMS_U32_EQUAL),
+                                      VMSTATE_FIELD_(Fixed, u64, VMS_U64_EQUAL),
+                                      VMSTATE_FIELD_(Fixed, i32, VMS_I32_EQUAL),
+                                      VMSTATE_FIELD_(Fixed, le, VMS_I32_LE),
+                                      VMSTATE_END },
+};
+
+static const uint8_t fixed_bytes[] = {
+    0xf1, 0xf2, 0x02, 0xf3, 0,    0,    3,    0xf4, 0, 0, 0, 0,
+    0,    0,    4,    0xff, 0xff, 0xff, 0xfb, 0,    0, 0, 6,
+};
+
+static bool fixed_load(const uint8_t *bytes, char **ret_text)
+{
+    Fixed t = { 0xf1, 0xf202, 0xf3000003, UINT64_C(0xf400000000000004), -5, 6 };
+    const Fixed before = t;
+    g_autoptr(StreamIn) in = stream_in_new_mem(bytes, sizeof(fixed_bytes));
+    g_autoptr(GError) err = NULL;
+    bool ok = vmstate_load(in, &fixed_vmstate, &t, 1, &err);
+
+    g_assert_cmpint(ok, ==, err == NULL);
+    if (!ok) {
+        *ret_text = g_strdup(err->message);
+    }
+    g_assert_cmpmem(&t, sizeof(t), &before, sizeof(t)); /* never changed */
+    return ok;
+}
+
+/* What must be equal is: each byte counts, and an upper bound is one. */
+static void test_equal(void)
+{
+    static const char *const names[] = {
+        "u8", "u16", "u32", "u64", "i32", "le"
+    };
+    static const uint8_t ends[] = { 1, 3, 7, 15, 19, 23 };
+    char *text = NULL;
+    unsigned field = 0;
+
+    g_assert_true(fixed_load(fixed_bytes, &text));
+    for (unsigned i = 0; i < sizeof(fixed_bytes); i++) {
+        g_autofree uint8_t *copy = g_memdup2(fixed_bytes, sizeof(fixed_bytes));
+
+        field += i == ends[field];
+        for (int delta = -1; delta <= 1; delta += 2) {
+            copy[i] = fixed_bytes[i] + delta;
+            if (i == sizeof(fixed_bytes) - 1 && delta < 0) {
+                g_assert_true(fixed_load(copy, &text)); /* 5 <= 6 */
+                copy[i] = 0;
+                g_assert_true(fixed_load(copy, &text));
+                continue;
+            }
+            g_assert_false(fixed_load(copy, &text));
+            g_test_message("byte %u: %s", i, text);
+            g_assert_nonnull(strstr(text, names[field]));
+            g_clear_pointer(&text, g_free);
+        }
+    }
+}
+
+static void nothing(void *opaque)
+{
+}
+
+typedef struct Clocked {
+    Timer timer;
+} Clocked;
+
+static const Vmstate clocked_vmstate = {
+    .name = "clocked",
+    .version = 1,
+    .oldest = 1,
+    .fields =
+        (const VmstateField[]){ VMSTATE_TIMER(Clocked, timer), VMSTATE_END },
+};
+
+static void load_clocked(Clocked *t, uint64_t expire)
+{
+    uint8_t bytes[8] = { 0 };
+    g_autoptr(StreamIn) in = NULL;
+
+    stq_be_p(bytes, expire);
+    in = stream_in_new_mem(bytes, sizeof(bytes));
+    g_assert_true(vmstate_load(in, &clocked_vmstate, t, 1, NULL));
+}
+
+/* All ones: it doesn't run, whatever it did here. */
+static void test_timer(void)
+{
+    Clocks *clocks = clocks_new();
+    Clocked t = { 0 };
+    VM_LOCK_GUARD();
+
+    timer_init(&t.timer, clocks, CLOCK_TYPE_VIRTUAL, nothing, NULL);
+    load_clocked(&t, INT64_MAX);
+    g_assert_true(timer_pending(&t.timer));
+    load_clocked(&t, UINT64_MAX);
+    g_assert_false(timer_pending(&t.timer));
+    load_clocked(&t, INT64_MAX - 1);
+    g_assert_true(timer_pending(&t.timer));
+    timer_del(&t.timer);
+    clocks_free(clocks);
+}
+
 static void test_registry(void)
 {
     VmstateRegistry *r = vmstate_registry_new();
@@ -333,6 +453,8 @@ int main(int argc, char **argv)
     g_test_add_func("/vmstate/load", test_load);
     g_test_add_func("/vmstate/truncated", test_truncated);
     g_test_add_func("/vmstate/hostile", test_hostile);
+    g_test_add_func("/vmstate/equal", test_equal);
+    g_test_add_func("/vmstate/timer", test_timer);
     g_test_add_func("/vmstate/registry", test_registry);
     return g_test_run();
 }
