@@ -1,10 +1,15 @@
 /*
  * Guest memory, outgoing.
  *
- * Each block is walked in windows.  For a window: take its dirty bits, arm
- * the dirty log again for those pages, find the zero pages, send the rest by
- * reference.  A store that comes after the log was armed is found by the next
- * sync, so what is read after that may be torn but is never the last word.
+ * Each block is walked in windows.  For a window: take its dirty bits, which
+ * arms the dirty log again for those pages, find the zero pages, send the rest
+ * by reference.  A store that comes after the log was armed is found by the
+ * next sync, so what is read after that may be torn but is never the last
+ * word.
+ *
+ * With the guest stopped there is nothing to arm: the last pass sends what is
+ * dirty and leaves the bits as they are.  If the guest is handed over nobody
+ * needs them any more; if it has to go on here, all of it is still dirty.
  *
  * Pages that nobody ever touched are not armed at all: arming costs the kernel
  * time for each of them, and that a page came to exist tells as well that it
@@ -28,12 +33,13 @@ enum {
     EXTENT_PAGES = 256,   /* 1 MiB: bandwidth is checked in between */
     FLUSH_BYTES = 1 << 20,
     WORD_BITS = 64,
-    ARM_GAP = 512,      /* pages between two runs that are armed at once */
     PRESENCE_GAP = 128, /* pages that are walked rather than left out */
 };
 
 typedef struct SendBlock {
     RamBlock *rb;          /* borrowed: none can go while a migration runs */
+    uint64_t length;       /* bytes; as it was announced to the peer */
+    uint64_t npages;       /* the same, in pages */
     unsigned long *absent; /* pages that did not exist when last looked at */
 } SendBlock;
 
@@ -45,9 +51,8 @@ struct RamSend {
     Presence presence;
     ScanPool *pool;
     RamSendStats stats;
-    uint64_t counted;           /* pages put that remaining_pages knows of */
+    uint64_t counted;           /* pages put before the last sync */
     bool first;                 /* the next pass is the first */
-    bool final;                 /* the guest has stopped: nothing to arm */
     const RamBlock *last_rb;    /* named in this section already */
     uint64_t flushed;           /* stream offset at the last flush */
     unsigned long *todo, *zero; /* WINDOW_PAGES bits each */
@@ -100,9 +105,11 @@ RamSend *ram_send_new(Memory *mem, StreamOut *out, const RamSendOptions *opts,
         }
         b = g_new0(SendBlock, 1);
         b->rb = rb;
-        b->absent = bitmap_new(ram_block_npages(rb));
+        b->length = rb->used_length;
+        b->npages = ram_block_npages(rb);
+        b->absent = bitmap_new(b->npages);
         g_ptr_array_add(r->blocks, b);
-        r->stats.total_bytes += rb->used_length;
+        r->stats.total_bytes += b->length;
     }
     r->stats.remaining_pages = r->stats.total_bytes >> RAM_PAGE_BITS;
     return g_steal_pointer(&r);
@@ -127,10 +134,10 @@ bool ram_send_setup(RamSend *r, GError **errp)
 {
     stream_put_be64(r->out, r->stats.total_bytes | RAM_REC_MEM_SIZE);
     for (guint i = 0; i < r->blocks->len; i++) {
-        const RamBlock *rb = ((SendBlock *)r->blocks->pdata[i])->rb;
+        const SendBlock *b = r->blocks->pdata[i];
 
-        stream_put_str8(r->out, rb->name);
-        stream_put_be64(r->out, rb->used_length);
+        stream_put_str8(r->out, b->rb->name);
+        stream_put_be64(r->out, b->length);
     }
     stream_put_be64(r->out, RAM_REC_EOS);
     return stream_out_check(r->out, errp);
@@ -140,14 +147,13 @@ bool ram_send_setup(RamSend *r, GError **errp)
 static void add_arrivals(void *opaque, uint64_t first, uint64_t npages)
 {
     SendBlock *b = opaque;
-    unsigned long *dirty = b->rb->dirty[DIRTY_MIGRATION];
     uint64_t end = first + npages;
 
     for (uint64_t i = bitmap_find_next(b->absent, end, first); i < end;) {
         uint64_t stop = MIN(bitmap_find_next_zero(b->absent, end, i), end);
 
         bitmap_clear(b->absent, i, stop - i);
-        bitmap_set_atomic(dirty, i, stop - i);
+        memory_dirty_log_mark(b->rb, i, stop - i);
         i = bitmap_find_next(b->absent, end, stop);
     }
 }
@@ -159,7 +165,7 @@ static void add_arrivals(void *opaque, uint64_t first, uint64_t npages)
  */
 static void find_arrivals(RamSend *r, SendBlock *b)
 {
-    uint64_t npages = ram_block_npages(b->rb);
+    uint64_t npages = b->npages;
     uint64_t lo = bitmap_find_next(b->absent, npages, 0);
 
     while (lo < npages) {
@@ -174,14 +180,7 @@ static void find_arrivals(RamSend *r, SendBlock *b)
     }
 }
 
-/* Dirty pages of a block, absent ones not counted. */
-static uint64_t count_block(const SendBlock *b)
-{
-    /* vCPUs go on setting bits, unless this is the last look. */
-    return bitmap_count_andnot(b->rb->dirty[DIRTY_MIGRATION], b->absent,
-                               ram_block_npages(b->rb));
-}
-
+/* Dirty pages, absent ones not counted. */
 static uint64_t count_dirty(RamSend *r)
 {
     uint64_t n = 0;
@@ -192,31 +191,21 @@ static uint64_t count_dirty(RamSend *r)
         if (!r->first) {
             find_arrivals(r, b);
         }
-        n += count_block(b);
+        n += memory_dirty_log_count(b->rb, b->npages, b->absent);
     }
     return n;
-}
-
-/* remaining_pages now has what was put so far. */
-static void count_put(RamSend *r, uint64_t remaining)
-{
-    stat_set(&r->stats.remaining_pages, remaining);
-    stat_set(&r->counted, r->stats.normal_pages + r->stats.zero_pages);
 }
 
 uint64_t ram_send_sync(RamSend *r, bool last)
 {
     uint64_t n;
 
-    {
-        VM_LOCK_GUARD();
-        memory_dirty_log_sync(r->mem, last);
-    }
+    memory_dirty_log_sync(r->mem, last);
     n = count_dirty(r);
-    r->final = last;
     stat_add(&r->stats.syncs, 1);
     stat_set(&r->stats.dirtied_pages, n);
-    count_put(r, n);
+    stat_set(&r->stats.remaining_pages, n);
+    stat_set(&r->counted, r->stats.normal_pages + r->stats.zero_pages);
     return n;
 }
 
@@ -342,102 +331,65 @@ static void find_absent(RamSend *r, SendBlock *b, uint64_t first,
     presence_foreach(&r->presence, b->rb, first, npages, mark_present, b);
 }
 
-/* Moves the dirty bits of a window to todo; returns how many there are. */
-static uint64_t take_bits(RamSend *r, SendBlock *b, uint64_t first,
-                          uint64_t npages)
+/* Sends the pages of todo, `n` of them. */
+static bool send_todo(RamSend *r, SendBlock *b, uint64_t first, uint64_t npages,
+                      uint64_t n, GError **errp)
 {
-    const unsigned long *absent = b->absent + first / WORD_BITS;
-    unsigned long *dirty = b->rb->dirty[DIRTY_MIGRATION] + first / WORD_BITS;
-    uint64_t n = 0;
-
-    for (uint64_t w = 0; w < bitmap_words(npages); w++) {
-        unsigned long mask = ~absent[w];
-
-        r->todo[w] = 0;
-        if (__atomic_load_n(&dirty[w], __ATOMIC_RELAXED) & mask) {
-            r->todo[w] =
-                __atomic_fetch_and(&dirty[w], ~mask, __ATOMIC_SEQ_CST) & mask;
-            n += __builtin_popcountl(r->todo[w]);
-        }
-    }
-    return n;
+    scan_pool_run(r->pool, b->rb->host + (first << RAM_PAGE_BITS), npages, n,
+                  r->todo, r->zero);
+    return put_window(r, b->rb, first, npages, errp) &&
+           stream_out_check(r->out, errp);
 }
 
-/* The window was not sent to its end: all of it is due again. */
-static void give_bits_back(RamSend *r, RamBlock *rb, uint64_t first,
-                           uint64_t npages)
-{
-    bitmap_merge_atomic(rb->dirty[DIRTY_MIGRATION], first, r->todo, npages);
-}
-
-/* Arms the log for todo, in runs; small gaps are cheaper than calls. */
-static void arm_log(RamSend *r, RamBlock *rb, uint64_t first, uint64_t npages)
-{
-    uint64_t lo = bitmap_find_next(r->todo, npages, 0);
-
-    RCU_READ_GUARD();
-    while (lo < npages) {
-        uint64_t hi = lo, next = lo;
-
-        while (next < npages && next - hi <= ARM_GAP) {
-            hi = bitmap_find_next_zero(r->todo, npages, next);
-            next = bitmap_find_next(r->todo, npages, hi);
-        }
-        memory_dirty_log_clear(r->mem, rb, first + lo, hi - lo);
-        lo = next;
-    }
-}
-
-static bool send_window(RamSend *r, SendBlock *b, uint64_t first,
+/* While the guest runs. */
+static bool pass_window(RamSend *r, SendBlock *b, uint64_t first,
                         uint64_t npages, GError **errp)
 {
-    uint64_t taken, left = r->stats.remaining_pages;
+    uint64_t n;
 
     if (r->first) {
-        uint64_t before = r->stats.zero_pages;
-
         find_absent(r, b, first, npages);
         if (!put_absent(r, b, first, npages, errp)) {
             return false;
         }
-        left -= MIN(left, r->stats.zero_pages - before);
     }
-    count_put(r, left);
-    taken = take_bits(r, b, first, npages);
-    if (taken == 0) {
-        return true;
-    }
-    if (!r->final) {
-        arm_log(r, b->rb, first, npages);
-    }
-    scan_pool_run(r->pool, b->rb->host + (first << RAM_PAGE_BITS), npages,
-                  taken, r->todo, r->zero);
-    if (!put_window(r, b->rb, first, npages, errp)) {
-        return false;
-    }
-    if (stream_out_is_late(r->out)) {
-        give_bits_back(r, b->rb, first, npages);
-        count_put(r, left);
-        return true;
-    }
-    count_put(r, left - MIN(taken, left));
-    return true;
+    n = memory_dirty_log_take(r->mem, b->rb, first, npages,
+                              b->absent + first / WORD_BITS, r->todo);
+    return n == 0 || send_todo(r, b, first, npages, n, errp);
 }
 
+/* While it stands: the bits stay, see above. */
+static bool finish_window(RamSend *r, SendBlock *b, uint64_t first,
+                          uint64_t npages, GError **errp)
+{
+    uint64_t n = memory_dirty_log_peek(b->rb, first, npages,
+                                       b->absent + first / WORD_BITS, r->todo);
+
+    return n == 0 || stream_out_is_late(r->out) ||
+           send_todo(r, b, first, npages, n, errp);
+}
+
+typedef bool WindowFn(RamSend *r, SendBlock *b, uint64_t first, uint64_t npages,
+                      GError **errp);
+
 /* The records of one part of the section, up to their end mark. */
-static bool send_dirty(RamSend *r, GError **errp)
+static bool foreach_window(RamSend *r, WindowFn *fn, GError **errp)
 {
     r->last_rb = NULL;
     for (guint i = 0; i < r->blocks->len; i++) {
         SendBlock *b = r->blocks->pdata[i];
-        uint64_t npages = ram_block_npages(b->rb);
 
-        for (uint64_t p = 0; p < npages && !stream_out_is_late(r->out);
-             p += WINDOW_PAGES) {
-            uint64_t n = MIN(npages - p, (uint64_t)WINDOW_PAGES);
+        if (b->rb->used_length != b->length) {
+            error_setf(errp,
+                       "RAM block '%s' was resized from %" PRIu64 " to %" PRIu64
+                       " bytes during the migration",
+                       b->rb->name, b->length, b->rb->used_length);
+            return false;
+        }
+        for (uint64_t p = 0; p < b->npages; p += WINDOW_PAGES) {
+            uint64_t n = MIN(b->npages - p, (uint64_t)WINDOW_PAGES);
 
-            if (!send_window(r, b, p, n, errp) ||
-                !stream_out_check(r->out, errp)) {
+            if (!fn(r, b, p, n, errp)) {
                 return false;
             }
         }
@@ -449,7 +401,11 @@ static bool send_dirty(RamSend *r, GError **errp)
 bool ram_send_pass(RamSend *r, GError **errp)
 {
     r->flushed = stream_out_bytes(r->out);
-    if (!send_dirty(r, errp)) {
+    if (!foreach_window(r, pass_window, errp)) {
+        return false;
+    }
+    if (stream_out_is_late(r->out)) {
+        error_setf(errp, "pass over memory: the stream is late"); /* not all */
         return false;
     }
     r->first = false;
@@ -458,11 +414,8 @@ bool ram_send_pass(RamSend *r, GError **errp)
 
 bool ram_send_finish(RamSend *r, GError **errp)
 {
-    if (!send_dirty(r, errp)) {
-        return false;
-    }
-    r->final = false;
-    return stream_out_check(r->out, errp);
+    return foreach_window(r, finish_window, errp) &&
+           stream_out_check(r->out, errp);
 }
 
 void ram_send_get_stats(const RamSend *r, RamSendStats *ret)
@@ -474,7 +427,7 @@ void ram_send_get_stats(const RamSend *r, RamSendStats *ret)
     for (size_t i = 0; i < sizeof(*ret) / sizeof(*dst); i++) {
         dst[i] = __atomic_load_n(&src[i], __ATOMIC_RELAXED);
     }
-    /* A window is long: what was put of it so far counts at once. */
+    /* remaining_pages is of the last sync: what was put since isn't left. */
     put = ret->normal_pages + ret->zero_pages -
           __atomic_load_n(&r->counted, __ATOMIC_RELAXED);
     ret->remaining_pages -= MIN(put, ret->remaining_pages);

@@ -45,11 +45,16 @@ bool ram_send_setup(RamSend *r, GError **errp);
  * Returns the pages now known to be dirty.
  */
 uint64_t ram_send_sync(RamSend *r, bool last);
-/* Sends what is dirty once.  The first call treats all pages as new. */
+/*
+ * Sends what is dirty once, and has the log armed for it.  The first call
+ * treats all pages as new.
+ */
 bool ram_send_pass(RamSend *r, GError **errp);
 /*
- * Sends the rest after the last sync and ends the section; guest stopped. If
- * the stream becomes late, what was not sent stays dirty, and the section ends.
+ * Sends the rest after the last sync and ends the section; guest stopped.  All
+ * of it stays dirty until the log stops: if the guest isn't handed over, the
+ * next pass sends it again.  If the stream becomes late the section ends
+ * early.
  */
 bool ram_send_finish(RamSend *r, GError **errp);
 void ram_send_get_stats(const RamSend *r, RamSendStats *ret);

@@ -6,9 +6,13 @@
 #include "util/base.h"
 
 #include "system/memory-priv.h"
+#include "util/bitmap.h"
 #include "util/error.h"
 
-enum { LOG_MIGRATION = 1U << DIRTY_MIGRATION };
+enum {
+    LOG_MIGRATION = 1U << DIRTY_MIGRATION,
+    ARM_GAP = 512, /* pages between two runs that are armed in one call */
+};
 
 bool memory_dirty_log_start(Memory *mem, GError **errp)
 {
@@ -88,16 +92,14 @@ static void clear_section(AddressSpace *as, const MemorySection *s)
     }
 }
 
-void memory_dirty_log_clear(Memory *mem, RamBlock *rb, uint64_t page,
-                            uint64_t npages)
+/* Pages [page, page + npages) wherever the view shows them; RCU. */
+static void clear_run(AddressSpace *as, RamBlock *rb, uint64_t page,
+                      uint64_t npages)
 {
-    AddressSpace *as = &mem->memory;
     uint64_t first = page << RAM_PAGE_BITS;
     uint64_t end = (page + npages) << RAM_PAGE_BITS;
-    const FlatView *view;
+    const FlatView *view = address_space_view(as);
 
-    RCU_READ_GUARD();
-    view = address_space_view(as);
     for (unsigned i = 0; view && i < view->nranges; i++) {
         const FlatRange *r = &view->ranges[i];
         uint64_t from = MAX(first, r->offset);
@@ -112,5 +114,112 @@ void memory_dirty_log_clear(Memory *mem, RamBlock *rb, uint64_t page,
         s.offset = from;
         s.size = to - from;
         clear_section(as, &s);
+    }
+}
+
+/* Has stores to the pages of `bits`, and of gaps, reported again; RCU. */
+static void arm(Memory *mem, RamBlock *rb, uint64_t first, uint64_t npages,
+                const unsigned long *bits)
+{
+    AddressSpace *as = &mem->memory;
+    uint64_t lo = bitmap_find_next(bits, npages, 0);
+
+    for (GList *l = rcu_queue_head(&as->listeners); l; l = rcu_queue_next(l)) {
+        MemoryListener *m = container_of(l, MemoryListener, link);
+
+        if (m->log_protect) {
+            m->log_protect(m);
+        }
+    }
+    while (lo < npages) {
+        uint64_t hi = lo, next = lo;
+
+        while (next < npages && next - hi <= ARM_GAP) {
+            hi = bitmap_find_next_zero(bits, npages, next);
+            next = bitmap_find_next(bits, npages, hi);
+        }
+        clear_run(as, rb, first + lo, hi - lo);
+        lo = next;
+    }
+}
+
+/* Pages of word w of a range that were asked for. */
+static unsigned long word_mask(const unsigned long *except, uint64_t npages,
+                               uint64_t w)
+{
+    uint64_t left = npages - w * BITMAP_WORD_BITS;
+    unsigned long mask = except ? ~except[w] : ~0UL;
+
+    return left < BITMAP_WORD_BITS ? mask & ((1UL << left) - 1) : mask;
+}
+
+/* Copies a range of the bitmap, and takes it out of there; RCU. */
+static uint64_t copy_bits(RamBlock *rb, uint64_t first, uint64_t npages,
+                          const unsigned long *except, bool take,
+                          unsigned long *ret_bits)
+{
+    unsigned long *map = rcu_dereference(rb->dirty[DIRTY_MIGRATION]);
+    uint64_t n = 0;
+
+    g_assert(first % BITMAP_WORD_BITS == 0);
+    for (uint64_t w = 0; w < bitmap_words(npages); w++) {
+        unsigned long mask = word_mask(except, npages, w);
+
+        if (map) {
+            unsigned long *p = &map[first / BITMAP_WORD_BITS + w];
+            unsigned long bits = __atomic_load_n(p, __ATOMIC_ACQUIRE) & mask;
+
+            mask = bits && take
+                       ? __atomic_fetch_and(p, ~bits, __ATOMIC_SEQ_CST) & bits
+                       : bits;
+        }
+        ret_bits[w] = mask;
+        n += __builtin_popcountl(mask);
+    }
+    return n;
+}
+
+uint64_t memory_dirty_log_take(Memory *mem, RamBlock *rb, uint64_t first,
+                               uint64_t npages, const unsigned long *except,
+                               unsigned long *ret_bits)
+{
+    uint64_t n;
+    RCU_READ_GUARD();
+
+    n = copy_bits(rb, first, npages, except, true, ret_bits);
+    if (n > 0) {
+        arm(mem, rb, first, npages, ret_bits);
+    }
+    return n;
+}
+
+uint64_t memory_dirty_log_peek(RamBlock *rb, uint64_t first, uint64_t npages,
+                               const unsigned long *except,
+                               unsigned long *ret_bits)
+{
+    RCU_READ_GUARD();
+
+    return copy_bits(rb, first, npages, except, false, ret_bits);
+}
+
+uint64_t memory_dirty_log_count(RamBlock *rb, uint64_t npages,
+                                const unsigned long *except)
+{
+    const unsigned long *map;
+    RCU_READ_GUARD();
+
+    map = rcu_dereference(rb->dirty[DIRTY_MIGRATION]);
+    /* vCPUs go on setting bits, unless this is the last look. */
+    return map ? bitmap_count_andnot(map, except, npages) : npages;
+}
+
+void memory_dirty_log_mark(RamBlock *rb, uint64_t first, uint64_t npages)
+{
+    unsigned long *map;
+    RCU_READ_GUARD();
+
+    map = rcu_dereference(rb->dirty[DIRTY_MIGRATION]);
+    if (map) {
+        bitmap_set_atomic(map, first, npages);
     }
 }

@@ -146,10 +146,15 @@ struct MemoryListener {
     /* Same for all sections at once (dirty ring); used if log_sync is NULL */
     void (*log_sync_all)(MemoryListener *l, bool last_stage);
     /*
-     * Write-protects pages again before they are sent; any thread, in an RCU
-     * read section: s->mr may be gone, s->ram is there.
+     * The bits of pages were taken and the pages are about to be read: from
+     * its return on a vCPU's store to one of them is reported again.  Any
+     * thread, in an RCU read section: s->mr may be gone, s->ram is there.
+     * log_clear is told the runs of pages; they may hold others, see
+     * memory_dirty_log_take().  log_protect, for who arms all pages at once,
+     * is told one time, also of pages that no section shows.
      */
     void (*log_clear)(MemoryListener *l, const MemorySection *s);
+    void (*log_protect)(MemoryListener *l);
     void (*log_global_start)(MemoryListener *l);
     void (*log_global_stop)(MemoryListener *l);
     /* s: where the guest writes (addr, size), and the region; e: as added. */
@@ -259,16 +264,61 @@ void memory_listener_add(MemoryListener *l, AddressSpace *as);
 void memory_listener_del(MemoryListener *l);
 
 /*
- * Migration's dirty log over the whole "memory" space.  start: bitmaps all
- * set, accelerators log from then on.  sync: accelerator bits are merged into
- * the blocks' DIRTY_MIGRATION bitmaps.  clear: write-protects `npages` of a
- * block again before they are read (any thread, RCU).  stop: the expensive
- * tear-down that `deferred-dirty-log-teardown` moves out of the switch-over.
+ * Migration's dirty log over the whole "memory" space.
+ *
+ * While it is on, two things hold for each page of each block:
+ *
+ *  1. If it was written since its bit was last taken, its bit is set in the
+ *     block's DIRTY_MIGRATION bitmap, or the next sync sets it.
+ *  2. What an accelerator has reported, and has not armed since, is set in
+ *     the bitmap, or is being taken just now.
+ *
+ * They hold because memory_dirty_log_take() is the only thing that clears a
+ * bit, and arms what it cleared before it returns.  Whoever only wants to
+ * read pages of a stopped guest peeks: then everything is as dirty as it was
+ * if the guest has to run again.
  */
+
+/* Bitmaps all set; accelerators log from then on.  vm_lock held. */
 bool memory_dirty_log_start(Memory *mem, GError **errp);
+/*
+ * Merges what accelerators know into the bitmaps; takes vm_lock.  last_stage:
+ * the guest has stopped.
+ */
 void memory_dirty_log_sync(Memory *mem, bool last_stage);
-void memory_dirty_log_clear(Memory *mem, RamBlock *rb, uint64_t page,
-                            uint64_t npages);
+/*
+ * Takes the bits of npages pages of a block, from page `first` (a multiple of
+ * 64) up, and has accelerators report the next store to each of them.  After
+ * that the pages may be read: what is stored later is dirty again.
+ *
+ * except: pages whose bits stay as they are; ret_bits: what was taken.  Bit 0
+ * of both is page `first`; except may be NULL.  Returns how many were taken.
+ * Without a log nothing is known: then all pages count as dirty.  Any thread,
+ * one at a time.
+ *
+ * Accelerators arm runs of pages.  Short gaps between two runs are armed with
+ * them: a page in a gap isn't dirty, so that by 2. nothing of it was reported
+ * and nothing is cleared, or its bit was set meanwhile and stays set.
+ */
+uint64_t memory_dirty_log_take(Memory *mem, RamBlock *rb, uint64_t first,
+                               uint64_t npages, const unsigned long *except,
+                               unsigned long *ret_bits);
+/*
+ * As take, but the bits stay and nothing is armed: for pages of a guest that
+ * has stopped.  If it runs again, all of them are still dirty.
+ */
+uint64_t memory_dirty_log_peek(RamBlock *rb, uint64_t first, uint64_t npages,
+                               const unsigned long *except,
+                               unsigned long *ret_bits);
+/* How many of the first npages pages are dirty; those of except don't count. */
+uint64_t memory_dirty_log_count(RamBlock *rb, uint64_t npages,
+                                const unsigned long *except);
+/* Marks pages that were found to be written in a way no log sees. */
+void memory_dirty_log_mark(RamBlock *rb, uint64_t first, uint64_t npages);
+/*
+ * The expensive tear-down that `deferred-dirty-log-teardown` moves out of the
+ * switch-over.  vm_lock held.
+ */
 void memory_dirty_log_stop(Memory *mem);
 
 /* The outcome of an access; reads that fail give all ones. */

@@ -87,10 +87,10 @@ static void kvm_slot_clear_pages(KvmAccel *k, KvmSlot *slot, uint64_t first,
         if (kvm_clear_mask(slot->reported, pos, nwords, first, end, mask)) {
             err = kvm_ioctl(k->vm_fd, KVM_CLEAR_DIRTY_LOG, &c);
             if (err) {
+                /* The kernel keeps its bits: they are reported anew. */
                 log_warn_once("KVM: clearing the dirty log of slot 0x%" PRIx64
                               " failed: %s",
                               slot->gpa, g_strerror(-err));
-                return; /* pages stay dirty: sent again, not lost */
             }
             for (unsigned w = 0; w < nwords; w++) {
                 slot->reported[pos / BITMAP_WORD_BITS + w] &= ~mask[w];

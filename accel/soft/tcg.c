@@ -103,7 +103,7 @@ static void tcg_map_commit(MemoryListener *l)
 }
 
 /* Migration thread: bits were taken, the pages will be read. */
-static void tcg_log_clear(MemoryListener *l, const MemorySection *s)
+static void tcg_log_protect(MemoryListener *l)
 {
     soft_vm_protect(tcg_of_listener(l)->vm);
 }
@@ -115,7 +115,7 @@ static const MemoryListener tcg_listener = {
     .region_add = tcg_region_add,
     .region_del = tcg_region_del,
     .log_change = tcg_log_change,
-    .log_clear = tcg_log_clear,
+    .log_protect = tcg_log_protect,
 };
 
 /* The same of `smm`; whatever is logged there is in `memory`, too. */

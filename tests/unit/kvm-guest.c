@@ -28,6 +28,23 @@ static const uint8_t code_store[CODE_SIZE] = {
     0xeb, 0xfc,             /* jmp 2b */
 };
 
+/* rsi: mailbox, rdi: bell; waits for a count, stores, and says so. */
+static const uint8_t code_serve[] = {
+    0x48, 0x8b, 0x0e,                         /* 1: mov (%rsi), %rcx */
+    0x48, 0x85, 0xc9,                         /* test %rcx, %rcx */
+    0x74, 0xf8,                               /* jz 1b */
+    0x48, 0x8d, 0x56, 0x10,                   /* lea 16(%rsi), %rdx */
+    0x48, 0x8b, 0x5e, 0x08,                   /* mov 8(%rsi), %rbx */
+    0x48, 0x8b, 0x02,                         /* 2: mov (%rdx), %rax */
+    0x48, 0x83, 0xc2, 0x08,                   /* add $8, %rdx */
+    0x48, 0x89, 0x18,                         /* mov %rbx, (%rax) */
+    0x48, 0xff, 0xc9,                         /* dec %rcx */
+    0x75, 0xf1,                               /* jnz 2b */
+    0x48, 0xc7, 0x06, 0x00, 0x00, 0x00, 0x00, /* movq $0, (%rsi) */
+    0x89, 0x1f,                               /* mov %ebx, (%rdi) */
+    0xeb, 0xd6,                               /* jmp 1b */
+};
+
 static uint64_t bell_read(struct Device *dev, uint64_t off, unsigned size)
 {
     return 0x5a;
@@ -100,9 +117,9 @@ VM_LOCKED static void guest_add_memory(Guest *g, uint64_t size)
     memory_transaction_commit(mem);
 }
 
-static Accel *start_kvm(Vm *vm)
+static Accel *start_accel(Vm *vm, const char *name)
 {
-    static const char *const names[] = { "kvm", NULL };
+    const char *const names[] = { name, NULL };
     g_autoptr(GError) err = NULL;
     Accel *acc = accel_start(vm, names, NULL, &err);
 
@@ -110,7 +127,8 @@ static Accel *start_kvm(Vm *vm)
     return acc;
 }
 
-Guest *guest_new(uint64_t ram, unsigned ncpus, const char *cpu_text)
+Guest *guest_new_accel(const char *accel, uint64_t ram, unsigned ncpus,
+                       const char *cpu_text)
 {
     Guest *g = g_new0(Guest, 1);
     g_autoptr(GError) err = NULL;
@@ -118,7 +136,7 @@ Guest *guest_new(uint64_t ram, unsigned ncpus, const char *cpu_text)
     g->vm = vm_new(&hooks);
     cond_init(&g->bell.cond);
     vm_lock_acquire();
-    g->acc = start_kvm(g->vm);
+    g->acc = start_accel(g->vm, accel);
     guest_add_memory(g, ram);
     g->model = x86_cpu_model_parse(cpu_text, &err);
     g_assert_no_error(err);
@@ -139,6 +157,11 @@ Guest *guest_new(uint64_t ram, unsigned ncpus, const char *cpu_text)
     memcpy(g->rb->host + CODE_BASE, code_store, sizeof(code_store));
     vm_lock_release();
     return g;
+}
+
+Guest *guest_new(uint64_t ram, unsigned ncpus, const char *cpu_text)
+{
+    return guest_new_accel("kvm", ram, ncpus, cpu_text);
 }
 
 void guest_free(Guest *g)
@@ -211,24 +234,59 @@ void prepare_list(Guest *g, const uint64_t *addr, unsigned n, uint64_t value)
     vcpu_mark_state(cpu, VCPU_PUT_FULL);
 }
 
+/* Until the bell has rung more often than `before`, vm_lock held. */
+static void wait_bell(Guest *g, unsigned before)
+{
+    while (g->bell.rings == before && !g->vm->vcpus[0]->stopped) {
+        int64_t deadline = clock_monotonic_ns() + 20 * NSEC_PER_SEC;
+
+        g_assert_true(vm_lock_wait_until(&g->bell.cond, deadline));
+    }
+    g_assert_cmpint(g->bell.rings, >, before);
+}
+
 /* Runs the guest over `n` addresses until it rings; it is paused again. */
 void run_list(Guest *g, const uint64_t *addr, unsigned n, uint64_t value)
 {
-    Vcpu *cpu = g->vm->vcpus[0];
     unsigned before;
 
     vm_lock_acquire();
     prepare_list(g, addr, n, value);
     before = g->bell.rings;
     vcpus_resume(g->vm);
-    while (g->bell.rings == before && !cpu->stopped) {
-        int64_t deadline = clock_monotonic_ns() + 20 * NSEC_PER_SEC;
-
-        g_assert_true(vm_lock_wait_until(&g->bell.cond, deadline));
-    }
+    wait_bell(g, before);
     vcpus_pause(g->vm);
-    g_assert_cmpint(g->bell.rings, >, before);
     g_assert_cmphex(g->bell.last, ==, (uint32_t)value);
+    vm_lock_release();
+}
+
+void guest_serve(Guest *g)
+{
+    vm_lock_acquire();
+    memcpy(g->rb->host + CODE_BASE, code_serve, sizeof(code_serve));
+    prepare_list(g, NULL, 0, 0);
+    vm_lock_release();
+}
+
+void serve_begin(Guest *g, const uint64_t *addr, unsigned n, uint64_t value)
+{
+    AddressSpace *as = &g->vm->mem.memory;
+    uint64_t count = n;
+
+    address_space_write(as, LIST_BASE + 8, &value, 8);
+    address_space_write(as, LIST_BASE + 16, addr, 8 * n);
+    address_space_write(as, LIST_BASE, &count, 8);
+    vm_lock_acquire();
+    g->served = g->bell.rings;
+    vcpus_resume(g->vm);
+    vm_lock_release();
+}
+
+void serve_end(Guest *g)
+{
+    vm_lock_acquire();
+    wait_bell(g, g->served);
+    vcpus_pause(g->vm);
     vm_lock_release();
 }
 
@@ -242,15 +300,18 @@ void guest_set_loads(Guest *g)
 
 void take_pages(Guest *g, uint64_t first, uint64_t n)
 {
-    bitmap_clear_atomic(g->rb->dirty[DIRTY_MIGRATION], first, n);
-    memory_dirty_log_clear(&g->vm->mem, g->rb, first, n);
+    uint64_t lo = ROUND_DOWN(first, BITMAP_WORD_BITS);
+    uint64_t npages = first + n - lo;
+    g_autofree unsigned long *except = bitmap_new(npages);
+    g_autofree unsigned long *bits = bitmap_new(npages);
+
+    bitmap_set(except, 0, first - lo);
+    memory_dirty_log_take(&g->vm->mem, g->rb, lo, npages, except, bits);
 }
 
 void log_sync(Guest *g)
 {
-    vm_lock_acquire();
     memory_dirty_log_sync(&g->vm->mem, false);
-    vm_lock_release();
 }
 
 void log_start(Guest *g)

@@ -1,5 +1,6 @@
 /*
- * A guest of a few instructions under KVM, for tests and benchmarks.
+ * A guest of a few instructions under KVM, or on the software CPU, for tests
+ * and benchmarks.
  *
  * It starts in 64-bit mode at privilege level 3 with its page tables made
  * here, so that no boot is needed:
@@ -40,11 +41,15 @@ typedef struct Guest {
     MemoryRegion bell_mr;
     Bell bell;
     X86Topology topo;
+    unsigned served; /* rings before serve_begin() */
 } Guest;
 
 /* False, and the test is marked as skipped, if /dev/kvm can't be used. */
 bool have_kvm(void);
 Guest *guest_new(uint64_t ram, unsigned ncpus, const char *cpu_text);
+/* accel: "kvm" or "tcg". */
+Guest *guest_new_accel(const char *accel, uint64_t ram, unsigned ncpus,
+                       const char *cpu_text);
 void guest_free(Guest *g);
 /* The guest loads from the listed pages instead of storing to them. */
 void guest_set_loads(Guest *g);
@@ -52,6 +57,17 @@ void guest_set_loads(Guest *g);
 void prepare_list(Guest *g, const uint64_t *addr, unsigned n, uint64_t value);
 /* Runs vCPU 0 over `n` addresses until it rings; it is paused again. */
 void run_list(Guest *g, const uint64_t *addr, unsigned n, uint64_t value);
+/*
+ * Makes vCPU 0 ready to serve one list after the other without anybody setting
+ * its state in between: what it has cached stays.
+ */
+void guest_serve(Guest *g);
+/*
+ * Gives it a list, by DMA, and lets it run: it stores `value` to all addresses
+ * and rings.  The end waits for that and pauses it.
+ */
+void serve_begin(Guest *g, const uint64_t *addr, unsigned n, uint64_t value);
+void serve_end(Guest *g);
 void log_start(Guest *g);
 void log_stop(Guest *g);
 void log_sync(Guest *g);
