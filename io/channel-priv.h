@@ -34,15 +34,16 @@ struct IoChannelOps {
 
 struct IoChannel {
     const IoChannelOps *ops;
-    gint refs;          /* atomic */
-    gint shut;          /* IO_SHUTDOWN_* done here; atomic */
-    gint timeout_ms;    /* atomic; 0: none */
-    gint64 deadline_us; /* atomic (__atomic_*); 0: none */
-    unsigned spin_us;   /* owner only */
-    unsigned features;  /* IO_FEATURE_*; constant after creation */
-    bool blocking;      /* owner only */
-    bool closed;        /* owner only */
-    int wake_fd[2];     /* eventfds raised by a shutdown of reading and of
+    gint refs;       /* atomic */
+    gint shut;       /* IO_SHUTDOWN_* done here; atomic */
+    gint timeout_ms; /* atomic; 0: none */
+    /* Of reading and of writing; atomic (__atomic_*); 0: none. */
+    gint64 deadline_us[2];
+    unsigned spin_us;  /* owner only */
+    unsigned features; /* IO_FEATURE_*; constant after creation */
+    bool blocking;     /* owner only */
+    bool closed;       /* owner only */
+    int wake_fd[2];    /* eventfds raised by a shutdown of reading and of
                             writing, or -1 */
     char *name;
 };

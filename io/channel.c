@@ -104,14 +104,36 @@ void io_channel_set_io_timeout(IoChannel *ch, unsigned ms)
     g_atomic_int_set(&ch->timeout_ms, MIN(ms, (unsigned)INT_MAX));
 }
 
-void io_channel_set_deadline_us(IoChannel *ch, int64_t monotonic_us)
+void io_channel_set_read_deadline_us(IoChannel *ch, int64_t monotonic_us)
 {
-    __atomic_store_n(&ch->deadline_us, monotonic_us, __ATOMIC_RELAXED);
+    __atomic_store_n(&ch->deadline_us[0], monotonic_us, __ATOMIC_RELAXED);
 }
 
-static int64_t channel_deadline_us(const IoChannel *ch)
+void io_channel_set_write_deadline_us(IoChannel *ch, int64_t monotonic_us)
 {
-    return __atomic_load_n(&ch->deadline_us, __ATOMIC_RELAXED);
+    __atomic_store_n(&ch->deadline_us[1], monotonic_us, __ATOMIC_RELAXED);
+}
+
+void io_channel_set_deadline_us(IoChannel *ch, int64_t monotonic_us)
+{
+    io_channel_set_read_deadline_us(ch, monotonic_us);
+    io_channel_set_write_deadline_us(ch, monotonic_us);
+}
+
+/* The first that a wait for any of @cond has to keep; 0: none. */
+static int64_t channel_deadline_us(const IoChannel *ch, GIOCondition cond)
+{
+    int64_t first_us = 0;
+
+    for (int i = 0; i < 2; i++) {
+        int64_t us = __atomic_load_n(&ch->deadline_us[i], __ATOMIC_RELAXED);
+
+        if ((cond & (i ? G_IO_OUT : G_IO_IN)) && us &&
+            (!first_us || us < first_us)) {
+            first_us = us;
+        }
+    }
+    return first_us;
 }
 
 void io_channel_set_spin_us(IoChannel *ch, unsigned us)
@@ -120,9 +142,9 @@ void io_channel_set_spin_us(IoChannel *ch, unsigned us)
 }
 
 /* Transfers that must not block in the kernel, as waiting is done here. */
-static bool channel_waits_itself(const IoChannel *ch)
+static bool channel_waits_itself(const IoChannel *ch, GIOCondition cond)
 {
-    return g_atomic_int_get(&ch->timeout_ms) || channel_deadline_us(ch) ||
+    return g_atomic_int_get(&ch->timeout_ms) || channel_deadline_us(ch, cond) ||
            ch->spin_us;
 }
 
@@ -132,9 +154,10 @@ bool io_channel_is_shutdown(const IoChannel *ch, IoShutdown how)
 }
 
 /* The monotonic time at which a wait that starts now has to end; -1: never. */
-static int64_t channel_wait_end_us(const IoChannel *ch, int timeout_ms)
+static int64_t channel_wait_end_us(const IoChannel *ch, GIOCondition cond,
+                                   int timeout_ms)
 {
-    int64_t deadline_us = channel_deadline_us(ch);
+    int64_t deadline_us = channel_deadline_us(ch, cond);
     int limit_ms = g_atomic_int_get(&ch->timeout_ms);
     int64_t end_us = -1;
 
@@ -190,14 +213,21 @@ static int spin_until(const IoChannel *ch, struct pollfd *fds, nfds_t nfds,
     return poll_until(fds, nfds, end_us);
 }
 
-int io_channel_wait(IoChannel *ch, GIOCondition cond, int timeout_ms)
+int io_channel_wait_until(IoChannel *ch, GIOCondition cond, int64_t end_us,
+                          const IoCancel *cancel)
 {
-    struct pollfd fds[4];
+    struct pollfd fds[5];
     nfds_t nfds = 0;
     int n;
 
-    if (timeout_ms != 0) {
+    if (end_us < 0 || end_us > g_get_monotonic_time()) {
         vm_lock_check_wait(ch->name);
+    }
+    if (cancel) {
+        fds[nfds++] = (struct pollfd){
+            .fd = io_cancel_fd(cancel),
+            .events = POLLIN,
+        };
     }
     for (int i = 0; i < 2; i++) {
         GIOCondition dir = i ? G_IO_OUT : G_IO_IN;
@@ -207,7 +237,7 @@ int io_channel_wait(IoChannel *ch, GIOCondition cond, int timeout_ms)
             continue;
         }
         if (fd < 0) {
-            return 1; /* nothing to poll: always ready */
+            return io_cancel_is_set(cancel) ? -ECANCELED : 1; /* always ready */
         }
         fds[nfds++] = (struct pollfd){
             .fd = fd,
@@ -220,8 +250,18 @@ int io_channel_wait(IoChannel *ch, GIOCondition cond, int timeout_ms)
             };
         }
     }
-    n = spin_until(ch, fds, nfds, channel_wait_end_us(ch, timeout_ms));
+    n = spin_until(ch, fds, nfds, end_us);
+    if (n >= 0 && io_cancel_is_set(cancel)) {
+        return -ECANCELED;
+    }
     return n > 0 ? 1 : n;
+}
+
+int io_channel_wait(IoChannel *ch, GIOCondition cond, int timeout_ms)
+{
+    return io_channel_wait_until(ch, cond,
+                                 channel_wait_end_us(ch, cond, timeout_ms),
+                                 NULL);
 }
 
 static int channel_wait_or_time_out(IoChannel *ch, GIOCondition cond)
@@ -235,7 +275,7 @@ static int channel_wait_or_time_out(IoChannel *ch, GIOCondition cond)
 static ssize_t channel_readv(IoChannel *ch, const struct iovec *iov,
                              size_t niov, int *fds, size_t *nfds, bool all)
 {
-    bool dontwait = !ch->blocking || channel_waits_itself(ch);
+    bool dontwait = !ch->blocking || channel_waits_itself(ch, G_IO_IN);
 
     if (ch->closed) {
         return -EBADF;
@@ -269,7 +309,7 @@ static ssize_t channel_writev(IoChannel *ch, const struct iovec *iov,
                               size_t niov, const int *fds, size_t nfds,
                               bool all)
 {
-    bool dontwait = !ch->blocking || channel_waits_itself(ch);
+    bool dontwait = !ch->blocking || channel_waits_itself(ch, G_IO_OUT);
 
     if (ch->closed) {
         return -EBADF;

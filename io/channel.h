@@ -23,6 +23,8 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "io/cancel.h"
+
 typedef struct IoChannel IoChannel;
 typedef struct IoChannelOps IoChannelOps;
 
@@ -103,15 +105,24 @@ bool io_channel_read_all_eof(IoChannel *ch, void *buf, size_t len,
  * @timeout_ms (-1: for ever) or the channel's own limit; or -errno.
  */
 int io_channel_wait(IoChannel *ch, GIOCondition cond, int timeout_ms);
+/*
+ * As io_channel_wait(), until the point @end_us of g_get_monotonic_time() (one
+ * that has passed: looks once; -1: for ever) and no limit of the channel's
+ * own.  @cancel (may be NULL) ends it with -ECANCELED, ready or not.
+ */
+int io_channel_wait_until(IoChannel *ch, GIOCondition cond, int64_t end_us,
+                          const IoCancel *cancel);
 
 /*
  * Limits for every wait of a blocking or full transfer.  The first ends a
- * wait in which no byte moved for @ms (0: no limit, the default); the second
- * is a point of g_get_monotonic_time() in us (0: none).  Both end in
- * -ETIMEDOUT or IO_ERROR_TIMED_OUT.  A call that is already blocked keeps
- * the limits it began with.
+ * wait in which no byte moved for @ms (0: no limit, the default); the others
+ * are points of g_get_monotonic_time() in us (0: none), for reads, for writes,
+ * and for both.  All end in -ETIMEDOUT or IO_ERROR_TIMED_OUT.  A call that is
+ * already blocked keeps the limits it began with.
  */
 void io_channel_set_io_timeout(IoChannel *ch, unsigned ms);
+void io_channel_set_read_deadline_us(IoChannel *ch, int64_t monotonic_us);
+void io_channel_set_write_deadline_us(IoChannel *ch, int64_t monotonic_us);
 void io_channel_set_deadline_us(IoChannel *ch, int64_t monotonic_us);
 /*
  * Each wait looks again and again for up to @us before it sleeps (0: sleeps at

@@ -28,6 +28,7 @@ struct StreamOut {
     bool keep;        /* a write that times out makes the stream late */
     GByteArray *late; /* not NULL: what is still to be written, all of it */
     uint64_t total;   /* bytes put since the start */
+    uint64_t written; /* of these, bytes that the channel has taken */
     GError *err;      /* first error */
     int errnum;       /* its -errno, -EIO if unknown */
 };
@@ -95,24 +96,53 @@ static void out_become_late(StreamOut *s, size_t i)
     }
 }
 
+/* One write to a channel that blocks; counts what it took. */
+static ssize_t out_writev(StreamOut *s, const struct iovec *iov, size_t niov)
+{
+    ssize_t n = io_channel_writev(s->ch, iov, niov);
+
+    if (n > 0) {
+        s->written += n;
+    }
+    return n;
+}
+
 static bool out_write(StreamOut *s, GError **errp)
 {
     size_t i = 0;
 
-    while (s->keep && i < s->niov) {
-        ssize_t n = io_channel_writev(s->ch, s->iov + i, s->niov - i);
+    while (i < s->niov) {
+        ssize_t n = out_writev(s, s->iov + i, s->niov - i);
 
-        if (n == -ETIMEDOUT) {
+        if (n == -ETIMEDOUT && s->keep) {
             out_become_late(s, i);
             return true;
         }
         if (n < 0) {
-            break; /* below the channel says in full what is wrong */
+            io_channel_set_error(s->ch, errp, "write", n);
+            return false;
         }
         i = out_advance(s, i, n);
     }
-    return i == s->niov ||
-           io_channel_writev_all(s->ch, s->iov + i, s->niov - i, errp);
+    return true;
+}
+
+/* What was kept; after a failure nothing more can be written anyway. */
+static bool out_write_late(StreamOut *s, GError **errp)
+{
+    struct iovec iov = { .iov_base = s->late->data, .iov_len = s->late->len };
+
+    while (iov.iov_len > 0) {
+        ssize_t n = out_writev(s, &iov, 1);
+
+        if (n < 0) {
+            io_channel_set_error(s->ch, errp, "write", n);
+            return false;
+        }
+        iov.iov_base = (uint8_t *)iov.iov_base + n;
+        iov.iov_len -= n;
+    }
+    return true;
 }
 
 bool stream_out_flush(StreamOut *s, GError **errp)
@@ -141,8 +171,7 @@ bool stream_out_catch_up(StreamOut *s, GError **errp)
 {
     GError *err = NULL;
 
-    if (s->late != NULL && s->err == NULL &&
-        !io_channel_write_all(s->ch, s->late->data, s->late->len, &err)) {
+    if (s->late != NULL && s->err == NULL && !out_write_late(s, &err)) {
         stream_out_set_error(s, err);
     }
     if (s->late != NULL) {
@@ -302,6 +331,11 @@ bool stream_out_check(StreamOut *s, GError **errp)
 uint64_t stream_out_bytes(const StreamOut *s)
 {
     return s->total;
+}
+
+uint64_t stream_out_written(const StreamOut *s)
+{
+    return s->written;
 }
 
 const uint8_t *stream_out_data(const StreamOut *s, size_t *ret_len)

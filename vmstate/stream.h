@@ -48,6 +48,11 @@ int stream_out_error(const StreamOut *s);
 bool stream_out_check(StreamOut *s, GError **errp);
 void stream_out_set_error(StreamOut *s, GError *err); /* takes err */
 uint64_t stream_out_bytes(const StreamOut *s);        /* put so far */
+/*
+ * Bytes that the channel has taken so far: less than were put, while some are
+ * buffered or kept, or after a write that failed in the middle.
+ */
+uint64_t stream_out_written(const StreamOut *s);
 /* Memory streams: what was put, as long as nothing more is put. */
 const uint8_t *stream_out_data(const StreamOut *s, size_t *ret_len);
 void stream_out_reset(StreamOut *s); /* memory streams: empties, keeps room */
