@@ -308,17 +308,22 @@ static void do_shutdown(Vm *vm)
     }
 }
 
-static void do_reset(Vm *vm)
+static void reset_machine(Vm *vm)
 {
     ShutdownCause cause = __atomic_load_n(&vm->reset_cause, __ATOMIC_RELAXED);
 
-    if (runstate_is_running(vm)) {
-        vm->hooks->vcpus_pause(vm); /* drops vm_lock while it waits */
-    }
     vm->hooks->machine_reset(vm, cause);
     if (cause != SHUTDOWN_CAUSE_SUBSYSTEM_RESET) {
         vm->hooks->event_reset(vm, cause_is_guest(cause), cause);
     }
+}
+
+static void do_reset(Vm *vm)
+{
+    if (runstate_is_running(vm)) {
+        vm->hooks->vcpus_pause(vm); /* drops vm_lock while it waits */
+    }
+    reset_machine(vm);
     if (runstate_is_running(vm)) {
         if (!vm->stopping) {
             vm->hooks->vcpus_resume(vm);
@@ -350,6 +355,12 @@ static void do_powerdown(Vm *vm)
     vm->hooks->powerdown(vm);
 }
 
+/* What waits while a migration has the guest stopped; shutdowns: below. */
+enum {
+    REQUESTS_OF_GUEST = REQUEST_RESET | REQUEST_SUSPEND | REQUEST_WAKEUP |
+                        REQUEST_POWERDOWN | REQUEST_STOP,
+};
+
 /*
  * Between the stop and the end of a migration, the guest's state belongs to
  * the migration: what would change it waits.
@@ -360,8 +371,7 @@ static unsigned requests_allowed(Vm *vm)
 
     if (vm->run_state == RUN_STATE_FINISH_MIGRATE ||
         vm->run_state == RUN_STATE_SAVE_VM) {
-        all &= ~(REQUEST_RESET | REQUEST_SUSPEND | REQUEST_WAKEUP |
-                 REQUEST_POWERDOWN);
+        all &= ~REQUESTS_OF_GUEST;
         if (!cause_is_final(
                 __atomic_load_n(&vm->shutdown_cause, __ATOMIC_RELAXED))) {
             all &= ~REQUEST_SHUTDOWN;
@@ -393,7 +403,50 @@ void vm_requests_run(Vm *vm)
             steps[i].run(vm);
         }
     }
-    if (!vm->quitting && take(vm, REQUEST_STOP)) {
+    if (!vm->quitting && (REQUEST_STOP & requests_allowed(vm)) &&
+        take(vm, REQUEST_STOP)) {
         vm_stop(vm, __atomic_load_n(&vm->stop_state, __ATOMIC_RELAXED));
+    }
+}
+
+static unsigned requests_waiting(Vm *vm)
+{
+    return __atomic_load_n(&vm->requests, __ATOMIC_SEQ_CST) &
+           ~requests_allowed(vm);
+}
+
+bool vm_requests_waiting(Vm *vm, bool stands)
+{
+    if (stands) {
+        take(vm, REQUEST_STOP);
+    }
+    return requests_waiting(vm) != 0;
+}
+
+void vm_requests_settle(Vm *vm, VmSettled *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    if (take(vm, REQUEST_RESET)) {
+        reset_machine(vm);
+        ret->reset = true;
+    }
+    if (take(vm, REQUEST_POWERDOWN)) {
+        do_powerdown(vm);
+    }
+    if (take(vm, REQUEST_STOP)) {
+        ret->stop = true;
+        ret->stop_state = __atomic_load_n(&vm->stop_state, __ATOMIC_RELAXED);
+    }
+    ret->needs_running = requests_waiting(vm) != 0;
+}
+
+void vm_requests_drop(Vm *vm)
+{
+    unsigned gone = requests_waiting(vm);
+
+    if (gone != 0) {
+        take(vm, gone);
+        log_warn("a reset, shutdown, stop or button press came when the guest "
+                 "had left: it did not reach it");
     }
 }

@@ -60,6 +60,30 @@ void vm_stop_request(struct Vm *vm, RunState state);
  * Requests, any thread; the main thread acts on them.  While a migration has
  * the guest stopped, all but the user's own end of the program wait.
  */
+/* What became of the requests that wait; see vm_requests_settle(). */
+typedef struct VmSettled {
+    bool reset; /* the machine was reset */
+    bool stop;  /* it is to stay stopped, in: */
+    RunState stop_state;
+    bool needs_running; /* something waits that only a running guest, or the
+                           main thread, can have done (shutdown, suspend) */
+} VmSettled;
+
+/*
+ * A migration has stopped the guest (FINISH_MIGRATE): carries out those of the
+ * waiting requests that change the guest's state and nothing else, so that
+ * the change travels with it.  vm_lock held.
+ */
+void vm_requests_settle(struct Vm *vm, VmSettled *ret);
+/*
+ * Does any request wait for the end of the migration?  `stands`: the guest did
+ * not run before it, so that a stop has nothing to do and is taken as done.
+ * vm_lock held.
+ */
+bool vm_requests_waiting(struct Vm *vm, bool stands);
+/* The guest went away before they could be carried out: says so, forgets
+ * them.  vm_lock held. */
+void vm_requests_drop(struct Vm *vm);
 void vm_request_reset(struct Vm *vm, ShutdownCause cause);
 void vm_request_shutdown(struct Vm *vm, ShutdownCause cause);
 /* Ends the program with that status: no event, whatever no_shutdown says. */
