@@ -58,9 +58,9 @@ static const Vmstate timer_vmstate = {
         },
 };
 
-void engine_state_store(EngineState *s)
+void engine_state_store(EngineState *s, RunState state)
 {
-    const char *text = run_state_str(runstate_get(s->vm));
+    const char *text = run_state_str(state);
 
     memset(s->runstate, 0, sizeof(s->runstate));
     s->size = strlen(text) + 1;

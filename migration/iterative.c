@@ -72,6 +72,10 @@ bool iterative_setup(IterativeSet *set, GError **errp)
         savevm_put_part_begin(out, WIRE_SECTION_START, set->rows[i]);
         set->opaque[i] = set->rows[i]->setup(set->env, errp);
         if (set->opaque[i] == NULL) {
+            /* In the middle of a part: nothing may be written behind it. */
+            if (errp != NULL && *errp != NULL) {
+                stream_out_set_error(out, g_error_copy(*errp));
+            }
             return false;
         }
         savevm_put_part_end(out, set->rows[i]);
@@ -93,13 +97,15 @@ bool iterative_pass(IterativeSet *set, GError **errp)
 {
     const RamSendOptions *opts = &set->env->opts;
     StreamOut *out = set->env->out;
+    bool ok;
 
     for (size_t i = 0; i < set->n; i++) {
         savevm_put_part_begin(out, WIRE_SECTION_PART, set->rows[i]);
-        if (!set->rows[i]->iterate(set->opaque[i], errp)) {
+        ok = set->rows[i]->iterate(set->opaque[i], errp);
+        savevm_put_part_end(out, set->rows[i]);
+        if (!ok) {
             return false;
         }
-        savevm_put_part_end(out, set->rows[i]);
     }
     return stream_out_flush(out, errp) &&
            opts->pace(opts->opaque, stream_out_bytes(out), errp);
@@ -108,13 +114,15 @@ bool iterative_pass(IterativeSet *set, GError **errp)
 bool iterative_complete(IterativeSet *set, GError **errp)
 {
     StreamOut *out = set->env->out;
+    bool ok;
 
     for (size_t i = 0; i < set->n; i++) {
         savevm_put_part_begin(out, WIRE_SECTION_END, set->rows[i]);
-        if (!set->rows[i]->complete(set->opaque[i], errp)) {
+        ok = set->rows[i]->complete(set->opaque[i], errp);
+        savevm_put_part_end(out, set->rows[i]);
+        if (!ok) {
             return false;
         }
-        savevm_put_part_end(out, set->rows[i]);
     }
     return stream_out_check(out, errp);
 }

@@ -39,7 +39,11 @@ typedef struct IterativeOps {
      * stands, and complete may follow.  Returns the bytes that are due.
      */
     uint64_t (*pending)(void *opaque, bool last);
-    /* Sends what is due once (SECTION_PART); calls opts.pace now and then. */
+    /*
+     * Sends what is due once (SECTION_PART); calls opts.pace now and then.
+     * False, here and below: it was cancelled, or writing failed.  The content
+     * is ended all the same, so that a last word can follow.
+     */
     bool (*iterate)(void *opaque, GError **errp);
     /*
      * Sends the rest after pending(last) (SECTION_END).  If the switch-over is

@@ -59,6 +59,15 @@ typedef struct MigShow {
     unsigned progress; /* 0..100 */
 } MigShow;
 
+/* How long an outgoing migration waits for what may never come. */
+typedef struct MigWaits {
+    int64_t mark_ns;      /* to write the mark that gives the guest away */
+    int64_t last_word_ns; /* for the word that it arrived */
+    int64_t why_ns;       /* to be told why the destination gave up */
+    int64_t abort_ns;     /* to say that the guest stays */
+    unsigned cancel_ms;   /* for what is being written when it is cancelled */
+} MigWaits;
+
 struct Migration {
     Vm *vm;
     const MigrationHooks *hooks;
@@ -71,6 +80,7 @@ struct Migration {
     char *error_desc;       /* lock; of the last failure */
     bool cancel_asked;      /* lock */
     bool committed;         /* lock; too late to cancel */
+    bool closing;           /* lock; the channel is being closed after that */
     bool go_on;             /* lock; migrate-continue came */
     MigShow show;           /* lock */
 
@@ -80,9 +90,12 @@ struct Migration {
     Thread thread;
     MigConfig cfg; /* const while the thread runs */
     IoUri *uri;
-    int fd;               /* for fd:, -1 otherwise; taken by the thread */
-    IoChannel *ch;        /* lock; so that cancel can shut it down */
-    IoCancel *connecting; /* raised by cancel */
+    int fd;             /* for fd:, -1 otherwise; taken by the thread */
+    IoChannel *ch;      /* lock; so that cancel can shut it down */
+    IoCancel *cancel;   /* raised by cancel: ends waits, not writes */
+    guint cancel_timer; /* main thread; then writes end, too; 0: none */
+    guint join_idle;    /* lock; joins the thread in the main loop; 0: none */
+    MigWaits waits;     /* const while the thread runs */
 
     /* Incoming. */
     bool incoming_deferred;
@@ -124,8 +137,8 @@ int64_t mig_downtime_limit_ns(Migration *m);
 /* Sections "timer" and "globalstate" (engine-state.c). */
 struct EngineState *engine_state_new(Vm *vm);
 void engine_state_free(struct EngineState *s);
-/* Source: remembers the run state before the guest is stopped for good. */
-void engine_state_store(struct EngineState *s);
+/* Source: the run state that the guest is to have at the destination. */
+void engine_state_store(struct EngineState *s, RunState state);
 /* Destination: what the guest's run state was at the source. */
 RunState engine_state_loaded(const struct EngineState *s);
 

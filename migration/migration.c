@@ -6,25 +6,20 @@
 #include "util/base.h"
 
 #include "migration/migration-priv.h"
+#include "migration/states.h"
 
 #include "io/socket.h"
 #include "util/cutils.h"
 #include "util/error.h"
 #include "util/log.h"
 
-/* Both sides' states in which a migration is under way. */
-static bool status_busy(MigrationStatus st)
-{
-    switch (st) {
-    case MIGRATION_STATUS_NONE:
-    case MIGRATION_STATUS_CANCELLED:
-    case MIGRATION_STATUS_COMPLETED:
-    case MIGRATION_STATUS_FAILED:
-        return false;
-    default:
-        return true;
-    }
-}
+static const MigWaits default_waits = {
+    .mark_ns = 1 * NS_PER_S,
+    .last_word_ns = 10 * NS_PER_S,
+    .why_ns = 100 * NS_PER_MS,
+    .abort_ns = 250 * NS_PER_MS,
+    .cancel_ms = 250,
+};
 
 Migration *migration_new(Vm *vm, const MigrationHooks *hooks)
 {
@@ -34,6 +29,7 @@ Migration *migration_new(Vm *vm, const MigrationHooks *hooks)
     m->hooks = hooks;
     m->caps = mig_caps_default();
     m->fd = -1;
+    m->waits = default_waits;
     lock_init(&m->lock);
     cond_init(&m->cond);
     mig_params_init(&m->params);
@@ -54,6 +50,14 @@ NO_TSA void mig_thread_join(Thread *thread)
     }
 }
 
+static void drop_fd(Migration *m)
+{
+    if (m->fd >= 0) {
+        close(m->fd);
+        m->fd = -1;
+    }
+}
+
 static void join_source(Migration *m)
 {
     if (!m->thread_made) {
@@ -64,10 +68,45 @@ static void join_source(Migration *m)
     __atomic_store_n(&m->thread_ended, false, __ATOMIC_RELAXED);
     mig_params_fini(&m->cfg.params);
     g_clear_pointer(&m->uri, io_uri_free);
-    g_clear_pointer(&m->connecting, io_cancel_unref);
-    if (m->fd >= 0) {
-        close(m->fd);
-        m->fd = -1;
+    g_clear_pointer(&m->cancel, io_cancel_unref);
+    g_clear_handle_id(&m->cancel_timer, g_source_remove);
+    g_clear_handle_id(&m->join_idle, g_source_remove);
+    drop_fd(m);
+}
+
+static void shut_channel(Migration *m)
+{
+    LOCK_GUARD(&m->lock);
+
+    if (m->ch != NULL) {
+        io_channel_shutdown(m->ch, IO_SHUTDOWN_BOTH);
+    }
+}
+
+/*
+ * The program ends: the thread may say its last words, and is then left
+ * without a channel, whatever it waits for.
+ */
+NO_TSA static void stop_source(Migration *m)
+{
+    int64_t until = clock_monotonic_ns() + m->waits.cancel_ms * NS_PER_MS;
+    bool held = vm_lock_held();
+
+    if (!m->thread_made) {
+        return;
+    }
+    migration_cancel(m);
+    if (held) {
+        vm_lock_release();
+    }
+    lock_acquire(&m->lock);
+    while (!__atomic_load_n(&m->thread_ended, __ATOMIC_ACQUIRE) &&
+           cond_wait_until(&m->cond, &m->lock, until)) {
+    }
+    lock_release(&m->lock);
+    shut_channel(m);
+    if (held) {
+        vm_lock_acquire();
     }
 }
 
@@ -76,7 +115,7 @@ void migration_free(Migration *m)
     if (m == NULL) {
         return;
     }
-    migration_cancel(m);
+    stop_source(m);
     mig_incoming_stop(m);
     join_source(m);
     mig_incoming_join(m);
@@ -90,14 +129,24 @@ void migration_free(Migration *m)
 
 void mig_set_status(Migration *m, MigrationStatus status)
 {
+    MigrationStatus old;
+    bool may;
+
     lock_acquire(&m->lock);
-    if (m->status == status ||
-        (m->status == MIGRATION_STATUS_CANCELLING && status_busy(status))) {
-        lock_release(&m->lock);
+    old = m->status;
+    may = mig_status_may_follow(old, status);
+    if (may) {
+        m->status = status;
+    }
+    lock_release(&m->lock);
+    if (!may) {
+        /* A thread may not have seen yet that it is cancelled. */
+        if (old != status && old != MIGRATION_STATUS_CANCELLING) {
+            log_error("invalid migration status: '%s' -> '%s'",
+                      migration_status_str(old), migration_status_str(status));
+        }
         return;
     }
-    m->status = status;
-    lock_release(&m->lock);
     if (mig_caps_has(m->caps, MIGRATION_CAPABILITY_EVENTS)) {
         m->hooks->event_status(m->vm, status);
     }
@@ -144,13 +193,16 @@ MigrationStatus migration_status(Migration *m)
 
 bool migration_is_idle(Migration *m)
 {
-    return !status_busy(migration_status(m));
+    return !mig_status_busy(migration_status(m));
 }
 
-static gboolean join_idle(gpointer opaque)
+static gboolean join_when_idle(gpointer opaque)
 {
     Migration *m = opaque;
 
+    lock_acquire(&m->lock); /* its id has been stored by now */
+    m->join_idle = 0;
+    lock_release(&m->lock);
     /* Whoever was faster may have started the next one already. */
     if (__atomic_load_n(&m->thread_ended, __ATOMIC_ACQUIRE)) {
         join_source(m);
@@ -160,8 +212,11 @@ static gboolean join_idle(gpointer opaque)
 
 void mig_thread_done(Migration *m)
 {
+    lock_acquire(&m->lock);
     __atomic_store_n(&m->thread_ended, true, __ATOMIC_RELEASE);
-    g_idle_add_full(G_PRIORITY_HIGH, join_idle, m, NULL);
+    cond_broadcast(&m->cond);
+    m->join_idle = g_idle_add_full(G_PRIORITY_HIGH, join_when_idle, m, NULL);
+    lock_release(&m->lock);
 }
 
 /* May this VM be migrated at all, now? */
@@ -170,7 +225,7 @@ static bool check_start(Migration *m, GError **errp)
     g_autofree char *why = vmstate_blocked_reason(m->vm->vmstates);
     MigrationStatus st = migration_status(m);
 
-    if (status_busy(st)) {
+    if (mig_status_busy(st)) {
         error_setf(errp, "There's a migration process in progress");
         return false;
     }
@@ -207,6 +262,7 @@ static void reset_for_start(Migration *m)
     g_clear_pointer(&m->error_desc, g_free);
     m->cancel_asked = false;
     m->committed = false;
+    m->closing = false;
     memset(&m->show, 0, sizeof(m->show));
     m->show.start_ns = clock_monotonic_ns();
     m->cfg.caps = m->caps;
@@ -217,19 +273,25 @@ bool migration_start(Migration *m, const char *uri, GError **errp)
 {
     g_autoptr(IoUri) parsed = NULL;
 
-    if (!check_start(m, errp) || !io_uri_parse(uri, &parsed, errp) ||
-        !check_uri(m, parsed, errp)) {
+    if (!check_start(m, errp) || !io_uri_parse(uri, &parsed, errp)) {
         return false;
     }
+    /* First: it closes what the one before has left, a descriptor too. */
     join_source(m);
-    m->connecting = io_cancel_new(errp);
-    if (m->connecting == NULL) {
+    if (!check_uri(m, parsed, errp)) {
+        return false;
+    }
+    g_clear_pointer(&m->cancel, io_cancel_unref);
+    m->cancel = io_cancel_new(errp);
+    if (m->cancel == NULL) {
+        drop_fd(m);
         return false;
     }
     reset_for_start(m);
     m->uri = g_steal_pointer(&parsed);
     mig_set_status(m, MIGRATION_STATUS_SETUP);
     if (!thread_create(&m->thread, "mig-src", mig_source_thread, m, errp)) {
+        drop_fd(m);
         mig_set_status(m, MIGRATION_STATUS_FAILED);
         return false;
     }
@@ -237,23 +299,46 @@ bool migration_start(Migration *m, const char *uri, GError **errp)
     return true;
 }
 
+/* What was being written when it was cancelled has had its time. */
+static gboolean cancel_overdue(gpointer opaque)
+{
+    Migration *m = opaque;
+
+    m->cancel_timer = 0;
+    shut_channel(m);
+    return G_SOURCE_REMOVE;
+}
+
+/* Asks the thread; true if there is one, and it isn't too late. */
+static bool ask_cancel(Migration *m)
+{
+    LOCK_GUARD(&m->lock);
+
+    if (!mig_status_busy(m->status) || !m->thread_made || m->committed) {
+        return false;
+    }
+    m->cancel_asked = true;
+    cond_broadcast(&m->cond);
+    return true;
+}
+
 void migration_cancel(Migration *m)
 {
-    bool busy;
+    if (!ask_cancel(m)) {
+        bool closing;
 
-    lock_acquire(&m->lock);
-    busy = status_busy(m->status) && m->thread_made && !m->committed;
-    if (busy) {
-        m->cancel_asked = true;
-        if (m->ch != NULL) {
-            io_channel_shutdown(m->ch, IO_SHUTDOWN_BOTH);
+        lock_acquire(&m->lock);
+        closing = m->closing;
+        lock_release(&m->lock);
+        if (closing) {
+            shut_channel(m); /* the guest is given, but who waits is freed */
         }
-        cond_broadcast(&m->cond);
+        return;
     }
-    lock_release(&m->lock);
-    if (busy) {
-        io_cancel_trigger(m->connecting);
-        mig_set_status(m, MIGRATION_STATUS_CANCELLING);
+    io_cancel_trigger(m->cancel);
+    mig_set_status(m, MIGRATION_STATUS_CANCELLING);
+    if (m->cancel_timer == 0) {
+        m->cancel_timer = g_timeout_add(m->waits.cancel_ms, cancel_overdue, m);
     }
 }
 
@@ -309,6 +394,7 @@ bool migration_set_params(Migration *m, const JsonValue *obj, GError **errp)
 {
     LOCK_GUARD(&m->lock);
 
+    cond_broadcast(&m->cond); /* who waits for bandwidth looks again */
     return mig_params_set(&m->params, obj, errp);
 }
 
@@ -317,6 +403,7 @@ static bool set_param_text(Migration *m, const char *name, const char *val,
 {
     LOCK_GUARD(&m->lock);
 
+    cond_broadcast(&m->cond);
     return mig_params_set_text(&m->params, name, val, size_unit, errp);
 }
 

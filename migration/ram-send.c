@@ -372,8 +372,7 @@ static bool finish_window(RamSend *r, SendBlock *b, uint64_t first,
 typedef bool WindowFn(RamSend *r, SendBlock *b, uint64_t first, uint64_t npages,
                       GError **errp);
 
-/* The records of one part of the section, up to their end mark. */
-static bool foreach_window(RamSend *r, WindowFn *fn, GError **errp)
+static bool walk_blocks(RamSend *r, WindowFn *fn, GError **errp)
 {
     r->last_rb = NULL;
     for (guint i = 0; i < r->blocks->len; i++) {
@@ -394,8 +393,16 @@ static bool foreach_window(RamSend *r, WindowFn *fn, GError **errp)
             }
         }
     }
-    stream_put_be64(r->out, RAM_REC_EOS);
     return true;
+}
+
+/* The records of one part of the section, and in any case their end mark. */
+static bool foreach_window(RamSend *r, WindowFn *fn, GError **errp)
+{
+    bool ok = walk_blocks(r, fn, errp);
+
+    stream_put_be64(r->out, RAM_REC_EOS);
+    return ok;
 }
 
 bool ram_send_pass(RamSend *r, GError **errp)

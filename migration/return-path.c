@@ -6,87 +6,175 @@
 #include "util/base.h"
 
 #include "migration/return-path.h"
-#include "migration/wire.h"
 #include "util/bswap.h"
 #include "util/error.h"
 #include "util/lock.h"
 
-enum {
-    RP_HEADER = 4,
-    NS_PER_MSEC = 1000000,
-    NS_PER_USEC = 1000,
-    /* The rest of a message that has begun to arrive. */
-    REST_TIMEOUT_MS = 5000,
-};
+enum { NS_PER_USEC = 1000 };
 
-static RpResult rp_wait(IoChannel *ch, int64_t deadline_ns, GError **errp)
+/* In front of the reason that the destination gives. */
+#define WORD_PREFIX "destination: "
+
+void rp_init(RpReader *r, IoChannel *ch)
 {
-    int n;
+    memset(r, 0, sizeof(*r));
+    r->ch = ch;
+}
 
-    do {
-        int64_t left = deadline_ns - clock_monotonic_ns();
-        int ms = -1;
-
-        if (deadline_ns != 0) {
-            ms = left <= 0 ? 0 : DIV_ROUND_UP(left, NS_PER_MSEC);
-        }
-        n = io_channel_wait(ch, G_IO_IN, ms);
-    } while (n == -EINTR);
-    if (n == 0) {
-        return RP_TIMEOUT;
+/* What no peer of this version has a reason to say means another stream. */
+static bool rp_type_known(uint16_t type)
+{
+    switch (type) {
+    case WIRE_RP_SHUT:
+    case WIRE_RP_PONG:
+    case WIRE_RP_FEATURES:
+    case WIRE_RP_LOADED:
+    case WIRE_RP_RESUMED:
+    case WIRE_RP_ERROR:
+        return true;
+    default:
+        return false;
     }
-    if (n < 0) {
-        io_channel_set_error(ch, errp, "return path", n);
-        return RP_FAILED;
-    }
-    return RP_OK;
 }
 
 /* Turns what ends a migration into an error. */
 static RpResult rp_check(const RpMessage *m, GError **errp)
 {
+    if (!rp_type_known(m->type)) {
+        error_setf(errp, "return path: message of unknown type 0x%04x",
+                   m->type);
+        return RP_FAILED;
+    }
     if (m->type == WIRE_RP_ERROR) {
-        error_setf(errp, "destination: %s", (const char *)m->data);
+        error_setf(errp, WORD_PREFIX "%s", (const char *)m->data);
         return RP_FAILED;
     }
     if (m->type == WIRE_RP_SHUT && m->len >= 4 && ldl_be_p(m->data) != 0) {
-        error_setf(errp, "destination: load failed");
+        error_setf(errp, WORD_PREFIX "load failed");
         return RP_FAILED;
     }
     return RP_OK;
 }
 
-RpResult rp_read(IoChannel *ch, int64_t deadline_ns, RpMessage *ret,
-                 GError **errp)
+bool rp_error_is_word(const GError *err)
 {
-    uint8_t head[RP_HEADER];
-    RpResult r = rp_wait(ch, deadline_ns, errp);
-    bool ok, eof = false;
+    return g_str_has_prefix(err->message, WORD_PREFIX);
+}
 
-    if (r != RP_OK) {
-        return r;
+/* Bytes that the message in buf takes, as far as is known by now. */
+static size_t rp_need(const RpReader *r)
+{
+    return RP_HEADER + (r->have < RP_HEADER ? 0 : lduw_be_p(r->buf + 2));
+}
+
+static bool rp_complete(const RpReader *r)
+{
+    return r->have >= RP_HEADER && r->have == rp_need(r);
+}
+
+static RpResult rp_wait(RpReader *r, const IoCancel *cancel,
+                        int64_t deadline_ns, GError **errp)
+{
+    int64_t end_us =
+        deadline_ns == 0 ? -1 : DIV_ROUND_UP(deadline_ns, NS_PER_USEC);
+    int n = io_channel_wait_until(r->ch, G_IO_IN, end_us, cancel);
+
+    if (n == -ECANCELED) {
+        error_setf(errp, "cancelled");
+    } else if (n < 0) {
+        io_channel_set_error(r->ch, errp, "return path", n);
     }
-    io_channel_set_deadline_us(ch, g_get_monotonic_time() +
-                                       REST_TIMEOUT_MS * INT64_C(1000));
-    ok = io_channel_read_all_eof(ch, head, sizeof(head), &eof, errp);
-    if (ok && !eof) {
-        ret->type = lduw_be_p(head);
-        ret->len = lduw_be_p(head + 2);
-        if (ret->len > WIRE_RP_MAX) {
-            error_setf(errp, "return path: message of %u bytes", ret->len);
-            ok = false;
-        } else {
-            ok = io_channel_read_all(ch, ret->data, ret->len, errp);
+    return n > 0 ? RP_OK : n == 0 ? RP_TIMEOUT : RP_FAILED;
+}
+
+/* What is there of the present message; at least a byte. */
+static bool rp_fill(RpReader *r, GError **errp)
+{
+    ssize_t n = io_channel_read(r->ch, r->buf + r->have, rp_need(r) - r->have);
+
+    if (n < 0) {
+        io_channel_set_error(r->ch, errp, "read", n);
+        return false;
+    }
+    if (n == 0) {
+        error_setf(errp, "destination closed the connection");
+        return false;
+    }
+    r->have += n;
+    if (rp_need(r) > sizeof(r->buf)) {
+        error_setf(errp, "return path: message of %zu bytes",
+                   rp_need(r) - RP_HEADER);
+        return false;
+    }
+    return true;
+}
+
+RpResult rp_read(RpReader *r, const IoCancel *cancel, int64_t deadline_ns,
+                 RpMessage *ret, GError **errp)
+{
+    while (!rp_complete(r)) {
+        RpResult w = rp_wait(r, cancel, deadline_ns, errp);
+
+        if (w != RP_OK) {
+            return w;
+        }
+        if (!rp_fill(r, errp)) {
+            return RP_FAILED;
         }
     }
-    io_channel_set_deadline_us(ch, 0);
-    if (!ok) {
-        return RP_FAILED;
-    }
-    if (eof) {
-        error_setf(errp, "destination closed the connection");
-        return RP_FAILED;
-    }
+    ret->type = lduw_be_p(r->buf);
+    ret->len = lduw_be_p(r->buf + 2);
+    memcpy(ret->data, r->buf + RP_HEADER, ret->len);
     ret->data[ret->len] = '\0';
+    r->have = 0;
     return rp_check(ret, errp);
+}
+
+/* Is it the one?  False with errp for one that can't be true. */
+static bool rp_matches(const RpMessage *m, const RpWanted *want, bool *ret_is,
+                       GError **errp)
+{
+    uint32_t number;
+
+    *ret_is = false;
+    if (m->type != want->type) {
+        return true;
+    }
+    if (m->len < want->min_len) {
+        error_setf(errp, "return path: message 0x%04x of %u bytes, not %u",
+                   m->type, m->len, want->min_len);
+        return false;
+    }
+    number = want->numbered ? ldl_be_p(m->data) : 0;
+    if (want->numbered && m->type == WIRE_RP_LOADED && number > want->number) {
+        error_setf(errp,
+                   "return path: answer to switch-over %u, which is not made",
+                   number);
+        return false;
+    }
+    *ret_is = !want->numbered || number == want->number;
+    return true;
+}
+
+RpResult rp_await(RpReader *r, const RpWanted *want, const IoCancel *cancel,
+                  int64_t deadline_ns, RpMessage *ret, GError **errp)
+{
+    for (;;) {
+        RpResult res = rp_read(r, cancel, deadline_ns, ret, errp);
+        bool is;
+
+        if (res != RP_OK) {
+            return res;
+        }
+        if (!rp_matches(ret, want, &is, errp)) {
+            return RP_FAILED;
+        }
+        if (is) {
+            return RP_OK;
+        }
+        /* A flood of others is no reason to wait on. */
+        if (deadline_ns != 0 && clock_monotonic_ns() >= deadline_ns) {
+            return RP_TIMEOUT;
+        }
+    }
 }

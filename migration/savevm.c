@@ -10,6 +10,8 @@
 #include "system/ramblock.h"
 #include "util/error.h"
 
+enum { DEVICES_MAX = 64 << 20 /* bytes of device state */ };
+
 void savevm_put_header(StreamOut *s, const char *machine)
 {
     stream_put_be32(s, WIRE_MAGIC);
@@ -68,55 +70,59 @@ static bool put_entry(StreamOut *s, const VmstateEntry *e, JsonValue *desc,
     return true;
 }
 
-bool savevm_put_devices(StreamOut *s, VmstateRegistry *r, GError **errp)
+/* One section, and its members in `devices` (an array) unless that is NULL. */
+static bool save_entry(StreamOut *mem, const VmstateEntry *e,
+                       JsonValue *devices, GError **errp)
 {
-    for (GList *l = r->entries.head; l != NULL; l = l->next) {
-        if (entry_travels(l->data) && !put_entry(s, l->data, NULL, errp)) {
-            return false;
-        }
-    }
-    stream_put_u8(s, WIRE_EOF);
-    return stream_out_check(s, errp);
-}
+    JsonValue *desc = NULL;
 
-static JsonValue *describe_entry(StreamOut *scratch, const VmstateEntry *e,
-                                 GError **errp)
-{
-    g_autoptr(JsonValue) desc = json_object_new();
-
-    json_object_set_string(desc, "name", e->idstr);
-    json_object_set_int(desc, "instance_id", e->instance);
-    stream_out_reset(scratch);
-    if (!put_entry(scratch, e, desc, errp)) {
-        return NULL;
-    }
-    return g_steal_pointer(&desc);
-}
-
-bool savevm_put_description(StreamOut *s, VmstateRegistry *r, GError **errp)
-{
-    g_autoptr(JsonValue) top = json_object_new();
-    g_autoptr(StreamOut) scratch = stream_out_new(NULL);
-    g_autofree char *text = NULL;
-    JsonValue *devices = json_array_new();
-
-    json_object_set_int(top, "page_size", RAM_PAGE_SIZE);
-    json_object_set(top, "devices", devices);
-    for (GList *l = r->entries.head; l != NULL; l = l->next) {
-        JsonValue *desc;
-
-        if (!entry_travels(l->data)) {
-            continue;
-        }
-        desc = describe_entry(scratch, l->data, errp);
-        if (desc == NULL) {
-            return false;
-        }
+    if (devices != NULL) {
+        desc = json_object_new();
+        json_object_set_string(desc, "name", e->idstr);
+        json_object_set_int(desc, "instance_id", e->instance);
         json_array_add(devices, desc);
     }
-    text = json_to_string(top, false);
+    if (!put_entry(mem, e, desc, errp)) {
+        return false;
+    }
+    if (stream_out_bytes(mem) > DEVICES_MAX) {
+        error_setf(errp,
+                   "section '%s' instance %u: more than %d MiB of device "
+                   "state",
+                   e->idstr, e->instance, DEVICES_MAX >> 20);
+        return false;
+    }
+    return true;
+}
+
+bool savevm_save_devices(StreamOut *mem, VmstateRegistry *r, char **ret_text,
+                         GError **errp)
+{
+    g_autoptr(JsonValue) top = NULL;
+    JsonValue *devices = NULL;
+
+    stream_out_reset(mem);
+    if (ret_text != NULL) {
+        top = json_object_new();
+        devices = json_array_new();
+        json_object_set_int(top, "page_size", RAM_PAGE_SIZE);
+        json_object_set(top, "devices", devices);
+    }
+    for (GList *l = r->entries.head; l != NULL; l = l->next) {
+        if (entry_travels(l->data) &&
+            !save_entry(mem, l->data, devices, errp)) {
+            return false;
+        }
+    }
+    if (ret_text != NULL) {
+        *ret_text = json_to_string(top, false);
+    }
+    return true;
+}
+
+void savevm_put_description(StreamOut *s, const char *text)
+{
     stream_put_u8(s, WIRE_DESCRIPTION);
     stream_put_be32(s, strlen(text));
     stream_put(s, text, strlen(text));
-    return stream_out_check(s, errp);
 }

@@ -21,15 +21,16 @@ void savevm_put_command(StreamOut *s, uint16_t cmd, const void *data,
 void savevm_put_part_begin(StreamOut *s, uint8_t type, const IterativeOps *row);
 void savevm_put_part_end(StreamOut *s, const IterativeOps *row);
 /*
- * All device sections and the end of file mark.  Guest stopped (or for a
- * rehearsal, into memory, running), vm_lock held.  Errors name the section.
+ * Replaces the content of `mem` (a memory stream) by all device sections,
+ * without the end of file mark.  Into memory, so that vm_lock, which is held,
+ * is not for as long as a peer takes to read.  Guest stopped, or for a
+ * rehearsal running.  *ret_text, unless NULL: what savevm_put_description()
+ * takes; the caller frees it.  Errors name the section.
  */
-bool savevm_put_devices(StreamOut *s, VmstateRegistry *r, GError **errp);
-/*
- * The description section that follows the end of file: devices are saved
- * once more into nowhere to learn it.  Same conditions.
- */
-bool savevm_put_description(StreamOut *s, VmstateRegistry *r, GError **errp);
+bool savevm_save_devices(StreamOut *mem, VmstateRegistry *r, char **ret_text,
+                         GError **errp);
+/* The description section, which follows the end of file mark. */
+void savevm_put_description(StreamOut *s, const char *text);
 
 /* What the loader does beyond RAM and devices; any may be refused. */
 typedef struct LoadvmOps {

@@ -11,7 +11,6 @@
 
 #include "io/file.h"
 #include "io/socket.h"
-#include "migration/return-path.h"
 #include "migration/savevm.h"
 #include "migration/wire.h"
 #include "util/bswap.h"
@@ -51,7 +50,7 @@ static IoChannel *open_channel(Migration *m, GError **errp)
         m->fd = -1;
         return io_channel_new_fd(fd, NULL, errp);
     }
-    return io_socket_connect(m->uri->addr, m->connecting, 0, errp);
+    return io_socket_connect(m->uri->addr, m->cancel, 0, errp);
 }
 
 bool mig_source_connect(MigSource *s, GError **errp)
@@ -71,7 +70,12 @@ bool mig_source_connect(MigSource *s, GError **errp)
     if (cancelled) {
         io_channel_shutdown(s->ch, IO_SHUTDOWN_BOTH);
     }
+    rp_init(&s->rp, s->ch);
     s->return_path = io_channel_has_feature(s->ch, IO_FEATURE_BIDIRECTIONAL);
+    s->peer = s->return_path ? PEER_PLAIN
+              : io_channel_has_feature(s->ch, IO_FEATURE_SEEKABLE)
+                  ? PEER_FILE
+                  : PEER_ONE_WAY;
     if (!s->return_path && MIG_HAS(s, RETURN_PATH)) {
         error_setf(errp,
                    "%s: capability 'return-path' needs a channel that "
@@ -80,6 +84,7 @@ bool mig_source_connect(MigSource *s, GError **errp)
         return false;
     }
     s->out = stream_out_new(s->ch);
+    s->devices = stream_out_new(NULL);
     return true;
 }
 
@@ -88,7 +93,7 @@ static bool wait_for_features(MigSource *s, GError **errp)
     for (;;) {
         RpMessage msg;
 
-        if (rp_read(s->ch, 0, &msg, errp) != RP_OK) {
+        if (rp_read(&s->rp, s->m->cancel, 0, &msg, errp) != RP_OK) {
             return false;
         }
         if (msg.type == WIRE_RP_FEATURES && msg.len >= 8) {
@@ -116,6 +121,9 @@ bool mig_source_greet(MigSource *s, GError **errp)
     if (!stream_out_flush(s->out, errp) || !wait_for_features(s, errp)) {
         return false;
     }
+    if (s->features & WIRE_F_COMMIT) {
+        s->peer = PEER_COMMIT;
+    }
     if (s->features != 0) {
         stq_be_p(enable, s->features);
         savevm_put_command(s->out, WIRE_CMD_ENABLE, enable, sizeof(enable));
@@ -126,59 +134,23 @@ bool mig_source_greet(MigSource *s, GError **errp)
 bool mig_source_await(MigSource *s, uint16_t type, uint16_t min_len,
                       uint32_t number, GError **errp)
 {
-    /* How soon a cancel is noticed. */
-    enum { CANCEL_POLL_NS = 50 * 1000 * 1000 };
-    RpMessage msg = { 0 };
+    const RpWanted want = {
+        .type = type, .min_len = min_len, .numbered = true, .number = number
+    };
+    RpMessage msg;
 
-    while (msg.type != type || msg.len < min_len ||
-           ldl_be_p(msg.data) != number) {
-        int64_t deadline = clock_monotonic_ns() + CANCEL_POLL_NS;
-
-        if (mig_cancel_asked(s->m)) {
-            error_setf(errp, "cancelled");
-            return false;
-        }
-        if (rp_read(s->ch, deadline, &msg, errp) == RP_FAILED) {
-            return false;
-        }
-    }
-    return true;
+    return rp_await(&s->rp, &want, s->m->cancel, 0, &msg, errp) == RP_OK;
 }
 
 bool mig_source_barrier(MigSource *s, GError **errp)
 {
     uint8_t number[4];
 
-    if (!(s->features & WIRE_F_COMMIT)) {
+    if (s->peer != PEER_COMMIT) {
         return true;
     }
     stl_be_p(number, ++s->barriers);
     savevm_put_command(s->out, WIRE_CMD_PING, number, sizeof(number));
     return stream_out_flush(s->out, errp) &&
            mig_source_await(s, WIRE_RP_PONG, sizeof(number), s->barriers, errp);
-}
-
-void mig_source_explain(MigSource *s, GError **err)
-{
-    enum { LAST_WORD_NS = 100 * 1000 * 1000 };
-    int64_t deadline = clock_monotonic_ns() + LAST_WORD_NS;
-
-    if (!s->return_path || mig_cancel_asked(s->m)) {
-        return;
-    }
-    for (;;) {
-        GError *why = NULL;
-        RpMessage msg;
-        RpResult r = rp_read(s->ch, deadline, &msg, &why);
-
-        if (r == RP_FAILED && g_str_has_prefix(why->message, "destination: ")) {
-            g_clear_error(err);
-            *err = why;
-            return;
-        }
-        g_clear_error(&why);
-        if (r != RP_OK) {
-            return;
-        }
-    }
 }

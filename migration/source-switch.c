@@ -2,12 +2,11 @@
  * Outgoing migration: the switch-over.
  *
  * While nobody runs the guest: stop its vCPUs, read their state once, read
- * the dirty log once, send the rest of memory and the devices, wait for the
- * destination's word that all is loaded, say RUN.  Nothing else belongs here.
+ * the dirty log once, send the rest of memory and the devices, and hand it
+ * over (source-handover.c).  Nothing else belongs here.
  *
- * With a peer that knows the hand-shake (WIRE_F_COMMIT) the guest is given up
- * only after LOADED; until then any failure, and a LOADED that is late,
- * resumes it here.
+ * Until the guest is given away any failure, and whatever is late, resumes it
+ * here.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -16,31 +15,13 @@
 #include "migration/source.h"
 
 #include "migration/converge.h"
-#include "migration/return-path.h"
 #include "migration/savevm.h"
 #include "migration/wire.h"
 #include "util/bswap.h"
 #include "util/error.h"
 #include "util/log.h"
 
-/*
- * How long past the limit the word of a destination may take that has
- * everything: below this, scheduling alone would undo a finished migration.
- */
-#define ACK_GRACE_NS (10 * NS_PER_MS)
-/*
- * How long past the limit a write may block that can't be put off: RUN, and
- * all of them where the peer knows no second attempt.  A stream that was cut
- * there fails the migration, and the guest goes on here.
- */
-#define WRITE_GRACE_NS (NS_PER_S)
-/* For peers that resume on their own and report when they have. */
-#define CLOSE_TIMEOUT_NS (10 * NS_PER_S)
-/* For a guest that is stopped anyway, or may be for longer than the limit. */
-#define LOADED_TIMEOUT_NS  (30 * NS_PER_S)
-#define RESUMED_TIMEOUT_NS (2 * NS_PER_S)
-/* Bytes of LOADED: the attempt and two times. */
-#define LOADED_LEN 20
+enum { LOADED_LEN = 20 /* bytes: the attempt and two times */ };
 
 void mig_source_step(MigSource *s, DowntimeStep step, int64_t *since_ns)
 {
@@ -52,7 +33,7 @@ void mig_source_step(MigSource *s, DowntimeStep step, int64_t *since_ns)
     *since_ns = now;
 }
 
-static void show_peer_step(MigSource *s, DowntimeStep step, uint64_t us)
+void mig_source_peer_step(MigSource *s, DowntimeStep step, uint64_t us)
 {
     LOCK_GUARD(&s->m->lock);
 
@@ -70,14 +51,33 @@ void mig_source_log_stop(MigSource *s)
     }
 }
 
+void mig_source_show_downtime(MigSource *s)
+{
+    LOCK_GUARD(&s->m->lock);
+
+    s->m->show.downtime_ns = clock_monotonic_ns() - s->stop_ns;
+    s->m->show.have_downtime = true;
+}
+
+/* All devices into memory; vm_lock held. */
+static bool save_devices(MigSource *s, GError **errp)
+{
+    char **text = NULL;
+
+    g_clear_pointer(&s->description, g_free);
+    if (s->peer != PEER_COMMIT) {
+        text = &s->description;
+    }
+    return savevm_save_devices(s->devices, s->vm->vmstates, text, errp);
+}
+
 bool mig_source_rehearse(MigSource *s, GError **errp)
 {
-    g_autoptr(StreamOut) scratch = stream_out_new(NULL);
     int64_t start, ns;
     VM_LOCK_GUARD();
 
     start = clock_monotonic_ns();
-    if (!savevm_put_devices(scratch, s->vm->vmstates, errp)) {
+    if (!save_devices(s, errp)) {
         return false;
     }
     /* The destination's part and the two ways are about the same again. */
@@ -94,37 +94,51 @@ static void reset_breakdown(MigSource *s)
     s->m->show.bd_known = 0;
 }
 
-static bool stop_guest(MigSource *s, GError **errp)
+/*
+ * What was asked of the guest at the moment of the stop reaches it where it
+ * runs next: it changes the state that travels, or the guest doesn't leave.
+ */
+static bool settle_requests(MigSource *s)
 {
-    int64_t t = clock_monotonic_ns();
+    VmSettled done;
+
+    vm_requests_settle(s->vm, &done);
+    if (done.reset && !s->was_running) {
+        s->old_state = RUN_STATE_PRELAUNCH;
+    }
+    if (done.stop && s->was_running) {
+        s->was_running = false;
+        s->old_state = done.stop_state;
+    }
+    engine_state_store(s->m->state, s->old_state);
+    return !done.needs_running;
+}
+
+static SwitchResult step_stop(MigSource *s, int64_t *t, GError **errp)
+{
     int r;
     VM_LOCK_GUARD();
 
     reset_breakdown(s);
-    s->stop_ns = t;
+    s->stop_ns = *t;
     s->stop_bytes = stream_out_bytes(s->out);
     s->was_running = runstate_is_running(s->vm);
     s->old_state = runstate_get(s->vm);
-    engine_state_store(s->m->state);
     s->stopped = true;
     r = vm_stop_force(s->vm, RUN_STATE_FINISH_MIGRATE);
-    mig_source_step(s, STEP_VCPU_STOP, &t);
+    mig_source_step(s, STEP_VCPU_STOP, t);
     if (r < 0) {
         error_setf_errno(errp, -r, "flushing disks before the switch-over");
-        return false;
+        return SWITCH_FAILED;
     }
-    return true;
+    return settle_requests(s) ? SWITCH_GOES_ON : SWITCH_RETRY;
 }
 
 /* PRE-SWITCHOVER: the management does what it has to, then says go on. */
-static bool maybe_pause(MigSource *s, GError **errp)
+static bool wait_go_ahead(MigSource *s)
 {
     Migration *m = s->m;
-    bool cancelled;
 
-    if (!MIG_HAS(s, PAUSE_BEFORE_SWITCHOVER)) {
-        return true;
-    }
     lock_acquire(&m->lock);
     m->go_on = false;
     lock_release(&m->lock);
@@ -132,301 +146,176 @@ static bool maybe_pause(MigSource *s, GError **errp)
         VM_LOCK_GUARD();
         mig_set_status(m, MIGRATION_STATUS_PRE_SWITCHOVER);
     }
-    lock_acquire(&m->lock);
+    LOCK_GUARD(&m->lock);
     while (!m->go_on && !m->cancel_asked) {
         cond_wait(&m->cond, &m->lock);
     }
-    cancelled = m->cancel_asked;
-    lock_release(&m->lock);
-    if (cancelled) {
+    return !m->cancel_asked;
+}
+
+static SwitchResult step_pause(MigSource *s, int64_t *t, GError **errp)
+{
+    if (!MIG_HAS(s, PAUSE_BEFORE_SWITCHOVER)) {
+        return SWITCH_GOES_ON;
+    }
+    if (!wait_go_ahead(s)) {
         error_setf(errp, "cancelled");
-        return false;
+        return SWITCH_FAILED;
     }
     s->stop_ns = clock_monotonic_ns(); /* the pause was asked for */
-    return true;
+    VM_LOCK_GUARD();
+    if (!settle_requests(s)) {
+        error_setf(errp, "a shutdown, suspend or wake-up of the guest was "
+                         "asked for before the switch-over");
+        return SWITCH_FAILED;
+    }
+    return SWITCH_GOES_ON;
 }
 
-/* After the last sync: does the rest still fit the promise? */
-static bool fits_limit(MigSource *s, uint64_t pending_bytes)
-{
-    ConvergeInput in = {
-        .pending_bytes = pending_bytes,
-        .bytes_per_s = s->bytes_per_s,
-        .fixed_ns = s->fixed_ns + clock_monotonic_ns() - s->stop_ns,
-        .limit_ns = mig_downtime_limit_ns(s->m),
-    };
-
-    if (!MIG_HAS(s, SWITCHOVER_ABORT) || !s->was_running ||
-        MIG_HAS(s, PAUSE_BEFORE_SWITCHOVER)) {
-        return true;
-    }
-    return converge_fits(&in);
-}
-
-/* Everything up to the end of file mark, in one go. */
-static bool send_rest(MigSource *s, int64_t *t, GError **errp)
-{
-    if (!iterative_complete(s->set, errp)) {
-        return false;
-    }
-    mig_source_step(s, STEP_RAM, t);
-    if (stream_out_is_late(s->out)) {
-        return true; /* the guest is not handed over: no devices */
-    }
-    if (!MIG_HAS(s, DEFERRED_DIRTY_LOG_TEARDOWN)) {
-        mig_source_log_stop(s);
-        mig_source_step(s, STEP_DIRTY_SYNC, t);
-    }
-    {
-        VM_LOCK_GUARD();
-        if (!savevm_put_devices(s->out, s->vm->vmstates, errp)) {
-            return false;
-        }
-    }
-    mig_source_step(s, STEP_DEVICE_STATE, t);
-    if (!stream_out_flush(s->out, errp)) {
-        return false;
-    }
-    s->owes_loaded = stream_out_is_late(s->out);
-    if (!(s->features & WIRE_F_COMMIT)) {
-        {
-            VM_LOCK_GUARD();
-            if (!savevm_put_description(s->out, s->vm->vmstates, errp)) {
-                return false;
-            }
-        }
-        return stream_out_flush(s->out, errp);
-    }
-    return true;
-}
-
-static bool put_attempt(MigSource *s, uint16_t cmd)
+static void put_attempt(MigSource *s, uint16_t cmd)
 {
     uint8_t data[4];
 
     stl_be_p(data, s->attempt);
     savevm_put_command(s->out, cmd, data, sizeof(data));
-    return true;
-}
-
-/* LOADED of this attempt; others are late words of one before. */
-static RpResult wait_loaded(MigSource *s, int64_t *t, GError **errp)
-{
-    int64_t limit = MAX(mig_downtime_limit_ns(s->m), ACK_GRACE_NS);
-    int64_t deadline = s->stop_ns + limit;
-    uint64_t load_us, cpu_us;
-    bool promised = s->was_running && MIG_HAS(s, SWITCHOVER_ABORT);
-    RpMessage msg;
-
-    if (!promised) {
-        deadline = s->stop_ns + MAX(limit, LOADED_TIMEOUT_NS);
-    }
-    do {
-        RpResult r = rp_read(s->ch, deadline, &msg, errp);
-
-        if (r == RP_TIMEOUT && !promised) {
-            error_setf(errp, "destination did not confirm the load");
-            return RP_FAILED;
-        }
-        if (r != RP_OK) {
-            return r;
-        }
-    } while (msg.type != WIRE_RP_LOADED || msg.len < LOADED_LEN ||
-             ldl_be_p(msg.data) != s->attempt);
-    load_us = ldq_be_p(msg.data + 4);
-    cpu_us = ldq_be_p(msg.data + 12);
-    show_peer_step(s, STEP_LOAD, load_us);
-    show_peer_step(s, STEP_CPU_RESTORE, cpu_us);
-    /* What is left of the wait is the wire, both ways. */
-    *t +=
-        MIN((int64_t)(load_us + cpu_us) * NS_PER_US, clock_monotonic_ns() - *t);
-    mig_source_step(s, STEP_WIRE, t);
-    return RP_OK;
-}
-
-/* The point of no return: false if a cancel came first. */
-static bool commit(MigSource *s)
-{
-    LOCK_GUARD(&s->m->lock);
-
-    if (s->m->cancel_asked) {
-        return false;
-    }
-    s->m->committed = true;
-    return true;
-}
-
-static void show_downtime(MigSource *s)
-{
-    LOCK_GUARD(&s->m->lock);
-
-    s->m->show.downtime_ns = clock_monotonic_ns() - s->stop_ns;
-    s->m->show.have_downtime = true;
-}
-
-static void wait_resumed(MigSource *s)
-{
-    int64_t deadline = clock_monotonic_ns() + RESUMED_TIMEOUT_NS;
-    g_autoptr(GError) err = NULL;
-    RpMessage msg;
-
-    do {
-        if (rp_read(s->ch, deadline, &msg, &err) != RP_OK) {
-            return;
-        }
-    } while (msg.type != WIRE_RP_RESUMED || msg.len < 8);
-    show_downtime(s);
-    show_peer_step(s, STEP_RESUME, ldq_be_p(msg.data));
-}
-
-static SwitchResult took_too_long(MigSource *s)
-{
-    s->fixed_ns = converge_fixed(s->fixed_ns, mig_downtime_limit_ns(s->m));
-    s->fixed_measured = true;
-    return SWITCH_RETRY;
-}
-
-static SwitchResult hand_over(MigSource *s, int64_t *t, GError **errp)
-{
-    switch (wait_loaded(s, t, errp)) {
-    case RP_TIMEOUT:
-        s->owes_loaded = true;
-        return took_too_long(s);
-    case RP_FAILED:
-        return SWITCH_FAILED;
-    case RP_OK:
-        break;
-    }
-    if (!commit(s)) {
-        savevm_put_command(s->out, WIRE_CMD_ABORT, NULL, 0);
-        stream_out_flush(s->out, NULL);
-        error_setf(errp, "cancelled");
-        return SWITCH_FAILED;
-    }
-    put_attempt(s, WIRE_CMD_RUN);
-    if (!stream_out_flush(s->out, errp)) {
-        return SWITCH_FAILED; /* not a byte of it left: the guest is ours */
-    }
-    s->handed_over = true;
-    show_downtime(s);
-    wait_resumed(s);
-    return SWITCH_DONE;
-}
-
-/* A peer that runs the guest as soon as it has read it all. */
-static SwitchResult close_plain(MigSource *s, GError **errp)
-{
-    int64_t deadline = clock_monotonic_ns() + CLOSE_TIMEOUT_NS;
-    RpMessage msg = { 0 };
-
-    show_downtime(s);
-    if (!commit(s)) {
-        error_setf(errp, "cancelled");
-        return SWITCH_FAILED;
-    }
-    if (s->return_path) {
-        do {
-            RpResult r = rp_read(s->ch, deadline, &msg, errp);
-
-            if (r == RP_TIMEOUT) {
-                error_setf(errp, "destination did not confirm the load");
-            }
-            if (r != RP_OK) {
-                return SWITCH_FAILED;
-            }
-        } while (msg.type != WIRE_RP_SHUT);
-    } else if (!io_channel_close(s->ch, errp)) {
-        return SWITCH_FAILED;
-    }
-    s->handed_over = true;
-    return SWITCH_DONE;
-}
-
-/* From here on the destination may open the images. */
-static bool give_disks_up(MigSource *s, GError **errp)
-{
-    int ret;
-    VM_LOCK_GUARD();
-
-    ret = vm_block_inactivate(s->vm);
-    if (ret < 0) {
-        error_setf_errno(errp, -ret, "flushing disks at the switch-over");
-    }
-    return ret == 0;
-}
-
-/*
- * A destination that hangs must not keep a stopped guest waiting. What can be
- * put off (`keep`) has to be written within the limit, or is written later.
- */
-static void limit_writes(MigSource *s, bool keep)
-{
-    int64_t limit = MAX(mig_downtime_limit_ns(s->m), ACK_GRACE_NS);
-
-    if (!s->was_running || !MIG_HAS(s, SWITCHOVER_ABORT) ||
-        MIG_HAS(s, PAUSE_BEFORE_SWITCHOVER)) {
-        return;
-    }
-    if (!keep) {
-        limit += WRITE_GRACE_NS;
-    }
-    io_channel_set_deadline_us(s->ch, (s->stop_ns + limit) / NS_PER_US);
-    stream_out_keep_late(s->out, keep);
 }
 
 /*
  * The guest stands.  The destination gets to know at once, so that it is awake
  * when the rest arrives; here, too, nobody sleeps now.
  */
-static bool announce(MigSource *s, GError **errp)
+static SwitchResult step_announce(MigSource *s, int64_t *t, GError **errp)
 {
+    const SwitchInput in = {
+        .peer = s->peer,
+        .was_running = s->was_running,
+        .abort_on = MIG_HAS(s, SWITCHOVER_ABORT),
+        .pause_before = MIG_HAS(s, PAUSE_BEFORE_SWITCHOVER),
+        .stop_ns = s->stop_ns,
+        .limit_ns = mig_downtime_limit_ns(s->m),
+    };
+
+    s->plan = switch_plan(&in);
     s->attempt++;
-    limit_writes(s, s->features & WIRE_F_COMMIT);
-    if (!(s->features & WIRE_F_COMMIT)) {
-        return true;
+    io_channel_set_write_deadline_us(s->ch, s->plan.write_end_ns / NS_PER_US);
+    stream_out_keep_late(s->out, s->plan.keep_late);
+    if (s->peer != PEER_COMMIT) {
+        return SWITCH_GOES_ON;
     }
-    io_channel_set_spin_us(s->ch, WIRE_SPIN_US);
+    io_channel_set_spin_us(s->ch, s->plan.spin ? WIRE_SPIN_US : 0);
     put_attempt(s, WIRE_CMD_SWITCHOVER);
-    return stream_out_flush(s->out, errp);
+    return stream_out_flush(s->out, errp) ? SWITCH_GOES_ON : SWITCH_FAILED;
 }
 
-static SwitchResult do_switch(MigSource *s, GError **errp)
+static SwitchResult step_cpus(MigSource *s, int64_t *t, GError **errp)
 {
     Migration *m = s->m;
-    uint64_t pending;
-    int64_t t;
+    VM_LOCK_GUARD();
 
-    if (!stop_guest(s, errp) || !maybe_pause(s, errp) || !announce(s, errp)) {
+    *t = clock_monotonic_ns();
+    mig_set_status(m, MIGRATION_STATUS_DEVICE);
+    if (!m->hooks->cpus_sync(s->vm, errp)) {
         return SWITCH_FAILED;
     }
-    t = clock_monotonic_ns();
+    mig_source_step(s, STEP_CPU_SYNC, t);
+    return SWITCH_GOES_ON;
+}
+
+/* After the last sync: does the rest still fit the promise? */
+static SwitchResult step_sync(MigSource *s, int64_t *t, GError **errp)
+{
+    ConvergeInput in = {
+        .pending_bytes = iterative_pending(s->set, true),
+        .bytes_per_s = s->bytes_per_s,
+        .limit_ns = mig_downtime_limit_ns(s->m),
+    };
+
+    mig_source_step(s, STEP_DIRTY_SYNC, t);
+    in.fixed_ns = s->fixed_ns + clock_monotonic_ns() - s->stop_ns;
+    return !s->plan.may_undo || converge_fits(&in) ? SWITCH_GOES_ON
+                                                   : SWITCH_RETRY;
+}
+
+/* From here on the destination may open the images. */
+static SwitchResult step_disks(MigSource *s, int64_t *t, GError **errp)
+{
+    int ret;
+    VM_LOCK_GUARD();
+
+    *t = clock_monotonic_ns();
+    ret = vm_block_inactivate(s->vm);
+    if (ret < 0) {
+        error_setf_errno(errp, -ret, "flushing disks at the switch-over");
+        return SWITCH_FAILED;
+    }
+    mig_source_step(s, STEP_BLOCK_DRAIN, t);
+    return SWITCH_GOES_ON;
+}
+
+SwitchResult mig_source_too_late(MigSource *s)
+{
+    s->fixed_ns = converge_fixed(s->fixed_ns, mig_downtime_limit_ns(s->m));
+    s->fixed_measured = true;
+    return SWITCH_RETRY;
+}
+
+static SwitchResult step_memory(MigSource *s, int64_t *t, GError **errp)
+{
+    if (!iterative_complete(s->set, errp)) {
+        return SWITCH_FAILED;
+    }
+    mig_source_step(s, STEP_RAM, t);
+    if (stream_out_is_late(s->out)) {
+        return mig_source_too_late(s); /* no devices: not handed over */
+    }
+    if (!MIG_HAS(s, DEFERRED_DIRTY_LOG_TEARDOWN)) {
+        mig_source_log_stop(s);
+        mig_source_step(s, STEP_DIRTY_SYNC, t);
+    }
+    return SWITCH_GOES_ON;
+}
+
+/* In memory with the lock, over the wire without. */
+static SwitchResult step_devices(MigSource *s, int64_t *t, GError **errp)
+{
+    const uint8_t *data;
+    size_t len;
+
     {
         VM_LOCK_GUARD();
-        mig_set_status(m, MIGRATION_STATUS_DEVICE);
-        if (!m->hooks->cpus_sync(s->vm, errp)) {
+        if (!save_devices(s, errp)) {
             return SWITCH_FAILED;
         }
     }
-    mig_source_step(s, STEP_CPU_SYNC, &t);
-    pending = iterative_pending(s->set, true);
-    mig_source_step(s, STEP_DIRTY_SYNC, &t);
-    if (!fits_limit(s, pending)) {
-        return SWITCH_RETRY;
+    mig_source_step(s, STEP_DEVICE_STATE, t);
+    data = stream_out_data(s->devices, &len);
+    stream_put_ref(s->out, data, len);
+    if (s->peer == PEER_COMMIT) {
+        stream_put_u8(s->out, WIRE_EOF); /* it waits for RUN */
     }
-    t = clock_monotonic_ns();
-    if (!give_disks_up(s, errp)) {
+    if (!stream_out_flush(s->out, errp)) {
         return SWITCH_FAILED;
     }
-    mig_source_step(s, STEP_BLOCK_DRAIN, &t);
-    if (!send_rest(s, &t, errp)) {
-        return SWITCH_FAILED;
+    s->owes_loaded = stream_out_is_late(s->out);
+    return s->owes_loaded ? mig_source_too_late(s) : SWITCH_GOES_ON;
+}
+
+static SwitchResult (*const steps[])(MigSource *s, int64_t *t,
+                                     GError **errp) = {
+    step_stop,   step_pause,   step_announce,
+    step_cpus,   step_sync,    step_disks,
+    step_memory, step_devices, mig_source_hand_over,
+};
+
+static SwitchResult do_switch(MigSource *s, GError **errp)
+{
+    int64_t t = clock_monotonic_ns();
+    SwitchResult r = SWITCH_GOES_ON;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(steps) && r == SWITCH_GOES_ON; i++) {
+        r = steps[i](s, &t, errp);
     }
-    if (stream_out_is_late(s->out)) {
-        return took_too_long(s);
-    }
-    limit_writes(s, false);
-    return s->features & WIRE_F_COMMIT ? hand_over(s, &t, errp)
-                                       : close_plain(s, errp);
+    return r;
 }
 
 bool mig_source_catch_up(MigSource *s, GError **errp)
@@ -440,10 +329,10 @@ bool mig_source_catch_up(MigSource *s, GError **errp)
     return true;
 }
 
-void mig_source_resume(MigSource *s)
+/* Resumes the guest here after a switch-over that did not happen. */
+static void resume_guest(MigSource *s)
 {
     GError *err = NULL;
-    VM_LOCK_GUARD();
 
     if (!s->stopped) {
         return;
@@ -467,12 +356,13 @@ SwitchResult mig_source_switch(MigSource *s, GError **errp)
     io_channel_set_deadline_us(s->ch, 0);
     io_channel_set_spin_us(s->ch, 0);
     stream_out_keep_late(s->out, false);
-    if (r == SWITCH_DONE) {
-        VM_LOCK_GUARD();
-        runstate_set(s->vm, RUN_STATE_POSTMIGRATE);
-    } else {
-        mig_source_resume(s);
+    VM_LOCK_GUARD();
+    if (s->owner == OWNER_SOURCE) {
+        resume_guest(s);
         s->resume_ns = clock_monotonic_ns();
+        return r;
     }
+    vm_requests_drop(s->vm);
+    runstate_set(s->vm, RUN_STATE_POSTMIGRATE);
     return r;
 }

@@ -12,7 +12,6 @@
 #include "util/error.h"
 
 enum {
-    SLICE_NS = 10 * 1000 * 1000, /* bandwidth is limited over 10 ms */
     RATE_NS = 100 * 1000 * 1000, /* figures of the moment are of 100 ms */
     MAX_SCANNERS = 4,
 };
@@ -27,29 +26,24 @@ static bool check_cancel(MigSource *s, GError **errp)
     return true;
 }
 
-/* Sleeps so that no slice carries more than max-bandwidth allows. */
+/*
+ * Waits so that no slice carries more than max-bandwidth allows.  A limit that
+ * is changed, or a cancel, is seen at once (migration.c tells `cond`).
+ */
 static void limit_bandwidth(MigSource *s, uint64_t bytes)
 {
-    uint64_t limit = mig_max_bandwidth(s->m);
-    int64_t now = clock_monotonic_ns(), due;
+    Migration *m = s->m;
+    int64_t start = clock_monotonic_ns(), now = start, due;
+    LOCK_GUARD(&m->lock);
 
-    if (limit == 0) {
-        return;
+    while (due = pace_due(&s->pace, bytes, m->params.max_bandwidth),
+           due > now && !m->cancel_asked) {
+        cond_wait_until(&m->cond, &m->lock, due);
+        now = clock_monotonic_ns();
     }
-    due =
-        s->slice_ns + converge_transfer_ns(bytes - s->slice_start_bytes, limit);
-    if (due > now) {
-        struct timespec ts = { .tv_sec = due / NS_PER_S,
-                               .tv_nsec = due % NS_PER_S };
-
-        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
-        s->pass_paused_ns += due - now;
-        now = due;
-    }
-    if (now - s->slice_ns >= SLICE_NS) {
-        s->slice_ns = now;
-        s->slice_start_bytes = bytes;
-    }
+    s->pass_paused_ns += now - start;
+    /* If it was slept beyond it, the time counts for the next slice. */
+    pace_advance(&s->pace, now > start && due > start ? due : now, bytes);
 }
 
 static bool source_pace(void *opaque, uint64_t bytes, GError **errp)
@@ -183,8 +177,7 @@ static void pass_begin(MigSource *s)
     s->pass_start_ns = now;
     s->pass_paused_ns = 0;
     s->pass_bytes = stream_out_bytes(s->out);
-    s->slice_ns = now;
-    s->slice_start_bytes = s->pass_bytes;
+    pace_start(&s->pace, now, s->pass_bytes);
 }
 
 static void pass_end(MigSource *s)
@@ -318,56 +311,15 @@ static bool source_iterate(MigSource *s, GError **errp)
         switch (mig_source_switch(s, errp)) {
         case SWITCH_DONE:
             return true;
-        case SWITCH_FAILED:
-            return false;
         case SWITCH_RETRY:
             break;
+        default:
+            return false;
         }
         if (!source_retry(s, errp)) {
             return false;
         }
     }
-}
-
-/* The destination may have said why it gave up before our write failed. */
-static void source_failed(MigSource *s, GError *err)
-{
-    Migration *m = s->m;
-    bool cancelled = mig_cancel_asked(m);
-
-    VM_LOCK_GUARD();
-    if (cancelled) {
-        g_clear_error(&err);
-        mig_set_status(m, MIGRATION_STATUS_CANCELLED);
-        return;
-    }
-    mig_set_error(m, err);
-    mig_set_status(m, MIGRATION_STATUS_FAILED);
-}
-
-static void source_completed(MigSource *s)
-{
-    Migration *m = s->m;
-
-    mig_source_show(s);
-    lock_acquire(&m->lock);
-    m->show.progress = 100;
-    m->show.end_ns = clock_monotonic_ns();
-    lock_release(&m->lock);
-    VM_LOCK_GUARD();
-    mig_set_status(m, MIGRATION_STATUS_COMPLETED);
-}
-
-static void source_fini(MigSource *s)
-{
-    Migration *m = s->m;
-
-    iterative_free(s->set);
-    stream_out_free(s->out);
-    lock_acquire(&m->lock);
-    g_clear_pointer(&m->ch, io_channel_unref);
-    lock_release(&m->lock);
-    io_channel_unref(s->ch);
 }
 
 void *mig_source_thread(void *opaque)
@@ -378,24 +330,18 @@ void *mig_source_thread(void *opaque)
     bool ok = mig_source_connect(&s, &err) && source_setup(&s, &err) &&
               source_iterate(&s, &err);
 
-    if (!ok) {
-        mig_source_explain(&s, &err);
-        lock_acquire(&m->lock);
-        m->show.end_ns = clock_monotonic_ns();
-        lock_release(&m->lock);
-    }
     /* Completed first: the tear-down of the log has time. */
     if (ok) {
-        source_completed(&s);
+        mig_source_completed(&s);
     }
     mig_source_log_stop(&s);
     vm_lock_acquire();
     m->hooks->prepare(m->vm, false, true);
     vm_lock_release();
     if (!ok) {
-        source_failed(&s, err);
+        mig_source_failed(&s, err);
     }
-    source_fini(&s);
+    mig_source_fini(&s);
     mig_thread_done(m);
     return NULL;
 }

@@ -6,8 +6,11 @@
 #ifndef MIGRATION_SOURCE_H
 #define MIGRATION_SOURCE_H
 
+#include "migration/handover.h"
 #include "migration/iterative.h"
 #include "migration/migration-priv.h"
+#include "migration/pace.h"
+#include "migration/return-path.h"
 
 typedef struct MigSource {
     Migration *m;
@@ -18,19 +21,22 @@ typedef struct MigSource {
     IterativeEnv env;  /* of the rows */
     IterativeSet *set; /* what travels while the guest runs */
     uint64_t features; /* WIRE_F_* in use */
+    PeerKind peer;
+    GuestOwner owner; /* moved by mig_source_event() only */
     bool return_path;
+    RpReader rp;        /* of the return path */
     bool log_on;        /* the dirty log runs: to be torn down */
     bool stopped;       /* this migration stopped the guest */
     bool was_running;   /* it ran before that */
     RunState old_state; /* the run state before that */
-    bool handed_over;   /* RUN was said: the guest is not ours any more */
+    SwitchPlan plan;    /* of the attempt */
     uint32_t attempt;   /* of the switch-over */
     uint32_t barriers;  /* so far: the last one's number */
     bool owes_loaded;   /* the last attempt's LOADED is late */
+    StreamOut *devices; /* in memory: their state, or a rehearsal's */
+    char *description;  /* of the devices, for peers that read it; or NULL */
 
-    /* Bandwidth limit: bytes put in the present slice. */
-    int64_t slice_ns;
-    uint64_t slice_start_bytes;
+    Pace pace; /* bandwidth limit */
 
     /* Convergence. */
     uint64_t bytes_per_s; /* measured while sending without a pause */
@@ -52,11 +58,6 @@ typedef struct MigSource {
 
 /* Connects and makes the stream (source-connect.c). */
 bool mig_source_connect(MigSource *s, GError **errp);
-/*
- * After a failure: if the destination has said why it gave up, that is the
- * reason, rather than that our next write failed.
- */
-void mig_source_explain(MigSource *s, GError **err);
 /* Asks the destination what it knows beyond the plain stream. */
 bool mig_source_greet(MigSource *s, GError **errp);
 
@@ -75,9 +76,11 @@ bool mig_source_await(MigSource *s, uint16_t type, uint16_t min_len,
 bool mig_source_barrier(MigSource *s, GError **errp);
 
 typedef enum SwitchResult {
+    SWITCH_GOES_ON, /* from one step to the next; no result */
     SWITCH_DONE,
-    SWITCH_RETRY, /* did not fit the limit: the guest runs here again */
-    SWITCH_FAILED,
+    SWITCH_RETRY,  /* the guest runs here again, for another attempt */
+    SWITCH_FAILED, /* it runs here again, if it did */
+    SWITCH_GIVEN,  /* it may run at the destination, or nowhere */
 } SwitchResult;
 
 /* Rehearses the device state: what the switch-over will cost. */
@@ -91,13 +94,30 @@ SwitchResult mig_source_switch(MigSource *s, GError **errp);
  * fails.
  */
 bool mig_source_catch_up(MigSource *s, GError **errp);
-/* Resumes the guest here after a switch-over that did not happen. */
-void mig_source_resume(MigSource *s);
+/*
+ * The last step: gives the guest away by the mark that its kind of peer waits
+ * for, and waits for the word that it arrived (source-handover.c).  All state
+ * has been written; *t as for mig_source_step().
+ */
+SwitchResult mig_source_hand_over(MigSource *s, int64_t *t, GError **errp);
+/* Something was said or heard: whose guest it is now. */
+void mig_source_event(MigSource *s, HandoverEvent ev);
+/* The attempt took too long: the next one has to have more room. */
+SwitchResult mig_source_too_late(MigSource *s);
+/* The end of the migration, whatever it is (source-end.c); takes err. */
+void mig_source_completed(MigSource *s);
+void mig_source_failed(MigSource *s, GError *err);
+/* Frees all that the thread has, and closes the channel; twice is fine. */
+void mig_source_fini(MigSource *s);
 /* Dirty log off, if it is on.  Takes vm_lock. */
 void mig_source_log_stop(MigSource *s);
 /* Refreshes what queries show. */
 void mig_source_show(MigSource *s);
 /* Adds the time since *since_ns to a step's figure; moves *since_ns on. */
 void mig_source_step(MigSource *s, DowntimeStep step, int64_t *since_ns);
+/* A figure that the destination measured. */
+void mig_source_peer_step(MigSource *s, DowntimeStep step, uint64_t us);
+/* The guest stood from the stop to now. */
+void mig_source_show_downtime(MigSource *s);
 
 #endif

@@ -145,12 +145,16 @@ def cut_in_the_switchover(t):
 @test(godwit_only=LATE)
 def cut_in_the_last_word(t):
     """The source has given the guest away, and the destination can't know:
-    it has everything and leaves it to the user."""
+    it has everything and leaves it to the user. So does the source, which
+    can't know either."""
     guest = StoppedGuest(t)
     src = guest.source()
     dst, proxy = proxied(t, src, 'cut', guest.total - 1)
     src.qmp.cmd('migrate', uri=proxy.uri)
-    wait_status(src, 'completed')
+    info = wait_status(src, 'failed')
+    check_in('may run at the destination', info['error-desc'], 'error-desc')
+    check_equal(src.qmp.cmd('query-status')['status'], 'postmigrate',
+                'the source')
     wait_loaded(t, dst)
     check_equal(query(dst)['status'], 'failed', 'status at the destination')
     check_in("'cont' starts it", dst.error_lines()[0], 'message')
