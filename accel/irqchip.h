@@ -84,6 +84,8 @@ typedef struct UserApicOps {
      */
     bool (*rdmsr)(struct Vcpu *cpu, uint32_t msr, uint64_t *ret, bool *ret_ok);
     bool (*wrmsr)(struct Vcpu *cpu, uint32_t msr, uint64_t v, bool *ret_ok);
+    /* The vCPU's TSC was set, which a timer may go by. */
+    void (*tsc_written)(struct Vcpu *cpu);
     /*
      * FERR#: with CR0.NE clear, an x87 exception waits.  False: the board
      * doesn't listen.  It answers with AccelType.vcpu_ignne.

@@ -112,6 +112,8 @@ typedef struct SoftIrqOps {
                   bool *ret_ok);
     bool (*wrmsr)(SoftCpu *s, void *opaque, uint32_t msr, uint64_t v,
                   bool *ret_ok);
+    /* The TSC was set; NULL: nobody cares. */
+    void (*tsc_written)(SoftCpu *s, void *opaque);
     /* FERR#; false: nobody listens. */
     bool (*ferr)(SoftCpu *s, void *opaque);
     /* After each access to a device and each of the above; may be NULL. */

@@ -164,6 +164,14 @@ static bool efer_write(SoftCpu *s, uint64_t v)
     return true;
 }
 
+static void tsc_write(SoftCpu *s, uint64_t v)
+{
+    soft_tsc_set(s, v);
+    if (s->irq && s->irq->tsc_written) {
+        s->irq->tsc_written(s, s->irq_opaque);
+    }
+}
+
 static bool base_write(SoftCpu *s, uint32_t msr, uint64_t v, bool *ret_ok)
 {
     X86Cpu *x = s->x;
@@ -173,12 +181,12 @@ static bool base_write(SoftCpu *s, uint32_t msr, uint64_t v, bool *ret_ok)
     switch (msr) {
     case MSR_IA32_TSC:
         x->tsc_adjust += v - soft_tsc(s);
-        soft_tsc_set(s, v);
+        tsc_write(s, v);
         return true;
     case MSR_IA32_TSC_ADJUST:
         *ret_ok = x86_cpu_model_has(x->model, X86_F_TSC_ADJUST);
         if (*ret_ok) {
-            soft_tsc_set(s, soft_tsc(s) + v - x->tsc_adjust);
+            tsc_write(s, soft_tsc(s) + v - x->tsc_adjust);
             x->tsc_adjust = v;
         }
         return true;

@@ -107,6 +107,21 @@ static bool tcg_wrmsr(SoftCpu *s, void *opaque, uint32_t msr, uint64_t v,
            access_msr(s, opaque, wrmsr_by_pointer, msr, &v, ret_ok);
 }
 
+static void tcg_tsc_written(SoftCpu *s, void *opaque)
+{
+    TcgVcpu *t = opaque;
+    const UserApicOps *ops = apic_ops(t);
+
+    if (!ops || !ops->tsc_written) {
+        return;
+    }
+    soft_device_begin(s);
+    vm_lock_acquire();
+    ops->tsc_written(t->cpu);
+    vm_lock_release();
+    soft_device_end(s);
+}
+
 static bool tcg_ferr(SoftCpu *s, void *opaque)
 {
     TcgVcpu *t = opaque;
@@ -146,6 +161,7 @@ const SoftIrqOps tcg_irq_ops = {
     .get_tpr = tcg_get_tpr,
     .rdmsr = tcg_rdmsr,
     .wrmsr = tcg_wrmsr,
+    .tsc_written = tcg_tsc_written,
     .ferr = tcg_ferr,
     .after_device = tcg_after_device,
 };

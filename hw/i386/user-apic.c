@@ -30,6 +30,10 @@ static int user_apic_take(Vcpu *cpu)
         x = container_of(m, X86Machine, m);
         vec = x->pic.master != NULL ? i8259_acknowledge(x->pic.master) : -1;
     }
+    /* Each kick brings one: what waits beside it is asked for by another. */
+    if (vec >= 0) {
+        apic_recheck(apic);
+    }
     return vec;
 }
 
@@ -72,6 +76,15 @@ static bool user_apic_wrmsr(Vcpu *cpu, uint32_t msr, uint64_t v, bool *ret_ok)
     return true;
 }
 
+static void user_apic_tsc_written(Vcpu *cpu)
+{
+    Device *apic = apic_of(cpu);
+
+    if (apic != NULL) {
+        apic_tsc_written(apic);
+    }
+}
+
 static bool user_apic_ferr(Vcpu *cpu)
 {
     Machine *m = cpu->vm->machine;
@@ -91,6 +104,7 @@ static const UserApicOps user_apic_ops = {
     .get_tpr = user_apic_get_tpr,
     .rdmsr = user_apic_rdmsr,
     .wrmsr = user_apic_wrmsr,
+    .tsc_written = user_apic_tsc_written,
     .ferr = user_apic_ferr,
 };
 

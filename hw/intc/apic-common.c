@@ -1,7 +1,7 @@
 /*
  * Local APIC: state, stream, and what its two forms share.
  *
- * Registers: Intel SDM volume 3, chapter 11.  The timer's clock is 1 GHz.
+ * Registers: Intel SDM volume 3, chapter 11.
  * Stream: "apic" version 3, with "apic_sipi" for a vCPU that waits for its
  * start-up; ABI.
  *
@@ -16,75 +16,6 @@
 #include "target/i386/cpu.h"
 #include "util/error.h"
 #include "util/log.h"
-
-void apic_update_shift(Apic *s)
-{
-    unsigned v = (s->divide_conf & 3) | ((s->divide_conf >> 1) & 4);
-
-    s->count_shift = (v + 1) & 7;
-}
-
-uint32_t apic_current_count(const Apic *s, int64_t now_ns)
-{
-    uint64_t d = now_ns > s->initial_count_load_time
-                     ? (uint64_t)now_ns - (uint64_t)s->initial_count_load_time
-                     : 0;
-    uint64_t period = (uint64_t)s->initial_count + 1;
-
-    d >>= s->count_shift;
-    if (s->lvt[APIC_LVT_TIMER] & APIC_LVT_PERIODIC) {
-        return s->initial_count - d % period;
-    }
-    return d >= s->initial_count ? 0 : s->initial_count - d;
-}
-
-int64_t apic_next_expiry(const Apic *s, int64_t now_ns)
-{
-    int64_t load = s->initial_count_load_time;
-    uint64_t d = now_ns > load ? (uint64_t)now_ns - (uint64_t)load : 0;
-    uint64_t period = (uint64_t)s->initial_count + 1;
-    __int128 next;
-
-    if ((s->lvt[APIC_LVT_TIMER] & APIC_LVT_MASKED) || s->initial_count == 0) {
-        return -1;
-    }
-    d >>= s->count_shift;
-    if (s->lvt[APIC_LVT_TIMER] & APIC_LVT_PERIODIC) {
-        next = (__int128)(d / period + 1) * period;
-    } else if (d >= s->initial_count) {
-        return -1;
-    } else {
-        next = s->initial_count;
-    }
-    next = (next << s->count_shift) + load;
-    return next > INT64_MAX ? -1 : (int64_t)next;
-}
-
-void apic_init_registers(Apic *s)
-{
-    s->tpr = 0;
-    s->arb_id = 0;
-    s->spurious_vec = 0xff;
-    s->log_dest = 0;
-    s->dest_mode = 0xf;
-    memset(s->isr, 0, sizeof(s->isr));
-    memset(s->tmr, 0, sizeof(s->tmr));
-    memset(s->irr, 0, sizeof(s->irr));
-    for (unsigned i = 0; i < APIC_NLVT; i++) {
-        s->lvt[i] = APIC_LVT_MASKED;
-    }
-    s->esr = s->esr_pending = 0;
-    s->icr[0] = s->icr[1] = 0;
-    s->divide_conf = 0;
-    s->count_shift = 0;
-    s->initial_count = 0;
-    s->initial_count_load_time = 0;
-    s->next_time = 0;
-    s->timer_expiry = -1;
-    timer_del(&s->timer);
-    s->sipi_vector = 0;
-    s->wait_for_sipi = s->cpu->index != 0;
-}
 
 static bool apic_sipi_needed(void *opaque)
 {
@@ -151,11 +82,7 @@ bool apic_post_load_common(Apic *s, GError **errp)
     X86Cpu *x86 = s->cpu->x86;
     uint64_t base = s->apicbase | (x86->apic_base >> 32 << 32);
 
-    if (s->id != (uint8_t)s->cpu->apic_id) {
-        error_setf(errp, "APIC ID %u in the stream but %u here", s->id,
-                   s->cpu->apic_id);
-        return false;
-    }
+    /* s->id may be any: outside x2APIC mode the guest can write it. */
     if (s->count_shift < 0 || s->count_shift > 7) {
         error_setf(errp, "count_shift %d: 0 to 7", s->count_shift);
         return false;
@@ -218,7 +145,6 @@ enum {
     REG_INITIAL = 0x380,
     REG_CURRENT = 0x390,
     REG_DIVIDE = 0x3e0,
-    APIC_VERSION = 0x14 | (APIC_NLVT - 1) << 16,
 };
 
 static uint32_t reg_get(const LapicRegs *r, unsigned off)
@@ -239,7 +165,7 @@ static void kvm_apic_from_regs(Apic *s, const LapicRegs *r)
     int64_t now = clock_get_ns(s->dev.vm->clocks, CLOCK_TYPE_VIRTUAL);
     uint32_t left = reg_get(r, REG_CURRENT);
 
-    s->id = s->cpu->apic_id;
+    s->id = apic_is_x2apic(s) ? s->cpu->apic_id : reg_get(r, REG_ID) >> 24;
     s->tpr = reg_get(r, REG_TPR);
     s->spurious_vec = reg_get(r, REG_SVR);
     s->log_dest = reg_get(r, REG_LDR) >> 24;
@@ -273,15 +199,12 @@ static void kvm_apic_from_regs(Apic *s, const LapicRegs *r)
 static void kvm_apic_to_regs(const Apic *s, LapicRegs *r)
 {
     int64_t now = clock_get_ns(s->dev.vm->clocks, CLOCK_TYPE_VIRTUAL);
-    bool x2apic = s->apicbase & (1 << 10);
-    uint32_t ldr = s->log_dest << 24;
+    bool x2apic = apic_is_x2apic(s);
+    uint32_t ldr = x2apic ? apic_x2apic_ldr(s) : (uint32_t)s->log_dest << 24;
+    uint8_t id = x2apic ? s->cpu->apic_id : s->id;
 
     memset(r, 0, sizeof(*r));
-    if (x2apic) {
-        /* The LDR follows from the ID, SDM 11.12.10.2. */
-        ldr = s->cpu->apic_id >> 4 << 16 | 1u << (s->cpu->apic_id & 0xf);
-    }
-    reg_set(r, REG_ID, s->cpu->apic_id << 24);
+    reg_set(r, REG_ID, (uint32_t)id << 24);
     reg_set(r, REG_VERSION, APIC_VERSION);
     reg_set(r, REG_TPR, s->tpr);
     reg_set(r, REG_LDR, ldr);
@@ -346,7 +269,8 @@ static void apic_reset(Device *dev)
     Apic *s = DEVICE_CAST(Apic, dev);
     GError *err = NULL;
 
-    apic_init_registers(s);
+    apic_reset_registers(s);
+    apic_await_sipi(s);
     s->id = s->cpu->apic_id;
     s->apicbase = s->cpu->x86->apic_base;
     if (!apic_is_kvm(s)) {
@@ -387,7 +311,10 @@ static bool apic_realize(Device *dev, GError **errp)
         memory_region_add(&mem->root, APIC_ADDR, &s->mmio, 4096);
         device_own_region(dev, &s->mmio);
     }
-    return apic_is_kvm(s) || apic_user_realize(s, errp);
+    if (!apic_is_kvm(s)) {
+        apic_user_realize(s);
+    }
+    return true;
 }
 
 static void apic_unrealize(Device *dev)

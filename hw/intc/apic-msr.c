@@ -16,14 +16,6 @@
 enum {
     X2APIC_FIRST = 0x800,
     X2APIC_LAST = 0x8ff,
-    REG_ID = 0x02,
-    REG_EOI = 0x0b,
-    REG_LDR = 0x0d,
-    REG_DFR = 0x0e,
-    REG_ESR = 0x28,
-    REG_ICR = 0x30,
-    REG_ICR_HIGH = 0x31,
-    REG_SELF = 0x3f,
 };
 
 bool apic_is_x2apic(const Apic *s)
@@ -38,69 +30,6 @@ uint32_t apic_x2apic_ldr(const Apic *s)
     uint32_t id = s->cpu->apic_id;
 
     return id >> 4 << 16 | UINT32_C(1) << (id & 0xf);
-}
-
-/* Registers that can't be read, or are not there. */
-static bool x2apic_readable(unsigned reg)
-{
-    return reg != REG_EOI && reg != REG_DFR && reg != REG_ICR_HIGH &&
-           apic_has_reg(reg);
-}
-
-static bool x2apic_read(Apic *s, unsigned reg, uint64_t *ret)
-{
-    if (!x2apic_readable(reg)) {
-        return false;
-    }
-    switch (reg) {
-    case REG_ID:
-        *ret = s->cpu->apic_id;
-        break;
-    case REG_LDR:
-        *ret = apic_x2apic_ldr(s);
-        break;
-    case REG_ICR:
-        *ret = s->icr[0] | (uint64_t)s->icr[1] << 32;
-        break;
-    default:
-        *ret = apic_read(s, reg);
-        break;
-    }
-    return true;
-}
-
-static bool x2apic_write(Apic *s, unsigned reg, uint64_t v)
-{
-    switch (reg) {
-    case REG_ICR:
-        s->icr[1] = v >> 32;
-        apic_write(s, REG_ICR, v);
-        return true;
-    case REG_SELF:
-        if (v > 0xff) {
-            return false;
-        }
-        apic_self_ipi(s, v);
-        return true;
-    case REG_EOI:
-    case REG_ESR:
-        if (v != 0) {
-            return false;
-        }
-        break;
-    case 0x08:
-    case 0x0f:
-    case 0x32 ... 0x38:
-    case 0x3e:
-        break;
-    default: /* read only, or not there */
-        return false;
-    }
-    if (v >> 32) {
-        return false;
-    }
-    apic_write(s, reg, v);
-    return true;
 }
 
 /* The modes and which of them follow which: SDM figure 11-27. */
@@ -124,7 +53,9 @@ static bool base_write(Apic *s, uint64_t v)
     s->apicbase = v;
     x->apic_base = v;
     if (!on && was_on) {
-        apic_init_registers(s);
+        /* As after power-up, when it is switched on again: SDM 11.4.3. */
+        apic_reset_registers(s);
+        s->id = s->cpu->apic_id;
     }
     return true;
 }
@@ -138,7 +69,7 @@ static bool deadline_write(Apic *s, uint64_t v)
     }
     if (apic_timer_mode(s) == APIC_LVT_DEADLINE) {
         x->tsc_deadline = v;
-        apic_rearm(s, apic_now(s));
+        apic_deadline_check(s);
     }
     return true;
 }
@@ -159,10 +90,12 @@ bool apic_msr_read(Device *apic, uint32_t msr, uint64_t *ret)
         *ret = x->apic_base;
         return true;
     case MSR_IA32_TSC_DEADLINE:
+        apic_deadline_check(s);
         *ret = x->tsc_deadline;
         return x86_cpu_model_has(x->model, X86_F_TSC_DEADLINE);
     default:
-        return apic_is_x2apic(s) && x2apic_read(s, msr - X2APIC_FIRST, ret);
+        return apic_is_x2apic(s) &&
+               apic_x2apic_read(s, msr - X2APIC_FIRST, ret);
     }
 }
 
@@ -176,6 +109,6 @@ bool apic_msr_write(Device *apic, uint32_t msr, uint64_t v)
     case MSR_IA32_TSC_DEADLINE:
         return deadline_write(s, v);
     default:
-        return apic_is_x2apic(s) && x2apic_write(s, msr - X2APIC_FIRST, v);
+        return apic_is_x2apic(s) && apic_x2apic_write(s, msr - X2APIC_FIRST, v);
     }
 }

@@ -46,12 +46,16 @@ int apic_pending(Device *apic);
 int apic_take(Device *apic);
 /* The 8259As have something (i8259_acknowledge()), and LINT0 lets it in. */
 bool apic_pending_extint(Device *apic);
+/* Kicks the vCPU if there is something for it to take. */
+void apic_recheck(Device *apic);
 /* Where INIT, start-up and the like go; NULL: nowhere, which is logged. */
 void apic_set_event_fn(Device *apic, ApicEventFn *fn);
 /* CR8 is the upper half of the task priority. */
 void apic_set_tpr(Device *apic, uint8_t tpr);
 uint8_t apic_get_tpr(Device *apic);
 void apic_init_reset(Device *apic); /* INIT: all but the ID */
+/* The vCPU's TSC was set: a deadline may be past, or farther away. */
+void apic_tsc_written(Device *apic);
 /* IA32_APIC_BASE, IA32_TSC_DEADLINE and those of x2APIC mode. */
 bool apic_msr_owns(uint32_t msr);
 /* In the vCPU's thread.  False: #GP. */

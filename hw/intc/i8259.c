@@ -106,6 +106,12 @@ static void pic_take(Pic *s, unsigned n)
     if (!(s->s.elcr & mask)) {
         s->s.irr &= ~mask;
     }
+    /*
+     * INT goes low with INTA.  What waits raises it again, at once where the
+     * end of interrupt is automatic; a receiver that looks for edges, as the
+     * master's cascade input does, has to see that.
+     */
+    irq_lower(&s->out);
     pic_update(s);
 }
 
@@ -327,7 +333,10 @@ static void pic_reset(Device *dev)
     irq_lower(&s->out);
 }
 
-/* The CPU and the master have their own state: no edge for them. */
+/*
+ * The master has its own view of the slave's INT, in its section.  The CPU's
+ * local APIC has none, and is told of the level that the master drives.
+ */
 static bool pic_post_load(void *opaque, int version, GError **errp)
 {
     Pic *s = opaque;
@@ -335,7 +344,11 @@ static bool pic_post_load(void *opaque, int version, GError **errp)
     if (!pic_check(s, errp)) {
         return false;
     }
-    s->out.level = pic_pending(s) != NONE;
+    if (s->master) {
+        pic_update(s);
+    } else {
+        s->out.level = pic_pending(s) != NONE;
+    }
     return true;
 }
 

@@ -155,6 +155,52 @@ static void test_auto_eoi(void)
     qtest_quit(q);
 }
 
+/* Of two that wait, the second raises INT anew when the first is taken. */
+static void test_auto_eoi_waiting(void)
+{
+    QTest *q = start();
+
+    init_pics(q, 0x03);
+    qtest_irq_intercept_out(q, "/machine/unattached/device[6]");
+    pulse(q, 5);
+    pulse(q, 6);
+    g_assert_cmpuint(qtest_irq_count(q, 0), ==, 1);
+    g_assert_cmphex(read_reg(q, PIC0, POLL), ==, 0x85);
+    g_assert_true(qtest_get_irq(q, 0));
+    g_assert_cmpuint(qtest_irq_count(q, 0), ==, 2);
+    g_assert_cmphex(read_reg(q, PIC0, POLL), ==, 0x86);
+    g_assert_false(qtest_get_irq(q, 0));
+    qtest_quit(q);
+}
+
+/* The same at the slave, whose INT is an edge for the master. */
+static void test_auto_eoi_cascade(void)
+{
+    static const uint8_t icw4[] = { 0x01, 0x03 };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(icw4); i++) {
+        QTest *q = start();
+
+        g_test_message("master's ICW4 0x%02x", icw4[i]);
+        init_pics(q, 0x03);
+        qtest_outb(q, PIC0, 0x11);
+        qtest_outb(q, PIC0 + 1, 0x08);
+        qtest_outb(q, PIC0 + 1, 0x04);
+        qtest_outb(q, PIC0 + 1, icw4[i]);
+        qtest_outb(q, PIC0 + 1, 0x01);
+        pulse(q, 12);
+        pulse(q, 14);
+        g_assert_cmphex(read_reg(q, PIC0, POLL), ==, 0x82);
+        g_assert_cmphex(read_reg(q, PIC1, POLL), ==, 0x84);
+        qtest_outb(q, PIC0, EOI);
+        g_assert_cmphex(read_reg(q, PIC0, POLL), ==, 0x82);
+        g_assert_cmphex(read_reg(q, PIC1, POLL), ==, 0x86);
+        qtest_outb(q, PIC0, EOI);
+        g_assert_cmphex(read_reg(q, PIC0, POLL), ==, 0x00);
+        qtest_quit(q);
+    }
+}
+
 static void test_level(void)
 {
     QTest *q = start();
@@ -245,7 +291,9 @@ int main(int argc, char **argv)
     g_test_add_func("/pic/priority", test_priority);
     g_test_add_func("/pic/masks", test_masks);
     g_test_add_func("/pic/cascade", test_cascade);
-    g_test_add_func("/pic/auto-eoi", test_auto_eoi);
+    g_test_add_func("/pic/auto-eoi/one", test_auto_eoi);
+    g_test_add_func("/pic/auto-eoi/waiting", test_auto_eoi_waiting);
+    g_test_add_func("/pic/auto-eoi/cascade", test_auto_eoi_cascade);
     g_test_add_func("/pic/level", test_level);
     g_test_add_func("/ioapic/registers", test_ioapic_registers);
     g_test_add_func("/ioapic/level", test_ioapic_level);
