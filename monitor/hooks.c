@@ -89,11 +89,17 @@ static void hook_powerdown(Vm *vm)
     }
 }
 
-static void hook_wakeup(Vm *vm)
+static void hook_suspend(Vm *vm)
 {
-    if (vm->machine != NULL && vm->machine->type->wakeup != NULL) {
-        vm->machine->type->wakeup(vm->machine);
+    if (vm->machine != NULL && vm->machine->type->suspend != NULL) {
+        vm->machine->type->suspend(vm->machine);
     }
+}
+
+static bool hook_wakeup(Vm *vm, WakeupReason reason)
+{
+    return vm->machine == NULL || vm->machine->type->wakeup == NULL ||
+           vm->machine->type->wakeup(vm->machine, reason);
 }
 
 static int hook_block_drain(Vm *vm)
@@ -117,6 +123,7 @@ const VmHooks monitor_vm_hooks = {
     .vcpus_resume = vcpus_resume,
     .machine_reset = hook_machine_reset,
     .powerdown = hook_powerdown,
+    .suspend = hook_suspend,
     .wakeup = hook_wakeup,
     .block_drain = hook_block_drain,
     .block_inactivate = hook_block_inactivate,

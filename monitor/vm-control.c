@@ -59,7 +59,7 @@ bool vm_control_wakeup(Vm *vm, GError **errp)
         error_setf(errp, "Unable to wake up: guest is not in suspended state");
         return false;
     }
-    vm_request_wakeup(vm);
+    vm_request_wakeup(vm, WAKEUP_OTHER);
     return true;
 }
 

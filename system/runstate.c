@@ -290,8 +290,9 @@ void vm_request_suspend(Vm *vm)
     post(vm, REQUEST_SUSPEND);
 }
 
-void vm_request_wakeup(Vm *vm)
+void vm_request_wakeup(Vm *vm, WakeupReason reason)
 {
+    __atomic_store_n(&vm->wakeup_reason, (int)reason, __ATOMIC_RELAXED);
     post(vm, REQUEST_WAKEUP);
 }
 
@@ -336,14 +337,17 @@ static void do_reset(Vm *vm)
 static void do_suspend(Vm *vm)
 {
     if (stop_guest(vm, RUN_STATE_SUSPENDED)) {
+        vm->hooks->suspend(vm);
         vm->hooks->event_suspend(vm);
     }
 }
 
 static void do_wakeup(Vm *vm)
 {
-    if (vm->run_state == RUN_STATE_SUSPENDED) {
-        vm->hooks->wakeup(vm);
+    WakeupReason reason =
+        (WakeupReason)__atomic_load_n(&vm->wakeup_reason, __ATOMIC_RELAXED);
+
+    if (vm->run_state == RUN_STATE_SUSPENDED && vm->hooks->wakeup(vm, reason)) {
         start_guest(vm);
         vm->hooks->event_wakeup(vm);
     }

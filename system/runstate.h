@@ -15,6 +15,12 @@
 
 struct Vm;
 
+/* What ends a suspension to RAM. */
+typedef enum WakeupReason {
+    WAKEUP_OTHER, /* the user, or a line that came in */
+    WAKEUP_RTC,   /* the clock's alarm */
+} WakeupReason;
+
 /* Told after a change; `running` as of now.  Stop: in reverse order. */
 typedef struct RunStateListener {
     void (*changed)(struct RunStateListener *l, bool running, RunState state);
@@ -90,6 +96,10 @@ void vm_request_shutdown(struct Vm *vm, ShutdownCause cause);
 void vm_request_exit(struct Vm *vm, int status);
 void vm_request_powerdown(struct Vm *vm);
 void vm_request_suspend(struct Vm *vm);
-void vm_request_wakeup(struct Vm *vm);
+/*
+ * Has an effect on a suspended guest only, and only if the board says that
+ * this may wake it.
+ */
+void vm_request_wakeup(struct Vm *vm, WakeupReason reason);
 
 #endif

@@ -45,6 +45,7 @@ typedef struct Vm {
     GQueue run_listeners; /* RunStateListener by priority */
     unsigned requests;    /* atomic; VmRequest bits, see runstate.c */
     int reset_cause;      /* ShutdownCause of the pending request */
+    int wakeup_reason;    /* WakeupReason; atomic */
     int shutdown_cause;
     int stop_state;    /* RunState of the pending stop request */
     int exit_status;   /* of the program */
@@ -84,7 +85,12 @@ typedef struct VmHooks {
     void (*vcpu_stop_self)(Vm *vm);
     void (*machine_reset)(Vm *vm, ShutdownCause cause);
     void (*powerdown)(Vm *vm); /* presses the ACPI power button */
-    void (*wakeup)(Vm *vm);
+    void (*suspend)(Vm *vm);   /* the guest has stopped; memory stays */
+    /*
+     * All but memory is reset, and firmware finds that it is a resume.
+     * False: this doesn't wake the guest.
+     */
+    bool (*wakeup)(Vm *vm, WakeupReason reason);
     int (*block_drain)(Vm *vm); /* all block I/O done and flushed; -errno */
     /*
      * Gives the disk images up for another process, and takes them again;

@@ -530,7 +530,16 @@ void piix4_pm_press_button(Device *pm)
     acpi_pm_raise(&pm_of(pm)->pm, ACPI_PM1_PWRBTN_STS);
 }
 
-void piix4_pm_wakeup(Device *pm)
+/* The alarm only if its event is enabled. */
+bool piix4_pm_may_wake(Device *pm, WakeupReason reason)
 {
-    acpi_pm_raise(&pm_of(pm)->pm, ACPI_PM1_WAK_STS | ACPI_PM1_PWRBTN_STS);
+    return reason != WAKEUP_RTC || (pm_of(pm)->pm.pm1_en & ACPI_PM1_RTC_STS);
+}
+
+void piix4_pm_wakeup(Device *pm, WakeupReason reason)
+{
+    acpi_pm_raise(&pm_of(pm)->pm,
+                  ACPI_PM1_WAK_STS |
+                      (reason == WAKEUP_RTC ? ACPI_PM1_RTC_STS
+                                            : ACPI_PM1_PWRBTN_STS));
 }

@@ -41,6 +41,8 @@ void piix4_pm_set_ports(Device *pm, bool parallel, uint8_t serials);
 /* The power button: MachineType.powerdown. */
 void piix4_pm_press_button(Device *pm);
 /* Out of S3: MachineType.wakeup. */
-void piix4_pm_wakeup(Device *pm);
+void piix4_pm_wakeup(Device *pm, WakeupReason reason);
+/* Whether that ends a suspension. */
+bool piix4_pm_may_wake(Device *pm, WakeupReason reason);
 
 #endif

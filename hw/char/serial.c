@@ -484,7 +484,7 @@ static void serial_receive(void *opaque, const uint8_t *buf, int len)
     Serial *s = opaque;
 
     if (s->wakeup) {
-        vm_request_wakeup(s->dev->vm);
+        vm_request_wakeup(s->dev->vm, WAKEUP_OTHER);
     }
     for (int i = 0; i < len; i++) {
         serial_input(s, buf[i]);

@@ -57,7 +57,9 @@ typedef struct MachineType {
     bool (*option)(Machine *m, const char *name, const char *arg,
                    bool *ret_known, GError **errp);
     void (*powerdown)(Machine *m);
-    void (*wakeup)(Machine *m);
+    /* The guest sleeps with its memory kept; see VmHooks. */
+    void (*suspend)(Machine *m);
+    bool (*wakeup)(Machine *m, WakeupReason reason);
     /* Boot from these drive letters after the next reset; NULL: can't. */
     bool (*boot_set)(Machine *m, const char *order, GError **errp);
     void (*fini)(

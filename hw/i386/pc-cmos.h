@@ -10,6 +10,12 @@
 
 #define PC_CMOS_SIZE 128
 
+/* Shutdown status: why the CPU was reset, for firmware to read. */
+enum {
+    CMOS_SHUTDOWN = 0x0f,
+    CMOS_SHUTDOWN_RESUME = 0xfe, /* from a suspension to RAM */
+};
+
 typedef struct PcCmos {
     uint64_t below_4g, above_4g; /* bytes of RAM */
     unsigned ncpus;              /* 1.. */

@@ -377,6 +377,9 @@ static void pc_reset(Machine *m, ShutdownCause cause)
     PcMachine *p = PC_MACHINE(m);
 
     x86_machine_reset(m, cause);
+    if (p->x.resuming) {
+        return;
+    }
     /* -boot once= is for the first boot only. */
     if (++p->nresets == 2 && m->boot_once != NULL) {
         GError *err = NULL;
@@ -402,13 +405,25 @@ static void pc_powerdown(Machine *m)
     }
 }
 
-static void pc_wakeup(Machine *m)
+/* Firmware looks at the shutdown status when the CPU is reset. */
+static void pc_suspend(Machine *m)
+{
+    rtc_set_memory(PC_MACHINE(m)->x.rtc, CMOS_SHUTDOWN, CMOS_SHUTDOWN_RESUME);
+}
+
+/* Memory is kept, but for the registers that say where it is: PAM, SMRAM. */
+static bool pc_wakeup(Machine *m, WakeupReason reason)
 {
     PcMachine *p = PC_MACHINE(m);
 
-    if (p->pm != NULL) {
-        piix4_pm_wakeup(p->pm);
+    if (p->pm == NULL || !piix4_pm_may_wake(p->pm, reason)) {
+        return false;
     }
+    p->x.resuming = true;
+    machine_reset(m, SHUTDOWN_CAUSE_NONE);
+    p->x.resuming = false;
+    piix4_pm_wakeup(p->pm, reason);
+    return true;
 }
 
 static bool pc_add_smbios(PcMachine *p, const char *arg, GError **errp)
@@ -530,6 +545,7 @@ const MachineType machine_pc_i440fx_type = {
     .option = pc_option,
     .boot_set = pc_boot_set,
     .powerdown = pc_powerdown,
+    .suspend = pc_suspend,
     .wakeup = pc_wakeup,
     .fini = pc_fini,
 };

@@ -288,7 +288,7 @@ void x86_machine_reset(Machine *m, ShutdownCause cause)
     }
     x86_update_boot_order(x);
     x86_reset_bios(x);
-    if (x->boot_plan == NULL || m->vm->nvcpus == 0) {
+    if (x->boot_plan == NULL || m->vm->nvcpus == 0 || x->resuming) {
         return;
     }
     if (!boot_plan_load(x->boot_plan, &m->vm->mem.memory,

@@ -40,6 +40,7 @@ typedef struct X86Machine {
     IrqInput gsi[X86_GSIS_MAX];
     BootFiles *boot_files; /* -kernel; NULL: none */
     BootPlan *boot_plan;   /* entered without firmware; NULL: with it */
+    bool resuming;         /* from a suspension to RAM: memory stays as it is */
     bool ram_written;      /* RAM holds more than what this program wrote */
     struct AcpiBuild *acpi;
     char *oem_id, *oem_table_id; /* in ACPI tables; NULL: the default */

@@ -308,7 +308,7 @@ static void rtc_second(void *opaque)
     if (now >= s->next_alarm_time) {
         s->cmos_data[RTC_C] |= C_AF;
         if (s->cmos_data[RTC_B] & B_AIE) {
-            vm_request_wakeup(s->dev.vm);
+            vm_request_wakeup(s->dev.vm, WAKEUP_RTC);
         }
     }
     rtc_update_irq(s);
