@@ -199,7 +199,7 @@ bool block_attach(BlockBackend *b, struct Object *dev, bool removable,
 
 void block_detach(BlockBackend *b)
 {
-    block_aio_drain(b->all->aio);
+    block_aio_drain_one(b);
     b->dev = NULL;
     g_clear_pointer(&b->dev_path, g_free);
     b->dev_ops = NULL;

@@ -76,7 +76,8 @@ struct BlockBackend {
     char *dev_path;             /* its id, or where it is in the tree */
     const BlockDevOps *dev_ops; /* NULL: it has no tray */
     void *dev_opaque;
-    BlockImage *img; /* NULL: no medium */
+    unsigned in_flight; /* requests that are not done */
+    BlockImage *img;    /* NULL: no medium */
     /* How the next medium is opened; without its name and format. */
     BlockImageOpts opts;
 };
@@ -99,9 +100,11 @@ typedef enum BlockOp {
 
 struct BlockReq {
     BlockAio *aio;
+    BlockBackend *backend;
     BlockImage *img; /* NULL: there was no medium */
     BlockOp op;
-    uint64_t off; /* of what is left to do */
+    bool abandoned; /* nobody waits: later ones mustn't overtake it */
+    uint64_t off;   /* of what is left to do */
     size_t left;
     struct iovec *iov; /* of what is left; a copy */
     unsigned niov;
@@ -168,8 +171,14 @@ void block_aio_free(BlockAio *aio);
 bool block_aio_need_engine(BlockAio *aio, BlockEngineKind kind, GError **errp);
 /* Delivers what is finished; how many requests. */
 unsigned block_aio_reap(BlockAio *aio);
-/* Waits until nothing is in flight. */
+/*
+ * Waits until nothing is in flight; with vm_lock held, for as long as the
+ * host's storage takes.  For the stop of the guest and the end of the program
+ * only: what a guest does must not come here.
+ */
 void block_aio_drain(BlockAio *aio);
+/* The same for what one back end has in flight: its user or medium goes. */
+void block_aio_drain_one(BlockBackend *b);
 /* From any thread: req->ret is set, the engine has done with it. */
 void block_aio_finished(BlockReq *req);
 

@@ -129,6 +129,13 @@ void block_aio_readv(BlockBackend *b, uint64_t off, const struct iovec *iov,
 void block_aio_writev(BlockBackend *b, uint64_t off, const struct iovec *iov,
                       int niov, BlockDone *done, void *opaque);
 void block_aio_flush(BlockBackend *b, BlockDone *done, void *opaque);
+/*
+ * Nobody waits for the requests with that opaque pointer any more: what no
+ * engine has begun ends with -ECANCELED, the rest whenever the host lets it,
+ * and later requests for the same sectors wait for it.  `done` is called all
+ * the same, and the buffers belong to the requests until then.
+ */
+void block_aio_abandon(BlockBackend *b, const void *opaque);
 /* Waits until nothing is in flight (completions are delivered); flushes if
  * asked.  Main thread, vm_lock held.  -errno of the flush. */
 int block_drain_all(BlockBackends *bs, bool flush);

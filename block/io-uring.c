@@ -11,6 +11,7 @@
 #include <liburing.h>
 
 #include "util/error.h"
+#include "util/log.h"
 
 #define RING_ENTRIES 128
 
@@ -18,7 +19,10 @@ typedef struct Uring {
     BlockEngine e;
     struct io_uring ring;
     unsigned in_flight; /* never more than what has a place at its end */
+    unsigned in_kernel; /* of those, the ones that it has taken */
+    GQueue in_ring;     /* BlockReq.link: those that it has not, in order */
     GQueue pending;     /* BlockReq.link: for which there was no room */
+    bool broken;        /* the kernel takes no more: worker threads do it */
 } Uring;
 
 static BlockEngine *uring_new(BlockAio *aio, GError **errp)
@@ -40,6 +44,7 @@ static BlockEngine *uring_new(BlockAio *aio, GError **errp)
     }
     u->e.ops = &block_io_uring_ops;
     u->e.aio = aio;
+    g_queue_init(&u->in_ring);
     g_queue_init(&u->pending);
     return &u->e;
 }
@@ -71,10 +76,48 @@ static void prepare(struct io_uring_sqe *sqe, const BlockReq *r)
     }
 }
 
+static void to_threads(Uring *u, GQueue *q)
+{
+    BlockEngine *threads = u->e.aio->engines[BLOCK_ENGINE_THREADS];
+    GList *l;
+
+    while ((l = g_queue_pop_head_link(q)) != NULL) {
+        threads->ops->submit(threads, container_of(l, BlockReq, link));
+    }
+}
+
+/*
+ * What the kernel doesn't take now stays in the ring, and is offered again
+ * when something ends.  If nothing will, or the kernel refuses, the ring is
+ * not entered again, and so never gives away what others do now.
+ */
+static void enter(Uring *u)
+{
+    int ret;
+
+    do {
+        ret = io_uring_submit(&u->ring);
+    } while (ret == -EINTR);
+    for (int i = 0; i < ret; i++) {
+        g_queue_pop_head_link(&u->in_ring);
+        u->in_kernel++;
+    }
+    if (ret > 0 || u->in_ring.length == 0 ||
+        ((ret == -EAGAIN || ret == -EBUSY) && u->in_kernel > 0)) {
+        return;
+    }
+    log_warn_once("aio=io_uring: the kernel takes no requests (%s): worker "
+                  "threads do",
+                  g_strerror(-ret));
+    u->broken = true;
+    u->in_flight -= u->in_ring.length;
+    to_threads(u, &u->in_ring);
+    to_threads(u, &u->pending);
+}
+
 static void submit_pending(Uring *u)
 {
     GList *head;
-    int ret;
 
     while ((head = u->pending.head) != NULL && u->in_flight < RING_ENTRIES) {
         BlockReq *r = container_of(head, BlockReq, link);
@@ -87,11 +130,9 @@ static void submit_pending(Uring *u)
         prepare(sqe, r);
         io_uring_sqe_set_data(sqe, r);
         u->in_flight++;
+        g_queue_push_tail_link(&u->in_ring, head);
     }
-    /* What the kernel doesn't take now stays in the ring. */
-    do {
-        ret = io_uring_submit(&u->ring);
-    } while (ret == -EINTR);
+    enter(u);
 }
 
 static void uring_submit(BlockEngine *e, BlockReq *req)
@@ -99,7 +140,11 @@ static void uring_submit(BlockEngine *e, BlockReq *req)
     Uring *u = container_of(e, Uring, e);
 
     g_queue_push_tail_link(&u->pending, &req->link);
-    submit_pending(u);
+    if (u->broken) {
+        to_threads(u, &u->pending);
+    } else {
+        submit_pending(u);
+    }
 }
 
 static void uring_reap(BlockEngine *e)
@@ -113,6 +158,7 @@ static void uring_reap(BlockEngine *e)
 
         io_uring_cqe_seen(&u->ring, cqe);
         u->in_flight--;
+        u->in_kernel--;
         if (res == -EINTR || res == -EAGAIN) {
             g_queue_push_tail_link(&u->pending, &r->link);
             continue;
@@ -120,7 +166,9 @@ static void uring_reap(BlockEngine *e)
         r->ret = res;
         block_aio_finished(r);
     }
-    if (u->pending.length > 0 || io_uring_sq_ready(&u->ring) > 0) {
+    if (u->broken) {
+        to_threads(u, &u->pending);
+    } else if (u->pending.length > 0 || u->in_ring.length > 0) {
         submit_pending(u);
     }
 }

@@ -53,12 +53,19 @@ static void req_submit(BlockReq *r)
     aio->engines[kind]->ops->submit(aio->engines[kind], r);
 }
 
-/* The blocks that two requests touch, if order matters between them. */
+/*
+ * The blocks that two requests touch, if order matters between them.  Who
+ * gave a write up may write there again, and look at the result.
+ */
 static bool req_conflicts(const BlockReq *a, const BlockReq *b)
 {
     uint64_t align = a->img->align;
+    bool writes = a->op == BLOCK_WRITE && b->op == BLOCK_WRITE;
+    bool lost_write = (a->abandoned && a->op == BLOCK_WRITE) ||
+                      (b->abandoned && b->op == BLOCK_WRITE);
 
-    if (a->op != BLOCK_WRITE || b->op != BLOCK_WRITE || (!a->rmw && !b->rmw)) {
+    if (a->op == BLOCK_FLUSH || b->op == BLOCK_FLUSH ||
+        !(lost_write || (writes && (a->rmw || b->rmw)))) {
         return false;
     }
     return ROUND_DOWN(a->req_off, align) < b->req_off + b->req_len &&
@@ -110,6 +117,7 @@ static void req_end(BlockReq *r, int ret)
                      (char *)r->bounce + r->head_pad, r->req_len);
     }
     r->aio->in_flight--;
+    r->backend->in_flight--;
     r->done(r->opaque, ret);
     free(r->bounce);
     g_free(r->iov_free);
@@ -190,6 +198,56 @@ void block_aio_drain(BlockAio *aio)
             (void)poll(&pfd, 1, -1);
         }
     }
+}
+
+void block_aio_drain_one(BlockBackend *b)
+{
+    BlockAio *aio = b->all->aio;
+    struct pollfd pfd = { .fd = event_notifier_fd(&aio->event),
+                          .events = POLLIN };
+
+    while (b->in_flight > 0) {
+        if (block_aio_reap(aio) == 0) {
+            (void)poll(&pfd, 1, -1);
+        }
+    }
+}
+
+/* One that no engine has yet is not begun any more. */
+static void req_abandon(BlockReq *r, bool waits)
+{
+    r->abandoned = true;
+    if (waits) {
+        g_queue_unlink(&r->img->waiting, &r->img_link);
+        r->img_link.data = NULL;
+        r->left = 0;
+        r->ret = -ECANCELED;
+        block_aio_finished(r);
+    }
+}
+
+void block_aio_abandon(BlockBackend *b, const void *opaque)
+{
+    GQueue *queues[2];
+
+    if (b->img == NULL) {
+        return;
+    }
+    queues[0] = &b->img->in_flight;
+    queues[1] = &b->img->waiting;
+    for (unsigned i = 0; i < G_N_ELEMENTS(queues); i++) {
+        GList *l = queues[i]->head;
+
+        while (l != NULL) {
+            BlockReq *r = container_of(l, BlockReq, img_link);
+
+            l = l->next;
+            if (r->opaque == opaque) {
+                req_abandon(r, i == 1);
+            }
+        }
+    }
+    image_wake_waiting(b->img);
 }
 
 static gboolean aio_event(gint fd, GIOCondition cond, gpointer opaque)
@@ -307,6 +365,7 @@ static void req_start(BlockBackend *b, BlockOp op, uint64_t off,
     int ret;
 
     r->aio = b->all->aio;
+    r->backend = b;
     r->img = b->img;
     r->op = op;
     r->off = r->req_off = off;
@@ -318,6 +377,7 @@ static void req_start(BlockBackend *b, BlockOp op, uint64_t off,
     r->done = done;
     r->opaque = opaque;
     r->aio->in_flight++;
+    b->in_flight++;
     ret = req_check(b, r);
     if (ret != 0) {
         /* Told from the main loop, as all others. */

@@ -152,7 +152,7 @@ bool block_remove_medium(BlockBackend *b, GError **errp)
     if (!check_reachable(b, errp)) {
         return false;
     }
-    block_aio_drain(b->all->aio);
+    block_aio_drain_one(b);
     block_image_close(g_steal_pointer(&b->img));
     return true;
 }

@@ -1,0 +1,207 @@
+/*
+ * Host storage that doesn't answer, or takes no requests: who gives a request
+ * up, waits for nothing, and later requests don't overtake it.
+ *
+ * A request stalls in the kernel while its buffer is a page that userfaultfd
+ * keeps back.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <linux/userfaultfd.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "block/block.h"
+#include "qom/object.h"
+#include "util/error.h"
+
+#define SIZE    (64 * KiB)
+#define PAGE    4096
+#define PENDING 1
+
+typedef struct Fixture {
+    char *dir, *image[2];
+    BlockBackends *bs;
+    BlockBackend *b[2];
+} Fixture;
+
+static void set_up(Fixture *f, const char *options)
+{
+    f->dir = g_dir_make_tmp("test-stall-XXXXXX", NULL);
+    g_assert_nonnull(f->dir);
+    f->bs = block_backends_new();
+    for (unsigned i = 0; i < 2; i++) {
+        g_autofree char *zeros = g_malloc0(SIZE);
+        g_autofree char *text = NULL;
+        g_autoptr(KeyVal) kv = NULL;
+
+        f->image[i] = g_strdup_printf("%s/image%u", f->dir, i);
+        g_assert_true(g_file_set_contents(f->image[i], zeros, SIZE, NULL));
+        text = g_strdup_printf("file=%s,format=raw,if=none,id=d%u%s",
+                               f->image[i], i, options);
+        kv = keyval_parse(text, NULL, NULL);
+        f->b[i] = block_new_from_keyval(f->bs, kv, NULL);
+        g_assert_nonnull(f->b[i]);
+    }
+}
+
+static void tear_down(Fixture *f)
+{
+    block_backends_free(f->bs);
+    for (unsigned i = 0; i < 2; i++) {
+        g_unlink(f->image[i]);
+        g_free(f->image[i]);
+    }
+    g_rmdir(f->dir);
+    g_free(f->dir);
+}
+
+static void note(void *opaque, int ret)
+{
+    *(int *)opaque = ret;
+}
+
+static int finish(const int *ret)
+{
+    while (*ret == PENDING) {
+        g_main_context_iteration(NULL, TRUE);
+    }
+    return *ret;
+}
+
+/* A page that isn't there yet; -1: the host doesn't let us. */
+static int page_held_back(void **ret_page)
+{
+    struct uffdio_api api = { .api = UFFD_API };
+    struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+    int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+    if (fd < 0) {
+        return -1;
+    }
+    *ret_page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    g_assert_true(*ret_page != MAP_FAILED);
+    reg.range.start = (uintptr_t)*ret_page;
+    reg.range.len = PAGE;
+    g_assert_cmpint(ioctl(fd, UFFDIO_API, &api), ==, 0);
+    g_assert_cmpint(ioctl(fd, UFFDIO_REGISTER, &reg), ==, 0);
+    return fd;
+}
+
+static void let_go(int fd, void *page)
+{
+    struct uffdio_zeropage z = { .range = { (uintptr_t)page, PAGE } };
+
+    g_assert_cmpint(ioctl(fd, UFFDIO_ZEROPAGE, &z), ==, 0);
+}
+
+static void wait_stalled(int fd)
+{
+    struct uffd_msg msg;
+
+    g_assert_cmpint(read(fd, &msg, sizeof(msg)), ==, sizeof(msg));
+}
+
+static void test_abandon(void)
+{
+    Fixture f;
+    void *page;
+    int fd = page_held_back(&page);
+    g_autofree char *newer = g_malloc(PAGE), *got = g_malloc(PAGE);
+    int ret[4] = { PENDING, PENDING, PENDING, PENDING };
+    struct iovec stuck, iov = { newer, PAGE }, back = { got, PAGE };
+
+    if (fd < 0) {
+        g_test_skip("no userfaultfd");
+        return;
+    }
+    stuck = (struct iovec){ page, PAGE };
+    memset(newer, 0x5a, PAGE);
+    set_up(&f, "");
+    block_aio_writev(f.b[0], 0, &stuck, 1, note, &ret[0]);
+    wait_stalled(fd);
+    block_aio_abandon(f.b[0], &ret[0]);
+    /* The same sectors, written anew and read, wait for the lost write. */
+    block_aio_writev(f.b[0], 0, &iov, 1, note, &ret[1]);
+    block_aio_readv(f.b[0], 0, &back, 1, note, &ret[2]);
+    block_aio_abandon(f.b[0], &ret[2]); /* no engine has begun it */
+    g_assert_cmpint(finish(&ret[2]), ==, -ECANCELED);
+    /* Another back end has nothing to do with that, at its end neither. */
+    block_aio_writev(f.b[1], 0, &iov, 1, note, &ret[3]);
+    g_assert_cmpint(finish(&ret[3]), ==, 0);
+    block_detach(f.b[1]);
+    g_assert_cmpint(ret[0], ==, PENDING);
+    g_assert_cmpint(ret[1], ==, PENDING);
+    let_go(fd, page);
+    g_assert_cmpint(finish(&ret[1]), ==, 0);
+    g_assert_cmpint(ret[0], ==, 0);
+    ret[2] = PENDING;
+    block_aio_readv(f.b[0], 0, &back, 1, note, &ret[2]);
+    g_assert_cmpint(finish(&ret[2]), ==, 0);
+    g_assert_cmpmem(got, PAGE, newer, PAGE);
+    tear_down(&f);
+    munmap(page, PAGE);
+    close(fd);
+}
+
+/* From here on io_uring_enter() fails in this thread. */
+static bool forbid_io_uring(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_enter, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog prog = { G_N_ELEMENTS(code), code };
+
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) == 0;
+}
+
+static void test_uring_refused(void)
+{
+    Fixture f;
+    g_autofree char *buf = g_malloc(PAGE), *got = g_malloc0(PAGE);
+    struct iovec iov = { buf, PAGE }, back = { got, PAGE };
+    int ret[3] = { PENDING, PENDING, PENDING };
+    int fd = syscall(SYS_io_uring_setup, 0, NULL);
+
+    if (fd < 0 && (errno == ENOSYS || errno == EPERM)) {
+        g_test_skip("no io_uring");
+        return;
+    }
+    memset(buf, 0x5a, PAGE);
+    set_up(&f, ",aio=io_uring");
+    g_assert_true(forbid_io_uring());
+    block_aio_writev(f.b[0], 0, &iov, 1, note, &ret[0]);
+    block_aio_writev(f.b[0], PAGE, &iov, 1, note, &ret[1]);
+    g_assert_cmpint(block_drain_all(f.bs, true), ==, 0);
+    g_assert_cmpint(ret[0], ==, 0);
+    g_assert_cmpint(ret[1], ==, 0);
+    block_aio_readv(f.b[0], PAGE, &back, 1, note, &ret[2]);
+    g_assert_cmpint(finish(&ret[2]), ==, 0);
+    g_assert_cmpmem(got, PAGE, buf, PAGE);
+    tear_down(&f);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_log_set_always_fatal(G_LOG_FATAL_MASK);
+    g_test_add_func("/block-stall/abandon", test_abandon);
+    g_test_add_func("/block-stall/uring-refused", test_uring_refused);
+    return g_test_run();
+}
