@@ -58,8 +58,8 @@ static void acpi_fill_common(X86Machine *x, AcpiConfig *c)
         cpus[i].present = i < x->m.vm->nvcpus;
     }
     *c = (AcpiConfig){
-        .ids = { x->oem_id != NULL ? x->oem_id : "BOCHS",
-                 x->oem_table_id != NULL ? x->oem_table_id : "BXPC" },
+        .ids = { x->oem_id != NULL ? x->oem_id : "BOCHS ",
+                 x->oem_table_id != NULL ? x->oem_table_id : "BXPC    " },
         .cpus = cpus,
         .ncpus = smp->max_cpus,
         .ioapics[0] = { .id = 0, .addr = IOAPIC_ADDR },

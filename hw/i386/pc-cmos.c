@@ -57,10 +57,12 @@ static void cmos_put_memory(uint8_t *cmos, const PcCmos *c)
 }
 
 /* Disks of the first channel have a user-defined type with their geometry. */
-static void cmos_put_disks(uint8_t *cmos, const PcCmos *c)
+void pc_cmos_put_disks(uint8_t cmos[PC_CMOS_SIZE], const IdeGeometry disks[4])
 {
+    cmos[CMOS_DISK_TYPES] = 0;
+    cmos[CMOS_TRANSLATION] = 0;
     for (unsigned i = 0; i < 2; i++) {
-        const IdeGeometry *g = &c->disks[i];
+        const IdeGeometry *g = &disks[i];
         uint8_t *p = cmos + CMOS_DISK_GEOM + i * DISK_GEOM_SIZE;
 
         if (g->cylinders == 0) {
@@ -75,9 +77,9 @@ static void cmos_put_disks(uint8_t *cmos, const PcCmos *c)
         stw_le_p(p + 6, g->cylinders);             /* landing zone */
         p[8] = g->sectors;
     }
-    for (unsigned i = 0; i < G_N_ELEMENTS(c->disks); i++) {
-        if (c->disks[i].cylinders != 0 && c->disks[i].lba_translation) {
-            cmos[CMOS_TRANSLATION] |= 1 << (2 * i);
+    for (unsigned i = 0; i < 4; i++) {
+        if (disks[i].cylinders != 0) {
+            cmos[CMOS_TRANSLATION] |= disks[i].translation << (2 * i);
         }
     }
 }
@@ -96,10 +98,7 @@ static void cmos_put_floppies(uint8_t *cmos, const PcCmos *c)
 
 void pc_cmos_fill(uint8_t cmos[PC_CMOS_SIZE], const PcCmos *c)
 {
-    cmos[CMOS_DISK_TYPES] = 0;
-    cmos[CMOS_TRANSLATION] = 0;
     cmos_put_memory(cmos, c);
-    cmos_put_disks(cmos, c);
     cmos_put_floppies(cmos, c);
     cmos[CMOS_CPUS] = MIN(c->ncpus - 1, UINT8_MAX);
 }

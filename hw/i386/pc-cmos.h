@@ -21,11 +21,12 @@ typedef struct PcCmos {
     unsigned ncpus;              /* 1.. */
     bool fd_bootchk;             /* floppies need a boot signature */
     uint8_t floppies[2];         /* drive types, 0: none */
-    IdeGeometry disks[4];
 } PcCmos;
 
 /* The bytes from 14 up that a board sets; others are left as they are. */
 void pc_cmos_fill(uint8_t cmos[PC_CMOS_SIZE], const PcCmos *c);
+/* The same for hard disks, which may come later: both drives of 2 channels. */
+void pc_cmos_put_disks(uint8_t cmos[PC_CMOS_SIZE], const IdeGeometry disks[4]);
 /*
  * Boot order, of the letters a, c, d and n ("cad"); false with errp if there
  * is any other or more than three.

@@ -303,9 +303,6 @@ static bool pc_init_cmos(PcMachine *p, GError **errp)
         .fd_bootchk = p->fd_bootchk,
     };
 
-    for (unsigned i = 0; i < G_N_ELEMENTS(c.disks); i++) {
-        c.disks[i] = piix3_ide_geometry(p->ide, i);
-    }
     for (unsigned i = 14; i < PC_CMOS_SIZE; i++) {
         cmos[i] = rtc_get_memory(p->x.rtc, i);
     }
@@ -360,10 +357,35 @@ static bool pc_build(Machine *m, GError **errp)
            pc_init_tables(p, errp);
 }
 
+/* Disks may have come by -device. */
+static bool pc_complete_disks(PcMachine *p, GError **errp)
+{
+    uint8_t cmos[PC_CMOS_SIZE] = { 0 };
+    IdeGeometry disks[4];
+    g_autofree char *text = piix3_ide_bios_geometry(p->ide);
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(disks); i++) {
+        disks[i] = piix3_ide_geometry(p->ide, i);
+    }
+    for (unsigned i = 14; i < PC_CMOS_SIZE; i++) {
+        cmos[i] = rtc_get_memory(p->x.rtc, i);
+    }
+    pc_cmos_put_disks(cmos, disks);
+    for (unsigned i = 14; i < PC_CMOS_SIZE; i++) {
+        rtc_set_memory(p->x.rtc, i, cmos[i]);
+    }
+    return text == NULL || p->x.m.fw_cfg == NULL ||
+           fw_cfg_update_file(p->x.m.fw_cfg, "bios-geometry", text,
+                              strlen(text) + 1, errp);
+}
+
 static bool pc_complete(Machine *m, GError **errp)
 {
     PcMachine *p = PC_MACHINE(m);
 
+    if (!pc_complete_disks(p, errp)) {
+        return false;
+    }
     if (p->pm != NULL) {
         piix4_pm_set_ports(p->pm, m->parallels[0] != NULL,
                            x86_serial_mask(&p->x));

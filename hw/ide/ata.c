@@ -109,9 +109,6 @@ static void pio_read_done(void *opaque, int ret)
     IdeDrive *d = opaque;
     unsigned n = turn_sectors(d);
 
-    if (!ide_io_ended(d)) {
-        return;
-    }
     if (ret < 0) {
         ide_abort(d, ER_UNC);
         return;
@@ -153,9 +150,6 @@ static void pio_write_done(void *opaque, int ret)
 {
     IdeDrive *d = opaque;
 
-    if (!ide_io_ended(d)) {
-        return;
-    }
     if (ret < 0) {
         ide_abort(d, ER_ABRT);
         return;
@@ -238,7 +232,13 @@ static void start_trim(IdeDrive *d)
         ide_abort(d, ER_ABRT);
         return;
     }
-    take_count(d, true);
+    d->lba48 = 1;
+    d->nsector = (d->nsector & 0xff) | (uint32_t)d->hob_nsector << 8;
+    /* Here 0 is none: there is nothing to fetch. */
+    if (d->nsector == 0) {
+        ide_done(d);
+        return;
+    }
     ide_dma_begin(d, IDE_DMA_TRIM, d->nsector);
 }
 
@@ -248,9 +248,6 @@ void ide_flush_done(void *opaque, int ret)
 {
     IdeDrive *d = opaque;
 
-    if (!ide_io_ended(d)) {
-        return;
-    }
     if (ret < 0) {
         ide_abort(d, ER_ABRT);
     } else {
@@ -314,7 +311,8 @@ static void diagnose(IdeDrive *d)
 
         ide_cancel(o);
         ide_set_signature(o);
-        o->error = 1; /* passed */
+        o->select = DH_FIXED; /* device 0 is selected then */
+        o->error = 1;         /* passed */
         o->status = o->cd ? 0 : ST_DRDY | ST_DSC;
     }
     ch->unit = 0;

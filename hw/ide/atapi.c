@@ -95,9 +95,6 @@ static void refill_done(void *opaque, int ret)
     IdeDrive *d = opaque;
     unsigned n = d->io_bytes / CD_SECTOR;
 
-    if (!ide_io_ended(d)) {
-        return;
-    }
     if (ret < 0) {
         if (is_dma(d)) {
             ide_dma_fail(d->ch);

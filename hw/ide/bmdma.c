@@ -12,6 +12,7 @@
 #include "util/base.h"
 
 #include "hw/ide/ide-priv.h"
+#include "hw/pci/pci-regs.h"
 #include "system/vm.h"
 #include "util/bswap.h"
 
@@ -43,12 +44,21 @@ static bool prd_next(IdeChannel *ch, bool *ret_bad)
     return true;
 }
 
+static bool pci_may_master(const IdeChannel *ch)
+{
+    return lduw_le_p(ch->pci->config + PCI_COMMAND) & PCI_COMMAND_MASTER;
+}
+
 size_t ide_dma_copy(IdeChannel *ch, uint8_t *buf, size_t len, bool to_guest,
                     bool *ret_bad)
 {
     IdeBm *bm = &ch->bm;
     size_t done = 0;
 
+    /* A function that may not master the bus gives nothing to memory. */
+    if (to_guest && !pci_may_master(ch)) {
+        return len;
+    }
     while (done < len) {
         size_t n;
         MemResult r;
@@ -98,13 +108,19 @@ void ide_dma_fail(IdeChannel *ch)
     ch->bm.status = (ch->bm.status & ~BM_ACTIVE) | BM_ERROR;
 }
 
+/* The drive's own: the bus master is idle then, and knows of no error. */
 static void dma_error(IdeDrive *d, uint8_t error)
 {
-    IdeChannel *ch = d->ch;
-
-    dma_forget(ch);
-    ch->bm.status = (ch->bm.status & ~BM_ACTIVE) | BM_ERROR;
+    dma_forget(d->ch);
+    d->ch->bm.status &= ~BM_ACTIVE;
     ide_abort(d, error);
+}
+
+/* The bus didn't take or give the data. */
+static void dma_bus_error(IdeDrive *d)
+{
+    ide_dma_fail(d->ch);
+    ide_abort(d, ER_ABRT);
 }
 
 /*
@@ -140,7 +156,7 @@ static void dma_read_done(void *opaque, int ret)
     bool bad = false;
     size_t n;
 
-    if (!ide_io_ended(d) || ch->dma_drive != d) {
+    if (ch->dma_drive != d) {
         return;
     }
     if (ret < 0) {
@@ -149,7 +165,7 @@ static void dma_read_done(void *opaque, int ret)
     }
     n = ide_dma_copy(ch, d->buffer, d->io_bytes, true, &bad);
     if (bad) {
-        dma_error(d, ER_ABRT);
+        dma_bus_error(d);
     } else if (n < d->io_bytes) {
         ide_dma_short(d);
     } else {
@@ -163,7 +179,7 @@ static void dma_write_done(void *opaque, int ret)
     IdeDrive *d = opaque;
     IdeChannel *ch = d->ch;
 
-    if (!ide_io_ended(d) || ch->dma_drive != d) {
+    if (ch->dma_drive != d) {
         return;
     }
     if (ret < 0) {
@@ -180,7 +196,7 @@ static void dma_write(IdeDrive *d, size_t bytes)
     size_t n = ide_dma_copy(d->ch, d->buffer, bytes, false, &bad);
 
     if (bad) {
-        dma_error(d, ER_ABRT);
+        dma_bus_error(d);
     } else if (n < bytes) {
         ide_dma_short(d);
     } else {
@@ -194,13 +210,14 @@ static void dma_trim(IdeDrive *d, size_t bytes)
     bool bad = false;
     size_t n = ide_dma_copy(d->ch, d->buffer, bytes, false, &bad);
 
-    if (bad || (n == bytes && !ata_trim_ranges(d, bytes))) {
-        dma_error(d, bad ? ER_ABRT : ER_IDNF);
+    if (bad) {
+        dma_bus_error(d);
     } else if (n < bytes) {
         ide_dma_short(d);
+    } else if (!ata_trim_ranges(d, bytes)) {
+        dma_error(d, ER_ABRT);
     } else {
-        d->ch->dma_left -= bytes / IDE_SECTOR;
-        d->nsector -= bytes / IDE_SECTOR;
+        d->ch->dma_left -= bytes / IDE_SECTOR; /* the count register stays */
         ide_dma_run(d->ch);
     }
 }
@@ -260,9 +277,16 @@ static void bm_command(IdeChannel *ch, uint8_t val)
     bool stopped = (bm->cmd & BM_START) && !(val & BM_START);
 
     if (stopped) {
-        /* A transfer isn't cut in the middle: what is under way ends. */
+        /*
+         * A transfer under way is cut off, and the command with it: software
+         * does that to a drive that doesn't answer, before it resets it.
+         */
         if (ch->dma_drive != NULL && (bm->status & BM_ACTIVE)) {
-            block_drain_all(ch->bus.vm->blocks, false);
+            IdeDrive *d = ch->dma_drive;
+
+            ide_cancel(d);
+            d->status = ST_DRDY | ST_DSC | ST_ERR;
+            d->error = ER_ABRT;
         }
         bm->status &= ~BM_ACTIVE;
     }

@@ -158,43 +158,76 @@ static void data_write(IdeDrive *d, uint32_t val, unsigned size)
 
 /* Requests to the block layer */
 
+/* Outlives what the drive does with it, if that is cancelled. */
+typedef struct IdeIo {
+    IdeDrive *drive; /* NULL: cancelled */
+    BlockDone *fn;
+    struct iovec iov;
+    uint8_t *buffer; /* of one that was cancelled */
+} IdeIo;
+
+static void io_done(void *opaque, int ret)
+{
+    IdeIo *io = opaque;
+    IdeDrive *d = io->drive;
+
+    if (d != NULL) {
+        d->io = NULL;
+        io->fn(d, ret);
+    }
+    g_free(io->buffer);
+    g_free(io);
+}
+
+static IdeIo *io_new(IdeDrive *d, size_t bytes, size_t at, BlockDone *fn)
+{
+    IdeIo *io = g_new0(IdeIo, 1);
+
+    io->drive = d;
+    io->fn = fn;
+    io->iov = (struct iovec){ .iov_base = d->buffer + at, .iov_len = bytes };
+    d->io = io;
+    d->io_bytes = bytes;
+    return io;
+}
+
 void ide_read(IdeDrive *d, uint64_t off, size_t bytes, size_t at, BlockDone *fn)
 {
-    d->busy_io = true;
-    d->io_bytes = bytes;
-    d->iov = (struct iovec){ .iov_base = d->buffer + at, .iov_len = bytes };
-    block_aio_readv(d->blk, off, &d->iov, 1, fn, d);
+    IdeIo *io = io_new(d, bytes, at, fn);
+
+    block_aio_readv(d->blk, off, &io->iov, 1, io_done, io);
 }
 
 void ide_write(IdeDrive *d, uint64_t off, size_t bytes, BlockDone *fn)
 {
-    d->busy_io = true;
-    d->io_bytes = bytes;
-    d->iov = (struct iovec){ .iov_base = d->buffer, .iov_len = bytes };
-    block_aio_writev(d->blk, off, &d->iov, 1, fn, d);
+    IdeIo *io = io_new(d, bytes, 0, fn);
+
+    block_aio_writev(d->blk, off, &io->iov, 1, io_done, io);
 }
 
 void ide_flush(IdeDrive *d, BlockDone *fn)
 {
-    d->busy_io = true;
-    block_aio_flush(d->blk, fn, d);
+    block_aio_flush(d->blk, io_done, io_new(d, 0, 0, fn));
 }
 
-bool ide_io_ended(IdeDrive *d)
+/* The host may use the buffer for long: the drive takes another. */
+static void io_cancel(IdeDrive *d)
 {
-    d->busy_io = false;
-    return !d->cancelled;
+    IdeIo *io = d->io;
+
+    d->io = NULL;
+    io->drive = NULL;
+    io->buffer = d->buffer;
+    d->buffer = g_malloc0(IDE_BUFFER);
+    block_aio_abandon(d->blk, io);
 }
 
 void ide_cancel(IdeDrive *d)
 {
     IdeChannel *ch = d->ch;
 
-    if (d->busy_io) {
-        /* The buffer must not change under a later command. */
-        d->cancelled = true;
-        block_drain_all(ch->bus.vm->blocks, false);
-        d->cancelled = false;
+    if (d->io != NULL) {
+        io_cancel(d);
     }
     if (ch->dma_drive == d) {
         ch->dma = IDE_DMA_NONE;
@@ -227,6 +260,7 @@ void ide_drive_reset(IdeDrive *d)
 {
     ide_cancel(d);
     d->mult_sectors = IDE_MAX_MULT;
+    d->identify_set = 0; /* modes are those after power on again */
     d->feature = d->error = 0;
     d->hob_feature = d->hob_sector = d->hob_nsector = 0;
     d->hob_lcyl = d->hob_hcyl = 0;

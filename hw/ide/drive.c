@@ -105,7 +105,7 @@ IdeGeometry ide_bios_geometry(const IdeDevice *s)
         .cylinders = s->geo.cylinders,
         .heads = s->geo.heads,
         .sectors = s->geo.sectors,
-        .lba_translation = s->translation != TRANS_NONE,
+        .translation = s->translation - TRANS_NONE,
     };
 }
 
@@ -115,10 +115,6 @@ static bool check_geometry(const IdeDevice *s, GError **errp)
 {
     const Geometry *geo = &s->geo;
 
-    if (s->lgeo.cylinders != 0 || s->lgeo.heads != 0 || s->lgeo.sectors != 0) {
-        error_setf(errp, "lcyls, lheads, lsecs: not supported yet");
-        return false;
-    }
     if (geo->cylinders == 0 && geo->heads == 0 && geo->sectors == 0) {
         return true;
     }

@@ -91,9 +91,7 @@ struct IdeDrive {
     struct IdeDevice *dev; /* NULL: nothing there */
     BlockBackend *blk;     /* the device's */
     bool cd;
-    bool busy_io;   /* a request is with the block layer … */
-    bool cancelled; /* … whose end isn't waited for any more */
-    struct iovec iov;
+    struct IdeIo *io;          /* the request with the block layer, or NULL */
     uint64_t io_bytes;         /* of the request, for its end */
     uint64_t cd_lba;           /* next sector to read of a packet command */
     uint32_t cd_left;          /* sectors to read beyond the buffer */
@@ -201,16 +199,17 @@ void ide_abort(IdeDrive *d, uint8_t error);
 /* Offers or asks for data on the data port; the caller raises the interrupt. */
 void ide_pio_start(IdeDrive *d, unsigned pos, unsigned len, IdeEnd end);
 void ide_pio_stop(IdeDrive *d);
-/* One request at a time, on the drive's buffer; `fn` unless cancelled. */
+/* One request at a time, on the drive's buffer; `fn(d)` unless cancelled. */
 void ide_read(IdeDrive *d, uint64_t off, size_t bytes, size_t at,
               BlockDone *fn);
 void ide_write(IdeDrive *d, uint64_t off, size_t bytes, BlockDone *fn);
 void ide_flush(IdeDrive *d, BlockDone *fn);
-/* The request has ended; false: nobody waits for it. */
-bool ide_io_ended(IdeDrive *d);
 /* Ends the command that flushed: BlockDone for ide_flush(). */
 void ide_flush_done(void *opaque, int ret);
-/* Ends what goes on in the channel; waits for the block layer. */
+/*
+ * Ends what the drive does.  A request that the host has not done is let go,
+ * with its buffer: nobody waits for the host here.
+ */
 void ide_cancel(IdeDrive *d);
 
 /* ata.c */

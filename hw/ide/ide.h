@@ -27,9 +27,14 @@ bool piix3_ide_create_drives(Device *ide, GError **errp);
 /* What the CMOS says of a hard disk; cylinders 0: no disk there. */
 typedef struct IdeGeometry {
     unsigned cylinders, heads, sectors;
-    bool lba_translation;
+    unsigned translation; /* the CMOS's code: 0 none, 1 LBA, 2 large, 3 rechs */
 } IdeGeometry;
 /* drive 0..3: primary master, slave, secondary master, slave. */
 IdeGeometry piix3_ide_geometry(Device *ide, unsigned drive);
+/*
+ * What firmware is told of logical geometries (lcyls, lheads, lsecs): lines
+ * of path and numbers.  NULL: no drive has one.  The caller frees it.
+ */
+char *piix3_ide_bios_geometry(Device *ide);
 
 #endif

@@ -11,6 +11,8 @@
 
 #include "hw/ide/ide-priv.h"
 
+#include "hw/core/boot-order.h"
+
 #include "hw/pci/pci-regs.h"
 #include "system/vm.h"
 #include "util/bswap.h"
@@ -194,4 +196,25 @@ IdeGeometry piix3_ide_geometry(Device *ide, unsigned drive)
     d = &s->ch[drive / IDE_DRIVES].drives[drive % IDE_DRIVES];
     return d->dev != NULL && !d->cd ? ide_bios_geometry(d->dev)
                                     : (IdeGeometry){ 0 };
+}
+
+char *piix3_ide_bios_geometry(Device *ide)
+{
+    PiixIde *s = ide_of(ide);
+    GString *text = g_string_new(NULL);
+
+    for (unsigned i = 0; i < IDE_CHANNELS * IDE_DRIVES; i++) {
+        IdeDrive *d = &s->ch[i / IDE_DRIVES].drives[i % IDE_DRIVES];
+        const Geometry *g = d->dev != NULL ? &d->dev->lgeo : NULL;
+        g_autofree char *path = NULL;
+
+        if (g == NULL || (g->cylinders | g->heads | g->sectors) == 0) {
+            continue;
+        }
+        path = device_firmware_path(&d->dev->dev);
+        g_string_append_printf(text, "%s/disk@%u %u %u %u\n", path,
+                               i % IDE_DRIVES, g->cylinders, g->heads,
+                               g->sectors);
+    }
+    return g_string_free(text, text->len == 0);
 }

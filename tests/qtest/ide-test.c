@@ -406,7 +406,7 @@ static void test_dma_tables(void)
     g_assert_cmphex(qtest_inb(s->q, HD + STATUS), ==, READY);
     /* Past the end of the medium. */
     set_lba(s, DISK_SECTORS - 1, 2);
-    g_assert_cmphex(run_dma(s, 0xc8, 8) & 3, ==, 2);
+    g_assert_cmphex(run_dma(s, 0xc8, 8), ==, 4); /* the drive's error */
     g_assert_cmphex(qtest_inb(s->q, HD + STATUS), ==, 0x40 | ERR);
     /* A table where no memory is. */
     set_lba(s, 40, 1);
@@ -422,12 +422,48 @@ static void test_dma_tables(void)
     put_prd(s, 0, 0xd0000000, SECTOR_SIZE, true);
     set_lba(s, 40, 1);
     run_dma(s, 0xc8, 8);
-    /* Bus mastering switched off. */
+    /* Bus mastering switched off: nothing reaches memory, or the disk. */
     pci_write(s->q, 0x04, 1);
+    qtest_memset(s->q, BUF, 0x11, SECTOR_SIZE);
     put_prd(s, 0, BUF, SECTOR_SIZE, true);
     set_lba(s, 40, 1);
-    g_assert_cmphex(run_dma(s, 0xc8, 8) & 3, ==, 2);
+    g_assert_cmphex(run_dma(s, 0xc8, 8), ==, 5);
+    g_assert_cmphex(qtest_inb(s->q, HD + STATUS), ==, READY);
+    g_assert_cmphex(qtest_readb(s->q, BUF), ==, 0x11);
+    set_lba(s, 40, 1);
+    g_assert_cmphex(run_dma(s, 0xca, 0) & 3, ==, 2);
     g_assert_cmphex(qtest_inb(s->q, HD + STATUS), ==, 0x40 | ERR);
+    finish(s);
+}
+
+/* DATA SET MANAGEMENT: ranges are a hint; the count register stays. */
+static void test_trim(void)
+{
+    static const struct {
+        uint64_t range;
+        uint8_t count, bm, status, error;
+    } t[] = {
+        { UINT64_C(8) << 48, 1, 4, READY, 0 },
+        { UINT64_C(8) << 48 | (DISK_SECTORS - 7), 1, 4, 0x40 | ERR, 4 },
+        { 0, 0, 5, READY, 0 },
+    };
+    Ide *s = start("");
+
+    start_bus_master(s);
+    put_prd(s, 0, BUF, SECTOR_SIZE, true);
+    for (unsigned i = 0; i < G_N_ELEMENTS(t); i++) {
+        g_test_message("row %u", i);
+        qtest_memset(s->q, BUF, 0, SECTOR_SIZE);
+        qtest_writeq(s->q, BUF, t[i].range);
+        qtest_outb(s->q, HD + SELECT, 0xe0);
+        qtest_outb(s->q, HD + ERROR, 1);
+        qtest_outb(s->q, HD + NSECTOR, 0);
+        qtest_outb(s->q, HD + NSECTOR, t[i].count);
+        g_assert_cmphex(run_dma(s, 0x06, 0), ==, t[i].bm);
+        g_assert_cmphex(qtest_inb(s->q, HD + STATUS), ==, t[i].status);
+        g_assert_cmphex(qtest_inb(s->q, HD + ERROR), ==, t[i].error);
+        g_assert_cmphex(qtest_inb(s->q, HD + NSECTOR), ==, t[i].count);
+    }
     finish(s);
 }
 
@@ -721,6 +757,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ide/dma/write", test_dma_write);
     g_test_add_func("/ide/dma/tables", test_dma_tables);
     g_test_add_func("/ide/dma/cancel", test_dma_cancel);
+    g_test_add_func("/ide/trim", test_trim);
     g_test_add_func("/ide/atapi/commands", test_atapi);
     g_test_add_func("/ide/atapi/read", test_atapi_read);
     g_test_add_func("/ide/atapi/tray", test_tray);
