@@ -148,7 +148,7 @@ static void put_id(GByteArray *to, const char *id, size_t len)
 {
     uint8_t buf[8];
 
-    memset(buf, ' ', sizeof(buf));
+    memset(buf, 0, sizeof(buf)); /* a shorter one ends with NULs */
     memcpy(buf, id, MIN(strlen(id), len));
     g_byte_array_append(to, buf, len);
 }

@@ -200,6 +200,24 @@ static void fdc_seek(Fdc *s)
     fdc_raise(s, ST0_SEEK_END | select);
 }
 
+/*
+ * 5.2.8: from where the head is, in (towards higher tracks) with bit 6 of the
+ * code.  Without a disk's number of tracks it stops at those that there can
+ * be.
+ */
+static void fdc_relative_seek(Fdc *s)
+{
+    FdcState *st = &s->state;
+    uint8_t select = st->fifo[1] & 7;
+    FdcDrive *d = fdc_drive(s, select);
+    int track =
+        st->fifo[0] & 0x40 ? d->track + st->fifo[2] : d->track - st->fifo[2];
+
+    d->track = CLAMP(track, 0, UINT8_MAX);
+    fdc_command_phase(s);
+    fdc_raise(s, ST0_SEEK_END | select);
+}
+
 static void fdc_sense_drive(Fdc *s)
 {
     uint8_t select = s->state.fifo[1] & 7;
@@ -268,6 +286,7 @@ static const struct FdcCommand {
     { 0x08, 0xff, 0, fdc_sense_interrupt },
     { 0x0e, 0xff, 0, fdc_dump_registers },
     { 0x0f, 0xff, 2, fdc_seek },
+    { 0x8f, 0xbf, 2, fdc_relative_seek },
     { 0x10, 0xff, 0, fdc_version },
     { 0x12, 0xff, 1, fdc_command_phase }, /* perpendicular mode */
     { 0x13, 0xff, 3, fdc_configure },

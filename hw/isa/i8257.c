@@ -163,7 +163,6 @@ static uint64_t dma_cont_read(Device *dev, uint64_t off, unsigned size)
         s->status &= 0xf0;
         return val;
     case REG_REQUEST: /* where guests of this machine look */
-    case REG_MASK_ALL:
         return s->mask;
     default:
         return 0;

@@ -91,6 +91,7 @@ typedef struct Rtc {
     ClockType clock;
     uint32_t rate_period; /* of RTC_HZ, by register A; 0: none */
     int64_t next_poll;    /* end of the period that a poll waits for */
+    int64_t next_update;  /* what update_timer waits for; INT64_MAX: nothing */
     const IrqInput *to;
     int32_t base_year;
     uint16_t iobase;
@@ -280,6 +281,7 @@ static void rtc_plan_update(Rtc *s)
     int64_t now = rtc_now(s);
     int64_t next;
 
+    s->next_update = INT64_MAX;
     if (!rtc_runs(s)) {
         timer_del(&s->update_timer);
         return;
@@ -293,6 +295,7 @@ static void rtc_plan_update(Rtc *s)
         }
         next = s->next_alarm_time;
     }
+    s->next_update = next;
     timer_mod(&s->update_timer, next);
 }
 
@@ -315,6 +318,17 @@ static void rtc_second(void *opaque)
     rtc_plan_update(s);
 }
 
+/*
+ * A second that has begun counts before a register changes what comes next:
+ * the timer may be late, and an alarm would wait for another day.
+ */
+static void rtc_catch_up(Rtc *s)
+{
+    if (rtc_now(s) >= s->next_update) {
+        rtc_second(s);
+    }
+}
+
 /* Cycles of RTC_HZ, table 5 of the data sheet; 0: none. */
 static uint32_t rtc_rate_period(const Rtc *s)
 {
@@ -331,21 +345,38 @@ static int64_t cycles_to_ns(uint64_t cycles)
     return (unsigned __int128)cycles * NS_PER_S / RTC_HZ + 1;
 }
 
-/* The end of the period of `cycles` in which that time lies. */
-static int64_t period_end(int64_t t, uint32_t period)
+static uint64_t ns_to_cycles(int64_t ns)
 {
-    uint64_t cycles = (unsigned __int128)MAX(t, 0) * RTC_HZ / NS_PER_S;
+    return (unsigned __int128)MAX(ns, 0) * RTC_HZ / NS_PER_S;
+}
 
-    return cycles_to_ns((cycles & ~(uint64_t)(period - 1)) + period);
+/*
+ * The first period ends with a whole one of the clock; after a change of the
+ * rate, a period counts from the last tick.
+ */
+static int64_t next_period(const Rtc *s, int64_t after, uint32_t old_period)
+{
+    uint64_t now = ns_to_cycles(after), tick = 0, gone;
+
+    if (old_period != 0) {
+        tick = ns_to_cycles(s->next_periodic_time);
+        if (s->next_periodic_time > after) {
+            tick -= MIN(tick, old_period);
+        }
+    }
+    gone = now > tick ? (now - tick) / s->rate_period : 0;
+    return cycles_to_ns(tick + (gone + 1) * s->rate_period);
 }
 
 /* The next whole period after `after`. */
 static void rtc_plan_periodic(Rtc *s, int64_t after)
 {
+    uint32_t old_period = s->period;
+
     s->rate_period = rtc_rate_period(s);
     s->period = s->cmos_data[RTC_B] & B_PIE ? s->rate_period : 0;
     if (s->rate_period != 0) {
-        s->next_poll = period_end(after, s->rate_period);
+        s->next_poll = next_period(s, after, old_period);
     }
     if (s->period == 0) {
         timer_del(&s->periodic_timer);
@@ -402,6 +433,7 @@ static uint8_t rtc_read_c(Rtc *s)
     uint8_t val;
 
     rtc_poll_periodic(s);
+    rtc_catch_up(s);
     val = s->cmos_data[RTC_C];
     s->cmos_data[RTC_C] = 0;
     rtc_update_irq(s);
@@ -536,6 +568,7 @@ static void rtc_write(Device *dev, uint64_t off, uint64_t val, unsigned size)
         s->cmos_index = val & 0x7f; /* bit 7 masks NMIs */
         return;
     }
+    rtc_catch_up(s);
     switch (addr) {
     case RTC_A:
         rtc_write_a(s, val);
@@ -657,6 +690,7 @@ static bool rtc_post_load(void *opaque, int version, GError **errp)
     s->rate_period = rtc_rate_period(s);
     if (!waits || s->period == 0 || s->period != s->rate_period ||
         s->next_periodic_time < now) {
+        s->period = 0;
         rtc_plan_periodic(s, now);
     }
     rtc_plan_update(s);

@@ -214,6 +214,28 @@ static void test_host_time(void)
     qtest_quit(q);
 }
 
+/* After a change of rate, a period counts from the last tick. */
+static void test_rate_change(void)
+{
+    QTest *q = start();
+    const int64_t quarter = SECOND / 4;
+
+    put(q, A, 0x2e); /* 4 Hz */
+    put(q, B, 0x42);
+    qtest_clock_set(q, quarter + 1000);
+    g_assert_cmphex(get(q, C) & 0xc0, ==, 0xc0);
+    put(q, A, 0x2f); /* 2 Hz */
+    qtest_clock_set(q, 2 * quarter + 1000);
+    g_assert_cmphex(get(q, C) & 0xc0, ==, 0);
+    qtest_clock_set(q, 3 * quarter + 1000);
+    g_assert_cmphex(get(q, C) & 0xc0, ==, 0xc0);
+    qtest_clock_set(q, 4 * quarter + 1000);
+    g_assert_cmphex(get(q, C) & 0xc0, ==, 0);
+    qtest_clock_set(q, 5 * quarter + 1000);
+    g_assert_cmphex(get(q, C) & 0xc0, ==, 0xc0);
+    qtest_quit(q);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -224,5 +246,6 @@ int main(int argc, char **argv)
     g_test_add_func("/rtc/periodic", test_periodic);
     g_test_add_func("/rtc/reset", test_reset);
     g_test_add_func("/rtc/host-time", test_host_time);
+    g_test_add_func("/rtc/rate-change", test_rate_change);
     return g_test_run();
 }

@@ -179,15 +179,16 @@ static void test_dma(void)
     qtest_outb(q, 0x8b, 0x80);
     g_assert_cmphex(qtest_inb(q, 0x81), ==, 0x7f);
     g_assert_cmphex(qtest_inb(q, 0x8b), ==, 0x80);
-    g_assert_cmphex(qtest_inb(q, 0x0f), ==, 0xff);
+    g_assert_cmphex(qtest_inb(q, 0x09), ==, 0xff);
     qtest_outb(q, 0x0a, 0x02);
-    g_assert_cmphex(qtest_inb(q, 0x0f), ==, 0xfb);
+    g_assert_cmphex(qtest_inb(q, 0x09), ==, 0xfb);
+    g_assert_cmphex(qtest_inb(q, 0x0f), ==, 0); /* write only */
     qtest_outb(q, 0xc4, 0x78); /* words: registers two ports apart */
     qtest_outb(q, 0xc4, 0x56);
     g_assert_cmphex(qtest_inb(q, 0xc4), ==, 0x78);
     g_assert_cmphex(qtest_inb(q, 0xc5), ==, 0x56);
     qtest_outb(q, 0x0d, 0);
-    g_assert_cmphex(qtest_inb(q, 0x0f), ==, 0xff);
+    g_assert_cmphex(qtest_inb(q, 0x09), ==, 0xff);
     qtest_quit(q);
 }
 
@@ -201,6 +202,18 @@ static uint8_t fdc_in(QTest *q)
 {
     g_assert_cmphex(qtest_inb(q, FDC + 4) & 0xc0, ==, 0xc0);
     return qtest_inb(q, FDC + 5);
+}
+
+/* Relative seek of drive 0, and where SENSE INTERRUPT STATUS says it is. */
+static void fdc_seek_by(QTest *q, uint8_t cmd, uint8_t n, uint8_t track)
+{
+    fdc_out(q, cmd);
+    fdc_out(q, 0x00);
+    fdc_out(q, n);
+    g_assert_true(qtest_get_irq(q, 6));
+    fdc_out(q, 0x08);
+    g_assert_cmphex(fdc_in(q), ==, 0x20);
+    g_assert_cmphex(fdc_in(q), ==, track);
 }
 
 static void test_fdc(void)
@@ -228,6 +241,9 @@ static void test_fdc(void)
     fdc_out(q, 0x08);
     g_assert_cmphex(fdc_in(q), ==, 0x20);
     g_assert_cmphex(fdc_in(q), ==, 10);
+    fdc_seek_by(q, 0xcf, 5, 15); /* inwards, and out again */
+    fdc_seek_by(q, 0x8f, 6, 9);
+    fdc_seek_by(q, 0x8f, 20, 0);
     fdc_out(q, 0x4a); /* no disk: no address mark is found */
     fdc_out(q, 0x00);
     g_assert_false(qtest_get_irq(q, 6));
