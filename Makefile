@@ -15,17 +15,25 @@ RUN_TESTS = scripts/run-tests --build $(BUILD)
 .NOTPARALLEL:
 .DEFAULT_GOAL := all
 
+# The program alone: no tests, and only the packages that it needs.
 .PHONY: all
 all: configured
+	@$(NINJA) qemu-system-x86_64
+
+# What tests and their guests need besides.
+.PHONY: everything
+everything: deps configured
 	@$(NINJA)
 
-.PHONY: deps
+.PHONY: deps build-deps
 deps:
 	@scripts/install-deps
+build-deps:
+	@scripts/install-deps --build
 
 # configure makes ./build when it runs in the source folder.
 .PHONY: configured
-configured: deps
+configured: build-deps
 	@if [ ! -f $(BUILD)/build.ninja ]; then \
 	    if [ $(BUILD) = build ]; then \
 	        ./configure $(CONFIGURE_ARGS); \
@@ -36,22 +44,23 @@ configured: deps
 	fi
 
 .PHONY: demo
-demo: all
+demo: deps all
+	@$(NINJA) tests/guest/guest.rom
 	@python3 tests/bench/demo.py --binary $(EMULATOR) $(DEMO_ARGS)
 
 .PHONY: bench
-bench: all
-	@$(NINJA) bench-programs
+bench: deps all
+	@$(NINJA) tests/guest/guest.rom bench-programs
 	@python3 tests/bench/bench.py --binary $(EMULATOR) $(BENCH_ARGS)
 
 .PHONY: bench-cpu
-bench-cpu: all
+bench-cpu: deps all
 	@scripts/get-guest-assets --build $(BUILD)
 	@python3 tests/bench/cpu.py --binary $(EMULATOR) $(BENCH_ARGS)
 
 # What tests boot.  Without it they are skipped, each with the reason.
 .PHONY: guest-assets
-guest-assets: all
+guest-assets: deps all
 	@scripts/get-guest-assets --build $(BUILD) || true
 
 .PHONY: check
@@ -66,7 +75,7 @@ check-slow: all guest-assets
 # Faults at every message of a migration: a table at the end.  An hour.
 FAULTS ?=
 .PHONY: check-faults
-check-faults: all
+check-faults: everything
 	@$(NINJA) tests/guest/guest.rom
 	@python3 tests/faults/matrix.py $(EMULATOR) $(FAULTS)
 	@python3 tests/faults/retries.py $(EMULATOR)
@@ -85,7 +94,7 @@ check-no-kvm: all guest-assets
 
 .PHONY: check-unit check-fuzz check-qtest check-functional
 check-functional: guest-assets
-check-unit check-fuzz check-qtest check-functional: configured
+check-unit check-fuzz check-qtest check-functional: deps configured
 	@$(RUN_TESTS) --suite $(@:check-%=%)
 
 .PHONY: check-style
@@ -95,7 +104,7 @@ check-style: deps
 	@scripts/check-maintainers
 
 .PHONY: check-tidy
-check-tidy: all
+check-tidy: everything
 	@scripts/check-tidy --build $(BUILD)
 
 .PHONY: check-patch
@@ -150,7 +159,8 @@ help:
 	@echo 'make ci                all that CI runs (.ci/run)'
 	@echo 'make install           install (DESTDIR is honoured)'
 	@echo 'make clean             remove what was built (distclean: all)'
-	@echo 'make deps              install missing packages'
+	@echo 'make deps              install missing packages, for tests too'
+	@echo 'make build-deps        install those that the program needs'
 	@echo
 	@echo 'BUILD=DIR uses another build folder, CONFIGURE_ARGS=... sets the'
 	@echo "options of a new one; see ./configure --help."
