@@ -11,6 +11,7 @@ import time
 from measure import (Bench, MeasureError, Program, Workload, capability_set,
                      default_guests, find_peer, is_godwit, shrink_to_fit,
                      version)
+from godwit.host import kvm_problem
 from tables import svg_chart, text_table
 
 RUNS = 3
@@ -96,8 +97,8 @@ def main():
     parser.add_argument('--guests', help='folder of guest.rom')
     parser.add_argument('--size', type=int, default=8192, help='MiB')
     parser.add_argument('--runs', type=int, default=RUNS)
-    parser.add_argument('--accel', default='kvm' if os.access(
-        '/dev/kvm', os.R_OK | os.W_OK) else 'tcg')
+    problem = kvm_problem()
+    parser.add_argument('--accel', default='tcg' if problem else 'kvm')
     parser.add_argument('--svg', help='where the chart goes')
     args = parser.parse_args()
     notes = []
@@ -117,7 +118,10 @@ def main():
     except MeasureError as err:
         sys.exit('demo: %s' % err)
     if args.accel != 'kvm':
-        notice('no KVM here: the guest is emulated, all times are longer')
+        notice('no KVM (%s): the guest is emulated by each program in its '
+               'own way, so that times tell nothing about KVM; the bytes sent '
+               'and the order of things can be compared' %
+               (problem or 'not asked for'))
     if not bench.wrapper:
         notice('no real-time priority here: figures are noisier')
     for program in shown:

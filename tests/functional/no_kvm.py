@@ -11,21 +11,19 @@ import signal
 import subprocess
 import sys
 
+from godwit.host import without_kvm
 from godwit.linux import build_folder, top_folder
 from godwit.tap import Skip, check, check_equal, check_in, main, test
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-WITHOUT = os.path.join(HERE, 'without-kvm')
 TIMEOUT = 120.0
 
 
 def wrapper():
-    done = subprocess.run([WITHOUT, 'true'], stdin=subprocess.DEVNULL,
-                          stderr=subprocess.PIPE, check=False)
-    if done.returncode == 77:
-        raise Skip(done.stderr.decode('utf-8', 'replace').strip())
-    check_equal(done.returncode, 0, 'status of without-kvm true')
-    return (WITHOUT,)
+    prefix, reason = without_kvm()
+    if not prefix:
+        raise Skip(reason)
+    return prefix
 
 
 def run(t, *command, timeout=TIMEOUT, **env):

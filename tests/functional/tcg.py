@@ -4,11 +4,12 @@
 import os
 
 from godwit.analyze import analyze_file
+from godwit.host import without_kvm
 from godwit.migration import (check_lines, check_pattern_goes_on,
                               last_numbers, migrate_pattern, set_parameters,
                               start_pattern, wait_status)
 from godwit.rom import NMI_CODE, rom_args, write_rom
-from godwit.tap import check, check_equal, check_in, main, test
+from godwit.tap import Skip, check, check_equal, check_in, main, test
 
 ACCEL = 'tcg'
 
@@ -174,19 +175,17 @@ def migrates_four_cpus_under_load(t):
     migrate_pattern(t, src, 'unix', before=unlimited)
 
 
-def without_kvm():
-    """What to put before a command so that it finds no /dev/kvm."""
-    return ('unshare', '--user', '--map-root-user', '--mount', 'sh', '-c',
-            'mount --bind /dev/null /dev/kvm && exec "$@"', 'sh')
-
-
 @test()
 def takes_the_place_of_kvm(t):
     """With no accelerator asked for, and no KVM there."""
     args = t.base_args(machine='microvm')
     at = args.index('-accel')
     del args[at:at + 2]
-    wrapper = without_kvm() if os.path.exists('/dev/kvm') else ()
+    wrapper = ()
+    if os.path.exists('/dev/kvm'):
+        wrapper, reason = without_kvm()
+        if not wrapper:
+            raise Skip(reason)
     vm = t.launch(args, wrapper=wrapper)
     vm.wait_line(r'^hb \d+')
     check_equal(vm.qmp.cmd('query-kvm')['enabled'], False, 'KVM')

@@ -42,6 +42,21 @@ class Tap(unittest.TestCase):
         self.assertEqual(count('', 'ERROR', 99), (0, 1, 0))
 
 
+class Reasons(unittest.TestCase):
+    def test_told(self):
+        tap = ('1..4\nok 1 a\n# 0.1 s\nnot ok 2 b\n# why\n# more\n'
+               'ok 3 c # SKIP no kvm\nok 4 d\n# not of b\n')
+        got = summary.count_test({'name': 't', 'stdout': tap, 'result': 'FAIL',
+                                  'returncode': 1})
+        self.assertEqual(got.failures, [('t: b', ['why', 'more'])])
+        self.assertEqual(got.skips, ['t: c # SKIP no kvm'])
+
+    def test_skipped_whole(self):
+        got = summary.count_test({'name': 't', 'stdout': '1..0 # SKIP no vm\n',
+                                  'result': 'SKIP', 'returncode': 0})
+        self.assertEqual((got.skipped, len(got.skips)), (1, 1))
+
+
 class Log(unittest.TestCase):
     def test_missing(self):
         got = summary.count_log(pathlib.Path('/nonexistent/testlog.json'))

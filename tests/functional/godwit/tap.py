@@ -28,6 +28,7 @@ import time
 import traceback
 
 from .hmp import Hmp
+from .host import kvm_problem
 from .machine import Machine
 from .reactor import Reactor
 
@@ -56,7 +57,8 @@ class Host:
                              check=True).stdout.decode()
         self.version = out.splitlines()[0]
         self.is_godwit = 'Godwit' in self.version
-        self.has_kvm = os.access('/dev/kvm', os.R_OK | os.W_OK)
+        self.kvm_problem = kvm_problem()
+        self.has_kvm = self.kvm_problem is None
         self.accel = os.environ.get('GODWIT_ACCEL') or (
             'kvm' if self.has_kvm else 'tcg')
 
@@ -205,6 +207,11 @@ def run_one(host, func):
 def _select(words, only_slow):
     """Tests named on the command line run whatever their kind."""
     if words:
+        for word in words:
+            if not any(word in entry[0].__name__ for entry in _tests):
+                sys.exit('%s: no test is called *%s*; there are: %s' % (
+                    os.path.basename(sys.argv[0]), word,
+                    ', '.join(entry[0].__name__ for entry in _tests)))
         return [entry for entry in _tests
                 if any(w in entry[0].__name__ for w in words)]
     return [entry for entry in _tests if entry[3] == only_slow]
@@ -234,7 +241,8 @@ def main():
         if godwit_only and not host.is_godwit:
             skip = godwit_only
         elif needs_kvm and host.accel != 'kvm':
-            skip = 'needs KVM'
+            skip = 'needs KVM: ' + (host.kvm_problem or 'GODWIT_ACCEL=%s' %
+                                    host.accel)
         else:
             try:
                 problems = run_one(host, func)
