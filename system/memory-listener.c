@@ -222,6 +222,7 @@ void address_space_update(AddressSpace *as)
         return; /* torn down */
     }
     now = flat_view_new(as->root, as->mem->dirty_log);
+    now->generation = ++as->generation;
     rcu_assign_pointer(as->view, now);
     LISTENERS_CALL(as, begin);
     tell_deleted(as, old, now);
@@ -239,6 +240,7 @@ void address_space_init(AddressSpace *as, Memory *mem, const char *name,
     as->mem = mem;
     as->root = root;
     as->view = flat_view_new(root, false);
+    as->view->generation = ++as->generation;
     as->eventfds = g_array_new(false, true, sizeof(FlatEventFd));
     as->coalesced = g_array_new(false, true, sizeof(MemorySection));
     g_queue_init(&as->listeners);

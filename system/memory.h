@@ -109,6 +109,9 @@ typedef struct FlatRange {
 struct FlatView {
     FlatRange *ranges;
     unsigned nranges;
+    /* Never the same for two views of a space: for those who keep host
+     * pointers that they found in one. */
+    uint64_t generation;
 };
 
 /* Part of an address space as a listener sees it. */
@@ -176,10 +179,11 @@ struct AddressSpace {
     const char *name; /* "memory" or "I/O" */
     Memory *mem;
     MemoryRegion *root;
-    FlatView *view;    /* RCU */
-    GArray *eventfds;  /* flattened: what listeners were told */
-    GArray *coalesced; /* the same */
-    GQueue listeners;  /* by priority; RCU */
+    FlatView *view;      /* RCU */
+    uint64_t generation; /* of the view made last; 1 for the first */
+    GArray *eventfds;    /* flattened: what listeners were told */
+    GArray *coalesced;   /* the same */
+    GQueue listeners;    /* by priority; RCU */
 };
 
 /*

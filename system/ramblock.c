@@ -103,6 +103,7 @@ RamBlock *ram_block_new(RamList *list, const char *name,
     rb = g_new0(RamBlock, 1);
     g_strlcpy(rb->name, name, sizeof(rb->name));
     rb->fd = -1;
+    rb->refs = 1;
     rb->host_lo = UINT64_MAX;
     rb->backing = opts->backing;
     rb->fd_offset = opts->fd_offset;
@@ -126,13 +127,25 @@ RamBlock *ram_block_new(RamList *list, const char *name,
     return rb;
 }
 
+void ram_block_ref(RamBlock *rb)
+{
+    __atomic_fetch_add(&rb->refs, 1, __ATOMIC_RELAXED);
+}
+
+/* The last user's stores are done before the memory goes. */
+void ram_block_unref(RamBlock *rb)
+{
+    if (__atomic_sub_fetch(&rb->refs, 1, __ATOMIC_ACQ_REL) == 0) {
+        ram_block_dirty_detach(rb);
+        ram_block_unmap(rb);
+        g_free(rb);
+    }
+}
+
+/* A grace period on, nobody finds the block any more. */
 static void block_reclaim(void *opaque)
 {
-    RamBlock *rb = opaque;
-
-    ram_block_dirty_detach(rb);
-    ram_block_unmap(rb);
-    g_free(rb);
+    ram_block_unref(opaque);
 }
 
 void ram_block_free(RamList *list, RamBlock *rb)

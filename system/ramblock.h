@@ -58,6 +58,7 @@ typedef struct RamBlock {
     /* Told after ram_block_resize(); vm_lock.  For blocks behind fw_cfg. */
     void (*resized)(struct RamBlock *rb, void *opaque);
     void *resized_opaque;
+    unsigned refs; /* atomic; see ram_block_ref() */
     /* Bit per RAM page; NULL while the client does not log. */
     unsigned long *dirty[DIRTY_CLIENTS];
     GList link;
@@ -120,6 +121,13 @@ RamBlock *ram_block_new(RamList *list, const char *name,
                         const RamBlockOptions *opts, GError **errp);
 /* Takes the block from the list, unmaps after a grace period.  NULL is fine. */
 void ram_block_free(RamList *list, RamBlock *rb);
+/*
+ * Keeps a block's memory mapped beyond ram_block_free(), for a device that
+ * holds host pointers into it.  ref: in an RCU read section that found the
+ * block, or with a reference.  Any thread.
+ */
+void ram_block_ref(RamBlock *rb);
+void ram_block_unref(RamBlock *rb);
 RamBlock *ram_block_find(RamList *list, const char *name);
 /* The block that holds a host address, and the offset in it; or NULL. */
 RamBlock *ram_block_from_host(RamList *list, const void *host,
