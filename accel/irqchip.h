@@ -109,6 +109,12 @@ typedef struct IrqchipOps {
     /* Routes for irqfds: returns a virtual GSI, < 0: -errno. */
     int (*add_msi_route)(struct Accel *a, const MsiMessage *msg);
     int (*update_msi_route)(struct Accel *a, int virq, const MsiMessage *msg);
+    /*
+     * Between them routes are changed in memory only; the outermost commit
+     * tells the kernel, if anything changed, in one call.  0 or -errno.
+     */
+    void (*routes_begin)(struct Accel *a);
+    int (*routes_commit)(struct Accel *a);
     void (*release_virq)(struct Accel *a, int virq);
     int (*add_irqfd)(struct Accel *a, int fd, int resample_fd, int virq);
     int (*del_irqfd)(struct Accel *a, int fd, int virq);

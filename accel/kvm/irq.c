@@ -48,9 +48,29 @@ static void kvm_route_add_pin(KvmAccel *k, unsigned gsi, unsigned chip,
     e->u.irqchip.pin = pin;
 }
 
+/* Later, if a batch is open. */
 static int kvm_routes_commit(KvmAccel *k)
 {
+    k->routes_changed = true;
+    if (k->routes_depth > 0) {
+        return 0;
+    }
+    k->routes_changed = false;
+    KVM_COUNT(k, route_sets);
     return kvm_ioctl(k->vm_fd, KVM_SET_GSI_ROUTING, k->routes);
+}
+
+static void kvm_batch_begin(Accel *acc)
+{
+    KVM_ACCEL(acc)->routes_depth++;
+}
+
+static int kvm_batch_commit(Accel *acc)
+{
+    KvmAccel *k = KVM_ACCEL(acc);
+
+    k->routes_depth--;
+    return k->routes_depth == 0 && k->routes_changed ? kvm_routes_commit(k) : 0;
 }
 
 static bool kvm_routes_init(KvmAccel *k, GError **errp)
@@ -522,6 +542,8 @@ const IrqchipOps kvm_irqchip_ops = {
     .send_msi = kvm_send_msi,
     .add_msi_route = kvm_add_msi_route,
     .update_msi_route = kvm_update_msi_route,
+    .routes_begin = kvm_batch_begin,
+    .routes_commit = kvm_batch_commit,
     .release_virq = kvm_release_virq,
     .add_irqfd = kvm_add_irqfd,
     .del_irqfd = kvm_del_irqfd,

@@ -117,6 +117,8 @@ struct KvmAccel {
     /* irq.c */
     struct kvm_irq_routing *routes; /* vm_lock */
     unsigned routes_room;           /* entries that fit */
+    unsigned routes_depth;          /* of open batches */
+    bool routes_changed;            /* since the kernel was told */
     unsigned long *virqs;           /* taken GSIs */
     unsigned nvirqs;
     bool pit_created;

@@ -9,6 +9,8 @@
 
 #include "hw/pci/pci.h"
 
+typedef struct Msix Msix;
+
 #define MSIX_VECTORS_MAX 2048
 
 /*
@@ -44,5 +46,12 @@ void msix_notify(PciDevice *d, unsigned vector);
  * unrealized or every user has called msix_vector_unuse().  -1 with errp.
  */
 int msix_vector_fd(PciDevice *d, unsigned vector, GError **errp);
+
+/*
+ * State, for the function's section.  load: a message that waited is sent
+ * when the guest unmasks it, not here.
+ */
+void msix_save(PciDevice *d, StreamOut *s);
+bool msix_load(PciDevice *d, StreamIn *s, GError **errp);
 
 #endif

@@ -89,7 +89,7 @@ static void bus_unplug(Bus *b, Device *dev)
     PciBus *bus = PCI_BUS(b);
 
     pci_set_irq(d, false);
-    pci_config_fini(d);
+    pci_unregister_bars(d);
     bus->devs[d->devfn] = NULL;
 }
 
@@ -237,7 +237,7 @@ uint32_t pci_host_config_read(PciBus *root, uint32_t addr, unsigned len)
     PciDevice *d = pci_find(root, (addr >> 16) & 0xff, (addr >> 8) & 0xff);
     unsigned reg = addr & 0xff;
 
-    if (d == NULL || len == 0 || len > 4 || reg + len > PCI_CONFIG_SIZE) {
+    if (d == NULL || len == 0 || len > 4 || reg + len > d->config_size) {
         return MAKE_64BIT_MASK(0, MIN(len, 4u) * 8);
     }
     return d->config_read(d, reg, len);
@@ -249,7 +249,7 @@ void pci_host_config_write(PciBus *root, uint32_t addr, uint32_t val,
     PciDevice *d = pci_find(root, (addr >> 16) & 0xff, (addr >> 8) & 0xff);
     unsigned reg = addr & 0xff;
 
-    if (d != NULL && len >= 1 && len <= 4 && reg + len <= PCI_CONFIG_SIZE) {
+    if (d != NULL && len >= 1 && len <= 4 && reg + len <= d->config_size) {
         d->config_write(d, reg, val, len);
     }
 }

@@ -11,6 +11,9 @@
 
 #include "hw/pci/pci.h"
 
+#include "accel/accel.h"
+#include "hw/intc/apic.h"
+#include "hw/pci/msix-priv.h"
 #include "hw/pci/pci-priv.h"
 #include "hw/pci/pci-regs.h"
 #include "system/vm.h"
@@ -63,7 +66,7 @@ static void init_masks(PciDevice *d)
     d->wmask[PCI_INTERRUPT_LINE] = 0xff;
     /* What lies behind the header is the function's business. */
     memset(d->wmask + PCI_STD_HEADER_SIZEOF, 0xff,
-           PCI_CONFIG_SIZE - PCI_STD_HEADER_SIZEOF);
+           d->config_size - PCI_STD_HEADER_SIZEOF);
     stl_le_p(d->cmask + PCI_VENDOR_ID, UINT32_MAX);
     stw_le_p(d->cmask + PCI_STATUS, PCI_STATUS_CAP_LIST);
     stl_le_p(d->cmask + PCI_CLASS_REVISION, 0xffffff00);
@@ -77,10 +80,13 @@ void pci_config_init(PciDevice *d)
     memset(d->wmask, 0, sizeof(d->wmask));
     memset(d->cmask, 0, sizeof(d->cmask));
     memset(d->w1cmask, 0, sizeof(d->w1cmask));
+    memset(d->cap_bytes, 0, sizeof(d->cap_bytes));
     for (unsigned i = 0; i < PCI_NUM_BARS; i++) {
         d->bars[i] = (PciBar){ .addr = BAR_UNMAPPED };
     }
+    d->config_size = PCI_CONFIG_SIZE;
     d->version_id = 2;
+    d->dma.as = &d->dev.vm->mem.memory;
     d->config_read = pci_default_config_read;
     d->config_write = pci_default_config_write;
     init_identity(d);
@@ -143,10 +149,13 @@ static void update_bar(PciDevice *d, unsigned n)
     }
 }
 
-static void update_bars(PciDevice *d)
+/* The command register and BARs were written: what they open and map. */
+static void update_decoding(PciDevice *d)
 {
+    bool master = lduw_le_p(d->config + PCI_COMMAND) & PCI_COMMAND_MASTER;
     Memory *mem = &d->dev.vm->mem;
 
+    __atomic_store_n(&d->dma.open, master, __ATOMIC_RELAXED);
     memory_transaction_begin(mem);
     for (unsigned n = 0; n < PCI_NUM_BARS; n++) {
         update_bar(d, n);
@@ -154,7 +163,7 @@ static void update_bars(PciDevice *d)
     memory_transaction_commit(mem);
 }
 
-void pci_config_fini(PciDevice *d)
+void pci_unregister_bars(PciDevice *d)
 {
     for (unsigned n = 0; n < PCI_NUM_BARS; n++) {
         PciBar *bar = &d->bars[n];
@@ -208,7 +217,7 @@ void pci_config_reset(PciDevice *d)
             stl_le_p(d->config + bar_reg(d, n) + 4, 0);
         }
     }
-    update_bars(d);
+    update_decoding(d);
 }
 
 uint32_t pci_default_config_read(PciDevice *d, unsigned addr, unsigned len)
@@ -251,9 +260,10 @@ void pci_default_config_write(PciDevice *d, unsigned addr, uint32_t val,
     if (touches(addr, len, PCI_COMMAND, 2) ||
         touches(addr, len, PCI_BASE_ADDRESS_0, 24) ||
         touches(addr, len, PCI_ROM_ADDRESS, 4)) {
-        update_bars(d);
+        update_decoding(d);
     }
     update_intx_disable(d, old_cmd);
+    msix_config_written(d, addr, len);
 }
 
 void pci_set_irq(PciDevice *d, bool level)
@@ -277,14 +287,43 @@ void pci_set_irq(PciDevice *d, bool level)
     }
 }
 
+/* The first place behind the header where `size` bytes are in no capability. */
+static uint8_t find_room(const PciDevice *d, uint8_t size)
+{
+    unsigned run = 0;
+
+    for (unsigned off = PCI_STD_HEADER_SIZEOF; off < PCI_CONFIG_SIZE; off++) {
+        run = d->cap_bytes[off] ? 0 : run + 1;
+        if (off % 4 == 3 && run >= size) {
+            return ROUND_DOWN(off + 1 - size, 4);
+        }
+    }
+    return 0;
+}
+
+static bool room_is_free(const PciDevice *d, unsigned off, unsigned size)
+{
+    for (unsigned i = 0; i < size; i++) {
+        if (d->cap_bytes[off + i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
 uint8_t pci_add_capability(PciDevice *d, uint8_t id, uint8_t off, uint8_t size,
                            GError **errp)
 {
     uint8_t *c = d->config;
 
+    if (off == 0) {
+        off = find_room(d, size);
+    }
     if (off < PCI_STD_HEADER_SIZEOF || off % 4 != 0 ||
-        size > PCI_CONFIG_SIZE - off) {
-        error_setf(errp, "%s: capability 0x%02x of %u bytes at 0x%02x",
+        size > PCI_CONFIG_SIZE - off || !room_is_free(d, off, size)) {
+        error_setf(errp,
+                   "%s: no room for capability 0x%02x of %u bytes at "
+                   "0x%02x",
                    device_name(&d->dev), id, size, off);
         return 0;
     }
@@ -294,31 +333,59 @@ uint8_t pci_add_capability(PciDevice *d, uint8_t id, uint8_t off, uint8_t size,
     c[PCI_STATUS] |= PCI_STATUS_CAP_LIST;
     memset(d->wmask + off, 0, size);
     memset(d->cmask + off, 0xff, size);
+    memset(d->cap_bytes + off, 1, size);
     return off;
 }
 
-/* Bus mastering is what lets a function reach memory. */
-static bool dma_enabled(const PciDevice *d)
+/* Capabilities are this side's own and end; the guest can't write the list. */
+uint8_t pci_find_capability(const PciDevice *d, uint8_t id)
 {
-    return lduw_le_p(d->config + PCI_COMMAND) & PCI_COMMAND_MASTER;
+    uint8_t off = d->config[PCI_CAPABILITY_LIST];
+
+    for (unsigned n = 0; off != 0 && n < PCI_CONFIG_SIZE / 4; n++) {
+        if (d->config[off] == id) {
+            return off;
+        }
+        off = d->config[off + 1];
+    }
+    return 0;
 }
 
+/* Bus mastering is what lets a function reach memory. */
 MemResult pci_dma_read(PciDevice *d, uint64_t addr, void *buf, uint64_t len)
 {
-    if (!dma_enabled(d)) {
+    if (!dma_is_open(&d->dma)) {
         memset(buf, 0xff, len);
         return MEM_ERROR;
     }
-    return address_space_read(&d->dev.vm->mem.memory, addr, buf, len);
+    return address_space_read(d->dma.as, addr, buf, len);
 }
 
 MemResult pci_dma_write(PciDevice *d, uint64_t addr, const void *buf,
                         uint64_t len)
 {
-    if (!dma_enabled(d)) {
+    if (!dma_is_open(&d->dma)) {
         return MEM_ERROR;
     }
-    return address_space_write(&d->dev.vm->mem.memory, addr, buf, len);
+    return address_space_write(d->dma.as, addr, buf, len);
+}
+
+void pci_send_msi(PciDevice *d, uint64_t addr, uint32_t data)
+{
+    const Accel *acc = d->dev.vm->accel;
+
+    if (!dma_is_open(&d->dma)) {
+        return;
+    }
+    if (addr / APIC_SIZE != APIC_ADDR / APIC_SIZE) {
+        /* A message is a write: one elsewhere goes where it says. */
+        address_space_store(d->dma.as, addr, data, 4);
+    } else if (acc != NULL && acc->kernel_apic) {
+        msi_send(d->dev.vm, addr, data);
+    } else {
+        VM_LOCK_GUARD();
+        msi_send(d->dev.vm, addr, data);
+    }
 }
 
 static bool config_put(StreamOut *s, const void *field, size_t size,
@@ -332,12 +399,12 @@ static bool config_put(StreamOut *s, const void *field, size_t size,
 static bool config_get(StreamIn *s, void *field, size_t size, GError **errp)
 {
     PciDevice *d = container_of(field, PciDevice, config);
-    uint8_t in[PCI_CONFIG_SIZE];
+    uint8_t in[PCIE_CONFIG_SIZE];
 
-    if (!stream_get(s, in, sizeof(in))) {
+    if (!stream_get(s, in, size)) {
         return stream_in_check(s, errp);
     }
-    for (unsigned i = 0; i < sizeof(in); i++) {
+    for (unsigned i = 0; i < size; i++) {
         uint8_t fixed = d->cmask[i] & ~d->wmask[i] & ~d->w1cmask[i];
 
         if ((in[i] ^ d->config[i]) & fixed) {
@@ -348,7 +415,7 @@ static bool config_get(StreamIn *s, void *field, size_t size, GError **errp)
             return false;
         }
     }
-    memcpy(d->config, in, sizeof(in));
+    memcpy(d->config, in, size);
     return true;
 }
 
@@ -387,9 +454,20 @@ static const VmstateInfo irq_info = { .name = "pci irq state",
                                       .put = irq_put,
                                       .get = irq_get };
 
+static bool config_is_small(void *opaque, int version)
+{
+    return ((PciDevice *)opaque)->config_size == PCI_CONFIG_SIZE;
+}
+
+static bool config_is_large(void *opaque, int version)
+{
+    return ((PciDevice *)opaque)->config_size == PCIE_CONFIG_SIZE;
+}
+
 static bool pci_post_load(void *opaque, int version, GError **errp)
 {
-    update_bars(opaque);
+    update_decoding(opaque);
+    msix_config_loaded(opaque);
     return true;
 }
 
@@ -405,6 +483,13 @@ const Vmstate vmstate_pci_device = {
               .kind = VMS_CUSTOM,
               .offset = offsetof(PciDevice, config),
               .size = PCI_CONFIG_SIZE,
+              .exists = config_is_small,
+              .info = &config_info },
+            { .name = "config[0]",
+              .kind = VMS_CUSTOM,
+              .offset = offsetof(PciDevice, config),
+              .size = PCIE_CONFIG_SIZE,
+              .exists = config_is_large,
               .info = &config_info },
             { .name = "irq_state",
               .kind = VMS_CUSTOM,

@@ -10,8 +10,6 @@
 
 /* Fills the header from the type's identity; before realize(). */
 void pci_config_init(PciDevice *d);
-/* Takes the BARs from the address spaces. */
-void pci_config_fini(PciDevice *d);
 /* The header's state after RST#: nothing decoded, no interrupt. */
 void pci_config_reset(PciDevice *d);
 /* Drives the host's line of a function's pin 0..3. */

@@ -8,10 +8,12 @@
 #define HW_PCI_PCI_H
 
 #include "hw/core/device.h"
+#include "hw/core/dma.h"
 
-#define PCI_CONFIG_SIZE 256
-#define PCI_NUM_BARS    7 /* the seventh is the expansion ROM */
-#define PCI_ROM_SLOT    6
+#define PCI_CONFIG_SIZE  256
+#define PCIE_CONFIG_SIZE 4096
+#define PCI_NUM_BARS     7 /* the seventh is the expansion ROM */
+#define PCI_ROM_SLOT     6
 
 /* A function's identity; part of its const DeviceType. */
 typedef struct PciInfo {
@@ -41,14 +43,18 @@ struct PciDevice {
     bool multifunction;
     char *romfile;
     int32_t rombar;
-    int32_t bootindex; /* -1: none */
-    uint8_t config[PCI_CONFIG_SIZE];
-    uint8_t wmask[PCI_CONFIG_SIZE];   /* bits the guest can write */
-    uint8_t w1cmask[PCI_CONFIG_SIZE]; /* bits it clears by writing one */
-    uint8_t cmask[PCI_CONFIG_SIZE];   /* bits checked on incoming state */
+    int32_t bootindex;    /* -1: none */
+    unsigned config_size; /* bytes: PCI_CONFIG_SIZE or PCIE_CONFIG_SIZE */
+    uint8_t config[PCIE_CONFIG_SIZE];
+    uint8_t wmask[PCIE_CONFIG_SIZE];    /* bits the guest can write */
+    uint8_t w1cmask[PCIE_CONFIG_SIZE];  /* bits it clears by writing one */
+    uint8_t cmask[PCIE_CONFIG_SIZE];    /* bits checked on incoming state */
+    uint8_t cap_bytes[PCI_CONFIG_SIZE]; /* 1: taken by a capability */
     PciBar bars[PCI_NUM_BARS];
     int32_t version_id; /* in the stream; always 2 */
     uint8_t irq_state;  /* bit n: INTx pin n asserted; migrated */
+    DmaSpace dma;       /* open: the function is a bus master */
+    struct Msix *msix;  /* NULL: has none; see msix.h */
     /* Function hooks, set in realize(); defaults do the standard thing. */
     uint32_t (*config_read)(PciDevice *d, unsigned addr, unsigned len);
     void (*config_write)(PciDevice *d, unsigned addr, uint32_t val,
@@ -95,7 +101,16 @@ extern const Vmstate vmstate_pci_device;
 
 /* Called by a function's realize(): identity from type->pci is in place. */
 void pci_register_bar(PciDevice *d, unsigned n, uint8_t type, MemoryRegion *mr);
-/* Finds room for a capability; offset, or 0 with errp. */
+/*
+ * Takes all BARs from the address spaces, for a function that frees their
+ * regions itself.
+ */
+void pci_unregister_bars(PciDevice *d);
+/*
+ * A capability of `size` bytes, header included, at `off` (0: at the first
+ * free place): linked in front of the others, read-only until the function
+ * says otherwise in wmask.  Returns its offset, or 0 with errp.
+ */
 uint8_t pci_add_capability(PciDevice *d, uint8_t id, uint8_t off, uint8_t size,
                            GError **errp);
 void pci_set_irq(PciDevice *d, bool level); /* INTx by the interrupt pin */
@@ -105,6 +120,10 @@ MemResult pci_dma_write(PciDevice *d, uint64_t addr, const void *buf,
                         uint64_t len);
 void pci_default_config_write(PciDevice *d, unsigned addr, uint32_t val,
                               unsigned len);
+/* Offset of a capability; 0: it has none of that id. */
+uint8_t pci_find_capability(const PciDevice *d, uint8_t id);
+/* A message-signalled interrupt; dropped while it is no bus master. */
+void pci_send_msi(PciDevice *d, uint64_t addr, uint32_t data);
 uint32_t pci_default_config_read(PciDevice *d, unsigned addr, unsigned len);
 /* Host bridge side: an access by bus, devfn, register (bounds-checked). */
 uint32_t pci_host_config_read(PciBus *root, uint32_t addr, unsigned len);
