@@ -16,6 +16,7 @@
 #include "hw/misc/pci-testdev.h"
 #include "hw/net/e1000.h"
 #include "hw/pci/i440fx.h"
+#include "hw/virtio/virtio-devices.h"
 
 const DeviceType *const device_table[] = {
     /* acpi */
@@ -64,5 +65,9 @@ const DeviceType *const device_table[] = {
     &pcspk_type,
     &pit_type,
     &rtc_type,
+    /* virtio */
+    &virtio_rng_pci_non_transitional_type,
+    &virtio_rng_pci_transitional_type,
+    &virtio_rng_pci_type,
     NULL,
 };

@@ -37,6 +37,9 @@
 bool virtio_pci_realize(Device *dev, GError **errp);
 void virtio_pci_unrealize(Device *dev);
 void virtio_pci_reset(Device *dev);
+/* For .init of the types NAME-transitional and NAME-non-transitional. */
+void virtio_pci_init_transitional(Device *dev);
+void virtio_pci_init_non_transitional(Device *dev);
 
 /* disable-legacy, vectors, ioeventfd, indirect_desc, event_idx, ... */
 extern const Property virtio_pci_props[];

@@ -32,6 +32,9 @@ typedef void VirtioOutputFn(VirtioDevice *d, VirtQueue *q);
 typedef struct VirtioType {
     const char *name; /* in the section's name and messages: "virtio-net" */
     uint16_t id;      /* VIRTIO_ID_*, linux/virtio_ids.h */
+    uint32_t vectors; /* MSI-X vectors without vectors=; 0: no MSI-X */
+    /* Feature bits that a modern driver isn't shown. */
+    uint64_t legacy_features;
     /*
      * Adds the queues, sets d->config_size.  unrealize() undoes what isn't
      * the core's (queues are).
@@ -70,9 +73,21 @@ typedef struct VirtioType {
      * the device struct.  NULL: none.
      */
     const Vmstate *vmstate;
+    /* A stream with n queues follows: makes as many, if it can. */
+    void (*load_queues)(VirtioDevice *d, unsigned n);
     /* All of it is loaded, the queues are there again. */
     bool (*post_load)(VirtioDevice *d, GError **errp);
 } VirtioType;
+
+/* -device NAME,prop=...: what every virtio function takes. */
+typedef struct VirtioProps {
+    int disable_legacy; /* OnOffAuto */
+    bool disable_modern, ioeventfd, page_per_vq;
+    uint32_t vectors;  /* VIRTIO_VECTORS_AUTO: the device's number */
+    uint32_t class_id; /* 0: the type's */
+    bool indirect_desc, event_idx, notify_on_empty, any_layout, queue_reset;
+    bool iommu_platform, packed; /* refused when on */
+} VirtioProps;
 
 /*
  * The core's part.  Devices read features, status, config_size, nothing else;
@@ -81,19 +96,20 @@ typedef struct VirtioType {
 struct VirtioDevice {
     PciDevice pci; /* the transport's */
     const VirtioType *vtype;
+    VirtioProps props;
     uint64_t host_features; /* properties and device: what is offered */
     uint64_t features;      /* what the driver took; migrated */
     uint8_t status;         /* VIRTIO_CONFIG_S_*; migrated */
     uint8_t isr;            /* 1: queue, 2: configuration; migrated */
-    bool broken;            /* needs reset: queues are empty */
+    bool disabled;          /* bus mastering went off under a driver */
     bool running;           /* vCPUs run */
     uint16_t queue_sel;     /* legacy and modern; migrated */
     uint16_t config_vector;
     uint8_t generation;   /* of the configuration, modern */
     unsigned config_size; /* bytes, at most VIRTIO_CONFIG_MAX */
+    /* As the driver read it last; migrated. */
     uint8_t config[VIRTIO_CONFIG_MAX];
-    VirtQueue *queues; /* nqueues of them */
-    unsigned nqueues;
+    struct VirtioCore *core;
     struct VirtioPciState *transport;
 };
 #define VIRTIO_DEVICE(dev_) container_of(dev_, VirtioDevice, pci.dev)
@@ -105,6 +121,12 @@ struct VirtioDevice {
  * bears an empty queue.
  */
 VirtQueue *virtio_add_queue(VirtioDevice *d, unsigned size, VirtioOutputFn *fn);
+/*
+ * Kicks of this queue may come by a doorbell of the kernel's, so that the
+ * driver doesn't wait for the device: worth its price for a queue that is
+ * kicked often.  Off unless asked for, in realize().
+ */
+void virtio_queue_set_doorbell(VirtQueue *q, bool on);
 /* Drops queues from index `first` on (a device that changes their number). */
 void virtio_del_queues(VirtioDevice *d, unsigned first);
 VirtQueue *virtio_queue(VirtioDevice *d, unsigned n); /* NULL: no such */

@@ -1,0 +1,15 @@
+/*
+ * The virtio devices of this folder.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_VIRTIO_VIRTIO_DEVICES_H
+#define HW_VIRTIO_VIRTIO_DEVICES_H
+
+#include "hw/core/device.h"
+
+extern const DeviceType virtio_rng_pci_type;
+extern const DeviceType virtio_rng_pci_transitional_type;
+extern const DeviceType virtio_rng_pci_non_transitional_type;
+
+#endif

@@ -1,0 +1,303 @@
+/*
+ * qtest: virtio over PCI, both interfaces, and MSI-X, on the entropy device.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include <linux/pci_regs.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_pci.h>
+
+#include "tests/qtest/libqtest.h"
+
+enum {
+    DEVFN = 2 << 3,
+    IO = 0xc000,
+    MSIX = 0xfe000000,
+    PBA = MSIX + 0x800,
+    MODERN = 0xfd000000,
+    ISR = MODERN + 0x1000,
+    NOTIFY = MODERN + 0x3000,
+    DESC = 0x10000,
+    AVAIL = 0x11000,
+    USED = 0x12000,
+    BUFFER = 0x20000,
+    MESSAGE = 0x30000, /* where vectors write: memory, so that one sees it */
+};
+
+static uint32_t cfg_read(QTest *q, unsigned reg)
+{
+    qtest_outl(q, 0xcf8, 0x80000000u | DEVFN << 8 | reg);
+    return qtest_inl(q, 0xcfc);
+}
+
+static void cfg_writew(QTest *q, unsigned reg, uint16_t val)
+{
+    qtest_outl(q, 0xcf8, 0x80000000u | DEVFN << 8 | (reg & ~3u));
+    qtest_outw(q, 0xcfc + (reg & 3), val);
+}
+
+static void cfg_writel(QTest *q, unsigned reg, uint32_t val)
+{
+    qtest_outl(q, 0xcf8, 0x80000000u | DEVFN << 8 | reg);
+    qtest_outl(q, 0xcfc, val);
+}
+
+static unsigned find_cap(QTest *q, uint8_t id)
+{
+    unsigned off = cfg_read(q, PCI_CAPABILITY_LIST) & 0xff;
+
+    while (off != 0 && (cfg_read(q, off) & 0xff) != id) {
+        off = cfg_read(q, off) >> 8 & 0xff;
+    }
+    g_assert_cmpuint(off, !=, 0);
+    return off;
+}
+
+/* The device mapped, a bus master. */
+static QTest *start(const char *props)
+{
+    QTest *q = qtest_startf("-object rng-builtin,id=r -device "
+                            "virtio-rng-pci,addr=2,rng=r%s",
+                            props);
+
+    cfg_writel(q, PCI_BASE_ADDRESS_0, IO);
+    cfg_writel(q, PCI_BASE_ADDRESS_1, MSIX);
+    cfg_writel(q, PCI_BASE_ADDRESS_4, MODERN);
+    cfg_writew(q, PCI_COMMAND,
+               PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+    return q;
+}
+
+static void set_entry(QTest *q, unsigned v, uint32_t data, bool masked)
+{
+    qtest_writel(q, MSIX + 16 * v, MESSAGE + 8 * v);
+    qtest_writel(q, MSIX + 16 * v + 4, 0);
+    qtest_writel(q, MSIX + 16 * v + 8, data);
+    qtest_writel(q, MSIX + 16 * v + 12, masked);
+}
+
+/* A buffer of 64 bytes becomes available; entry n of the ring. */
+static void offer(QTest *q, unsigned n)
+{
+    qtest_writeq(q, DESC, BUFFER);
+    qtest_writel(q, DESC + 8, 64);
+    qtest_writew(q, DESC + 12, 2);
+    qtest_writew(q, AVAIL + 4 + 2 * (n % 8), 0);
+    qtest_writew(q, AVAIL + 2, n + 1);
+}
+
+static void drive_modern(QTest *q, uint16_t vector)
+{
+    qtest_writeb(q, MODERN + VIRTIO_PCI_COMMON_STATUS, 1);
+    qtest_writeb(q, MODERN + VIRTIO_PCI_COMMON_STATUS, 3);
+    qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_GFSELECT, 1);
+    qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_GF, 1);
+    qtest_writeb(q, MODERN + VIRTIO_PCI_COMMON_STATUS, 0xb);
+    g_assert_cmphex(qtest_readb(q, MODERN + VIRTIO_PCI_COMMON_STATUS), ==, 0xb);
+    qtest_writew(q, MODERN + VIRTIO_PCI_COMMON_Q_SELECT, 0);
+    qtest_writew(q, MODERN + VIRTIO_PCI_COMMON_Q_MSIX, vector);
+    g_assert_cmphex(qtest_readw(q, MODERN + VIRTIO_PCI_COMMON_Q_MSIX), ==,
+                    vector < 2 ? vector : 0xffff);
+    qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_Q_DESCLO, DESC);
+    qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_Q_AVAILLO, AVAIL);
+    qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_Q_USEDLO, USED);
+    qtest_writew(q, MODERN + VIRTIO_PCI_COMMON_Q_ENABLE, 1);
+    qtest_writeb(q, MODERN + VIRTIO_PCI_COMMON_STATUS, 0xf);
+}
+
+static void expect_filled(QTest *q, unsigned n)
+{
+    uint8_t buf[64], zero[64] = { 0 };
+
+    g_assert_cmpuint(qtest_readw(q, USED + 2), ==, n);
+    g_assert_cmpuint(qtest_readl(q, USED + 8), ==, 64);
+    qtest_memread(q, BUFFER, buf, sizeof(buf));
+    g_assert_cmpint(memcmp(buf, zero, sizeof(buf)), !=, 0);
+}
+
+static void test_modern_intx(void)
+{
+    QTest *q = start("");
+
+    drive_modern(q, 77); /* no such vector */
+    offer(q, 0);
+    qtest_writew(q, NOTIFY, 0);
+    expect_filled(q, 1);
+    g_assert_cmphex(cfg_read(q, PCI_COMMAND) >> 16 & PCI_STATUS_INTERRUPT, !=,
+                    0);
+    g_assert_cmphex(qtest_readb(q, ISR), ==, 1);
+    g_assert_cmphex(qtest_readb(q, ISR), ==, 0);
+    g_assert_cmphex(cfg_read(q, PCI_COMMAND) >> 16 & PCI_STATUS_INTERRUPT, ==,
+                    0);
+    /* A reset takes all of it back. */
+    qtest_writeb(q, MODERN + VIRTIO_PCI_COMMON_STATUS, 0);
+    g_assert_cmphex(qtest_readw(q, MODERN + VIRTIO_PCI_COMMON_Q_ENABLE), ==, 0);
+    offer(q, 1);
+    qtest_writew(q, NOTIFY, 0);
+    g_assert_cmpuint(qtest_readw(q, USED + 2), ==, 1);
+    qtest_quit(q);
+}
+
+static void test_msix(void)
+{
+    QTest *q = start("");
+    unsigned cap = find_cap(q, PCI_CAP_ID_MSIX);
+
+    g_assert_cmphex(cfg_read(q, cap) >> 16, ==, 1);
+    set_entry(q, 1, 0x4711, false);
+    cfg_writew(q, cap + PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE);
+    drive_modern(q, 1);
+    offer(q, 0);
+    qtest_writew(q, NOTIFY, 0);
+    expect_filled(q, 1);
+    g_assert_cmphex(qtest_readl(q, MESSAGE + 8), ==, 0x4711);
+    /* Masked, it waits; unmasked, it goes out. */
+    qtest_writel(q, MESSAGE + 8, 0);
+    qtest_writel(q, MSIX + 16 + 12, 1);
+    offer(q, 1);
+    qtest_writew(q, NOTIFY, 0);
+    g_assert_cmphex(qtest_readl(q, PBA), ==, 2);
+    g_assert_cmphex(qtest_readl(q, MESSAGE + 8), ==, 0);
+    qtest_writel(q, MSIX + 16 + 12, 0);
+    g_assert_cmphex(qtest_readl(q, PBA), ==, 0);
+    g_assert_cmphex(qtest_readl(q, MESSAGE + 8), ==, 0x4711);
+    /* The same by the mask of all vectors. */
+    qtest_writel(q, MESSAGE + 8, 0);
+    cfg_writew(q, cap + PCI_MSIX_FLAGS,
+               PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
+    offer(q, 2);
+    qtest_writew(q, NOTIFY, 0);
+    g_assert_cmphex(qtest_readq(q, PBA), ==, 2);
+    cfg_writew(q, cap + PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE);
+    g_assert_cmphex(qtest_readl(q, MESSAGE + 8), ==, 0x4711);
+    /* Pending bits are the device's; INTx is silent while MSI-X is on. */
+    qtest_writel(q, PBA, 0xffffffff);
+    g_assert_cmphex(qtest_readl(q, PBA), ==, 0);
+    g_assert_cmphex(cfg_read(q, PCI_COMMAND) >> 16 & PCI_STATUS_INTERRUPT, ==,
+                    0);
+    qtest_quit(q);
+}
+
+static void test_legacy(void)
+{
+    QTest *q = start(",disable-modern=on");
+
+    qtest_outb(q, IO + VIRTIO_PCI_STATUS, 3);
+    qtest_outl(q, IO + VIRTIO_PCI_GUEST_FEATURES, 0);
+    qtest_outw(q, IO + VIRTIO_PCI_QUEUE_SEL, 0);
+    g_assert_cmpuint(qtest_inw(q, IO + VIRTIO_PCI_QUEUE_NUM), ==, 8);
+    qtest_outl(q, IO + VIRTIO_PCI_QUEUE_PFN, 0x40);
+    g_assert_cmphex(qtest_inl(q, IO + VIRTIO_PCI_QUEUE_PFN), ==, 0x40);
+    qtest_outb(q, IO + VIRTIO_PCI_STATUS, 7);
+    qtest_writeq(q, 0x40000, BUFFER);
+    qtest_writel(q, 0x40008, 64);
+    qtest_writew(q, 0x4000c, 2);
+    qtest_writew(q, 0x40082, 1);
+    qtest_outw(q, IO + VIRTIO_PCI_QUEUE_NOTIFY, 0);
+    g_assert_cmpuint(qtest_readw(q, 0x41002), ==, 1);
+    g_assert_cmpuint(qtest_readl(q, 0x41008), ==, 64);
+    g_assert_cmphex(qtest_inb(q, IO + VIRTIO_PCI_ISR), ==, 1);
+    /* Place 0 is a reset. */
+    qtest_outl(q, IO + VIRTIO_PCI_QUEUE_PFN, 0);
+    g_assert_cmphex(qtest_inb(q, IO + VIRTIO_PCI_STATUS), ==, 0);
+    qtest_quit(q);
+}
+
+/* A ring that breaks the rules: the device asks for a reset, and gets it. */
+static void test_needs_reset(void)
+{
+    QTest *q = start("");
+
+    drive_modern(q, 0xffff);
+    qtest_writew(q, AVAIL + 2, 100);
+    qtest_writew(q, NOTIFY, 0);
+    g_assert_cmphex(qtest_readb(q, MODERN + VIRTIO_PCI_COMMON_STATUS), ==,
+                    0xf | VIRTIO_CONFIG_S_NEEDS_RESET);
+    g_assert_cmphex(qtest_readb(q, ISR), ==, 3);
+    qtest_writeb(q, MODERN + VIRTIO_PCI_COMMON_STATUS, 0);
+    drive_modern(q, 0xffff);
+    qtest_writew(q, USED + 2, 0);
+    offer(q, 0);
+    qtest_writew(q, NOTIFY, 0);
+    expect_filled(q, 1);
+    qtest_quit(q);
+}
+
+/* Without bus mastering nothing is read or written. */
+static void test_bus_master(void)
+{
+    QTest *q = start("");
+
+    drive_modern(q, 0xffff);
+    cfg_writew(q, PCI_COMMAND, PCI_COMMAND_IO | PCI_COMMAND_MEMORY);
+    offer(q, 0);
+    qtest_writew(q, NOTIFY, 0);
+    g_assert_cmpuint(qtest_readw(q, USED + 2), ==, 0);
+    g_assert_cmphex(qtest_readb(q, MODERN + VIRTIO_PCI_COMMON_STATUS), ==, 0xb);
+    qtest_quit(q);
+}
+
+/* The modern registers through the window in the configuration space. */
+static void test_window(void)
+{
+    QTest *q = start("");
+    unsigned cap = find_cap(q, PCI_CAP_ID_VNDR);
+
+    while ((cfg_read(q, cap) >> 24) != VIRTIO_PCI_CAP_PCI_CFG) {
+        cap = cfg_read(q, cap) >> 8 & 0xff;
+    }
+    cfg_writel(q, cap + 4, 4);
+    cfg_writel(q, cap + 8, VIRTIO_PCI_COMMON_NUMQ);
+    cfg_writel(q, cap + 12, 2);
+    g_assert_cmphex(cfg_read(q, cap + 16) & 0xffff, ==, 1);
+    cfg_writel(q, cap + 8, VIRTIO_PCI_COMMON_STATUS);
+    cfg_writel(q, cap + 12, 1);
+    cfg_writel(q, cap + 16, 1);
+    g_assert_cmphex(qtest_readb(q, MODERN + VIRTIO_PCI_COMMON_STATUS), ==, 1);
+    /* Lengths and places that there aren't. */
+    cfg_writel(q, cap + 12, 3);
+    cfg_writel(q, cap + 16, 0);
+    cfg_writel(q, cap + 12, 4);
+    cfg_writel(q, cap + 8, 0xfffffff0);
+    cfg_writel(q, cap + 16, 0);
+    g_assert_cmphex(qtest_readb(q, MODERN + VIRTIO_PCI_COMMON_STATUS), ==, 1);
+    qtest_quit(q);
+}
+
+static void test_refused(void)
+{
+    static const struct {
+        const char *args, *message;
+    } t[] = {
+        { "-device virtio-rng-pci,packed=on", "packed=on is not supported" },
+        { "-device virtio-rng-pci,rng=nothing", "rng 'nothing'" },
+        { "-device virtio-rng-pci,vectors=3000", "MSI-X vectors" },
+        { "-device virtio-rng-pci,disable-legacy=on,disable-modern=on",
+          "neither modern nor legacy" },
+        { "-device virtio-rng-pci,period=0", "period" },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(t); i++) {
+        int status;
+        g_autofree char *out = qtest_run(t[i].args, &status);
+
+        g_test_message("%s: %s", t[i].args, out);
+        g_assert_cmpint(status, !=, 0);
+        g_assert_nonnull(strstr(out, t[i].message));
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/virtio/modern-intx", test_modern_intx);
+    g_test_add_func("/virtio/msix", test_msix);
+    g_test_add_func("/virtio/legacy", test_legacy);
+    g_test_add_func("/virtio/needs-reset", test_needs_reset);
+    g_test_add_func("/virtio/bus-master", test_bus_master);
+    g_test_add_func("/virtio/window", test_window);
+    g_test_add_func("/virtio/refused", test_refused);
+    return g_test_run();
+}
