@@ -34,6 +34,7 @@ WITHOUT_BYTES = ('hold', 'cut', 'reset', 'cancel', 'term', 'quit')
 # The source has given the guest up before these, or can't know better.
 LAST_WORDS = {'gg': ('run', '<resumed', '<shut'),
               'qg': ('eof', 'description', '<shut'),
+              'qq': ('eof', 'description', '<shut'),
               'gq': ('eof', 'description', '<shut')}
 ENDED = ('completed', 'failed', 'cancelled')
 

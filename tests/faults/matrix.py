@@ -7,7 +7,8 @@
     matrix.py --cell gg-kvm/run/cut one of them, with what happened
     matrix.py --pair gg --row '<*' --fault cut
 
-Pairs: gg Godwit to Godwit, qg from QEMU 7.2 (GODWIT_PEER), gq to it.
+Pairs: gg Godwit to Godwit, qg from QEMU 7.2 (GODWIT_PEER), gq to it; qq, for
+comparison, is none of Godwit's.
 """
 
 import argparse
@@ -39,10 +40,11 @@ QUICK = {
            'setup/corrupt', 'pass1.page/reset', 'pass2/hold', 'ping/cut',
            'pre-switchover/cancel', 'switchover/hold', 'last.page/cut',
            'dev:cpu/hold', 'dev:cpu/cancel', 'dev:0000:00:01.1/ide/cut',
-           'eof/hold', '<loaded/hold', '<loaded/duplicate', 'run/hold',
-           '<resumed/reset'),
+           'eof/hold', '<loaded/hold', '<loaded/duplicate',
+           '<loaded/corrupt', 'run/cut', 'run/hold', '<resumed/reset'),
     'qg': ('pass1.page/cut', 'dev:cpu/truncate', '<shut/hold'),
-    'gq': ('setup/cut', 'dev:cpu/reset', 'last/hold'),
+    'gq': ('setup/cut', 'dev:cpu/reset', 'eof/cut', '<shut/hold',
+           '<shut/cancel'),
 }
 
 
@@ -112,7 +114,16 @@ def interrupted(*_):
 
 
 def run(host, cell):
-    return guarded(host, cell, cells.run_cell, cell)
+    """What goes wrong with a source that is the peer, and between two peers
+    as well, isn't for the destination to mend."""
+    out = guarded(host, cell, cells.run_cell, cell)
+    if out.word == 'FAIL' and cell.pair == 'qg':
+        other = cell._replace(pair='qq')
+        theirs = guarded(host, other, cells.run_cell, other)
+        if theirs.word != 'ok':
+            out.word = 'peer'
+            out.text = '%s; between two peers: %s' % (out.text, theirs.text)
+    return out
 
 
 def rows_of(host, pair, accel):
@@ -223,7 +234,7 @@ def parse(argv):
     add('binary', nargs='?', help='the program [GODWIT_BINARY]')
     add('--quick', action='store_true', help='a selection')
     add('--cell', action='append', default=[], metavar='NAME')
-    add('--pair', action='append', default=[], choices=PAIRS)
+    add('--pair', action='append', default=[], choices=[*PAIRS, 'qq'])
     add('--accel', action='append', default=[], choices=['kvm', 'tcg'])
     add('--row', action='append', default=[], metavar='PATTERN')
     add('--fault', action='append', default=[], choices=cells.FAULTS)
