@@ -43,6 +43,99 @@ static void test_command(void)
     CHECK(s, "\x8\x47\4\0\0");
 }
 
+/* What analyze-migration.py has to know of them. */
+static void check_description(const char *text)
+{
+    g_autoptr(JsonValue) top = json_parse(text, -1, NULL);
+    JsonValue *devices = json_object_get(top, "devices");
+    JsonValue *second;
+
+    g_assert_cmpint(json_array_len(devices), ==, 2);
+    second = json_array_at(devices, 1);
+    g_assert_cmpstr(json_get_string(json_object_get(second, "name")), ==,
+                    "bus/dev");
+    g_assert_nonnull(strstr(text, "\"page_size\""));
+    g_assert_nonnull(strstr(text, "\"instance_id\""));
+}
+
+typedef struct Device {
+    uint16_t value;
+    bool needed;
+} Device;
+
+static bool device_needed(void *opaque)
+{
+    return ((Device *)opaque)->needed;
+}
+
+static const Vmstate device_vmstate = {
+    .name = "dev",
+    .version = 3,
+    .oldest = 3,
+    .needed = device_needed,
+    .fields = (const VmstateField[]){ VMSTATE_U16(Device, value), VMSTATE_END },
+};
+
+static bool refuse_save(void *opaque, GError **errp)
+{
+    error_setf(errp, "not now");
+    return false;
+}
+
+static const Vmstate refusing_vmstate = {
+    .name = "no",
+    .version = 1,
+    .oldest = 1,
+    .pre_save = refuse_save,
+    .fields = (const VmstateField[]){ VMSTATE_END },
+};
+
+/* Each section with its frame, in order; what isn't needed is left out. */
+static void test_devices(void)
+{
+    VmstateRegistry *r = vmstate_registry_new();
+    g_autoptr(StreamOut) s = stream_out_new(NULL);
+    Device a = { 0x1122, true }, b = { 0x3344, true }, c = { 0, false };
+    VmstateEntry *ea = vmstate_register(r, NULL, -1, &device_vmstate, &a);
+    VmstateEntry *eb = vmstate_register(r, "bus", 5, &device_vmstate, &b);
+    g_autofree char *text = NULL;
+
+    vmstate_register(r, "none", 0, &device_vmstate, &c);
+    ea->section_id = 0x1020304;
+    eb->section_id = 9;
+    stream_put_be32(s, 0); /* gone afterwards */
+    g_assert_true(savevm_save_devices(s, r, NULL, NULL));
+    CHECK(s, "\4\1\2\3\4\3dev\0\0\0\0\0\0\0\3\x11\x22\x7e\1\2\3\4"
+             "\4\0\0\0\x9\7bus/dev\0\0\0\5\0\0\0\3\x33\x44\x7e\0\0\0\x9");
+    g_assert_true(savevm_save_devices(s, r, &text, NULL));
+    g_assert_cmpuint(stream_out_bytes(s), ==, 24 + 28);
+    check_description(text);
+    vmstate_registry_free(r);
+}
+
+static void test_description(void)
+{
+    g_autoptr(StreamOut) s = stream_out_new(NULL);
+
+    savevm_put_description(s, "{\"a\":1}");
+    CHECK(s, "\6\0\0\0\7{\"a\":1}");
+}
+
+static void test_refused(void)
+{
+    VmstateRegistry *r = vmstate_registry_new();
+    g_autoptr(StreamOut) s = stream_out_new(NULL);
+    g_autoptr(GError) err = NULL;
+    g_autofree char *text = NULL;
+
+    vmstate_register(r, NULL, 7, &refusing_vmstate, NULL);
+    g_assert_false(savevm_save_devices(s, r, &text, &err));
+    g_assert_nonnull(strstr(err->message, "section 'no' instance 7: "));
+    g_assert_nonnull(strstr(err->message, "not now"));
+    g_assert_null(text);
+    vmstate_registry_free(r);
+}
+
 /* ---- toy rows that note what is asked of them ---------------------------- */
 
 static struct {
@@ -246,6 +339,9 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/savevm/header", test_header);
     g_test_add_func("/savevm/command", test_command);
+    g_test_add_func("/savevm/devices", test_devices);
+    g_test_add_func("/savevm/description", test_description);
+    g_test_add_func("/savevm/refused", test_refused);
     g_test_add_func("/iterative/rows", test_rows);
     g_test_add_func("/iterative/failures", test_failures);
     g_test_add_func("/iterative/find", test_find);
