@@ -18,6 +18,8 @@
 #include "util/bswap.h"
 #include "util/error.h"
 
+enum { SENSE_ABORTED_COMMAND = 0x0b };
+
 enum {
     PIIX3_IDE_DEVFN = 1 << 3 | 1,
     BM_SIZE = 16,
@@ -41,6 +43,22 @@ static PiixIde *ide_of(Device *dev)
     return container_of(pci, PiixIde, pci);
 }
 
+/*
+ * A packet command by DMA that waited for the bus master when the guest moved:
+ * what it was about to send is not in the stream, and drivers repeat it.
+ */
+static void end_lost_packets(IdeChannel *ch)
+{
+    for (unsigned i = 0; i < IDE_DRIVES; i++) {
+        IdeDrive *d = &ch->drives[i];
+
+        if (d->cd && (d->status & ST_DRQ) && d->end == IDE_END_NONE &&
+            ch->dma_drive != d) {
+            atapi_error(d, SENSE_ABORTED_COMMAND, 0);
+        }
+    }
+}
+
 /* Commands that a migration or a stopped guest left are begun again. */
 static void run_state_changed(RunStateListener *l, bool running, RunState state)
 {
@@ -51,6 +69,7 @@ static void run_state_changed(RunStateListener *l, bool running, RunState state)
         unsigned how = ch->error_status;
         IdeDrive *d;
 
+        end_lost_packets(ch);
         if (how == 0 || ch->retry_unit >= IDE_DRIVES) {
             continue;
         }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Nothing that a guest writes to its devices makes it unmovable: random writes
-to the registers of the board, and each time a migration that must arrive.
+"""Nothing that a guest writes to its devices makes it unmovable: random
+writes to the registers of the board, and each time a migration that must
+arrive; and commands that wait when they move.
 
 The seed is printed; GODWIT_SEED repeats a run.
 """
@@ -10,7 +11,7 @@ import random
 import socket
 
 from godwit.migration import go, transport
-from godwit.tap import main, test
+from godwit.tap import check_equal, main, test
 
 ROUNDS = 12
 WRITES = 400
@@ -79,12 +80,15 @@ class Qtest:
         self._listener.close()
 
     def run(self, lines):
+        """Answers as numbers, of those that have one."""
         self._sock.sendall(('\n'.join(lines) + '\n').encode())
-        left = len(lines)
+        left, values = len(lines), []
         while left:
-            answer = self._file.readline()
-            if answer.strip() and not answer.startswith('IRQ'):
+            words = self._file.readline().split()
+            if words and words[0] != 'IRQ':
                 left -= 1
+                values += [int(w, 16) for w in words[1:2]]
+        return values
 
 
 def disks(t):
@@ -99,40 +103,89 @@ def disks(t):
     return args
 
 
+class Board:
+    """A machine that moves from program to program."""
+
+    def __init__(self, t):
+        self._t = t
+        self._args = ARGS + disks(t)
+        self._number = 0
+        self.vm, self.q = self._start()
+
+    def _start(self, *extra):
+        name = 'vm%d' % self._number
+        q = Qtest(self._t, os.path.join(self._t.folder, name + '.qtest'))
+        vm = self._t.launch(self._args + q.args + list(extra), name=name,
+                            serial=False)
+        q.accept()
+        return vm, q
+
+    def move(self):
+        self._number += 1
+        src, way = self.vm, transport(self._t, 'unix')
+        self.vm, self.q = self._start('-incoming', way.incoming)
+        go(src, way)
+        self.vm.reactor.wait(
+            lambda: self.vm.qmp.cmd('query-status')['status'] == 'running',
+            'move %d arrives' % self._number)
+        src.qmp.cmd('quit')
+        src.wait_end()
+
+
+# Bus master at 0xc000, power management at 0x600.
+SET_UP = ['outl 0xcf8 0x80000920', 'outl 0xcfc 0xc001',
+          'outl 0xcf8 0x80000904', 'outw 0xcfc 5',
+          'outl 0xcf8 0x80000b40', 'outl 0xcfc 0x601',
+          'outl 0xcf8 0x80000b80', 'outb 0xcfc 1']
+
+
 @test(godwit_only='it is about what Godwit refuses')
 def arrives(t):
     seed = int(os.environ.get('GODWIT_SEED') or random.randrange(1 << 32))
     print('# GODWIT_SEED=%d' % seed)
     rng = random.Random(seed)
-    args = ARGS + disks(t)
-
-    def start(name, *extra):
-        q = Qtest(t, os.path.join(t.folder, name + '.qtest'))
-        vm = t.launch(args + q.args + list(extra), name=name, serial=False)
-        q.accept()
-        return vm, q
-
-    src, q = start('src0')
-    q.run(['outl 0xcf8 0x80000920', 'outl 0xcfc 0xc001',
-           'outl 0xcf8 0x80000904', 'outw 0xcfc 5',
-           'outl 0xcf8 0x80000b40', 'outl 0xcfc 0x601',
-           'outl 0xcf8 0x80000b80', 'outb 0xcfc 1'])
-    for number in range(1, ROUNDS + 1):
+    board = Board(t)
+    board.q.run(SET_UP)
+    for _ in range(ROUNDS):
         lines = []
         for _ in range(WRITES):
             lines += random_access(rng)
             if rng.random() < 0.1:
                 lines.append('clock_step %d' % rng.randrange(20000000))
-        q.run(lines)
-        way = transport(t, 'unix')
-        dst, q = start('src%d' % number, '-incoming', way.incoming)
-        go(src, way)
-        dst.reactor.wait(
-            lambda: dst.qmp.cmd('query-status')['status'] == 'running',
-            'round %d arrives' % number)
-        src.qmp.cmd('quit')
-        src.wait_end()
-        src = dst
+        board.q.run(lines)
+        board.move()
+
+
+def cd_status(board):
+    """When it isn't busy any more."""
+    status = [0x80]
+
+    def ready():
+        status[0] = board.q.run(['inb 0x177'])[0]
+        return not status[0] & 0x80
+    board.vm.reactor.wait(ready, 'CD-ROM drive: not busy')
+    return status[0]
+
+
+@test(godwit_only='it is about what Godwit does not send')
+def packet_by_dma(t):
+    """A packet command waits for its DMA, moves, and ends with an error."""
+    board = Board(t)
+    board.q.run(SET_UP + ['outb 0x176 0xa0', 'outb 0x177 0xa1'])
+    cd_status(board)
+    board.q.run(['outb 0x376 4', 'outb 0x376 0'])
+    # TEST UNIT READY, REQUEST SENSE's case: the medium is new.
+    for cdb, dma in ((bytes(12), 0),
+                     (bytes((0x28, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0)), 1)):
+        board.q.run(['outb 0x176 0xa0', 'outb 0x171 %d' % dma,
+                     'outb 0x174 0', 'outb 0x175 8', 'outb 0x177 0xa0'])
+        check_equal(cd_status(board) & 0x09, 0x08, 'asks for the packet')
+        board.q.run(['outw 0x170 0x%x' % int.from_bytes(cdb[i:i + 2], 'little')
+                     for i in range(0, 12, 2)])
+        cd_status(board)
+    check_equal(cd_status(board) & 0x09, 0x08, 'waits for the bus master')
+    board.move()
+    check_equal(cd_status(board) & 0x09, 0x01, 'has ended with an error')
 
 
 if __name__ == '__main__':
