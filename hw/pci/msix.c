@@ -425,8 +425,8 @@ bool msix_init_bar(PciDevice *d, unsigned nvectors, unsigned bar,
     Msix *m;
 
     if (nvectors == 0 || nvectors > MSIX_VECTORS_MAX) {
-        error_setf(errp, "%s: %u MSI-X vectors: 1 to %u",
-                   device_name(&d->dev), nvectors, MSIX_VECTORS_MAX);
+        error_setf(errp, "%s: %u MSI-X vectors: 1 to %u", device_name(&d->dev),
+                   nvectors, MSIX_VECTORS_MAX);
         return false;
     }
     cap = pci_add_capability(d, PCI_CAP_ID_MSIX, cap_off, PCI_CAP_MSIX_SIZEOF,

@@ -83,10 +83,9 @@ static void legacy_write(Device *dev, uint64_t off, uint64_t val, unsigned size)
     switch (off) {
     case VIRTIO_PCI_GUEST_FEATURES:
         /* A driver that takes all bits, unread, gets none of them. */
-        virtio_set_features(
-            d, val & VIRTIO_BIT(VIRTIO_F_BAD_FEATURE)
-                   ? 0
-                   : (uint32_t)val & virtio_offered(d, false));
+        virtio_set_features(d, val & VIRTIO_BIT(VIRTIO_F_BAD_FEATURE)
+                                   ? 0
+                                   : (uint32_t)val & virtio_offered(d, false));
         break;
     case VIRTIO_PCI_QUEUE_PFN:
         write_pfn(d, q, val);
@@ -122,6 +121,6 @@ void virtio_pci_legacy_init(VirtioDevice *d)
     memory_region_init_io(&d->transport->legacy, &d->pci.dev.vm->mem,
                           "virtio-pci", pow2_ceil(base + d->config_size),
                           &legacy_ops, &d->pci.dev);
-    pci_register_bar(&d->pci, VIRTIO_PCI_BAR_LEGACY,
-                     PCI_BASE_ADDRESS_SPACE_IO, &d->transport->legacy);
+    pci_register_bar(&d->pci, VIRTIO_PCI_BAR_LEGACY, PCI_BASE_ADDRESS_SPACE_IO,
+                     &d->transport->legacy);
 }

@@ -25,9 +25,9 @@ enum {
 };
 
 typedef struct VirtioPciState {
-    MemoryRegion legacy;                         /* I/O */
+    MemoryRegion legacy;                              /* I/O */
     MemoryRegion modern, common, isr, config, notify; /* memory */
-    uint32_t notify_multiplier;                  /* bytes a queue */
+    uint32_t notify_multiplier;                       /* bytes a queue */
     uint32_t selectors[2];      /* of device and guest features; migrated */
     uint32_t guest_features[2]; /* as written; migrated */
     uint8_t cfg_cap;            /* offset; 0: no modern interface */

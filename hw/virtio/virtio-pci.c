@@ -268,8 +268,7 @@ static bool init_msix(VirtioDevice *d, GError **errp)
         n = d->vtype->vectors;
     }
     d->props.vectors = n;
-    return n == 0 ||
-           msix_init_bar(&d->pci, n, VIRTIO_PCI_BAR_MSIX, 0, errp);
+    return n == 0 || msix_init_bar(&d->pci, n, VIRTIO_PCI_BAR_MSIX, 0, errp);
 }
 
 static bool init_function(VirtioDevice *d, GError **errp)
@@ -359,8 +358,8 @@ void virtio_pci_init_non_transitional(Device *dev)
 }
 
 const Property virtio_pci_props[] = {
-    PROP(PROP_ON_OFF_AUTO, VirtioDevice, props.disable_legacy,
-         "disable-legacy", .help = "on/off/auto"),
+    PROP(PROP_ON_OFF_AUTO, VirtioDevice, props.disable_legacy, "disable-legacy",
+         .help = "on/off/auto"),
     PROP(PROP_BOOL, VirtioDevice, props.disable_modern, "disable-modern"),
     PROP(PROP_BOOL, VirtioDevice, props.ioeventfd, "ioeventfd", .def = 1,
          .help = "on/off"),

@@ -11,9 +11,9 @@
 #include "system/runstate.h"
 
 /* Offered to all drivers, and only to legacy ones. */
-#define VIRTIO_LEGACY_FEATURES                 \
-    (VIRTIO_BIT(VIRTIO_F_NOTIFY_ON_EMPTY) | \
-     VIRTIO_BIT(VIRTIO_F_ANY_LAYOUT) | VIRTIO_BIT(VIRTIO_F_BAD_FEATURE))
+#define VIRTIO_LEGACY_FEATURES                                                \
+    (VIRTIO_BIT(VIRTIO_F_NOTIFY_ON_EMPTY) | VIRTIO_BIT(VIRTIO_F_ANY_LAYOUT) | \
+     VIRTIO_BIT(VIRTIO_F_BAD_FEATURE))
 #define VIRTIO_F_BAD_FEATURE 30 /* legacy drivers that acknowledge all */
 
 /* A queue with what the core keeps beside the ring. */
@@ -21,13 +21,13 @@ typedef struct VirtioQueue {
     VirtQueue vq;
     VirtioDevice *d;
     VirtioOutputFn *fn;
-    uint16_t vector;    /* VIRTIO_NO_VECTOR: none; migrated */
-    bool doorbell;      /* is worth one */
-    EventNotifier kick; /* the kernel writes it; fd -1: there is none */
-    MemoryEventFd bell; /* as it was put … */
+    uint16_t vector;       /* VIRTIO_NO_VECTOR: none; migrated */
+    bool doorbell;         /* is worth one */
+    EventNotifier kick;    /* the kernel writes it; fd -1: there is none */
+    MemoryEventFd bell;    /* as it was put … */
     MemoryRegion *bell_mr; /* … in there */
-    GSource *source;    /* reads it */
-    GMainContext *ctx;  /* where it is read; NULL: the main loop */
+    GSource *source;       /* reads it */
+    GMainContext *ctx;     /* where it is read; NULL: the main loop */
     /* Modern drivers place a ring in pieces; migrated. */
     uint16_t num;
     bool enabled;
@@ -72,7 +72,7 @@ bool virtio_pci_has_modern(const VirtioDevice *d);
 bool virtio_pci_has_legacy(const VirtioDevice *d);
 void virtio_pci_set_vector(VirtioDevice *d, uint16_t *at, uint16_t vector);
 /* The selectors of the modern interface, for its state. */
-uint32_t *virtio_pci_selectors(VirtioDevice *d); /* 2: device, guest */
+uint32_t *virtio_pci_selectors(VirtioDevice *d);      /* 2: device, guest */
 uint32_t *virtio_pci_guest_features(VirtioDevice *d); /* 2 words */
 
 #endif

@@ -121,8 +121,9 @@ static bool rng_realize(VirtioDevice *d, GError **errp)
         s->rng = rng_from_object(
             objects != NULL ? object_child(objects, s->rng_id) : NULL);
         if (s->rng == NULL) {
-            error_setf(errp, "rng '%s': there is no such source of random "
-                             "bytes",
+            error_setf(errp,
+                       "rng '%s': there is no such source of random "
+                       "bytes",
                        s->rng_id);
             return false;
         }
@@ -172,10 +173,11 @@ static const PciInfo rng_pci = {
 
 static const Vmstate rng_vmstate = VIRTIO_VMSTATE("virtio-rng", 1);
 
-#define RNG_TYPE                                                        \
-    VIRTIO_PCI_TYPE, .category = "Misc", .size = sizeof(VirtioRng),     \
-    .props = rng_props, .more_props = virtio_pci_prop_tables,           \
-    .pci = &rng_pci, .virtio = &virtio_rng, .vmstate = &rng_vmstate
+#define RNG_TYPE                                                               \
+    VIRTIO_PCI_TYPE, .category = "Misc", .size = sizeof(VirtioRng),            \
+                     .props = rng_props, .more_props = virtio_pci_prop_tables, \
+                     .pci = &rng_pci, .virtio = &virtio_rng,                   \
+                     .vmstate = &rng_vmstate
 
 const DeviceType virtio_rng_pci_type = {
     RNG_TYPE,

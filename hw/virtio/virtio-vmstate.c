@@ -182,10 +182,14 @@ static bool is_started(void *opaque)
     return ((VirtioDevice *)opaque)->status & VIRTIO_CONFIG_S_DRIVER_OK;
 }
 
-#define WHOLE(info_, name_) \
-    { .name = (name_), .kind = VMS_CUSTOM, .size = 1, .info = &(info_) }
-#define FLAG(what_)                                                     \
-    { .name = (what_), .kind = VMS_CUSTOM, .size = 1, .info = &flag_info }
+#define WHOLE(info_, name_)                                              \
+    {                                                                    \
+        .name = (name_), .kind = VMS_CUSTOM, .size = 1, .info = &(info_) \
+    }
+#define FLAG(what_)                                                        \
+    {                                                                      \
+        .name = (what_), .kind = VMS_CUSTOM, .size = 1, .info = &flag_info \
+    }
 
 static const VmstateInfo rings_info = { .name = "virtqueue_state",
                                         .put = rings_put,
@@ -250,8 +254,8 @@ static const Vmstate broken_vmstate = {
     .version = 1,
     .oldest = 1,
     .needed = is_broken,
-    .fields = (const VmstateField[]){ WHOLE(broken_info, "broken"),
-                                      VMSTATE_END },
+    .fields =
+        (const VmstateField[]){ WHOLE(broken_info, "broken"), VMSTATE_END },
 };
 static const Vmstate modern_vmstate = {
     .name = "virtio_pci/modern_state",
@@ -286,8 +290,8 @@ static const Vmstate extra_vmstate = {
     .name = "virtio/extra_state",
     .version = 1,
     .oldest = 1,
-    .fields = (const VmstateField[]){ WHOLE(extra_info, "extra_state"),
-                                      VMSTATE_END },
+    .fields =
+        (const VmstateField[]){ WHOLE(extra_info, "extra_state"), VMSTATE_END },
 };
 static const Vmstate started_vmstate = {
     .name = "virtio/started",

@@ -62,7 +62,8 @@ static bool map_rings(VirtQueue *q, const FlatView *view)
     unsigned event = has_event_idx(q) ? 2 : 0;
 
     if (q->avail % 2 != 0 || q->used % 4 != 0) {
-        vq_set_error(q, "ring not aligned: avail 0x%" PRIx64 ", used 0x%" PRIx64,
+        vq_set_error(q,
+                     "ring not aligned: avail 0x%" PRIx64 ", used 0x%" PRIx64,
                      q->avail, q->used);
         return false;
     }
@@ -71,10 +72,11 @@ static bool map_rings(VirtQueue *q, const FlatView *view)
                    &q->avail_ring) ||
         !map_piece(view, q->used, USED_RING + USED_ENTRY * n + event, true,
                    &q->used_ring)) {
-        vq_set_error(q,
-                     "ring of %u entries isn't in memory: descriptors 0x%" PRIx64
-                     ", avail 0x%" PRIx64 ", used 0x%" PRIx64,
-                     n, q->desc, q->avail, q->used);
+        vq_set_error(
+            q,
+            "ring of %u entries isn't in memory: descriptors 0x%" PRIx64
+            ", avail 0x%" PRIx64 ", used 0x%" PRIx64,
+            n, q->desc, q->avail, q->used);
         return false;
     }
     return true;
@@ -118,8 +120,8 @@ bool vq_rings_open(VirtQueue *q, const FlatView **ret_view)
 
 static uint16_t load16(const uint8_t *p)
 {
-    return le16toh(__atomic_load_n((const uint16_t *)(const void *)p,
-                                   __ATOMIC_RELAXED));
+    return le16toh(
+        __atomic_load_n((const uint16_t *)(const void *)p, __ATOMIC_RELAXED));
 }
 
 static void store16(uint8_t *p, uint16_t v)
@@ -244,7 +246,8 @@ bool vq_chain_begin(VirtQueue *q, const FlatView *view, unsigned head,
         vq_set_error(q, "descriptor %u of %u", head, q->size);
         return false;
     }
-    *c = (VqChain){ .table = q->desc_ring.host, .entries = q->size, .at = head };
+    *c =
+        (VqChain){ .table = q->desc_ring.host, .entries = q->size, .at = head };
     d = read_desc(c->table, head);
     return !(d.flags & VRING_DESC_F_INDIRECT) ||
            chain_enter_table(q, view, &d, c);

@@ -182,8 +182,8 @@ static void test_dirty(void)
     for (unsigned page = 0; page < RAM_BYTES / RAM_PAGE_SIZE; page++) {
         bool want = page == 3 || page == 9 || page == 0xa;
 
-        g_assert_cmpint(
-            bitmap_test_any(r->rb->dirty[DIRTY_MIGRATION], page, 1), ==, want);
+        g_assert_cmpint(bitmap_test_any(r->rb->dirty[DIRTY_MIGRATION], page, 1),
+                        ==, want);
     }
     ram_dirty_stop(&mem->ram, DIRTY_MIGRATION);
     ring_free(r);
@@ -354,10 +354,10 @@ static void bad_rom(TestRing *r)
 static void test_hostile(void)
 {
     static void (*const cases[])(TestRing *) = {
-        bad_head,  bad_index,  bad_next,        bad_loop,    bad_order,
-        bad_zero,  bad_hole,   bad_wrap,        bad_bounce,  bad_table,
-        bad_place, bad_rom,    bad_table_place, bad_nesting, bad_table_loop,
-        bad_alignment,
+        bad_head,        bad_index,   bad_next,       bad_loop,
+        bad_order,       bad_zero,    bad_hole,       bad_wrap,
+        bad_bounce,      bad_table,   bad_place,      bad_rom,
+        bad_table_place, bad_nesting, bad_table_loop, bad_alignment,
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
