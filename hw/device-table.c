@@ -66,8 +66,13 @@ const DeviceType *const device_table[] = {
     &pit_type,
     &rtc_type,
     /* virtio */
+    &virtconsole_type,
     &virtio_rng_pci_non_transitional_type,
     &virtio_rng_pci_transitional_type,
     &virtio_rng_pci_type,
+    &virtio_serial_pci_non_transitional_type,
+    &virtio_serial_pci_transitional_type,
+    &virtio_serial_pci_type,
+    &virtserialport_type,
     NULL,
 };

@@ -8,8 +8,13 @@
 
 #include "hw/core/device.h"
 
+extern const DeviceType virtconsole_type;
+extern const DeviceType virtserialport_type;
 extern const DeviceType virtio_rng_pci_type;
 extern const DeviceType virtio_rng_pci_transitional_type;
 extern const DeviceType virtio_rng_pci_non_transitional_type;
+extern const DeviceType virtio_serial_pci_type;
+extern const DeviceType virtio_serial_pci_transitional_type;
+extern const DeviceType virtio_serial_pci_non_transitional_type;
 
 #endif

@@ -50,7 +50,7 @@ typedef struct VqElem {
 struct VirtQueue {
     VirtQueueHost *host;
     uint16_t index;
-    uint16_t size, size_max; /* entries now, and as the device made it */
+    uint16_t size, size_max;    /* entries now, and as the device made it */
     uint64_t desc, avail, used; /* guest-physical; desc 0: not placed */
     uint64_t generation;        /* of the view that the rings are from */
     VqRing desc_ring, avail_ring, used_ring;
@@ -110,6 +110,11 @@ void virtqueue_reset(VirtQueue *q);
 /* The driver has placed it; size stays. */
 void virtqueue_set_rings(VirtQueue *q, uint64_t desc, uint64_t avail,
                          uint64_t used);
+/*
+ * After a migration: the n chains popped last, and not given back, are there
+ * for the next pop again.  False: there aren't so many.
+ */
+bool virtqueue_rewind(VirtQueue *q, unsigned n);
 /* Where a back end or a migration says that the queue stands. */
 void virtqueue_set_last_avail(VirtQueue *q, uint16_t idx);
 

@@ -356,6 +356,23 @@ void virtqueue_unpop(VirtQueue *q, VirtQueueElem *e)
     virtqueue_detach(q, e);
 }
 
+bool virtqueue_rewind(VirtQueue *q, unsigned n)
+{
+    const FlatView *view;
+    bool ok;
+
+    {
+        RCU_READ_GUARD();
+        ok = vq_rings_open(q, &view) && n <= q->inuse;
+    }
+    tell_error(q);
+    if (ok) {
+        q->last_avail -= n;
+        q->inuse -= n;
+    }
+    return ok;
+}
+
 bool virtqueue_empty(VirtQueue *q)
 {
     const FlatView *view;

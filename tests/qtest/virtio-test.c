@@ -55,6 +55,15 @@ static unsigned find_cap(QTest *q, uint8_t id)
     return off;
 }
 
+static void map_bars(QTest *q)
+{
+    cfg_writel(q, PCI_BASE_ADDRESS_0, IO);
+    cfg_writel(q, PCI_BASE_ADDRESS_1, MSIX);
+    cfg_writel(q, PCI_BASE_ADDRESS_4, MODERN);
+    cfg_writew(q, PCI_COMMAND,
+               PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+}
+
 /* The device mapped, a bus master. */
 static QTest *start(const char *props)
 {
@@ -62,11 +71,7 @@ static QTest *start(const char *props)
                             "virtio-rng-pci,addr=2,rng=r%s",
                             props);
 
-    cfg_writel(q, PCI_BASE_ADDRESS_0, IO);
-    cfg_writel(q, PCI_BASE_ADDRESS_1, MSIX);
-    cfg_writel(q, PCI_BASE_ADDRESS_4, MODERN);
-    cfg_writew(q, PCI_COMMAND,
-               PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+    map_bars(q);
     return q;
 }
 
@@ -266,6 +271,66 @@ static void test_window(void)
     qtest_quit(q);
 }
 
+/* Queue n of a serial device, on the ring at DESC; the driver is up. */
+static void drive_queue(QTest *q, unsigned n)
+{
+    qtest_writeb(q, MODERN + VIRTIO_PCI_COMMON_STATUS, 0);
+    qtest_writeb(q, MODERN + VIRTIO_PCI_COMMON_STATUS, 3);
+    qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_GFSELECT, 1);
+    qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_GF, 1);
+    qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_GFSELECT, 0);
+    qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_GF, 2); /* multiport */
+    qtest_writeb(q, MODERN + VIRTIO_PCI_COMMON_STATUS, 0xb);
+    qtest_writew(q, MODERN + VIRTIO_PCI_COMMON_Q_SELECT, n);
+    qtest_writew(q, MODERN + VIRTIO_PCI_COMMON_Q_SIZE, 8);
+    qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_Q_DESCLO, DESC);
+    qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_Q_AVAILLO, AVAIL);
+    qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_Q_USEDLO, USED);
+    qtest_writew(q, MODERN + VIRTIO_PCI_COMMON_Q_ENABLE, 1);
+    qtest_writeb(q, MODERN + VIRTIO_PCI_COMMON_STATUS, 0xf);
+    qtest_memset(q, AVAIL, 0, 64);
+    qtest_memset(q, USED, 0, 128);
+}
+
+/* The driver sends bytes on a queue that was driven: its first chain. */
+static void send_bytes(QTest *q, unsigned n, const void *buf, size_t len)
+{
+    qtest_memwrite(q, BUFFER, buf, len);
+    qtest_writeq(q, DESC, BUFFER);
+    qtest_writel(q, DESC + 8, len);
+    qtest_writel(q, DESC + 12, 0);
+    qtest_writew(q, AVAIL + 2, 1);
+    qtest_writew(q, NOTIFY + 4 * n, n);
+    g_assert_cmpuint(qtest_readw(q, USED + 2), ==, 1);
+}
+
+static void test_serial(void)
+{
+    static const uint8_t nonsense[8] = { 77, 0, 0, 0, 6, 0, 1, 0 };
+    QTest *q = qtest_start("-chardev ringbuf,id=c -device "
+                           "virtio-serial-pci,addr=2,id=s -device "
+                           "virtserialport,chardev=c,name=org.x");
+    g_autofree char *text = NULL;
+
+    map_bars(q);
+    g_assert_cmpuint(qtest_readw(q, MODERN + VIRTIO_PCI_COMMON_NUMQ), ==, 64);
+    g_assert_cmpuint(qtest_readl(q, MODERN + 0x2004), ==, 31);
+    drive_queue(q, 5); /* from the guest to port 1 */
+    send_bytes(q, 5, "hello", 5);
+    text = qtest_hmp(q, "ringbuf_read c 100");
+    g_assert_nonnull(strstr(text, "hello"));
+    /* Control messages for ports that aren't there, and half of one. */
+    drive_queue(q, 3);
+    send_bytes(q, 3, nonsense, sizeof(nonsense));
+    drive_queue(q, 3);
+    send_bytes(q, 3, nonsense, 3);
+    g_assert_cmphex(qtest_readb(q, MODERN + VIRTIO_PCI_COMMON_STATUS), ==, 0xf);
+    /* A port that nobody has: what is sent is taken. */
+    drive_queue(q, 21);
+    send_bytes(q, 21, "hello", 5);
+    qtest_quit(q);
+}
+
 static void test_refused(void)
 {
     static const struct {
@@ -277,6 +342,18 @@ static void test_refused(void)
         { "-device virtio-rng-pci,disable-legacy=on,disable-modern=on",
           "neither modern nor legacy" },
         { "-device virtio-rng-pci,period=0", "period" },
+        { "-device virtio-serial-pci,max_ports=40", "max_ports 40" },
+        { "-device virtio-serial-pci -device virtserialport,nr=0",
+          "reserved for virtconsole" },
+        { "-device virtio-serial-pci -device virtserialport,nr=31",
+          "Out-of-range port" },
+        { "-device virtio-serial-pci -device virtserialport,nr=1 -device "
+          "virtserialport,nr=1",
+          "already exists at id 1" },
+        { "-device virtio-serial-pci -device virtserialport,name=a -device "
+          "virtserialport,name=a",
+          "already exists by name a" },
+        { "-device virtserialport", "No 'virtio-serial-bus' bus found" },
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(t); i++) {
@@ -298,6 +375,7 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio/needs-reset", test_needs_reset);
     g_test_add_func("/virtio/bus-master", test_bus_master);
     g_test_add_func("/virtio/window", test_window);
+    g_test_add_func("/virtio/serial", test_serial);
     g_test_add_func("/virtio/refused", test_refused);
     return g_test_run();
 }

@@ -250,6 +250,28 @@ static void test_resync(void)
     ring_free(r);
 }
 
+/* What was popped when the state was saved comes again. */
+static void test_rewind(void)
+{
+    TestRing *r = ring_new(0);
+    VirtQueueElem *e;
+
+    put_desc(r, RING_DESC, 4, 0x8000, 8, WRITE, 0);
+    make_avail(r, 4);
+    virtqueue_set_last_avail(&r->q, 1);
+    g_assert_null(virtqueue_pop(&r->q));
+    g_assert_cmpuint(virtqueue_inuse(&r->q), ==, 1);
+    g_assert_false(virtqueue_rewind(&r->q, 2));
+    g_assert_true(virtqueue_rewind(&r->q, 1));
+    e = virtqueue_pop(&r->q);
+    g_assert_nonnull(e);
+    g_assert_cmpuint(e->head, ==, 4);
+    virtqueue_push(&r->q, e, 1);
+    g_assert_false(virtqueue_rewind(&r->q, 1));
+    g_assert_cmpuint(r->errors, ==, 0);
+    ring_free(r);
+}
+
 /* What a guest can do wrong: each breaks the queue, with one message. */
 
 static void bad_head(TestRing *r)
@@ -436,6 +458,7 @@ int main(int argc, char **argv)
     g_test_add_func("/virtqueue/bounce", test_bounce);
     g_test_add_func("/virtqueue/unmapped-memory", test_unmapped_memory);
     g_test_add_func("/virtqueue/resync", test_resync);
+    g_test_add_func("/virtqueue/rewind", test_rewind);
     g_test_add_func("/virtqueue/hostile", test_hostile);
     g_test_add_func("/virtqueue/not-negotiated", test_not_negotiated);
     g_test_add_func("/virtqueue/too-many", test_too_many);

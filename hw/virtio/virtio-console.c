@@ -1,0 +1,277 @@
+/*
+ * Ports of the virtio serial device: virtconsole, virtserialport.
+ * (Virtual I/O Device 1.2, section 5.3.)
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "hw/virtio/virtio-serial.h"
+
+#include <linux/virtio_console.h>
+
+#include "hw/virtio/virtio-devices.h"
+#include "hw/virtio/virtqueue-priv.h"
+#include "util/error.h"
+
+#define PORT_LEFT_MAX (1 * MiB) /* bytes kept of an element at a stop */
+#define PORT_CHUNK    4096      /* bytes taken from the back end at once */
+
+static SerialPort *port_of(Device *dev)
+{
+    return DEVICE_CAST(SerialPort, dev);
+}
+
+bool serial_port_is_console(const SerialPort *p)
+{
+    return p->dev.type == &virtconsole_type;
+}
+
+/* Guest to host */
+
+static void port_room(void *opaque)
+{
+    SerialPort *p = opaque;
+
+    p->throttled = false;
+    serial_port_flush(p);
+}
+
+/* Bytes taken; fewer: the port waits for room. */
+static size_t port_write(SerialPort *p, const uint8_t *buf, size_t len)
+{
+    size_t done = 0;
+
+    while (done < len) {
+        int n =
+            char_frontend_write(&p->fe, buf + done, MIN(len - done, INT32_MAX));
+
+        if (n <= 0) {
+            break;
+        }
+        done += n;
+    }
+    if (done < len && char_frontend_watch(&p->fe, port_room, p)) {
+        p->throttled = true;
+    } else {
+        done = len; /* nobody will ever take it */
+    }
+    return done;
+}
+
+static bool flush_left(SerialPort *p)
+{
+    size_t n;
+
+    if (p->left == NULL) {
+        return true;
+    }
+    n = port_write(p, p->left->data, p->left->len);
+    g_byte_array_remove_range(p->left, 0, n);
+    if (p->left->len > 0) {
+        return false;
+    }
+    g_clear_pointer(&p->left, g_byte_array_unref);
+    return true;
+}
+
+/* The rest of the element in hand; true: it is all sent. */
+static bool flush_elem(SerialPort *p)
+{
+    VirtQueueElem *e = p->elem;
+    size_t off = 0;
+
+    for (unsigned i = 0; i < e->nout; off += e->out[i++].iov_len) {
+        size_t len = e->out[i].iov_len, skip, n;
+
+        if (p->sent >= off + len) {
+            continue;
+        }
+        skip = p->sent - off;
+        n = port_write(p, (uint8_t *)e->out[i].iov_base + skip, len - skip);
+        p->sent += n;
+        if (n < len - skip) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void serial_port_flush(SerialPort *p)
+{
+    VirtioDevice *d = virtio_of_queue(p->out);
+    bool any = false;
+
+    if (p->throttled || !flush_left(p)) {
+        return;
+    }
+    while (virtio_running(d)) {
+        if (p->elem == NULL) {
+            p->elem = virtqueue_pop(p->out);
+            p->sent = 0;
+        }
+        if (p->elem == NULL || !flush_elem(p)) {
+            break;
+        }
+        virtqueue_push(p->out, g_steal_pointer(&p->elem), 0);
+        any = true;
+    }
+    if (any) {
+        virtqueue_notify(p->out);
+    }
+}
+
+void serial_port_park(SerialPort *p)
+{
+    VirtQueueElem *e = p->elem;
+    size_t rest;
+
+    if (e == NULL) {
+        return;
+    }
+    rest = MIN(e->out_bytes - MIN(p->sent, e->out_bytes), PORT_LEFT_MAX);
+    if (p->left == NULL) {
+        p->left = g_byte_array_new();
+    }
+    g_byte_array_set_size(p->left, rest);
+    iov_to_buf(e->out, e->nout, p->sent, p->left->data, rest);
+    virtqueue_push(p->out, g_steal_pointer(&p->elem), 0);
+    virtqueue_notify(p->out);
+}
+
+void serial_port_resume(SerialPort *p)
+{
+    if (p->elem_loaded && virtqueue_rewind(p->out, 1)) {
+        p->elem = virtqueue_pop(p->out);
+        p->sent = p->loaded_off;
+        for (unsigned i = 0;
+             p->elem != NULL && i < p->loaded_piece && i < p->elem->nout; i++) {
+            p->sent += p->elem->out[i].iov_len;
+        }
+    }
+    p->elem_loaded = false;
+    if (p->tell_open) {
+        p->tell_open = false;
+        serial_send_control(p, VIRTIO_CONSOLE_PORT_OPEN, p->host_connected);
+    }
+}
+
+void serial_port_drop(SerialPort *p)
+{
+    if (p->elem != NULL) {
+        virtqueue_detach(p->out, g_steal_pointer(&p->elem));
+    }
+    char_frontend_unwatch(&p->fe);
+    p->throttled = false;
+    p->elem_loaded = false;
+    g_clear_pointer(&p->left, g_byte_array_unref);
+}
+
+/* Host to guest */
+
+static int port_can_receive(void *opaque)
+{
+    SerialPort *p = opaque;
+
+    if (!serial_port_guest_ready(p)) {
+        return 0;
+    }
+    for (unsigned n = PORT_CHUNK; n > 0; n /= 4) {
+        if (virtqueue_has_bytes(p->in, 0, n)) {
+            return n;
+        }
+    }
+    return 0;
+}
+
+static void port_receive(void *opaque, const uint8_t *buf, int len)
+{
+    SerialPort *p = opaque;
+    VirtQueueElem *e;
+
+    while (len > 0 && (e = virtqueue_pop(p->in)) != NULL) {
+        size_t n = iov_from_buf(e->in, e->nin, 0, buf, len);
+
+        virtqueue_push(p->in, e, n);
+        buf += n;
+        len -= n;
+    }
+    virtqueue_notify(p->in);
+}
+
+void serial_port_accept(SerialPort *p)
+{
+    char_frontend_accept(&p->fe);
+}
+
+static void port_event(void *opaque, ChardevEvent ev)
+{
+    SerialPort *p = opaque;
+
+    if (serial_port_is_console(p) ||
+        (ev != CHARDEV_OPENED && ev != CHARDEV_CLOSED)) {
+        return;
+    }
+    p->host_connected = ev == CHARDEV_OPENED;
+    serial_send_control(p, VIRTIO_CONSOLE_PORT_OPEN, p->host_connected);
+}
+
+void serial_port_set_guest(SerialPort *p, bool connected)
+{
+    if (p->guest_connected == connected) {
+        return;
+    }
+    p->guest_connected = connected;
+    if (connected) {
+        serial_port_accept(p);
+    }
+}
+
+/* Life */
+
+static bool port_realize(Device *dev, GError **errp)
+{
+    SerialPort *p = port_of(dev);
+    ChardevFrontend fe = { .can_receive = port_can_receive,
+                           .receive = port_receive,
+                           .event = port_event,
+                           .opaque = p };
+
+    p->host_connected = serial_port_is_console(p);
+    if (!char_frontend_open(&p->fe, dev, p->chardev_id, &fe, errp)) {
+        return false;
+    }
+    if (p->fe.cd != NULL && chardev_is_open(p->fe.cd)) {
+        p->host_connected = true;
+    }
+    serial_send_control(p, VIRTIO_CONSOLE_PORT_ADD, 1);
+    return true;
+}
+
+static void port_unrealize(Device *dev)
+{
+    SerialPort *p = port_of(dev);
+
+    serial_port_drop(p);
+    serial_port_set_guest(p, false);
+    char_frontend_close(&p->fe);
+    serial_send_control(p, VIRTIO_CONSOLE_PORT_REMOVE, 1);
+}
+
+static const Property port_props[] = {
+    PROP(PROP_STR, SerialPort, chardev_id, "chardev",
+         .help = "ID of a chardev to use as a backend"),
+    PROP(PROP_U32, SerialPort, nr, "nr", .def = UINT32_MAX),
+    PROP(PROP_STR, SerialPort, name, "name"),
+    PROP_END,
+};
+
+/* Their state is the serial device's. */
+#define PORT_TYPE                                                              \
+    .category = "Input", .size = sizeof(SerialPort), .bus = BUS_VIRTIO_SERIAL, \
+    .user_creatable = true, .hotpluggable = true, .props = port_props,         \
+    .realize = port_realize, .unrealize = port_unrealize,                      \
+    .vmstate = VMSTATE_NONE
+
+const DeviceType virtconsole_type = { PORT_TYPE, .name = "virtconsole" };
+const DeviceType virtserialport_type = { PORT_TYPE, .name = "virtserialport" };
