@@ -1,0 +1,430 @@
+/*
+ * The source's switch-over against a scripted peer: attempts that are undone,
+ * the go-ahead of the management, requests at the moment of the stop, the
+ * bandwidth limit and ABORT.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "tests/unit/source-peer.h"
+
+enum {
+    SMALL_DEVICE = 100,
+    /* Long enough for what would be wrong to show; not a limit. */
+    LOOK_MS = 100,
+};
+
+static void patient(SpVm *v)
+{
+    sp_param(v, "downtime-limit", "600000");
+}
+
+/* The peer reads, however busy this machine is: it gets to hear of an end. */
+static void attentive(SpVm *v)
+{
+    v->m->waits.abort_ns = 60 * NS_PER_S;
+    v->m->waits.cancel_ms = 60000;
+}
+
+/* Nothing more comes from the source. */
+static void check_silent(SpPeer *p)
+{
+    g_assert_cmpint(io_channel_wait(p->ch, G_IO_IN, LOOK_MS), ==, 0);
+}
+
+/* The rest of a migration that goes well, from the devices of an attempt. */
+static void finish(SpVm *v, SpPeer *p, uint32_t attempt)
+{
+    sp_read_to(p, SP_EOF);
+    g_assert_cmpuint(p->attempt, ==, attempt);
+    sp_say_loaded(p, attempt);
+    sp_read_to(p, WIRE_CMD_RUN);
+    g_assert_cmpuint(p->attempt, ==, attempt);
+    sp_say_resumed(p);
+    g_assert_cmpint(sp_drain(p), ==, SP_END);
+    g_assert_cmpint(sp_wait_end(v), ==, MIGRATION_STATUS_COMPLETED);
+    g_assert_cmpint(sp_run_state(v), ==, RUN_STATE_POSTMIGRATE);
+    g_assert_cmpint(v->inactivated - v->activated, ==, 1);
+    sp_check_memory(p);
+}
+
+/*
+ * LOADED doesn't come in time: the guest goes on here, writes, and travels
+ * anew, its devices and all; not before the late word is there.
+ */
+static void test_late_loaded(gconstpointer opaque)
+{
+    SpVm v;
+    SpPeer p;
+
+    sp_vm_init(&v, SMALL_DEVICE);
+    sp_caps(&v, MIGRATION_CAPABILITY_DEFERRED_DIRTY_LOG_TEARDOWN,
+            GPOINTER_TO_INT(opaque));
+    sp_param(&v, "downtime-limit", "1");
+    sp_connect(&v, &p);
+    sp_greet(&p, WIRE_F_ALL);
+    sp_read_to(&p, SP_EOF);
+    g_assert_cmpuint(p.attempt, ==, 1);
+    sp_wait_run_state(&v, RUN_STATE_RUNNING);
+    sp_wait_status(&v, MIGRATION_STATUS_ACTIVE);
+    g_assert_cmpuint(v.starts, ==, 1);
+    g_assert_cmpuint(v.activated, ==, v.inactivated);
+    patient(&v);
+    for (unsigned i = 0; i < SP_PAGES; i += 2) {
+        sp_write_page(&v, i, 0xee);
+    }
+    v.device.value = 42;
+    check_silent(&p); /* LOADED 1 is owed */
+    sp_say_loaded(&p, 1);
+    /* More than is under way can be, and no limit of before in force. */
+    g_assert_cmpint(io_channel_wait(p.ch, G_IO_IN, -1), ==, 1);
+    g_usleep(LOOK_MS * 1000);
+    sp_say_loaded(&p, 1); /* once more: no answer to attempt 2 */
+    finish(&v, &p, 2);
+    g_assert_cmpuint(p.device_value, ==, 42);
+    g_assert_cmpuint(v.stops, ==, 2);
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
+/* Disks that don't come back keep an undone attempt's guest paused. */
+static void test_no_disk(void)
+{
+    SpVm v;
+    SpPeer p;
+
+    sp_vm_init(&v, SMALL_DEVICE);
+    patient(&v);
+    v.bad_activate = true;
+    sp_connect(&v, &p);
+    sp_greet(&p, WIRE_F_ALL);
+    sp_read_to(&p, SP_EOF);
+    sp_close(&p);
+    g_assert_cmpint(sp_wait_end(&v), ==, MIGRATION_STATUS_FAILED);
+    g_assert_cmpint(sp_run_state(&v), ==, RUN_STATE_PAUSED);
+    g_assert_cmpuint(v.starts, ==, 0);
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
+/* Failures of our own: the destination is told, the guest goes on. */
+static void test_own_failure(gconstpointer opaque)
+{
+    SpVm v;
+    SpPeer p;
+
+    sp_vm_init(&v, SMALL_DEVICE);
+    patient(&v);
+    attentive(&v);
+    sp_connect(&v, &p);
+    sp_greet(&p, WIRE_F_ALL);
+    sp_read_to(&p, SP_RAM_START);
+    if (GPOINTER_TO_INT(opaque)) {
+        v.inactivate = -EIO;
+    } else {
+        p.answers_pings = false;
+        sp_read_to(&p, WIRE_CMD_PING); /* the rehearsal went well */
+        v.device.fails = true;
+        p.answers_pings = true;
+        sp_say_u32(&p, WIRE_RP_PONG, p.ping);
+    }
+    g_assert_cmpint(sp_drain(&p), ==, SP_END);
+    g_assert_cmpuint(p.aborts, ==, 1);
+    sp_check_ours(&v, MIGRATION_STATUS_FAILED);
+    sp_check_error(&v, GPOINTER_TO_INT(opaque) ? "flushing disks"
+                                               : "the device can't be saved");
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
+static void go_on(SpVm *v)
+{
+    GError *err = NULL;
+
+    g_assert_true(
+        migration_continue(v->m, MIGRATION_STATUS_PRE_SWITCHOVER, &err));
+}
+
+/* After the go-ahead a late word is waited for: the guest stays where it is. */
+static void test_go_ahead(void)
+{
+    SpVm v;
+    SpPeer p;
+
+    sp_vm_init(&v, SMALL_DEVICE);
+    sp_caps(&v, MIGRATION_CAPABILITY_PAUSE_BEFORE_SWITCHOVER, true);
+    sp_param(&v, "downtime-limit", "1");
+    sp_connect(&v, &p);
+    sp_greet(&p, WIRE_F_ALL);
+    sp_read_to(&p, SP_RAM_PART);
+    sp_read_to(&p, WIRE_CMD_PING);
+    sp_wait_status(&v, MIGRATION_STATUS_PRE_SWITCHOVER);
+    /* The user resets it meanwhile: where it runs next it was reset. */
+    vm_request_reset(v.vm, SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
+    vm_request_powerdown(v.vm);
+    go_on(&v);
+    sp_read_to(&p, SP_EOF);
+    check_silent(&p);
+    g_assert_cmpint(migration_status(v.m), ==, MIGRATION_STATUS_DEVICE);
+    g_assert_cmpuint(v.starts, ==, 0);
+    sp_say_loaded(&p, 1);
+    sp_read_to(&p, WIRE_CMD_RUN);
+    sp_say_resumed(&p);
+    sp_drain(&p);
+    g_assert_cmpint(sp_wait_end(&v), ==, MIGRATION_STATUS_COMPLETED);
+    g_assert_cmpuint(v.resets, ==, 1);
+    g_assert_cmpuint(v.powerdowns, ==, 1);
+    g_assert_cmpuint(p.device_value, ==, 0);
+    g_assert_cmpstr(p.runstate, ==, "running");
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
+static void test_go_ahead_cancel(void)
+{
+    SpVm v;
+    SpPeer p;
+
+    sp_vm_init(&v, SMALL_DEVICE);
+    attentive(&v);
+    sp_caps(&v, MIGRATION_CAPABILITY_PAUSE_BEFORE_SWITCHOVER, true);
+    sp_connect(&v, &p);
+    sp_greet(&p, WIRE_F_ALL);
+    sp_read_to(&p, SP_RAM_PART);
+    sp_read_to(&p, WIRE_CMD_PING);
+    sp_wait_status(&v, MIGRATION_STATUS_PRE_SWITCHOVER);
+    migration_cancel(v.m);
+    g_assert_cmpint(sp_drain(&p), ==, SP_END);
+    g_assert_cmpuint(p.aborts, ==, 1);
+    sp_check_ours(&v, MIGRATION_STATUS_CANCELLED);
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
+static void reset_at_stop(SpVm *v)
+{
+    if (v->stops == 1) {
+        vm_request_reset(v->vm, SHUTDOWN_CAUSE_GUEST_RESET);
+    }
+}
+
+static void stop_at_stop(SpVm *v)
+{
+    if (v->stops == 1) {
+        vm_stop_request(v->vm, RUN_STATE_IO_ERROR);
+    }
+}
+
+/* What is asked at the moment of the stop travels. */
+static void test_request_at_stop(gconstpointer opaque)
+{
+    bool reset = GPOINTER_TO_INT(opaque);
+    SpVm v;
+    SpPeer p;
+
+    sp_vm_init(&v, SMALL_DEVICE);
+    patient(&v);
+    v.at_stop = reset ? reset_at_stop : stop_at_stop;
+    sp_connect(&v, &p);
+    sp_greet(&p, WIRE_F_ALL);
+    finish(&v, &p, 1);
+    g_assert_cmpuint(v.resets, ==, reset);
+    g_assert_cmpuint(p.device_value, ==, reset ? 0 : v.device.value);
+    g_assert_cmpstr(p.runstate, ==, reset ? "running" : "io-error");
+    /* Nothing is left to be done to what stays behind. */
+    while (g_main_context_iteration(NULL, false)) {
+    }
+    g_assert_cmpint(sp_run_state(&v), ==, RUN_STATE_POSTMIGRATE);
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
+static void shutdown_at_stop(SpVm *v)
+{
+    if (v->stops == 1) {
+        vm_request_shutdown(v->vm, SHUTDOWN_CAUSE_GUEST_SHUTDOWN);
+    }
+}
+
+/* A guest that ends itself in that moment doesn't run on elsewhere. */
+static void test_shutdown_at_stop(void)
+{
+    SpVm v;
+    SpPeer p;
+
+    sp_vm_init(&v, SMALL_DEVICE);
+    patient(&v);
+    v.at_stop = shutdown_at_stop;
+    v.vm->no_shutdown = true;
+    sp_connect(&v, &p);
+    sp_greet(&p, WIRE_F_ALL);
+    sp_read_to(&p, SP_RAM_PART);
+    sp_read_to(&p, WIRE_CMD_PING);
+    sp_wait_run_state(&v, RUN_STATE_SHUTDOWN);
+    sp_read_to(&p, SP_EOF);
+    sp_say_loaded(&p, p.attempt);
+    sp_read_to(&p, WIRE_CMD_RUN);
+    sp_say_resumed(&p);
+    sp_drain(&p);
+    g_assert_cmpint(sp_wait_end(&v), ==, MIGRATION_STATUS_COMPLETED);
+    g_assert_cmpstr(p.runstate, ==, "shutdown");
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
+/* Between the saved state and RUN: the guest is reset, and travels anew. */
+static void test_reset_before_run(void)
+{
+    SpVm v;
+    SpPeer p;
+
+    sp_vm_init(&v, SMALL_DEVICE);
+    patient(&v);
+    sp_connect(&v, &p);
+    sp_greet(&p, WIRE_F_ALL);
+    sp_read_to(&p, SP_EOF);
+    vm_request_reset(v.vm, SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
+    sp_say_loaded(&p, 1);
+    sp_wait_run_state(&v, RUN_STATE_RUNNING);
+    while (v.resets == 0) {
+        g_main_context_iteration(NULL, true);
+    }
+    finish(&v, &p, 2);
+    g_assert_cmpuint(v.resets, ==, 1);
+    g_assert_cmpuint(p.device_value, ==, 0);
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
+static void *drain_thread(void *opaque)
+{
+    g_assert_cmpint(sp_drain(opaque), ==, SP_END);
+    return NULL;
+}
+
+/* At a byte a second: a cancel is seen at once, in the middle of a pass. */
+static void test_limit_cancel(void)
+{
+    GError *err = NULL;
+    Thread t;
+    SpVm v;
+    SpPeer p;
+
+    sp_vm_init(&v, SMALL_DEVICE);
+    attentive(&v);
+    sp_param(&v, "max-bandwidth", "1");
+    sp_connect(&v, &p);
+    sp_greet(&p, WIRE_F_ALL);
+    sp_read_to(&p, SP_RAM_START);
+    sp_wait_status(&v, MIGRATION_STATUS_ACTIVE);
+    g_assert_true(thread_create(&t, "drain", drain_thread, &p, &err));
+    g_usleep(LOOK_MS * 1000); /* it waits for bandwidth by now, mostly */
+    migration_cancel(v.m);
+    thread_join(&t);
+    g_assert_cmpuint(p.aborts, ==, 1);
+    g_assert_cmpuint(stream_in_bytes(p.in), <, SP_PAGES * RAM_PAGE_SIZE);
+    sp_check_ours(&v, MIGRATION_STATUS_CANCELLED);
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
+static void *raise_limit(void *opaque)
+{
+    g_usleep(LOOK_MS * 1000);
+    sp_param(opaque, "max-bandwidth", "0");
+    return NULL;
+}
+
+/* The same, and the user takes the limit away: it goes on. */
+static void test_limit_raised(void)
+{
+    GError *err = NULL;
+    Thread t;
+    SpVm v;
+    SpPeer p;
+
+    sp_vm_init(&v, SMALL_DEVICE);
+    patient(&v);
+    sp_param(&v, "max-bandwidth", "1");
+    sp_connect(&v, &p);
+    sp_greet(&p, WIRE_F_ALL);
+    sp_read_to(&p, SP_RAM_START);
+    sp_wait_status(&v, MIGRATION_STATUS_ACTIVE);
+    g_assert_true(thread_create(&t, "raise", raise_limit, &v, &err));
+    finish(&v, &p, 1);
+    thread_join(&t);
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
+/* The descriptor of the next migration isn't closed with the one before. */
+static void test_again(void)
+{
+    SpVm v;
+    SpPeer p;
+
+    sp_vm_init(&v, SMALL_DEVICE);
+    patient(&v);
+    for (int i = 0; i < 3; i++) {
+        sp_connect(&v, &p);
+        sp_close(&p);
+        /* Without the main loop: the thread hasn't been joined. */
+        while (migration_status(v.m) != MIGRATION_STATUS_FAILED) {
+            g_thread_yield();
+        }
+        sp_peer_fini(&p);
+    }
+    sp_connect(&v, &p);
+    sp_greet(&p, WIRE_F_ALL);
+    finish(&v, &p, 1);
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
+/* A paused guest: no limit, but whoever waits for the peer can be freed. */
+static void test_quit(void)
+{
+    SpVm v;
+    SpPeer p;
+
+    sp_vm_init(&v, SP_DEVICE_MAX);
+    {
+        VM_LOCK_GUARD();
+        vm_stop(v.vm, RUN_STATE_PAUSED);
+    }
+    sp_connect(&v, &p);
+    sp_greet(&p, WIRE_F_ALL);
+    sp_read_to(&p, WIRE_CMD_SWITCHOVER);
+    sp_wait_status(&v, MIGRATION_STATUS_DEVICE);
+    sp_vm_fini(&v);
+    g_assert_cmpuint(v.starts, ==, 0);
+    sp_peer_fini(&p);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_data_func("/mig-switch/late-loaded/deferred",
+                         GINT_TO_POINTER(true), test_late_loaded);
+    g_test_add_data_func("/mig-switch/late-loaded/not-deferred", NULL,
+                         test_late_loaded);
+    g_test_add_func("/mig-switch/no-disk", test_no_disk);
+    g_test_add_data_func("/mig-switch/own-failure/device", NULL,
+                         test_own_failure);
+    g_test_add_data_func("/mig-switch/own-failure/disk", GINT_TO_POINTER(true),
+                         test_own_failure);
+    g_test_add_func("/mig-switch/go-ahead/late", test_go_ahead);
+    g_test_add_func("/mig-switch/go-ahead/cancel", test_go_ahead_cancel);
+    g_test_add_data_func("/mig-switch/at-stop/reset", GINT_TO_POINTER(true),
+                         test_request_at_stop);
+    g_test_add_data_func("/mig-switch/at-stop/stop", NULL,
+                         test_request_at_stop);
+    g_test_add_func("/mig-switch/at-stop/shutdown", test_shutdown_at_stop);
+    g_test_add_func("/mig-switch/reset-before-run", test_reset_before_run);
+    g_test_add_func("/mig-switch/limit/cancel", test_limit_cancel);
+    g_test_add_func("/mig-switch/limit/raised", test_limit_raised);
+    g_test_add_func("/mig-switch/again", test_again);
+    g_test_add_func("/mig-switch/quit", test_quit);
+    return g_test_run();
+}
