@@ -52,6 +52,21 @@ static void explain(MigSource *s, GError **err)
 }
 
 /*
+ * Closed with words of the destination unread, a TCP connection is reset, and
+ * what we said last may be lost.
+ */
+static void drain_words(MigSource *s, int64_t end_ns)
+{
+    char sink[4096];
+
+    io_channel_shutdown(s->ch, IO_SHUTDOWN_WRITE);
+    io_channel_set_read_deadline_us(s->ch, end_ns / NS_PER_US);
+    while (clock_monotonic_ns() < end_ns &&
+           io_channel_read(s->ch, sink, sizeof(sink)) > 0) {
+    }
+}
+
+/*
  * So that a destination that waits for RUN need not guess.  Only at the end of
  * a section, which is where all that writes stops unless writing failed; and
  * in little time, as it may be a destination that reads nothing.
@@ -66,9 +81,10 @@ static void say_abort(MigSource *s)
     io_channel_set_write_deadline_us(s->ch, end / NS_PER_US);
     if (stream_out_catch_up(s->out, NULL)) {
         savevm_put_command(s->out, WIRE_CMD_ABORT, NULL, 0);
-        stream_out_flush(s->out, NULL);
+        if (stream_out_flush(s->out, NULL)) {
+            drain_words(s, end);
+        }
     }
-    io_channel_set_write_deadline_us(s->ch, 0);
     mig_source_event(s, SAID_ABORT);
 }
 

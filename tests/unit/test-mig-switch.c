@@ -131,6 +131,7 @@ static void test_own_failure(gconstpointer opaque)
     }
     g_assert_cmpint(sp_drain(&p), ==, SP_END);
     g_assert_cmpuint(p.aborts, ==, 1);
+    sp_close(&p);
     sp_check_ours(&v, MIGRATION_STATUS_FAILED);
     sp_check_error(&v, GPOINTER_TO_INT(opaque) ? "flushing disks"
                                                : "the device can't be saved");
@@ -197,6 +198,7 @@ static void test_go_ahead_cancel(void)
     migration_cancel(v.m);
     g_assert_cmpint(sp_drain(&p), ==, SP_END);
     g_assert_cmpuint(p.aborts, ==, 1);
+    sp_close(&p);
     sp_check_ours(&v, MIGRATION_STATUS_CANCELLED);
     sp_peer_fini(&p);
     sp_vm_fini(&v);
@@ -324,6 +326,7 @@ static void test_limit_cancel(void)
     thread_join(&t);
     g_assert_cmpuint(p.aborts, ==, 1);
     g_assert_cmpuint(stream_in_bytes(p.in), <, SP_PAGES * RAM_PAGE_SIZE);
+    sp_close(&p);
     sp_check_ours(&v, MIGRATION_STATUS_CANCELLED);
     sp_peer_fini(&p);
     sp_vm_fini(&v);
