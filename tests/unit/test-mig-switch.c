@@ -385,6 +385,52 @@ static void test_again(void)
     sp_vm_fini(&v);
 }
 
+/* The reason is the destination's word, not that a write failed then. */
+static void test_explained(void)
+{
+    SpVm v;
+    SpPeer p;
+
+    sp_vm_init(&v, SMALL_DEVICE);
+    patient(&v);
+    v.m->waits.why_ns = 60 * NS_PER_S;
+    sp_connect(&v, &p);
+    sp_greet(&p, WIRE_F_ALL);
+    sp_read_to(&p, SP_RAM_START);
+    sp_say(&p, WIRE_RP_ERROR, "disk full", 9);
+    sp_deaf(&p);
+    sp_check_ours(&v, MIGRATION_STATUS_FAILED);
+    sp_check_error(&v, "destination: disk full");
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
+/* A cancel that comes when all is loaded, and before RUN. */
+static void test_cancel_before_run(void)
+{
+    SpVm v;
+    SpPeer p;
+
+    sp_vm_init(&v, SMALL_DEVICE);
+    patient(&v);
+    attentive(&v);
+    sp_connect(&v, &p);
+    sp_greet(&p, WIRE_F_ALL);
+    sp_read_to(&p, SP_EOF);
+    {
+        VM_LOCK_GUARD(); /* without it the source doesn't commit */
+        sp_say_loaded(&p, 1);
+        g_usleep(LOOK_MS * 1000);
+        migration_cancel(v.m);
+    }
+    g_assert_cmpint(sp_drain(&p), ==, SP_END);
+    g_assert_cmpuint(p.aborts, ==, 1);
+    sp_close(&p);
+    sp_check_ours(&v, MIGRATION_STATUS_CANCELLED);
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
 /* A paused guest: no limit, but whoever waits for the peer can be freed. */
 static void test_quit(void)
 {
@@ -428,6 +474,8 @@ int main(int argc, char **argv)
     g_test_add_func("/mig-switch/limit/cancel", test_limit_cancel);
     g_test_add_func("/mig-switch/limit/raised", test_limit_raised);
     g_test_add_func("/mig-switch/again", test_again);
+    g_test_add_func("/mig-switch/explained", test_explained);
+    g_test_add_func("/mig-switch/cancel-before-run", test_cancel_before_run);
     g_test_add_func("/mig-switch/quit", test_quit);
     return g_test_run();
 }
