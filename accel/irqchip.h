@@ -101,6 +101,8 @@ typedef struct IrqchipOps {
     bool (*put_ioapic)(struct Accel *a, const IoapicState *s, GError **e);
     bool (*get_pit)(struct Accel *a, PitState *ret, GError **e);
     bool (*put_pit)(struct Accel *a, const PitState *s, GError **e);
+    /* Are ticks that the guest had no time for given later? At first: yes. */
+    bool (*pit_reinject)(struct Accel *a, bool on, GError **e);
     bool (*get_lapic)(struct Vcpu *cpu, LapicRegs *ret, GError **e);
     bool (*put_lapic)(struct Vcpu *cpu, const LapicRegs *s, GError **e);
     /* Level of a GSI: 0..15 to PICs and I/O APIC, 16..23 I/O APIC only. */

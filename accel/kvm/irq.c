@@ -304,6 +304,19 @@ static bool kvm_get_pit(Accel *acc, PitState *ret, GError **errp)
     return true;
 }
 
+static bool kvm_pit_reinject(Accel *acc, bool on, GError **errp)
+{
+    struct kvm_reinject_control c = { .pit_reinject = on };
+    int r = kvm_ioctl(KVM_ACCEL(acc)->vm_fd, KVM_REINJECT_CONTROL, &c);
+
+    if (r < 0) {
+        error_setf_errno(errp, r,
+                         "KVM: changing the interval timer's lost "
+                         "ticks failed");
+    }
+    return r >= 0;
+}
+
 static bool kvm_put_pit(Accel *acc, const PitState *s, GError **errp)
 {
     struct kvm_pit_state2 out = {
@@ -536,6 +549,7 @@ const IrqchipOps kvm_irqchip_ops = {
     .put_ioapic = kvm_put_ioapic,
     .get_pit = kvm_get_pit,
     .put_pit = kvm_put_pit,
+    .pit_reinject = kvm_pit_reinject,
     .get_lapic = kvm_get_lapic,
     .put_lapic = kvm_put_lapic,
     .set_gsi = kvm_set_gsi,

@@ -133,9 +133,13 @@ static bool kvm_pit_realize(Device *dev, GError **errp)
         error_setf(errp, "the accelerator has no interval timer");
         return false;
     }
-    if (s->lost_tick_policy != LOST_DELAY) {
-        error_setf(errp, "lost_tick_policy %s: only delay is supported",
+    if (s->lost_tick_policy == LOST_SLEW) {
+        error_setf(errp, "lost_tick_policy %s: delay or discard",
                    lost_tick_names[s->lost_tick_policy]);
+        return false;
+    }
+    if (s->lost_tick_policy == LOST_DISCARD &&
+        !acc->type->irqchip->pit_reinject(dev->vm->accel, false, errp)) {
         return false;
     }
     irq_in_init(dev, kvm_pit_irq_control, 1);
