@@ -14,6 +14,7 @@
 #include "hw/core/device-add.h"
 #include "monitor/qmp-fds.h"
 #include "monitor/qmp.h"
+#include "qom/known-types.h"
 #include "util/cutils.h"
 #include "util/error.h"
 
@@ -193,7 +194,10 @@ bool cli_object_make(Cli *cli, const JsonValue *args, bool text, GError **errp)
     }
     t = object_type_find(type_name);
     if (t == NULL || !t->user_creatable) {
-        error_setf(errp, "Parameter 'qom-type' does not accept value '%s'",
+        error_setf(errp,
+                   t == NULL && object_type_is_known(type_name)
+                       ? "object type '%s' is not in this version"
+                       : "Parameter 'qom-type' does not accept value '%s'",
                    type_name);
         return false;
     }

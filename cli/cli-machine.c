@@ -12,6 +12,7 @@
 #include "accel/accel.h"
 #include "hw/core/device-add.h"
 #include "migration/migration.h"
+#include "qom/known-types.h"
 #include "target/i386/cpu-model.h"
 #include "util/cutils.h"
 #include "util/error.h"
@@ -125,9 +126,14 @@ bool cli_make_machine(Cli *cli, GError **errp)
     Machine *m;
 
     if (type == NULL) {
+        g_autofree char *type_name = g_strconcat(name, "-machine", NULL);
+
         error_setf(errp,
-                   "unsupported machine type '%s' (-machine help lists those "
-                   "there are)",
+                   object_type_is_known(type_name) || g_str_equal(name, "q35")
+                       ? "machine type '%s' is not in this version (-machine "
+                         "help lists those there are)"
+                       : "unsupported machine type '%s' (-machine help lists "
+                         "those there are)",
                    name);
         return false;
     }
@@ -148,10 +154,56 @@ bool cli_make_machine(Cli *cli, GError **errp)
     return true;
 }
 
+/* What a CPU is set to by a global is what -cpu would say. */
+static void global_add_cpu(Cli *cli, const char *driver, const char *prop,
+                           const char *value)
+{
+    g_ptr_array_add(cli->cpu_globals,
+                    g_strdup_printf("%s.%s=%s", driver, prop, value));
+}
+
+static bool is_cpu_class(const char *driver)
+{
+    return g_str_has_suffix(driver, "x86_64-cpu") &&
+           object_type_is_known(driver);
+}
+
+static void apply_cpu_globals(Cli *cli)
+{
+    Machine *m = cli->vm->machine;
+    const char *text =
+        m->cpu_model != NULL ? m->cpu_model : m->type->default_cpu;
+    g_autofree char *model = text ? g_strndup(text, strcspn(text, ",")) : NULL;
+    g_autoptr(GString) all = g_string_new(model);
+    bool hit = false;
+
+    for (unsigned i = 0; i < cli->cpu_globals->len; i++) {
+        const char *g = cli->cpu_globals->pdata[i];
+        const char *dot = strchr(g, '.');
+        g_autofree char *driver = g_strndup(g, dot - g);
+        g_autofree char *own = g_strdup_printf("%s-x86_64-cpu", model);
+
+        if (model != NULL &&
+            (g_str_equal(driver, own) || g_str_equal(driver, "x86_64-cpu"))) {
+            g_string_append_printf(all, ",%s", dot + 1);
+            hit = true;
+        } else {
+            log_warn("global %s not used", g);
+        }
+    }
+    if (hit) {
+        /* What -cpu itself says comes later and wins. */
+        g_string_append(all, text + strlen(model));
+        g_free(m->cpu_model);
+        m->cpu_model = g_strdup(all->str);
+    }
+}
+
 bool cli_check_machine(Cli *cli, GError **errp)
 {
     const Machine *m = cli->vm->machine;
 
+    apply_cpu_globals(cli);
     if (m->kernel == NULL && m->append != NULL) {
         error_setf(errp, "-append only allowed with -kernel option");
         return false;
@@ -577,6 +629,10 @@ static bool global_apply(Cli *cli, const char *driver, const char *prop,
 {
     if (g_str_equal(driver, "migration")) {
         return migration_set_global(cli->vm->migration, prop, value, errp);
+    }
+    if (is_cpu_class(driver)) {
+        global_add_cpu(cli, driver, prop, value);
+        return true;
     }
     machine_add_global(cli->vm->machine, driver, prop, value);
     return true;

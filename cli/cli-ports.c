@@ -99,7 +99,6 @@ bool cli_make_debugcon(Cli *cli, GError **errp)
     }
     kv = keyval_new();
     keyval_add(kv, "driver", "isa-debugcon");
-    keyval_add(kv, "iobase", "0xe9");
     keyval_add(kv, "chardev", cli->debugcon);
     return device_new_from_keyval(cli->vm, kv, errp) != NULL;
 }

@@ -199,9 +199,12 @@ bool cli_build(Cli *cli, GError **errp)
     }
     if (!cli_make_debugcon(cli, errp) ||
         !cli_run_phase(cli, CLI_DEVICE, errp) ||
-        !block_check_unused(cli->vm->blocks, errp) || !start_guest(cli, errp) ||
-        !cli_write_pidfile(cli, errp) || !cli_drop_privileges(cli, errp) ||
-        !cli_finish_daemon(cli, errp)) {
+        !block_check_unused(cli->vm->blocks, errp)) {
+        return false;
+    }
+    machine_warn_globals(cli->vm->machine);
+    if (!start_guest(cli, errp) || !cli_write_pidfile(cli, errp) ||
+        !cli_drop_privileges(cli, errp) || !cli_finish_daemon(cli, errp)) {
         return false;
     }
     networks_check(cli->vm->networks);

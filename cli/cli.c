@@ -27,6 +27,7 @@ void cli_init(Cli *cli)
     cli->machine_opts = keyval_new();
     cli->accel_names = g_ptr_array_new_with_free_func(g_free);
     cli->accel_opts = g_ptr_array_new_with_free_func(g_free);
+    cli->cpu_globals = g_ptr_array_new_with_free_func(g_free);
     cli->data_dirs = g_ptr_array_new_with_free_func(g_free);
 }
 
@@ -36,6 +37,7 @@ void cli_fini(Cli *cli)
     keyval_free(cli->machine_opts);
     g_ptr_array_free(cli->accel_names, TRUE);
     g_ptr_array_free(cli->accel_opts, TRUE);
+    g_ptr_array_free(cli->cpu_globals, TRUE);
     if (cli->data_dirs != NULL) {
         g_ptr_array_free(cli->data_dirs, TRUE);
     }

@@ -63,6 +63,7 @@ struct Cli {
     char *machine_accel;    /* "kvm:tcg"; NULL: not given */
     GPtrArray *accel_names; /* char *; of -accel */
     GPtrArray *accel_opts;  /* char *, as many */
+    GPtrArray *cpu_globals; /* char *: "CLASS.PROP=VALUE" of -global */
     GPtrArray *data_dirs;   /* char *; moved to the machine */
     char *name, *process_name;
     char *log_items, *log_file;

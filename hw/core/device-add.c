@@ -9,6 +9,7 @@
 
 #include "hw/core/device-priv.h"
 #include "hw/core/machine.h"
+#include "qom/known-types.h"
 #include "util/cutils.h"
 #include "util/error.h"
 
@@ -40,7 +41,11 @@ static bool request_find_type(DeviceRequest *rq, const char *driver,
         return false;
     }
     if (rq->type == NULL) {
-        error_setf(errp, "'%s' is not a valid device model name", driver);
+        error_setf(errp,
+                   object_type_is_known(driver)
+                       ? "device '%s' is not in this version"
+                       : "'%s' is not a valid device model name",
+                   driver);
         return false;
     }
     if (!rq->type->user_creatable) {

@@ -10,6 +10,7 @@
 #include "accel/accel.h"
 #include "hw/core/device-priv.h"
 #include "hw/core/machine-priv.h"
+#include "qom/known-types.h"
 #include "qom/type-cache.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -215,8 +216,21 @@ void machine_add_global(Machine *m, const char *driver, const char *prop,
     g->prop = g_strdup(prop);
     g->value = g_strdup(value);
     g_ptr_array_add(m->globals, g);
-    if (device_type_find(driver) == NULL && object_type_find(driver) == NULL) {
+    if (device_type_find(driver) == NULL && object_type_find(driver) == NULL &&
+        !object_type_is_known(driver)) {
         log_warn("global %s.%s has invalid class name", driver, prop);
+        g->used = true; /* has been told of */
+    }
+}
+
+void machine_warn_globals(const Machine *m)
+{
+    for (unsigned i = 0; i < m->globals->len; i++) {
+        const MachineGlobal *g = g_ptr_array_index(m->globals, i);
+
+        if (!g->used) {
+            log_warn("global %s.%s=%s not used", g->driver, g->prop, g->value);
+        }
     }
 }
 
@@ -225,13 +239,14 @@ void device_apply_globals(Device *dev)
     const Machine *m = dev->machine;
 
     for (unsigned i = 0; m != NULL && i < m->globals->len; i++) {
-        const MachineGlobal *g = g_ptr_array_index(m->globals, i);
+        MachineGlobal *g = g_ptr_array_index(m->globals, i);
         GError *err = NULL;
 
         if (dev->init_error != NULL ||
             !device_type_is_a(dev->type, g->driver)) {
             continue;
         }
+        g->used = true;
         if (!device_prop_set(dev, g->prop, g->value, &err)) {
             error_prefix(&err, "can't apply global %s.%s=%s: ", g->driver,
                          g->prop, g->value);

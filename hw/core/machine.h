@@ -80,6 +80,7 @@ typedef struct MachineRtc {
 /* -global DRIVER.PROP=VALUE */
 typedef struct MachineGlobal {
     char *driver, *prop, *value;
+    bool used; /* a device has taken it */
 } MachineGlobal;
 
 /* Common part: options and what the board made. */
@@ -137,6 +138,8 @@ Machine *machine_new(struct Vm *vm, const MachineType *type);
 /* Takes effect on devices made later; names of no device type are said. */
 void machine_add_global(Machine *m, const char *driver, const char *prop,
                         const char *value);
+/* Tells of those that no device of the complete machine has taken. */
+void machine_warn_globals(const Machine *m);
 /*
  * The path of a firmware file: `name` itself if it can be read, else in the
  * first of the data folders that has it.  The caller frees it; NULL if there

@@ -263,6 +263,57 @@ def kvm_is_not_there(t):
     check_equal(vm.qmp.cmd('query-kvm')['enabled'], False, 'KVM')
 
 
+@test(godwit_only='the peer has it all')
+def known_and_misspelt(t):
+    """What QEMU has and this version hasn't is no slip of the pen."""
+    base = ['-display', 'none', '-S', '-serial', 'none', '-monitor', 'none']
+    for args, part in (
+            (['-device', 'virtio-gpu-pci'],
+             "device 'virtio-gpu-pci' is not in this version"),
+            (['-device', 'virtio-gqu-pci'],
+             "'virtio-gqu-pci' is not a valid device model name"),
+            (['-machine', 'isapc'],
+             "machine type 'isapc' is not in this version"),
+            (['-machine', 'isapd'], "unsupported machine type 'isapd'"),
+            (['-object', 'can-bus,id=a'],
+             "object type 'can-bus' is not in this version"),
+            (['-object', 'can-bos,id=a'],
+             "Parameter 'qom-type' does not accept value 'can-bos'")):
+        vm = t.run_to_end(base + args)
+        check_equal(vm.status, 1, 'status of %r' % args)
+        check_in(part, vm.stderr, 'message')
+
+
+@test(godwit_only='the peer tells less of them')
+def globals_act_or_are_told_of(t):
+    base = ['-display', 'none', '-S', '-nodefaults', '-accel', 'tcg',
+            '-debugcon', 'null']
+    args = []
+    for text in ('isa-debugcon.iobase=0x402', 'qemu64-x86_64-cpu.family=6',
+                 'max-x86_64-cpu.family=6', 'pvpanic.ioport=1',
+                 'nosuch.foo=1', 'PIIX4_PM.disable_s3=1'):
+        args += ['-global', text]
+    vm = t.launch(base + args, serial=False)
+    check_in('0000000000000402 (prio 0, i/o): isa-debugcon',
+             vm.qmp.hmp('info mtree'), 'port of the debug console')
+    lines = [line for line in vm.stderr.splitlines() if 'global' in line]
+    check_equal([line.split('warning: ')[1] for line in lines],
+                ['global nosuch.foo has invalid class name',
+                 'global max-x86_64-cpu.family=6 not used',
+                 'global pvpanic.ioport=1 not used'], 'warnings')
+    vm = t.run_to_end(base + ['-global', 'PIIX4_PM.nosuch=1'])
+    check_in("Property 'PIIX4_PM.nosuch' not found", vm.stderr, 'message')
+
+
+@test(needs_kvm=True)
+def lost_ticks_of_kvm(t):
+    """As the test suites of KVM start it."""
+    vm = t.machine('-S', '-global', 'kvm-pit.lost_tick_policy=discard',
+                   accel='kvm')
+    check_in('lost_tick_policy = "discard"', vm.qmp.hmp('info qtree'),
+             'property')
+
+
 @test()
 def guest_name_in_messages(t):
     """Whichever of the options comes first."""
