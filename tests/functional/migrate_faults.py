@@ -158,6 +158,7 @@ def cut_in_the_last_word(t):
     wait_loaded(t, dst)
     check_equal(query(dst)['status'], 'failed', 'status at the destination')
     check_in("'cont' starts it", dst.error_lines()[0], 'message')
+    dst.serial.adopt(src.serial)
     guest.goes_on(dst)
 
 
