@@ -25,6 +25,7 @@ struct IoListener {
     char *name;
     char *unlink_path; /* unix: the path we made, or NULL */
     bool keep_alive;
+    bool v6only; /* an IPv6 socket takes no IPv4 */
     size_t nfds;
     int fds[LISTENER_MAX_FDS];
     GSource *sources[LISTENER_MAX_FDS]; /* or NULL */
@@ -39,19 +40,20 @@ static void listener_close_fds(IoListener *l)
     }
 }
 
-/* The listening descriptor or -errno. */
-static int listener_bind(const struct sockaddr *sa, socklen_t len, int backlog)
+/* The listening descriptor or -errno.  `v6only`: IPv4 is somebody else's. */
+static int listener_bind(const struct sockaddr *sa, socklen_t len, bool v6only,
+                         int backlog)
 {
     int fd =
         socket(sa->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int on = 1, err;
+    int on = 1, only = v6only, err;
 
     if (fd < 0) {
         return -errno;
     }
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
         (sa->sa_family == AF_INET6 &&
-         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0) ||
+         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) < 0) ||
         bind(fd, sa, len) < 0 || listen(fd, backlog) < 0) {
         err = -errno;
         close(fd);
@@ -91,7 +93,7 @@ static int listener_try_port(IoListener *l, struct addrinfo *list,
             break;
         }
         sockaddr_set_port(ai->ai_addr, port);
-        fd = listener_bind(ai->ai_addr, ai->ai_addrlen, backlog);
+        fd = listener_bind(ai->ai_addr, ai->ai_addrlen, l->v6only, backlog);
         if (fd < 0) {
             err = fd;
             if (fd == -EADDRINUSE || fd == -EACCES) {
@@ -108,6 +110,22 @@ static int listener_try_port(IoListener *l, struct addrinfo *list,
     return l->nfds ? 0 : err;
 }
 
+/*
+ * "[::]" alone is every address that the host has, of both families, as libvirt
+ * writes it; with "ipv6=on" (or "ipv4=off") those of IPv6.  Where a name has
+ * addresses of both, each gets a socket of its own.
+ */
+static bool listener_is_dual(const struct addrinfo *list,
+                             const IoSocketAddress *addr)
+{
+    const struct sockaddr_in6 *in6 = (const void *)list->ai_addr;
+    IoTristate v4 = addr->u.inet.ipv4, v6 = addr->u.inet.ipv6;
+
+    return list->ai_next == NULL && list->ai_family == AF_INET6 &&
+           IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr) && v4 != IO_TRISTATE_OFF &&
+           !(v6 == IO_TRISTATE_ON && v4 == IO_TRISTATE_AUTO);
+}
+
 static bool listener_open_inet(IoListener *l, const IoSocketAddress *addr,
                                int backlog, GError **errp)
 {
@@ -118,6 +136,7 @@ static bool listener_open_inet(IoListener *l, const IoSocketAddress *addr,
     if (!list) {
         return false;
     }
+    l->v6only = !listener_is_dual(list, addr);
     first = sockaddr_port(list->ai_addr);
     last = MAX(first, (unsigned)addr->u.inet.to);
     if (addr->u.inet.to && addr->u.inet.to < first) {
@@ -182,7 +201,7 @@ static bool listener_open_path(IoListener *l, const IoSocketAddress *addr,
         (file && !listener_clear_path(addr->u.un.path, errp))) {
         return false;
     }
-    fd = listener_bind((struct sockaddr *)&ss, len, backlog);
+    fd = listener_bind((struct sockaddr *)&ss, len, true, backlog);
     if (fd < 0) {
         io_error_set_errno(errp, -fd, "Failed to bind socket to %s", display);
         return false;
