@@ -15,6 +15,7 @@ typedef struct IoChannelFile {
     int wfd;    /* or -1; may be rfd */
     int rflags; /* open flags to put back, or -1 */
     int wflags;
+    bool no_writer; /* a FIFO that nobody has opened for writing yet */
 } IoChannelFile;
 
 ssize_t io_file_readv(IoChannel *ch, const struct iovec *iov, size_t niov,

@@ -12,6 +12,7 @@
 #include "io/file.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -47,10 +48,23 @@ void io_ignore_sigpipe(void)
 ssize_t io_file_readv(IoChannel *ch, const struct iovec *iov, size_t niov,
                       int *fds, size_t *nfds, bool dontwait)
 {
-    int fd = container_of(ch, IoChannelFile, ch)->rfd;
-    ssize_t n = fd < 0 ? -1 : readv(fd, iov, niov);
+    IoChannelFile *f = container_of(ch, IoChannelFile, ch);
+    ssize_t n;
 
-    return fd < 0 ? -ENOTSUP : n < 0 ? -errno : n;
+    if (f->rfd < 0) {
+        return -ENOTSUP;
+    }
+    if (f->no_writer) {
+        struct pollfd p = { .fd = f->rfd, .events = POLLIN };
+
+        /* A read would say that the file ends. */
+        if (poll(&p, 1, 0) == 0) {
+            return -EAGAIN;
+        }
+        f->no_writer = false;
+    }
+    n = readv(f->rfd, iov, niov);
+    return n < 0 ? -errno : n;
 }
 
 ssize_t io_file_writev(IoChannel *ch, const struct iovec *iov, size_t niov,
@@ -217,27 +231,71 @@ IoChannel *io_channel_new_fd_pair(int rfd, int wfd, const char *name,
     return &f->ch;
 }
 
+static bool path_is_fifo(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
+/*
+ * open(), which for one end of a FIFO would block until somebody has the other
+ * one: to read is possible at once; to write is tried until it is, or @cancel
+ * is raised.  The descriptor, or -errno.
+ */
+static int file_open(const char *path, int flags, mode_t mode, IoCancel *cancel)
+{
+    enum { RETRY_MS = 20 };
+    struct pollfd p = { .fd = io_cancel_fd(cancel), .events = POLLIN };
+    bool fifo = path_is_fifo(path);
+
+    flags |= O_CLOEXEC | O_NOCTTY | (fifo ? O_NONBLOCK : 0);
+    for (;;) {
+        int fd = open(path, flags, mode);
+
+        if (fd >= 0) {
+            return fd;
+        }
+        if (errno != ENXIO || !fifo || cancel == NULL) {
+            return -errno;
+        }
+        poll(&p, 1, RETRY_MS);
+        if (io_cancel_is_set(cancel)) {
+            return -ECANCELED;
+        }
+    }
+}
+
 IoChannel *io_channel_open_file(const char *path, int flags, mode_t mode,
-                                GError **errp)
+                                IoCancel *cancel, GError **errp)
 {
     g_autofree char *name = g_strconcat("file:", path, NULL);
     int access = flags & O_ACCMODE;
-    int fd = open(path, flags | O_CLOEXEC | O_NOCTTY, mode);
+    int fd = file_open(path, flags, mode, cancel);
     IoChannel *ch;
 
     if (fd < 0) {
-        io_error_set_errno(errp, errno, "Unable to open %s", path);
+        io_error_set_errno(errp, -fd, "Unable to open %s", path);
         return NULL;
     }
     ch = io_channel_new_fd_pair(access == O_WRONLY ? -1 : fd,
                                 access == O_RDONLY ? -1 : fd, name, errp);
     if (!ch) {
         close(fd);
+        return NULL;
     }
+    container_of(ch, IoChannelFile, ch)->no_writer =
+        access == O_RDONLY && path_is_fifo(path);
     return ch;
 }
 
 IoChannel *io_channel_new_fd(int fd, const char *name, GError **errp)
+{
+    return io_channel_new_fd_for(fd, O_RDWR, name, errp);
+}
+
+IoChannel *io_channel_new_fd_for(int fd, int use, const char *name,
+                                 GError **errp)
 {
     g_autofree char *own = g_strdup_printf("fd:%d", fd);
     int access = fcntl(fd, F_GETFL);
@@ -252,6 +310,12 @@ IoChannel *io_channel_new_fd(int fd, const char *name, GError **errp)
         return io_channel_new_socket(fd, name, errp);
     }
     access &= O_ACCMODE;
+    if (use != O_RDWR && access != O_RDWR && access != use) {
+        g_set_error(errp, IO_ERROR, IO_ERROR_INVALID, "%s: not open for %s",
+                    name ? name : own, use == O_RDONLY ? "reading" : "writing");
+        return NULL;
+    }
+    access = use == O_RDWR ? access : use;
     return io_channel_new_fd_pair(access == O_WRONLY ? -1 : fd,
                                   access == O_RDONLY ? -1 : fd,
                                   name ? name : own, errp);

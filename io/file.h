@@ -6,11 +6,17 @@
 #ifndef IO_FILE_H
 #define IO_FILE_H
 
+#include "io/cancel.h"
 #include "io/channel.h"
 
-/* @flags and @mode as open(); the descriptor is close-on-exec. */
+/*
+ * @flags and @mode as open(); the descriptor is close-on-exec.  A FIFO that
+ * nobody writes is opened at once, and the first read waits for a writer.  One
+ * that nobody reads is waited for until @cancel is raised; with NULL that is
+ * an error.
+ */
 IoChannel *io_channel_open_file(const char *path, int flags, mode_t mode,
-                                GError **errp);
+                                IoCancel *cancel, GError **errp);
 
 /*
  * Takes over @fd (closed with the channel; left alone on error) as what it
@@ -18,6 +24,13 @@ IoChannel *io_channel_open_file(const char *path, int flags, mode_t mode,
  * O_NONBLOCK is put back when it is closed.  @name NULL: "fd:N".
  */
 IoChannel *io_channel_new_fd(int fd, const char *name, GError **errp);
+
+/*
+ * The same, but what is no socket is used in one direction only: @use is
+ * O_RDONLY or O_WRONLY (O_RDWR: as it is open).
+ */
+IoChannel *io_channel_new_fd_for(int fd, int use, const char *name,
+                                 GError **errp);
 
 /*
  * Two descriptors as one channel, e.g. standard input and output; -1 for a

@@ -34,7 +34,8 @@ typedef struct MigLoad {
     StreamIn *in;
     RamLoad *ram;
     uint64_t features; /* WIRE_F_* in use */
-    bool return_path;
+    bool return_path;  /* it is open, and there is a way back */
+    bool one_way;      /* it was opened, and there is none */
     bool loaded;       /* all state of `attempt` is in, LOADED was said */
     bool running;      /* the guest is ours */
     uint32_t attempt;  /* as the source numbers it */
@@ -66,6 +67,9 @@ static bool send_features(MigLoad *l, GError **errp)
 
 static bool handle_ping(MigLoad *l, const uint8_t *data, GError **errp)
 {
+    if (l->one_way) {
+        return true;
+    }
     if (!l->return_path) {
         error_setf(errp, "ping before the return path was opened");
         return false;
@@ -182,12 +186,12 @@ static bool check_command(void *opaque, uint16_t cmd, uint16_t len,
 
 static bool open_return_path(MigLoad *l, GError **errp)
 {
-    if (!io_channel_has_feature(l->ch, IO_FEATURE_BIDIRECTIONAL)) {
-        error_setf(errp, "%s: no way back for a return path",
-                   io_channel_name(l->ch));
-        return false;
-    }
-    l->return_path = true;
+    /*
+     * Whoever opened it had somebody before him who only listened, and went
+     * on without an answer: the stream was recorded.
+     */
+    l->one_way = !io_channel_has_feature(l->ch, IO_FEATURE_BIDIRECTIONAL);
+    l->return_path = !l->one_way;
     return true;
 }
 

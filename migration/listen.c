@@ -57,11 +57,11 @@ static IoChannel *open_incoming(Migration *m, const IoUri *uri, GError **errp)
         return io_channel_new_command(uri->command, O_RDONLY, errp);
     case IO_URI_SOCKET:
         fd = m->hooks->take_fd(m->vm, uri->addr->u.fd.str, errp);
-        return fd < 0 ? NULL : io_channel_new_fd(fd, NULL, errp);
+        return fd < 0 ? NULL : io_channel_new_fd_for(fd, O_RDONLY, NULL, errp);
     case IO_URI_FILE:
         break;
     }
-    ch = io_channel_open_file(uri->path, O_RDONLY, 0, errp);
+    ch = io_channel_open_file(uri->path, O_RDONLY, 0, NULL, errp);
     at = ch && uri->offset ? io_channel_seek(ch, uri->offset, SEEK_SET) : 0;
     if (at < 0) {
         io_channel_set_error(ch, errp, "seek", at);

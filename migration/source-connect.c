@@ -8,6 +8,7 @@
 #include "migration/source.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 
 #include "io/file.h"
 #include "io/socket.h"
@@ -16,11 +17,14 @@
 #include "util/bswap.h"
 #include "util/error.h"
 
-static IoChannel *open_file(const IoUri *uri, GError **errp)
+/* For the first answer: a destination gives it before it does anything else. */
+#define ANSWER_NS (5 * NS_PER_S)
+
+static IoChannel *open_file(const IoUri *uri, IoCancel *cancel, GError **errp)
 {
     int flags = O_WRONLY | O_CREAT | (uri->offset == 0 ? O_TRUNC : 0);
     g_autoptr(IoChannel) ch =
-        io_channel_open_file(uri->path, flags, 0660, errp);
+        io_channel_open_file(uri->path, flags, 0660, cancel, errp);
     int64_t at;
 
     if (ch == NULL || uri->offset == 0) {
@@ -40,7 +44,7 @@ static IoChannel *open_channel(Migration *m, GError **errp)
     case IO_URI_EXEC:
         return io_channel_new_command(m->uri->command, O_WRONLY, errp);
     case IO_URI_FILE:
-        return open_file(m->uri, errp);
+        return open_file(m->uri, m->cancel, errp);
     case IO_URI_SOCKET:
         break;
     }
@@ -48,7 +52,7 @@ static IoChannel *open_channel(Migration *m, GError **errp)
         int fd = m->fd;
 
         m->fd = -1;
-        return io_channel_new_fd(fd, NULL, errp);
+        return io_channel_new_fd_for(fd, O_WRONLY, NULL, errp);
     }
     return io_socket_connect(m->uri->addr, m->cancel, 0, errp);
 }
@@ -88,12 +92,35 @@ bool mig_source_connect(MigSource *s, GError **errp)
     return true;
 }
 
+/*
+ * Somebody may have accepted who only listens: a recorder, a relay. Who did
+ * not ask for a return path gets none then, and the stream goes one way.
+ */
+static bool no_answer(MigSource *s, GError **errp)
+{
+    if (MIG_HAS(s, RETURN_PATH)) {
+        error_setf(errp, "%s: no answer on the return path",
+                   io_channel_name(s->ch));
+        return false;
+    }
+    s->return_path = false;
+    s->peer = PEER_ONE_WAY;
+    s->unanswered = true;
+    return true;
+}
+
 static bool wait_for_features(MigSource *s, GError **errp)
 {
+    int64_t deadline = clock_monotonic_ns() + ANSWER_NS;
+
     for (;;) {
         RpMessage msg;
+        RpResult r = rp_read(&s->rp, s->m->cancel, deadline, &msg, errp);
 
-        if (rp_read(&s->rp, s->m->cancel, 0, &msg, errp) != RP_OK) {
+        if (r == RP_TIMEOUT) {
+            return no_answer(s, errp);
+        }
+        if (r != RP_OK) {
             return false;
         }
         if (msg.type == WIRE_RP_FEATURES && msg.len >= 8) {
@@ -153,4 +180,23 @@ bool mig_source_barrier(MigSource *s, GError **errp)
     savevm_put_command(s->out, WIRE_CMD_PING, number, sizeof(number));
     return stream_out_flush(s->out, errp) &&
            mig_source_await(s, WIRE_RP_PONG, sizeof(number), s->barriers, errp);
+}
+
+/*
+ * With an answer unread, close would reset the connection and what is on its
+ * way be lost.  The socket's own shutdown: that of the channel means a cancel.
+ */
+void mig_source_hang_up(MigSource *s)
+{
+    enum { HANG_UP_MS = 2000 };
+    char sink[4096];
+
+    if (!s->unanswered) {
+        return;
+    }
+    shutdown(io_channel_fd(s->ch, G_IO_OUT), SHUT_WR);
+    io_channel_set_read_deadline_us(s->ch, g_get_monotonic_time() +
+                                               HANG_UP_MS * INT64_C(1000));
+    while (io_channel_read(s->ch, sink, sizeof(sink)) > 0) {
+    }
 }

@@ -24,6 +24,7 @@ typedef struct MigSource {
     PeerKind peer;
     GuestOwner owner; /* moved by mig_source_event() only */
     bool return_path;
+    bool unanswered;    /* a return path was opened, and nobody answered */
     RpReader rp;        /* of the return path */
     bool log_on;        /* the dirty log runs: to be torn down */
     bool stopped;       /* this migration stopped the guest */
@@ -58,6 +59,8 @@ typedef struct MigSource {
 
 /* Connects and makes the stream (source-connect.c). */
 bool mig_source_connect(MigSource *s, GError **errp);
+/* Before a channel is closed on which late answers may have come. */
+void mig_source_hang_up(MigSource *s);
 /* Asks the destination what it knows beyond the plain stream. */
 bool mig_source_greet(MigSource *s, GError **errp);
 

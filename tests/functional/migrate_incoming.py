@@ -2,14 +2,16 @@
 """The destination's side: whatever a source does or leaves, the monitor is
 answered, signals are heard, and a guest that can be had is had."""
 
+import os
 import signal
 import socket
+import threading
 
 from godwit.analyze import analyze_file
 from godwit.migration import (check_pattern_goes_on, last_numbers, query,
-                              start_incoming, start_pattern, wait_drained,
-                              wait_running, wait_status)
-from godwit.tap import check, check_equal, free_port, main, test
+                              set_parameters, start_incoming, start_pattern,
+                              status, wait_drained, wait_running, wait_status)
+from godwit.tap import Skip, check, check_equal, free_port, main, test
 
 
 class Recorded:
@@ -137,6 +139,231 @@ def takes_a_trickle(t):
     dst.qmp.cmd('cont')
     wait_running(dst)
     check_pattern_goes_on(dst, guest.numbers)
+
+
+# ---- every address, whoever is on the other end ---------------------------
+
+def arrived(src, dst):
+    wait_status(src, 'completed')
+    wait_running(dst)
+    wait_drained(src)
+    numbers = last_numbers(src)
+    dst.serial.adopt(src.serial)
+    check_pattern_goes_on(dst, numbers, passes=1)
+
+
+def source(t, name='src'):
+    src = start_pattern(t, mb=4, mem=16, name=name)
+    set_parameters(src, max_bandwidth=0)
+    return src
+
+
+@test()
+def every_address_of_both_families(t):
+    """tcp:[::]:PORT is how libvirt writes it."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(('::', 0))
+    except OSError as err:
+        raise Skip('no IPv6 here') from err
+    port = free_port()
+    for host in ('127.0.0.1', '[::1]'):
+        src = source(t, 'src' + host[-2])
+        dst = start_incoming(t, src, 'tcp:[::]:%d' % port, name='to' + host[-2])
+        src.qmp.cmd('migrate', uri='tcp:%s:%d' % (host, port))
+        arrived(src, dst)
+        dst.kill()
+    # Said to be IPv6 only, it is.
+    dst = start_incoming(t, src, 'tcp:[::]:%d,ipv6=on' % port, name='only')
+    try:
+        socket.create_connection(('127.0.0.1', port)).close()
+        raise AssertionError('IPv4 was accepted')
+    except ConnectionRefusedError:
+        pass
+
+
+def send_to_fd(src, fd):
+    src.qmp.cmd('getfd', fdname='mig', _fds=(fd,))
+    src.qmp.cmd('migrate', uri='fd:mig')
+
+
+@test()
+def descriptors_that_are_no_sockets(t):
+    """Open for both directions, and one-way all the same."""
+    path = t.path('stream')
+    fd = os.open(path, os.O_RDWR | os.O_CREAT)
+    t.defer(lambda: os.close(fd))
+    src = source(t)
+    send_to_fd(src, fd)
+    wait_status(src, 'completed')
+    os.lseek(fd, 0, os.SEEK_SET)
+    dst = start_incoming(t, src, 'fd:%d' % fd, pass_fds=(fd,))
+    arrived(src, dst)
+    null = os.open('/dev/null', os.O_RDWR)
+    t.defer(lambda: os.close(null))
+    send_to_fd(dst, null)
+    wait_status(dst, 'completed')
+
+
+@test()
+def a_fifo_by_descriptor(t):
+    path = t.path('fifo')
+    os.mkfifo(path)
+    fd = os.open(path, os.O_RDWR)
+    t.defer(lambda: os.close(fd))
+    src = source(t)
+    dst = start_incoming(t, src, 'fd:%d' % fd, pass_fds=(fd,))
+    send_to_fd(src, fd)
+    arrived(src, dst)
+
+
+class Listener:
+    """Takes one connection and says nothing: `nc -l`, as a recorder."""
+
+    def __init__(self, t, reads=True):
+        self.data = bytearray()
+        self.listener = socket.socket()
+        self.listener.bind(('127.0.0.1', 0))
+        self.listener.listen(1)
+        self.uri = 'tcp:127.0.0.1:%d' % self.listener.getsockname()[1]
+        self.ended = threading.Event()
+        t.defer(self.listener.close)
+        if reads:
+            threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        with self.listener.accept()[0] as sock:
+            while True:
+                data = sock.recv(1 << 16)
+                if not data:
+                    break
+                self.data += data
+        self.ended.set()
+
+
+@test()
+def a_recorder(t):
+    """Only listens. What it wrote down is a guest."""
+    recorder = Listener(t)
+    src = source(t)
+    src.qmp.cmd('migrate', uri=recorder.uri)
+    wait_status(src, 'completed')
+    t.reactor.poll(recorder.ended.is_set, 'end of the record')
+    with open(t.path('record'), 'wb') as f:
+        f.write(recorder.data)
+    dst = start_incoming(t, src, 'exec:cat ' + t.path('record'))
+    arrived(src, dst)
+
+
+def goes_on(src):
+    wait_running(src)
+    check_pattern_goes_on(src, last_numbers(src), passes=1)
+
+
+def cancels(src):
+    src.qmp.cmd('migrate_cancel')
+    wait_status(src, 'cancelled')
+    goes_on(src)
+
+
+def quits(src):
+    src.qmp.cmd('quit')
+    check_equal(src.wait_end(), 0, 'exit status')
+
+
+def is_terminated(src):
+    src.ends_expected = True
+    src.signal(signal.SIGTERM)
+    src.wait_end()
+
+
+def fifo(t):
+    path = t.path('fifo')
+    os.mkfifo(path)
+    return 'file:' + path
+
+
+def silent(t):
+    return Listener(t, reads=False).uri
+
+
+def fifo_held(t):
+    """Somebody has it open and never reads."""
+    uri = fifo(t)
+    fd = os.open(uri[5:], os.O_RDWR)
+    t.defer(lambda: os.close(fd))
+    return uri
+
+
+def ends_of_source(t, make):
+    uri = make(t)
+    src = source(t)
+    for end in (cancels, quits):
+        src.qmp.cmd('migrate', uri=uri)
+        t.reactor.poll(lambda: status(src) in ('setup', 'active'), 'begin')
+        goes_on(src)
+        end(src)
+    src = source(t, 'second')
+    src.qmp.cmd('migrate', uri=uri)
+    t.reactor.poll(lambda: status(src) in ('setup', 'active'), 'begin')
+    is_terminated(src)
+
+
+FILES = 'the peer has no file: transport'
+
+
+@test(godwit_only=FILES)
+def to_a_fifo_that_nobody_reads(t):
+    ends_of_source(t, fifo)
+
+
+@test(godwit_only=FILES)
+def to_a_fifo_whose_reader_sleeps(t):
+    ends_of_source(t, fifo_held)
+
+
+@test()
+def to_a_listener_that_sleeps(t):
+    ends_of_source(t, silent)
+
+
+@test()
+def to_a_command_that_sleeps(t):
+    ends_of_source(t, lambda _: 'exec:sleep 1000')
+
+
+def ends_of_destination(t, make):
+    guest = source(t)
+    for i, end in enumerate((quits, is_terminated)):
+        dst = start_incoming(t, guest, make(t, i), name='dst%d' % i)
+        check_equal(dst.qmp.cmd('query-status')['status'], 'inmigrate',
+                    'status')
+        end(dst)
+
+
+@test(godwit_only=FILES)
+def from_a_fifo_that_nobody_writes(t):
+    uri = fifo(t)
+    ends_of_destination(t, lambda *_: uri)
+
+
+@test()
+def from_a_command_that_sleeps(t):
+    ends_of_destination(t, lambda *_: 'exec:sleep 1000')
+
+
+@test()
+def from_nobody(t):
+    ends_of_destination(t, lambda t, i: 'unix:' + t.path('sock%d' % i))
+
+
+@test(godwit_only=FILES)
+def through_a_fifo(t):
+    uri = fifo(t)
+    src = source(t)
+    dst = start_incoming(t, src, uri)
+    src.qmp.cmd('migrate', uri=uri)
+    arrived(src, dst)
 
 
 if __name__ == '__main__':

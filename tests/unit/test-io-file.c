@@ -18,8 +18,8 @@ static void test_file(void)
     g_autofree char *dir = g_dir_make_tmp("test-io-XXXXXX", NULL);
     g_autofree char *path = g_build_filename(dir, "file", NULL);
     g_autoptr(GError) err = NULL;
-    IoChannel *ch =
-        io_channel_open_file(path, O_RDWR | O_CREAT | O_TRUNC, 0600, &err);
+    IoChannel *ch = io_channel_open_file(path, O_RDWR | O_CREAT | O_TRUNC, 0600,
+                                         NULL, &err);
     struct iovec iov[] = { { (void *)"ab", 2 }, { (void *)"cd", 2 } };
     char buf[8];
 
@@ -40,14 +40,14 @@ static void test_file(void)
     g_assert_true(io_channel_close(ch, &err));
     io_channel_unref(ch);
 
-    ch = io_channel_open_file(path, O_RDONLY, 0, &err);
+    ch = io_channel_open_file(path, O_RDONLY, 0, NULL, &err);
     g_assert_false(io_channel_has_feature(ch, IO_FEATURE_BIDIRECTIONAL));
     g_assert_cmpint(io_channel_write(ch, "x", 1), ==, -ENOTSUP);
     io_channel_unref(ch);
     g_unlink(path);
     g_rmdir(dir);
 
-    g_assert_null(io_channel_open_file(path, O_RDONLY, 0, &err));
+    g_assert_null(io_channel_open_file(path, O_RDONLY, 0, NULL, &err));
     g_assert_error(err, IO_ERROR, IO_ERROR_NOT_FOUND);
     g_assert_nonnull(strstr(err->message, path));
 }
@@ -56,7 +56,7 @@ static void test_disk_full(void)
 {
     g_autoptr(GError) err = NULL;
     g_autoptr(IoChannel) ch =
-        io_channel_open_file("/dev/full", O_WRONLY, 0, &err);
+        io_channel_open_file("/dev/full", O_WRONLY, 0, NULL, &err);
 
     g_assert_no_error(err);
     g_assert_false(io_channel_write_all(ch, "x", 1, &err));
