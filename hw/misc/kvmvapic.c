@@ -1,8 +1,9 @@
 /*
  * Optimised task priority accesses for 32-bit Windows guests without hardware
- * help: section "kvm-tpr-opt" of the stream, always inactive, as an option
- * ROM would have to patch the guest for it.  A guest that was patched
- * elsewhere can't be taken: the patched code calls out to nothing here.
+ * help: section "kvm-tpr-opt" of the stream.  An option ROM would have to
+ * patch the guest for it, and there is none here, so that it stays inactive; a
+ * guest whose ROM elsewhere stands by goes on so, and keeps what it brought.
+ * One that was patched can't be taken: its code calls out to nothing here.
  *
  * Stream: "kvm-tpr-opt" version 1, ABI; learnt from streams.
  *
@@ -13,6 +14,12 @@
 #include "hw/misc/kvmvapic.h"
 
 #include "util/error.h"
+
+/*
+ * A pc of the reference implementation goes to standby when its firmware has
+ * started the ROM: all fields but rom_state_paddr are zero then.
+ */
+enum { VAPIC_INACTIVE = 0, VAPIC_PATCHED = 1, VAPIC_STANDBY = 2 };
 
 typedef struct VapicHandlers {
     uint32_t set_tpr, set_tpr_eax, get_tpr[8], get_tpr_stack;
@@ -27,7 +34,7 @@ typedef struct VapicRom {
 typedef struct Kvmvapic {
     Device dev;
     VapicRom rom_state;
-    uint32_t state; /* 0: inactive */
+    uint32_t state; /* VAPIC_* */
     uint32_t real_tpr_addr, rom_state_vaddr, vapic_paddr, rom_state_paddr;
 } Kvmvapic;
 
@@ -67,12 +74,16 @@ static bool kvmvapic_post_load(void *opaque, int version, GError **errp)
 {
     const Kvmvapic *s = opaque;
 
-    /* 1: standby, the ROM is there but nothing is patched yet. */
-    if (s->state > 1) {
+    if (s->state > VAPIC_STANDBY) {
+        error_setf(errp, "state %u: at most %u", s->state, VAPIC_STANDBY);
+        return false;
+    }
+    if (s->state == VAPIC_PATCHED || s->real_tpr_addr != 0) {
         error_setf(errp,
-                   "state %u: a guest with patched task priority accesses "
-                   "is not supported",
-                   s->state);
+                   "state %u, real_tpr_addr 0x%x: a guest with patched task "
+                   "priority accesses is not supported (at the source, "
+                   "-global apic-common.vapic=off keeps it from that)",
+                   s->state, s->real_tpr_addr);
         return false;
     }
     return true;

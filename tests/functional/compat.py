@@ -197,5 +197,54 @@ def there_and_back_return_path(t):
     there_and_back(t, before=capabilities(return_path=True))
 
 
+# A pc with all that it has by default but what Godwit lacks.  The guest is
+# started by the firmware, which runs the option ROMs first.
+DEFAULTS = ('-nic', 'none', '-vga', 'none', '-parallel', 'none')
+
+
+def default_pc(t, name, binary, accel, *extra):
+    config = 'mode=pattern mb=4 rate=20000 report=20'
+    vm = t.launch(['-accel', accel, '-m', '64', '-display', 'none', *DEFAULTS,
+                   '-kernel', t.host.guest('guest.elf'), '-append', config,
+                   *extra], name=name, binary=binary)
+    vm.pattern_args = None
+    return vm
+
+
+def from_defaults(t, accel, *extra):
+    """Not a device is trimmed that nobody would trim."""
+    src = default_pc(t, 'src', need_peer(), accel, *extra)
+    src.wait_line(r'^ok pass=\d+ cpu=0 ')
+    for i, binary in enumerate((None, need_peer())):
+        way = transport(t, 'tcp')
+        dst = default_pc(t, 'dst%d' % i, binary, accel, '-incoming',
+                         way.incoming, *extra)
+        set_parameters(src, **{'max-bandwidth': 0})
+        go(src, way)
+        wait_running(dst)
+        wait_drained(src)
+        numbers = last_numbers(src)
+        dst.serial.adopt(src.serial)
+        check_pattern_goes_on(dst, numbers)
+        src = dst
+
+
+@test()
+def the_defaults_are_taken_tcg(t):
+    """The option ROM stands by. Time isn't looked at here."""
+    src = default_pc(t, 'src', need_peer(), 'tcg')
+    src.wait_line(r'^ok pass=\d+ cpu=0 ')
+    way = transport(t, 'tcp')
+    dst = default_pc(t, 'dst', None, 'tcg', '-incoming', way.incoming)
+    set_parameters(src, **{'max-bandwidth': 0})
+    go(src, way)
+    wait_running(dst)
+
+
+@test(needs_kvm=True)
+def from_the_defaults_kvm(t):
+    from_defaults(t, 'kvm')
+
+
 if __name__ == '__main__':
     main()
