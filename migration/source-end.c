@@ -114,6 +114,10 @@ void mig_source_failed(MigSource *s, GError *err)
     lock_acquire(&m->lock);
     m->show.end_ns = clock_monotonic_ns();
     lock_release(&m->lock);
+    /* A command or pipe isn't waited for: nobody wants the stream any more. */
+    if (s->ch != NULL && !io_channel_has_feature(s->ch, IO_FEATURE_SHUTDOWN)) {
+        io_channel_shutdown(s->ch, IO_SHUTDOWN_BOTH);
+    }
     mig_source_fini(s);
     VM_LOCK_GUARD();
     if (cancelled) {
