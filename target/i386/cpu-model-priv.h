@@ -28,8 +28,9 @@ struct X86CpuModel {
     X86CacheSet cache;
 
     uint32_t words[X86_FEATURE_WORDS];
-    uint32_t plus[X86_FEATURE_WORDS];  /* asked for by the user … */
-    uint32_t minus[X86_FEATURE_WORDS]; /* … and asked to be left out */
+    uint32_t plus[X86_FEATURE_WORDS];    /* asked for by the user … */
+    uint32_t minus[X86_FEATURE_WORDS];   /* … and asked to be left out */
+    uint32_t lacking[X86_FEATURE_WORDS]; /* of the model, here; once realized */
 
     bool check, enforce, migratable, expose_kvm, l3_cache;
     bool host_phys_bits;

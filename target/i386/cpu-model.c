@@ -361,6 +361,7 @@ static bool model_filter(X86CpuModel *m, const X86CpuSupport *s, GError **errp)
         }
         bad = m->words[w] & ~can;
         missing |= bad != 0;
+        m->lacking[w] = bad;
         if (m->check || m->enforce) {
             model_warn_missing(s, w, bad);
         }
@@ -473,6 +474,8 @@ bool x86_cpu_model_realize(X86CpuModel *m, const X86CpuSupport *support,
     if (!m->expose_kvm) {
         m->words[X86_FEAT_KVM] = m->words[X86_FEAT_KVM_HINTS] = 0;
     }
+    /* By what the model says, whatever of it the host lacks. */
+    model_raise_levels(m);
     if (!model_filter(m, support, errp) ||
         !model_check_phys_bits(m, support, errp)) {
         return false;

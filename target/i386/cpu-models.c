@@ -131,18 +131,20 @@ void x86_cpu_models_print(GString *out)
 static JsonValue *unavailable(const X86ModelDef *d, const X86CpuSupport *s)
 {
     JsonValue *list = json_array_new();
+    X86CpuModel *m = x86_cpu_model_parse(d->name, NULL);
 
+    m->check = false; /* asked, not used: nothing to warn of */
+    x86_cpu_model_realize(m, s, NULL);
     for (unsigned w = 0; w < X86_FEATURE_WORDS; w++) {
-        uint32_t bad = d->words[w] & ~s->words[w];
-
         for (unsigned b = 0; b < 32; b++) {
             const char *n = x86_features[w].names[b];
 
-            if ((bad & (1U << b)) && n) {
+            if ((m->lacking[w] & (1U << b)) && n) {
                 json_array_add(list, json_string_new(n));
             }
         }
     }
+    x86_cpu_model_free(m);
     return list;
 }
 
@@ -154,9 +156,9 @@ static JsonValue *definition(const char *name, const X86ModelDef *d,
 
     json_object_set(o, "name", json_string_new(name));
     json_object_set(o, "typename", json_string_new(type));
-    if (d && s) {
-        json_object_set(o, "unavailable-features", unavailable(d, s));
-    }
+    /* Without an accelerator that runs code nothing is left out. */
+    json_object_set(o, "unavailable-features",
+                    d && s ? unavailable(d, s) : json_array_new());
     json_object_set(o, "static", json_bool_new(g_str_equal(name, "base")));
     json_object_set(o, "migration-safe",
                     json_bool_new(d || g_str_equal(name, "base")));

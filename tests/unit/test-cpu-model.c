@@ -245,6 +245,53 @@ static void test_kvm_defaults(void)
     x86_cpu_model_free(m);
 }
 
+static JsonValue *unavailable_of(JsonValue *list, const char *name)
+{
+    for (size_t i = 0; i < json_array_len(list); i++) {
+        JsonValue *o = json_array_at(list, i);
+
+        if (g_str_equal(json_get_string(json_object_get(o, "name")), name)) {
+            return json_object_get(o, "unavailable-features");
+        }
+    }
+    g_assert_not_reached();
+}
+
+/* What KVM never gives isn't lacking; the rest is, and is named. */
+static void test_unavailable(void)
+{
+    X86CpuSupport s = all_support();
+    g_autoptr(JsonValue) list = NULL, none = NULL;
+    JsonValue *found;
+
+    s.kvm_leaves = true;
+    s.words[X86_FEAT_SVM] = 0;
+    s.words[X86_FEAT_8000_0001_ECX] &= ~(uint32_t)BIT(2); /* svm */
+    s.words[X86_FEAT_1_ECX] &= ~(uint32_t)BIT(0);         /* pni */
+    list = x86_cpu_models_json(&s);
+    found = unavailable_of(list, "EPYC-v1");
+    g_assert_cmpuint(json_array_len(found), ==, 1);
+    g_assert_cmpstr(json_get_string(json_array_at(found, 0)), ==, "pni");
+    g_assert_cmpuint(json_array_len(unavailable_of(list, "max")), ==, 0);
+    /* Without an accelerator the member is there, too. */
+    none = x86_cpu_models_json(NULL);
+    g_assert_cmpuint(json_array_len(unavailable_of(none, "EPYC-v1")), ==, 0);
+}
+
+/* The level follows from the model, not from what the host can do of it. */
+static void test_level_of_the_model(void)
+{
+    X86CpuSupport s = all_support();
+    X86CpuModel *m = model("486,+smep,check=off", &s), *n;
+
+    s.words[X86_FEAT_7_0_EBX] = 0;
+    n = model("486,+smep,check=off", &s);
+    g_assert_false(x86_cpu_model_has(n, X86_FEATURE(X86_FEAT_7_0_EBX, 7)));
+    g_assert_cmpuint(x86_cpu_model_level(n), ==, x86_cpu_model_level(m));
+    x86_cpu_model_free(m);
+    x86_cpu_model_free(n);
+}
+
 static void test_feature_names(void)
 {
     X86FeatureWord w;
@@ -384,6 +431,8 @@ int main(int argc, char **argv)
     g_test_add_func("/cpu-model/bad-options", test_bad_options);
     g_test_add_func("/cpu-model/realize-errors", test_realize_errors);
     g_test_add_func("/cpu-model/kvm-defaults", test_kvm_defaults);
+    g_test_add_func("/cpu-model/unavailable", test_unavailable);
+    g_test_add_func("/cpu-model/level", test_level_of_the_model);
     g_test_add_func("/cpu-model/feature-names", test_feature_names);
     g_test_add_func("/cpu-model/topology", test_topology);
     g_test_add_func("/cpu-model/help", test_help);
