@@ -352,6 +352,7 @@ bool cli_display(Cli *cli, CliArg *a, GError **errp)
     g_auto(GStrv) kind = g_strsplit(parts[0] ? parts[0] : "", "=", 2);
 
     if (g_strcmp0(parts[0], "none") == 0) {
+        cli->no_display = true;
         return true;
     }
     if (g_strcmp0(parts[0], "help") == 0) {
@@ -391,6 +392,7 @@ bool cli_vga(Cli *cli, CliArg *a, GError **errp)
 bool cli_vnc(Cli *cli, CliArg *a, GError **errp)
 {
     if (g_str_equal(a->text, "none")) {
+        cli->no_display = true;
         return true;
     }
     error_setf(errp, "there is no VNC server");

@@ -21,6 +21,7 @@
 #include "system/hostmem.h"
 #include "system/rng.h"
 #include "util/error.h"
+#include "util/log.h"
 
 /* What character devices ask of the layers above them. */
 
@@ -177,6 +178,23 @@ static bool start_guest(Cli *cli, GError **errp)
     return true;
 }
 
+/* For a person who looks: what was chosen for him, where the screen is. */
+static void say_choices(const Cli *cli)
+{
+    const Accel *acc = cli->vm->accel;
+
+    if (!isatty(STDERR_FILENO) || cli->daemonize) {
+        return;
+    }
+    if (cli->accel_names->len == 0 && cli->machine_accel == NULL) {
+        log_info("accelerator: %s (-accel chooses)", acc->type->name);
+    }
+    if (!cli->no_display && !cli->nographic) {
+        log_info("there is no display in this version: -nographic shows the "
+                 "guest's serial port here");
+    }
+}
+
 bool cli_build(Cli *cli, GError **errp)
 {
     add_types();
@@ -208,6 +226,7 @@ bool cli_build(Cli *cli, GError **errp)
         return false;
     }
     networks_check(cli->vm->networks);
+    say_choices(cli);
     if (cli->incoming == NULL && cli->vm->autostart) {
         vm_start(cli->vm);
     }

@@ -78,6 +78,7 @@ struct Cli {
     bool mem_prealloc;
     bool daemonize, nographic, nodefaults, only_migratable, paused;
     bool no_reboot, no_shutdown;
+    bool no_display; /* asked for: nothing to tell about screens */
     bool mem_lock, cpu_pm;
     bool msg_guest_name; /* -msg guest-name=on, whatever the name will be */
     uint8_t uuid[16];
