@@ -114,6 +114,7 @@ static bool make_vm(Cli *cli, GError **errp)
     block_set_tray_moved(vm->blocks, tray_moved, vm);
     if (cli->incoming != NULL) {
         block_set_inactive(vm->blocks);
+        networks_set_incoming(vm->networks);
     }
     vm->migration = migration_new(vm, &monitor_migration_hooks);
     migration_set_only_migratable(vm->migration, cli->only_migratable);

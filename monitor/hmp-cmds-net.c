@@ -7,7 +7,8 @@
 
 #include "monitor/hmp-priv.h"
 
-#include "net/net.h"
+#include "monitor/hooks.h"
+#include "net/announce.h"
 #include "net/netdev-opts.h"
 #include "net/user.h"
 #include "util/error.h"
@@ -59,6 +60,18 @@ void hmp_cmd_set_link(HmpOut *out, const HmpArgs *a)
         return;
     }
     net_port_set_link(p, a->arg[1].num != 0);
+}
+
+/* [interfaces] [id], as the migration's parameters say. */
+void hmp_cmd_announce_self(HmpOut *out, const HmpArgs *a)
+{
+    g_auto(GStrv) names =
+        a->arg[0].given ? g_strsplit(a->arg[0].text, ",", 0) : NULL;
+    NetAnnounce how = { 0 };
+
+    monitor_net_hooks.announce_params(out->vm, &how);
+    net_announce_start(out->vm->networks, &how, (const char *const *)names,
+                       a->arg[1].given ? a->arg[1].text : NULL);
 }
 
 /* [netdev_id] rule: with one word, it is the rule. */

@@ -35,6 +35,9 @@ static void complete_command(Vm *vm, const char *word, GPtrArray *matches)
     }
 
 const HmpCommand hmp_commands[] = {
+    ROW("announce_self", "interfaces:s? id:s?", "[interfaces] [id]",
+        "tell the network where the cards' addresses are",
+        hmp_cmd_announce_self),
     ROW("boot_set", "order:s", "bootdevice",
         "boot from these devices after the next reset", hmp_cmd_boot_set),
     ROW("change", "device:s -f filename:s format:s? mode:s?",

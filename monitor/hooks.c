@@ -15,6 +15,7 @@
 #include "io/address.h"
 #include "monitor/qmp-fds.h"
 #include "monitor/qmp.h"
+#include "net/announce.h"
 #include "qapi/qapi-events.h"
 #include "target/i386/cpu.h"
 #include "util/cutils.h"
@@ -193,11 +194,31 @@ static void net_rx_filter_changed(void *opaque, const char *name,
     EMIT(vm, qapi_event_nic_rx_filter_changed(to, name, path));
 }
 
+static void net_announce_params(void *opaque, NetAnnounce *ret)
+{
+    Vm *vm = opaque;
+    g_autoptr(JsonValue) p = migration_params_json(vm->migration);
+    const struct {
+        const char *name;
+        int64_t *to;
+    } fields[] = {
+        { "announce-initial", &ret->initial_ms },
+        { "announce-max", &ret->max_ms },
+        { "announce-rounds", &ret->rounds },
+        { "announce-step", &ret->step_ms },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(fields); i++) {
+        json_get_int(json_object_get(p, fields[i].name), fields[i].to);
+    }
+}
+
 const NetHooks monitor_net_hooks = {
     .fd_by_name = net_fd_by_name,
     .stream_connected = net_stream_connected,
     .stream_disconnected = net_stream_disconnected,
     .rx_filter_changed = net_rx_filter_changed,
+    .announce_params = net_announce_params,
 };
 
 static void event_migration(Vm *vm, MigrationStatus status)

@@ -6,7 +6,7 @@
 #include "util/base.h"
 
 #include "monitor/qmp.h"
-#include "net/net.h"
+#include "net/announce.h"
 #include "qapi/qapi-commands.h"
 #include "system/vm.h"
 #include "util/error.h"
@@ -31,6 +31,48 @@ bool qmp_set_link(QmpCtx *ctx, const char *name, bool up, GError **errp)
         return false;
     }
     net_port_set_link(p, up);
+    return true;
+}
+
+static bool announce_range(const char *name, int64_t val, int64_t min,
+                           int64_t max, GError **errp)
+{
+    if (val < min || val > max) {
+        error_setf(errp,
+                   "Parameter '%s' expects a value in the range of "
+                   "%" PRId64 " to %" PRId64,
+                   name, min, max);
+        return false;
+    }
+    return true;
+}
+
+bool qmp_announce_self(QmpCtx *ctx, const AnnounceParameters *arg,
+                       GError **errp)
+{
+    NetAnnounce how = {
+        .initial_ms = arg->initial,
+        .max_ms = arg->max,
+        .step_ms = arg->step,
+        .rounds = arg->rounds,
+    };
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+    if (!announce_range("initial", arg->initial, 1, 100000, errp) ||
+        !announce_range("max", arg->max, 1, 100000, errp) ||
+        !announce_range("rounds", arg->rounds, 1, 1000, errp) ||
+        !announce_range("step", arg->step, 0, 10000, errp)) {
+        return false;
+    }
+    for (size_t i = 0; arg->interfaces != NULL && i < arg->interfaces->n; i++) {
+        g_ptr_array_add(names, arg->interfaces->items[i]);
+    }
+    g_ptr_array_add(names, NULL);
+    net_announce_start(ctx->vm->networks, &how,
+                       arg->interfaces != NULL
+                           ? (const char *const *)names->pdata
+                           : NULL,
+                       arg->id);
     return true;
 }
 

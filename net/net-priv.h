@@ -14,6 +14,10 @@ void net_port_delete(NetPort *p);
 /* What waits for the peer goes on: the port's own queue, then resume(). */
 void net_port_resume(NetPort *p, unsigned queue);
 
+/* Announcements under way; each is freed when it is removed. */
+GPtrArray *networks_jobs(Networks *nets);
+GPtrArray *net_announce_jobs_new(void);
+
 /*
  * One for each type: a port that is in @nets under nd->id, or an error that
  * names what is wrong, and nothing left behind.

@@ -7,6 +7,7 @@
 
 #include "net/net.h"
 
+#include "net/announce.h"
 #include "net/filter.h"
 #include "net/net-priv.h"
 #include "system/vm.h"
@@ -18,6 +19,8 @@ struct Networks {
     NetHooks hooks;
     RunStateListener run_listener;
     bool running;
+    bool incoming;   /* the guest is to be announced when it runs */
+    GPtrArray *jobs; /* announcements, see announce.c */
 };
 
 static void start_card(NetPort *p, void *opaque)
@@ -28,12 +31,27 @@ static void start_card(NetPort *p, void *opaque)
     }
 }
 
+static void announce_arrival(Networks *nets)
+{
+    NetAnnounce how = { 0 };
+
+    nets->incoming = false;
+    if (nets->hooks.announce_params != NULL) {
+        nets->hooks.announce_params(nets->hooks.opaque, &how);
+        net_announce_start(nets, &how, NULL, NULL);
+    }
+}
+
 static void networks_run_state(RunStateListener *l, bool running,
                                RunState state)
 {
     Networks *nets = container_of(l, Networks, run_listener);
 
     nets->running = running;
+    /* Before anything else is sent: nothing gets here until it is out. */
+    if (running && nets->incoming) {
+        announce_arrival(nets);
+    }
     if (running) {
         net_ports_foreach(nets, start_card, NULL);
     }
@@ -44,6 +62,7 @@ Networks *networks_new(struct Vm *vm)
     Networks *nets = g_new0(Networks, 1);
 
     nets->vm = vm;
+    nets->jobs = net_announce_jobs_new();
     nets->running = vm == NULL || runstate_is_running(vm);
     nets->run_listener.changed = networks_run_state;
     /* After the cards, which have their own. */
@@ -61,6 +80,7 @@ void networks_free(Networks *nets)
     if (nets == NULL) {
         return;
     }
+    g_ptr_array_unref(nets->jobs);
     while ((p = g_queue_peek_tail(&nets->ports)) != NULL) {
         net_port_delete(p);
     }
@@ -73,6 +93,16 @@ void networks_free(Networks *nets)
 void networks_set_hooks(Networks *nets, const NetHooks *hooks)
 {
     nets->hooks = *hooks;
+}
+
+void networks_set_incoming(Networks *nets)
+{
+    nets->incoming = true;
+}
+
+GPtrArray *networks_jobs(Networks *nets)
+{
+    return nets->jobs;
 }
 
 const NetHooks *networks_hooks(const Networks *nets)

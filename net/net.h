@@ -25,6 +25,7 @@
 #include "qapi/qapi-types-net.h"
 
 struct IoSocketAddress;
+struct NetAnnounce;
 struct NetFilter;
 struct Vm;
 
@@ -117,6 +118,8 @@ typedef struct NetHooks {
     void (*stream_disconnected)(void *opaque, const char *id);
     /* name: as rx_filter() would say; path: of the device in the tree. */
     void (*rx_filter_changed)(void *opaque, const char *name, const char *path);
+    /* How a guest that has arrived is announced. */
+    void (*announce_params)(void *opaque, struct NetAnnounce *ret);
     void *opaque;
 } NetHooks;
 
@@ -134,6 +137,8 @@ void net_ports_foreach(Networks *nets, void (*fn)(NetPort *p, void *opaque),
                        void *opaque);
 /* Text of `info network`. */
 void networks_print(Networks *nets, GString *out);
+/* The guest comes from elsewhere: announced when it runs first. */
+void networks_set_incoming(Networks *nets);
 /* Says on stderr who has no peer, as at the start of the program. */
 void networks_check(Networks *nets);
 
