@@ -15,6 +15,7 @@
 #include "hw/isa/piix3.h"
 #include "hw/misc/pci-testdev.h"
 #include "hw/net/e1000.h"
+#include "hw/net/virtio-net.h"
 #include "hw/pci/i440fx.h"
 #include "hw/virtio/virtio-devices.h"
 
@@ -56,6 +57,9 @@ const DeviceType *const device_table[] = {
     &vmport_type,
     /* net */
     &e1000_type,
+    &virtio_net_pci_non_transitional_type,
+    &virtio_net_pci_transitional_type,
+    &virtio_net_pci_type,
     /* pci */
     &i440fx_pcihost_type,
     &i440fx_type,
