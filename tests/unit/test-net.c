@@ -8,6 +8,7 @@
 
 #include <sys/socket.h>
 
+#include "net/filter.h"
 #include "net/net.h"
 #include "net/netdev-opts.h"
 #include "net/stream.h"
@@ -270,6 +271,79 @@ static void test_hub_circle(void)
     }
     g_assert_true(net_send_buf(&a->port, frame, sizeof(frame)));
     port_free(a);
+    networks_free(nets);
+}
+
+/* ------------------------------------------------------------- filters --- */
+
+typedef struct TestFilter {
+    NetFilter f;
+    NetVerdict verdict;
+    unsigned nseen, order;
+    unsigned *counter;
+} TestFilter;
+
+static NetVerdict test_filter_packet(NetFilter *f, NetDirection dir,
+                                     const NetPacket *pkt)
+{
+    TestFilter *t = container_of(f, TestFilter, f);
+
+    t->nseen++;
+    t->order = (*t->counter)++;
+    return t->verdict;
+}
+
+static const NetFilterOps test_filter_ops = { .packet = test_filter_packet };
+
+static void test_filters(void)
+{
+    Networks *nets = networks_new(NULL);
+    TestPort *nic = port_new(nets, "nic", true);
+    TestPort *back = port_new(nets, "back", false);
+    TestFilter f[2] = { 0 };
+    uint8_t frame[60] = { 0 };
+    unsigned counter = 0, seen;
+
+    net_port_join(&nic->port, &back->port);
+    for (unsigned i = 0; i < 2; i++) {
+        f[i].f.ops = &test_filter_ops;
+        f[i].f.on = true;
+        f[i].f.port = &back->port;
+        f[i].f.link.data = &f[i].f;
+        f[i].counter = &counter;
+        g_queue_push_tail_link(&back->port.filters, &f[i].f.link);
+    }
+    /* To the back end in their order, from it in the opposite one. */
+    g_assert_true(net_send_buf(&nic->port, frame, sizeof(frame)));
+    g_assert_cmpuint(f[0].order, <, f[1].order);
+    g_assert_cmpuint(back->ngot, ==, 1);
+    g_assert_true(net_send_buf(&back->port, frame, sizeof(frame)));
+    g_assert_cmpuint(f[0].order, >, f[1].order);
+    g_assert_cmpuint(nic->ngot, ==, 1);
+    /* One of a single direction, one that is off, one that takes it. */
+    f[0].f.direction = NET_DIRECTION_TX;
+    f[1].f.on = false;
+    g_assert_true(net_send_buf(&nic->port, frame, sizeof(frame)));
+    g_assert_cmpuint(f[0].nseen + f[1].nseen, ==, 4);
+    g_assert_cmpuint(back->ngot, ==, 2);
+    f[0].verdict = NET_TAKEN;
+    g_assert_true(net_send_buf(&back->port, frame, sizeof(frame)));
+    g_assert_cmpuint(nic->ngot, ==, 1);
+    f[0].verdict = NET_LATER;
+    g_assert_false(net_send_buf(&back->port, frame, sizeof(frame)));
+    /* What they let pass isn't shown to them again. */
+    f[0].verdict = NET_PASS;
+    nic->room = 0;
+    seen = f[0].nseen;
+    g_assert_true(net_send_buf(&back->port, frame, sizeof(frame)));
+    g_assert_false(net_send_buf(&back->port, frame, sizeof(frame)));
+    nic->room = UINT_MAX;
+    net_port_ready(&nic->port, 0);
+    g_assert_cmpuint(nic->ngot, ==, 2);
+    g_assert_cmpuint(f[0].nseen, ==, seen + 1);
+    port_free(back);
+    g_assert_null(f[0].f.port);
+    port_free(nic);
     networks_free(nets);
 }
 
@@ -549,6 +623,7 @@ int main(int argc, char **argv)
     g_test_add_func("/net/offloads", test_offloads);
     g_test_add_func("/net/hub", test_hub);
     g_test_add_func("/net/hub-circle", test_hub_circle);
+    g_test_add_func("/net/filters", test_filters);
     g_test_add_func("/net/options", test_options);
     g_test_add_func("/net/add-errors", test_add_errors);
     g_test_add_func("/net/stream/in", test_stream_in);

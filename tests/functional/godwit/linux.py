@@ -39,16 +39,18 @@ def build_folder():
 class Assets:
     """Paths of the files; Skip where there are none."""
 
-    def __init__(self):
+    def __init__(self, network=False):
         done = subprocess.run(
             [os.path.join(top_folder(), 'scripts', 'get-guest-assets'),
-             '--no-retry', '--build', build_folder()],
+             '--no-retry', '--build', build_folder(),
+             *(['--network'] if network else [])],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, check=False)
         if done.returncode != 0:
             lines = done.stderr.decode('utf-8', 'replace').splitlines()
             raise Skip(lines[-1] if lines else 'get-guest-assets failed')
         folder = os.path.join(build_folder(), 'guest-assets')
+        self.folder = folder
         self.kernel = os.path.join(folder, 'vmlinuz')
         self.initramfs = os.path.join(folder, 'initramfs.cpio')
         self.busybox = os.path.join(folder, 'busybox')

@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Networks of Linux guests: DHCP and HTTP through a user-mode network with
+each card, and two guests on one cable of each kind."""
+
+import hashlib
+import http.server
+import os
+import sys
+import threading
+
+from godwit.linux import (Assets, Shell, linux_args, top_folder)
+from godwit.tap import check, check_equal, check_in, main, test
+
+sys.path.insert(0, os.path.join(top_folder(), 'scripts'))
+from initramfs import Initramfs  # noqa: E402
+
+VIRTIO = ('virtio_ring', 'virtio', 'virtio_pci_legacy_dev',
+          'virtio_pci_modern_dev', 'virtio_pci', 'failover', 'net_failover',
+          'virtio_net')
+MODULES = {'e1000': ('e1000',), 'virtio-net-pci': VIRTIO}
+DHCP_SCRIPT = b'''#!/bin/sh
+[ "$1" = bound ] || exit 0
+ifconfig $interface $ip netmask $subnet
+route add default gw $router
+exit 0
+'''
+
+
+def initrd(t, assets, card):
+    """The usual archive with the card's modules behind it."""
+    extra = Initramfs()
+    for folder in ('modules', 'etc', 'etc/udhcpc'):
+        extra.folder(folder)
+    extra.file('etc/udhcpc/default.script', DHCP_SCRIPT)
+    load = []
+    for name in MODULES[card]:
+        with open(os.path.join(assets.folder, name + '.ko'), 'rb') as f:
+            extra.file('modules/%s.ko' % name, f.read(), 0o644)
+        load.append('insmod /modules/%s.ko' % name)
+    extra.file('bin/load-card', ('#!/bin/sh\n%s\n' %
+                                 ' && '.join(load)).encode())
+    path = t.path('initrd-' + card)
+    with open(assets.initramfs, 'rb') as f, open(path, 'wb') as out:
+        out.write(f.read() + extra.bytes())
+    return path
+
+
+def boot(t, card, *args, name='linux'):
+    """A guest with the card's driver loaded."""
+    assets = Assets(network=True)
+    argv = linux_args(assets)
+    if card == 'e1000':
+        argv[argv.index('-kernel') + 1] = os.path.join(assets.folder,
+                                                       'vmlinuz-generic')
+    argv[argv.index('-initrd') + 1] = initrd(t, assets, card)
+    shell = Shell(t.launch(argv + list(args), name=name))
+    shell.wait_prompt()
+    check_equal(shell.run('load-card')[0], 0, 'status of load-card')
+    return shell
+
+
+class Server:
+    """An HTTP server on the host with one file."""
+
+    def __init__(self, content):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header('Content-Length', str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, format, *args):
+                pass
+        self._server = http.server.ThreadingHTTPServer(('127.0.0.1', 0),
+                                                       Handler)
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever,
+                         daemon=True).start()
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def user(t, card):
+    content = os.urandom(1 << 20)
+    server = Server(content)
+    try:
+        shell = boot(t, card, '-netdev', 'user,id=n', '-device',
+                     card + ',netdev=n')
+        status, lines = shell.run('ifconfig eth0 up; udhcpc -i eth0 -n -q '
+                                  '-t 20 2>&1')
+        check_equal(status, 0, 'status of udhcpc')
+        check_in('10.0.2.15', ' '.join(lines), 'the lease')
+        status, lines = shell.run('wget -q -O /tmp/f http://10.0.2.2:%d/x && '
+                                  'sha256sum /tmp/f' % server.port)
+        check_equal(status, 0, 'status of wget')
+        check_in(hashlib.sha256(content).hexdigest(), ' '.join(lines),
+                 'what was downloaded')
+    finally:
+        server.close()
+
+
+@test()
+def user_e1000(t):
+    user(t, 'e1000')
+
+
+@test()
+def user_virtio(t):
+    user(t, 'virtio-net-pci')
+
+
+def cables(t):
+    """Name, back end of one guest, back end of the other."""
+    path = t.path('cable')
+    unix = 'addr.type=unix,addr.path=%s' % path
+    ends = ('%s-a' % path, '%s-b' % path)
+    return (
+        ('stream', 'stream,server=on,' + unix, 'stream,' + unix),
+        ('dgram', *('dgram,local.type=unix,local.path=%s,remote.type=unix,'
+                    'remote.path=%s' % e for e in (ends, ends[::-1]))),
+    )
+
+
+@test()
+def two_guests(t):
+    """They reach each other over each kind of cable."""
+    kinds = cables(t)
+    shells = []
+    for side in (0, 1):
+        args = []
+        for i, kind in enumerate(kinds):
+            args += ['-netdev', kind[1 + side] + ',id=n%d' % i, '-device',
+                     'virtio-net-pci,netdev=n%d,mac=52:54:00:00:0%d:0%d' %
+                     (i, side, i)]
+        shells.append(boot(t, 'virtio-net-pci', *args, name='guest%d' % side))
+    for i, kind in enumerate(kinds):
+        for side, shell in enumerate(shells):
+            status, _ = shell.run('ifconfig eth%d 10.%d.0.%d netmask '
+                                  '255.255.255.0 up' % (i, i, side + 1))
+            check_equal(status, 0, 'status of ifconfig')
+        status, lines = shells[0].run('ping -c 5 -s 1400 10.%d.0.2' % i)
+        check_equal(status, 0, 'status of ping over ' + kind[0])
+        check(any('5 packets received' in line for line in lines),
+              'all answers over %s: %r' % (kind[0], lines[-3:]))
+
+
+main()
