@@ -141,7 +141,7 @@ typedef struct E1000 {
     /* Interrupts: INTx isn't raised anew before the timer fires. */
     Timer throttle;
     bool mit_irq_level;
-    /* Only in the stream. */
+    /* Only in the stream: what RCTL says, as of when it was written. */
     uint32_t rxbuf_size, rxbuf_min_shift;
     E1000Context mig_props;
     bool got_tso_props;
@@ -170,6 +170,8 @@ void e1000_mdic_write(E1000 *s, uint32_t val);
 void e1000_tx_run(E1000 *s);
 
 /* e1000-rx.c */
+/* Bytes of each buffer, as RCTL says. */
+unsigned e1000_rx_buffer_size(uint32_t rctl);
 bool e1000_receive(NetPort *p, const NetPacket *pkt);
 
 /* e1000-vmstate.c */

@@ -48,7 +48,7 @@ typedef struct RxFrame {
     uint16_t special;
 } RxFrame;
 
-static unsigned rx_buffer_size(uint32_t rctl)
+unsigned e1000_rx_buffer_size(uint32_t rctl)
 {
     unsigned shift = rctl >> RCTL_BSIZE_SHIFT & 3;
 
@@ -186,7 +186,7 @@ static size_t rx_fill(E1000 *s, const RxFrame *f, size_t off, unsigned bufsize)
 static void rx_store(E1000 *s, const RxFrame *f)
 {
     uint32_t rctl = E1000_MAC(s, E1000_RCTL), causes = E1000_INT_RXT0;
-    unsigned bufsize = rx_buffer_size(rctl);
+    unsigned bufsize = e1000_rx_buffer_size(rctl);
     unsigned low = rx_ring_len(s) >> ((rctl >> RCTL_RDMTS_SHIFT & 3) + 1);
 
     for (size_t off = 0; off < f->len;) {
@@ -236,13 +236,14 @@ bool e1000_receive(NetPort *p, const NetPacket *pkt)
     if (!rx_accept(s, buf, f.len)) {
         return true;
     }
-    if ((uint64_t)rx_ring_len(s) * rx_buffer_size(rctl) <
-        f.len + ETH_FCS_LEN + rx_buffer_size(rctl)) {
+    if ((uint64_t)rx_ring_len(s) * e1000_rx_buffer_size(rctl) <
+        f.len + ETH_FCS_LEN + e1000_rx_buffer_size(rctl)) {
         /* It will never fit, however long it waits. */
         e1000_count(s, E1000_MPC);
         return true;
     }
-    if (rx_free(s) * (uint64_t)rx_buffer_size(rctl) < f.len + ETH_FCS_LEN) {
+    if (rx_free(s) * (uint64_t)e1000_rx_buffer_size(rctl) <
+        f.len + ETH_FCS_LEN) {
         e1000_interrupt(s, E1000_INT_RXO);
         return false;
     }

@@ -114,6 +114,8 @@ static void reset_mac(E1000 *s)
     }
     E1000_MAC(s, E1000_RA) = ldl_le_p(mac);
     E1000_MAC(s, E1000_RA + 4) = lduw_le_p(mac + 4) | E1000_RAH_AV;
+    s->rxbuf_size = 0;
+    s->rxbuf_min_shift = 1;
     memset(&s->tx, 0, sizeof(s->tx));
     memset(&s->eecd, 0, sizeof(s->eecd));
     timer_del(&s->throttle);
@@ -310,6 +312,11 @@ static void reg_write(E1000 *s, uint32_t reg, uint32_t val)
     if (reg == E1000_TDT || reg == E1000_TCTL) {
         e1000_tx_run(s);
     } else if (reg == E1000_RDT || reg == E1000_RCTL) {
+        if (reg == E1000_RCTL) {
+            /* Others look at these alone. */
+            s->rxbuf_size = e1000_rx_buffer_size(val);
+            s->rxbuf_min_shift = (val >> 8 & 3) + 1;
+        }
         rx_ready(s);
     }
 }
