@@ -293,8 +293,9 @@ static bool ctrl_offloads(VirtioNet *n, uint8_t cmd, CtrlData *d)
     return true;
 }
 
-static bool ctrl_command(VirtioNet *n, CtrlData *d)
+bool vnet_ctrl_command(VirtioNet *n, const uint8_t *buf, size_t len)
 {
+    CtrlData data = { buf, len }, *d = &data;
     const uint8_t *hdr = take(d, 2); /* class, command */
 
     if (hdr == NULL) {
@@ -325,7 +326,7 @@ void vnet_ctrl_kick(VirtioDevice *d, VirtQueue *q)
 
     while (virtio_running(d) && (e = virtqueue_pop(q)) != NULL) {
         g_autofree uint8_t *buf = NULL;
-        CtrlData data;
+        size_t len = MIN(e->out_bytes, (size_t)CTRL_MAX_BYTES);
         uint8_t ack;
 
         if (e->in_bytes < 1 || e->out_bytes < 2) {
@@ -334,11 +335,9 @@ void vnet_ctrl_kick(VirtioDevice *d, VirtQueue *q)
             virtqueue_detach(q, e);
             return;
         }
-        data.len = MIN(e->out_bytes, (size_t)CTRL_MAX_BYTES);
-        buf = g_malloc(data.len);
-        data.p = buf;
-        iov_to_buf(e->out, e->nout, 0, buf, data.len);
-        ack = e->out_bytes <= CTRL_MAX_BYTES && ctrl_command(n, &data)
+        buf = g_malloc(len);
+        iov_to_buf(e->out, e->nout, 0, buf, len);
+        ack = e->out_bytes <= CTRL_MAX_BYTES && vnet_ctrl_command(n, buf, len)
                   ? VIRTIO_NET_OK
                   : VIRTIO_NET_ERR;
         iov_from_buf(e->in, e->nin, 0, &ack, 1);

@@ -100,6 +100,8 @@ void vnet_tx_start(VnetPair *p);
 
 /* virtio-net-ctrl.c */
 void vnet_ctrl_kick(VirtioDevice *d, VirtQueue *q);
+/* One command, class and number first; false: VIRTIO_NET_ERR. */
+bool vnet_ctrl_command(VirtioNet *n, const uint8_t *buf, size_t len);
 void vnet_filter_reset(VirtioNet *n);
 /* Is the frame (its first bytes, at least 18) for the guest? */
 bool vnet_filter_accepts(const VirtioNet *n, const uint8_t *frame);
