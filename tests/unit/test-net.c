@@ -8,10 +8,12 @@
 
 #include <sys/socket.h>
 
+#include "net/announce.h"
 #include "net/filter.h"
 #include "net/net.h"
 #include "net/netdev-opts.h"
 #include "net/stream.h"
+#include "system/vm.h"
 #include "util/bswap.h"
 #include "util/iov.h"
 #include "util/lock.h"
@@ -347,6 +349,52 @@ static void test_filters(void)
     networks_free(nets);
 }
 
+/* -------------------------------------------------------- announcements --- */
+
+static void test_announce(void)
+{
+    static const VmHooks no_hooks;
+    static const uint8_t head[] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x52,
+                                    0x54, 0,    1,    2,    3,    0x80, 0x35 };
+    static const char *const other[] = { "nobody", NULL };
+    NetAnnounce how = {
+        .initial_ms = 1, .max_ms = 2, .step_ms = 1, .rounds = 1
+    };
+    Vm *vm = vm_new(&no_hooks);
+    Networks *nets = networks_new(vm);
+    TestPort *nic = port_new(nets, "nic", true);
+    TestPort *back = port_new(nets, "back", false);
+
+    nic->port.mac = (NetMac){ { 0x52, 0x54, 0, 1, 2, 3 } };
+    net_port_join(&nic->port, &back->port);
+    net_announce_start(nets, &how, other, NULL);
+    g_assert_cmpuint(back->ngot, ==, 0);
+    net_announce_start(nets, &how, NULL, NULL);
+    g_assert_cmpuint(back->ngot, ==, 1);
+    g_assert_cmpuint(back->last_len, ==, 60);
+    g_assert_cmpmem(back->last, sizeof(head), head, sizeof(head));
+    /* The first at once, the others in their time; two jobs at a time. */
+    how.rounds = 3;
+    net_announce_start(nets, &how, NULL, "a");
+    net_announce_start(nets, &how, NULL, "b");
+    g_assert_cmpuint(back->ngot, ==, 3);
+    while (back->ngot < 7) {
+        vm_lock_release();
+        g_main_context_iteration(NULL, TRUE);
+        vm_lock_acquire();
+    }
+    /* One that is replaced, and one that goes with its network. */
+    how.initial_ms = 100000;
+    how.max_ms = 100000;
+    net_announce_start(nets, &how, NULL, "a");
+    net_announce_start(nets, &how, NULL, "a");
+    g_assert_cmpuint(back->ngot, ==, 9);
+    port_free(nic);
+    port_free(back);
+    networks_free(nets);
+    vm_free(vm);
+}
+
 /* ------------------------------------------------------------- options --- */
 
 static void test_options(void)
@@ -624,6 +672,7 @@ int main(int argc, char **argv)
     g_test_add_func("/net/hub", test_hub);
     g_test_add_func("/net/hub-circle", test_hub_circle);
     g_test_add_func("/net/filters", test_filters);
+    g_test_add_func("/net/announce", test_announce);
     g_test_add_func("/net/options", test_options);
     g_test_add_func("/net/add-errors", test_add_errors);
     g_test_add_func("/net/stream/in", test_stream_in);
