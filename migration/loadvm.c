@@ -167,6 +167,76 @@ static bool load_start(Loadvm *l, const SectionHead *h, GError **errp)
     return load_content(l, row, WIRE_SECTION_START, errp);
 }
 
+static unsigned count_entries(const VmstateRegistry *r, const char *idstr)
+{
+    unsigned n = 0;
+
+    for (GList *g = r->entries.head; g != NULL; g = g->next) {
+        n += strcmp(((const VmstateEntry *)g->data)->idstr, idstr) == 0;
+    }
+    return n;
+}
+
+static const char *maybe_cpus(const char *idstr)
+{
+    return g_str_has_prefix(idstr, "cpu") ? " (other -smp)" : "";
+}
+
+static void say_unknown(const Loadvm *l, const SectionHead *h, GError **errp)
+{
+    unsigned n = count_entries(l->registry, h->name);
+
+    if (n == 0) {
+        error_setf(errp, "no such device here");
+        return;
+    }
+    error_setf(errp,
+               "no such device here: this machine has %u of them and the "
+               "source more%s",
+               n, maybe_cpus(h->name));
+}
+
+/*
+ * The first device before `end` (NULL: of all) that has not come though
+ * another of its name has: the source has fewer of them.
+ */
+static const VmstateEntry *find_missing(const VmstateRegistry *r,
+                                        const VmstateEntry *end)
+{
+    for (GList *g = r->entries.head; g != NULL && g->data != end; g = g->next) {
+        const VmstateEntry *e = g->data;
+
+        if (e->load_attempt == r->load_attempt || e->vms->needed != NULL) {
+            continue;
+        }
+        for (GList *o = r->entries.head; o != g; o = o->next) {
+            const VmstateEntry *other = o->data;
+
+            if (other->load_attempt == r->load_attempt &&
+                strcmp(other->idstr, e->idstr) == 0) {
+                return e;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* False with an error if one is missing; see above. */
+static bool check_missing(const Loadvm *l, const VmstateEntry *end,
+                          GError **errp)
+{
+    const VmstateEntry *e = find_missing(l->registry, end);
+
+    if (e != NULL) {
+        error_setf(errp,
+                   "this machine has %u '%s', of which the source sends no "
+                   "instance %u%s",
+                   count_entries(l->registry, e->idstr), e->idstr, e->instance,
+                   maybe_cpus(e->idstr));
+    }
+    return e == NULL;
+}
+
 /*
  * One look at what has arrived of a device.  Fields are stored; what they mean
  * to others (post_load) follows when nothing is missing.
@@ -177,7 +247,7 @@ static bool try_device(Loadvm *l, const SectionHead *h, GError **errp)
     VmstateEntry *e = vmstate_find(l->registry, h->name, h->instance);
 
     if (e == NULL || e->vms == VMSTATE_NONE) {
-        error_setf(errp, "no such device here");
+        say_unknown(l, h, errp);
         return false;
     }
     if (e->load_attempt == l->registry->load_attempt) {
@@ -198,6 +268,22 @@ static bool try_device(Loadvm *l, const SectionHead *h, GError **errp)
 }
 
 /*
+ * A device that can't be read may be another one than this machine's because
+ * the machines differ: then that is what the error says.
+ */
+static void explain_device(const Loadvm *l, const SectionHead *h, GError **err)
+{
+    GError *why = NULL;
+    VM_LOCK_GUARD();
+    VmstateEntry *e = vmstate_find(l->registry, h->name, h->instance);
+
+    if (e != NULL && !check_missing(l, e, &why)) {
+        error_prefix(err, "%s; ", why->message);
+        g_error_free(why);
+    }
+}
+
+/*
  * Nothing tells how long a device's section is but its own code.  So what has
  * arrived is parsed under the device lock, without waiting; if it ends too
  * soon, more is waited for without the lock, and it is parsed once more.
@@ -213,6 +299,7 @@ static bool load_device(Loadvm *l, const SectionHead *h, GError **errp)
         ok = try_device(l, h, &err);
         if (!stream_in_starved(l->s)) {
             if (!ok) {
+                explain_device(l, h, &err);
                 g_propagate_error(errp, err);
             }
             break;
@@ -301,6 +388,13 @@ static bool load_command(Loadvm *l, bool *ret_more, GError **errp)
     return ok;
 }
 
+static bool check_all_came(const Loadvm *l, GError **errp)
+{
+    VM_LOCK_GUARD();
+
+    return check_missing(l, NULL, errp);
+}
+
 static bool load_one(Loadvm *l, bool *ret_more, GError **errp)
 {
     uint64_t at = stream_in_bytes(l->s);
@@ -317,7 +411,8 @@ static bool load_one(Loadvm *l, bool *ret_more, GError **errp)
     l->begun = true;
     switch (type) {
     case WIRE_EOF:
-        return l->ops->complete(l->ops->opaque, ret_more, errp);
+        return check_all_came(l, errp) &&
+               l->ops->complete(l->ops->opaque, ret_more, errp);
     case WIRE_SECTION_START:
     case WIRE_SECTION_FULL:
         return load_named(l, type, errp);

@@ -11,7 +11,8 @@ from godwit.analyze import analyze_file
 from godwit.migration import (check_pattern_goes_on, last_numbers, query,
                               set_parameters, start_incoming, start_pattern,
                               status, wait_drained, wait_running, wait_status)
-from godwit.tap import Skip, check, check_equal, free_port, main, test
+from godwit.tap import (Skip, check, check_equal, check_in, free_port, main,
+                        test)
 
 
 class Recorded:
@@ -139,6 +140,25 @@ def takes_a_trickle(t):
     dst.qmp.cmd('cont')
     wait_running(dst)
     check_pattern_goes_on(dst, guest.numbers)
+
+
+@test(godwit_only='its own words')
+def says_that_the_number_of_cpus_differs(t):
+    for machine in ('pc', 'microvm'):
+        for ours, theirs in ((1, 2), (2, 1)):
+            name = '%s%d' % (machine, ours)
+            src = start_pattern(t, mb=4, mem=16, smp=ours, machine=machine,
+                                name='src' + name)
+            uri = 'unix:' + t.path(name)
+            dst = start_incoming(t, src, uri, name='dst' + name, smp=theirs)
+            src.qmp.cmd('migrate', uri=uri)
+            info = wait_status(src, 'failed')
+            check_equal(dst.wait_end(), 1, 'exit status')
+            for text in (info['error-desc'], dst.error_lines()[0]):
+                check_in("'cpu", text, name)
+                check_in('(other -smp)', text, name)
+            goes_on(src)
+            src.kill()
 
 
 # ---- every address, whoever is on the other end ---------------------------

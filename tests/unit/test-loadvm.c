@@ -409,6 +409,7 @@ static void test_no_more_than_needed(void)
     put_section(b, WIRE_SECTION_FULL, 0x05fffff0, "toy", 0, 3);
     put_toy_fields(b, 0, 0x05); /* 05 7e: a name of 126 bytes? */
     put_footer(b, 0x05fffff0);
+    put_toy(b, 1);
     put8(b, WIRE_EOF);
     scripted_start(&s);
     scripted_send(&s, b->data, b->len);
@@ -660,6 +661,13 @@ static void device_twice(GByteArray *b)
     put_toy(b, 0);
 }
 
+static void device_missing(GByteArray *b)
+{
+    put_head(b);
+    put_toy(b, 0);
+    put8(b, WIRE_EOF);
+}
+
 static void device_count(GByteArray *b)
 {
     put_head(b);
@@ -740,6 +748,7 @@ static const Wrong wrongs[] = {
     { "older", device_older, { "'toy'", "version 1", "2 to 3" } },
     { "absurd version", device_absurd, { "'toy'", "version 4294967295" } },
     { "twice", device_twice, { "'toy' instance 0", "already", "offset" } },
+    { "missing", device_missing, { "2 'toy'", "no instance 1" } },
     { "count", device_count, { "'toy' instance 1", "items", "9 elements" } },
     { "subsection",
       device_subsection,
