@@ -19,10 +19,10 @@ enum {
 };
 
 struct StreamOut {
-    IoChannel *ch;   /* NULL: memory */
-    GByteArray *mem; /* NULL: channel */
-    uint8_t *buf;    /* OUT_BUF_SIZE bytes; never moves while iov points in */
-    size_t used;     /* of buf */
+    IoChannel *ch; /* NULL: memory, which is all in buf */
+    uint8_t *buf;  /* `cap` bytes; with a channel, which iov points into, it
+                      never moves */
+    size_t cap, used;
     struct iovec *iov;
     size_t niov;
     bool keep;        /* a write that times out makes the stream late */
@@ -37,13 +37,12 @@ StreamOut *stream_out_new(IoChannel *ch)
 {
     StreamOut *s = g_new0(StreamOut, 1);
 
-    if (ch == NULL) {
-        s->mem = g_byte_array_new();
-        return s;
+    s->cap = OUT_BUF_SIZE;
+    s->buf = g_malloc(s->cap);
+    if (ch != NULL) {
+        s->ch = io_channel_ref(ch);
+        s->iov = g_new(struct iovec, OUT_IOV_MAX);
     }
-    s->ch = io_channel_ref(ch);
-    s->buf = g_malloc(OUT_BUF_SIZE);
-    s->iov = g_new(struct iovec, OUT_IOV_MAX);
     return s;
 }
 
@@ -53,9 +52,6 @@ void stream_out_free(StreamOut *s)
         return;
     }
     io_channel_unref(s->ch);
-    if (s->mem != NULL) {
-        g_byte_array_unref(s->mem);
-    }
     if (s->late != NULL) {
         g_byte_array_unref(s->late);
     }
@@ -149,6 +145,9 @@ bool stream_out_flush(StreamOut *s, GError **errp)
 {
     GError *err = NULL;
 
+    if (s->ch == NULL) {
+        return stream_out_check(s, errp); /* all is where it shall be */
+    }
     if (s->err == NULL && s->late == NULL && !out_write(s, &err)) {
         stream_out_set_error(s, err);
     }
@@ -208,25 +207,45 @@ static void out_commit(StreamOut *s, size_t len)
     s->total += len;
 }
 
-static void out_copy(StreamOut *s, GByteArray *to, const void *data, size_t len)
+static void out_keep(StreamOut *s, const void *data, size_t len)
 {
     if (s->err == NULL) {
-        g_byte_array_append(to, data, len);
+        g_byte_array_append(s->late, data, len);
         s->total += len;
     }
 }
 
-static void out_small(StreamOut *s, const void *data, size_t len)
+static void out_grow(StreamOut *s, size_t len)
 {
-    if (s->mem != NULL) {
-        out_copy(s, s->mem, data, len);
+    s->cap = MAX(s->used + len, 2 * s->cap);
+    s->buf = g_realloc(s->buf, s->cap);
+}
+
+/* Devices are saved so in a switch-over, field by field. */
+static inline void out_to_memory(StreamOut *s, const void *data, size_t len)
+{
+    if (s->err != NULL) {
+        return;
+    }
+    if (unlikely(s->cap - s->used < len)) {
+        out_grow(s, len);
+    }
+    memcpy(s->buf + s->used, data, len);
+    s->used += len;
+    s->total += len;
+}
+
+static inline void out_small(StreamOut *s, const void *data, size_t len)
+{
+    if (s->ch == NULL) {
+        out_to_memory(s, data, len);
         return;
     }
     if (!out_room(s, len)) {
         return;
     }
     if (s->late != NULL) {
-        out_copy(s, s->late, data, len);
+        out_keep(s, data, len);
         return;
     }
     memcpy(s->buf + s->used, data, len);
@@ -266,8 +285,8 @@ void stream_put(StreamOut *s, const void *buf, size_t len)
 {
     const uint8_t *p = buf;
 
-    if (s->mem != NULL) {
-        out_small(s, buf, len);
+    if (s->ch == NULL) {
+        out_to_memory(s, buf, len);
         return;
     }
     while (len > 0 && s->err == NULL) {
@@ -291,7 +310,7 @@ void stream_put_ref(StreamOut *s, const void *buf, size_t len)
 {
     struct iovec *last;
 
-    if (s->mem != NULL || len <= OUT_COPY_MAX) {
+    if (s->ch == NULL || len <= OUT_COPY_MAX) {
         stream_put(s, buf, len);
         return;
     }
@@ -299,7 +318,7 @@ void stream_put_ref(StreamOut *s, const void *buf, size_t len)
         return;
     }
     if (s->late != NULL) {
-        out_copy(s, s->late, buf, len);
+        out_keep(s, buf, len);
         return;
     }
     last = s->niov > 0 ? &s->iov[s->niov - 1] : NULL;
@@ -340,13 +359,13 @@ uint64_t stream_out_written(const StreamOut *s)
 
 const uint8_t *stream_out_data(const StreamOut *s, size_t *ret_len)
 {
-    *ret_len = s->mem->len;
-    return s->mem->data;
+    *ret_len = s->used;
+    return s->buf;
 }
 
 void stream_out_reset(StreamOut *s)
 {
-    g_byte_array_set_size(s->mem, 0);
+    s->used = 0;
     s->total = 0;
     s->errnum = 0;
     g_clear_error(&s->err);
