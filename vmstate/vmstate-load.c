@@ -12,7 +12,7 @@
 #include "util/error.h"
 #include "vmstate/vmstate-priv.h"
 
-enum { VMSTATE_MAX_DEPTH = 16, NO_PARENT = -1 };
+enum { VMSTATE_MAX_DEPTH = 16, NO_PARENT = -1, FRAMES_READY = 1024 };
 
 /* One description as it was met: what its post_load() and errors need. */
 typedef struct LoadFrame {
@@ -332,8 +332,11 @@ VmstateLoad *vmstate_load_new(void)
 {
     VmstateLoad *l = g_new0(VmstateLoad, 1);
 
-    l->frames = g_array_new(false, false, sizeof(LoadFrame));
-    l->hooks = g_array_new(false, false, sizeof(int));
+    l->frames = g_array_new(false, true, sizeof(LoadFrame));
+    l->hooks = g_array_new(false, true, sizeof(int));
+    /* Room that is there, page by page, before a guest stands and waits. */
+    g_array_set_size(l->frames, FRAMES_READY);
+    g_array_set_size(l->hooks, FRAMES_READY);
     return l;
 }
 
