@@ -86,6 +86,11 @@ bool converge_fixed_hinders(const ConvergeInput *in)
     return ram_ns <= in->limit_ns && in->fixed_ns > in->limit_ns - ram_ns;
 }
 
+int64_t converge_sync_ns(int64_t before_ns, int64_t ns)
+{
+    return before_ns == 0 || ns < before_ns ? ns : before_ns / 4 * 3 + ns / 4;
+}
+
 uint64_t converge_bandwidth(uint64_t before, uint64_t bytes, int64_t ns)
 {
     double now;

@@ -13,7 +13,7 @@ typedef struct ConvergeInput {
     uint64_t pending_bytes;      /* dirty now */
     uint64_t last_pending_bytes; /* at the sync before; 0: this is the first */
     uint64_t bytes_per_s;        /* measured; 0: nothing was sent yet */
-    int64_t fixed_ns;            /* switch-over without RAM, as rehearsed */
+    int64_t fixed_ns;            /* switch-over without RAM, with its sync */
     int64_t limit_ns;            /* downtime-limit */
     unsigned settled;            /* passes already made below the limit */
 } ConvergeInput;
@@ -52,6 +52,12 @@ int64_t converge_backoff(unsigned retries, int64_t stopped_ns);
  * may have been rehearsed in a bad moment, and is worth another look.
  */
 bool converge_fixed_hinders(const ConvergeInput *in);
+/*
+ * What a dirty sync takes, after one that took ns (0 or more): falls at once,
+ * rises slowly, as any of them may have waited for a host CPU.  before_ns 0:
+ * this is the first.
+ */
+int64_t converge_sync_ns(int64_t before_ns, int64_t ns);
 /* Bandwidth estimate after a measurement: rises at once, falls slowly. */
 uint64_t converge_bandwidth(uint64_t before, uint64_t bytes, int64_t ns);
 

@@ -16,18 +16,6 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 
-/* From linux/fs.h of Linux 6.7; Debian 12's headers are older. */
-typedef struct PmPageRegion {
-    uint64_t start, end, categories;
-} PmPageRegion;
-
-typedef struct PmScanArg {
-    uint64_t size, flags, start, end, walk_end;
-    uint64_t vec, vec_len, max_pages;
-    uint64_t category_inverted, category_mask;
-    uint64_t category_anyof_mask, return_mask;
-} PmScanArg;
-
 #define PM_SCAN _IOWR('f', 16, PmScanArg)
 enum {
     PM_IS_PRESENT = 1 << 3,
@@ -40,20 +28,37 @@ enum { SCAN_REGIONS = 512, PAGEMAP_BATCH = 4096 };
 /* Bits 62 and 63 of a pagemap entry: swapped, present. */
 #define PAGEMAP_EXISTS (UINT64_C(3) << 62)
 
+static int system_open(void)
+{
+    return open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+}
+
+static int system_scan(int fd, PmScanArg *arg)
+{
+    return ioctl(fd, PM_SCAN, arg);
+}
+
+const PresenceOps presence_system_ops = {
+    .open = system_open,
+    .scan = system_scan,
+    .read = pread,
+};
+
 /* An empty scan tells whether the ioctl is there. */
-static bool probe_scan(int fd)
+static bool probe_scan(const Presence *p)
 {
     PmScanArg arg = { .size = sizeof(arg),
                       .category_anyof_mask = PM_IS_PRESENT,
                       .return_mask = PM_IS_PRESENT };
 
-    return ioctl(fd, PM_SCAN, &arg) >= 0;
+    return p->ops->scan(p->pagemap_fd, &arg) >= 0;
 }
 
-void presence_init(Presence *p)
+void presence_init(Presence *p, const PresenceOps *ops)
 {
-    p->pagemap_fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-    p->has_scan = p->pagemap_fd >= 0 && probe_scan(p->pagemap_fd);
+    p->ops = ops ? ops : &presence_system_ops;
+    p->pagemap_fd = p->ops->open();
+    p->has_scan = p->pagemap_fd >= 0 && probe_scan(p);
 }
 
 void presence_fini(Presence *p)
@@ -80,8 +85,9 @@ static void walk_run(const PresenceWalk *w, uint64_t first, uint64_t end)
     }
 }
 
-/* False if the kernel refuses: the caller takes the older way. */
-static bool walk_scan(Presence *p, const RamBlock *rb, const PresenceWalk *w)
+/* Returns where it ends: before w->end if the kernel doesn't go on. */
+static uint64_t walk_scan(Presence *p, const RamBlock *rb,
+                          const PresenceWalk *w)
 {
     PmPageRegion regions[SCAN_REGIONS];
     uint64_t base = (uintptr_t)rb->host;
@@ -98,36 +104,36 @@ static bool walk_scan(Presence *p, const RamBlock *rb, const PresenceWalk *w)
         .return_mask = PM_IS_PRESENT,
     };
 
+    /* walk_end: where it stopped, for want of room or at the end. */
     while (arg.start < end) {
-        int n = ioctl(p->pagemap_fd, PM_SCAN, &arg);
+        int n = p->ops->scan(p->pagemap_fd, &arg);
 
-        if (n < 0) {
-            return false;
+        if (n < 0 || arg.walk_end <= arg.start) {
+            break;
         }
         for (int i = 0; i < n; i++) {
             walk_run(w, (regions[i].start - base) >> RAM_PAGE_BITS,
                      (regions[i].end - base) >> RAM_PAGE_BITS);
         }
-        if (arg.walk_end <= arg.start) {
-            break;
-        }
         arg.start = arg.walk_end;
     }
-    return true;
+    return (arg.start - base) >> RAM_PAGE_BITS;
 }
 
-static void walk_pagemap(Presence *p, const RamBlock *rb, const PresenceWalk *w)
+static void walk_pagemap(Presence *p, const RamBlock *rb, const PresenceWalk *w,
+                         uint64_t from)
 {
     uint64_t entries[PAGEMAP_BATCH];
     uint64_t base = (uintptr_t)rb->host >> RAM_PAGE_BITS;
 
-    for (uint64_t i = w->first; i < w->end;) {
-        uint64_t n = MIN(w->end - i, (uint64_t)PAGEMAP_BATCH);
-        ssize_t got = pread(p->pagemap_fd, entries, n * sizeof(entries[0]),
-                            (base + i) * sizeof(entries[0]));
+    while (from < w->end) {
+        uint64_t n = MIN(w->end - from, (uint64_t)PAGEMAP_BATCH);
+        ssize_t got =
+            p->ops->read(p->pagemap_fd, entries, n * sizeof(entries[0]),
+                         (base + from) * sizeof(entries[0]));
 
         if (got < (ssize_t)sizeof(entries[0])) {
-            walk_run(w, i, w->end);
+            walk_run(w, from, w->end);
             return;
         }
         n = got / sizeof(entries[0]);
@@ -137,10 +143,10 @@ static void walk_pagemap(Presence *p, const RamBlock *rb, const PresenceWalk *w)
             while (run < n && (entries[run] & PAGEMAP_EXISTS) != 0) {
                 run++;
             }
-            walk_run(w, i + k, i + run);
+            walk_run(w, from + k, from + run);
             k = run + 1;
         }
-        i += n;
+        from += n;
     }
 }
 
@@ -167,6 +173,22 @@ static void walk_file(const RamBlock *rb, const PresenceWalk *w)
     }
 }
 
+static bool asks_file(const RamBlock *rb)
+{
+    return rb->shared && rb->fd >= 0;
+}
+
+/* A private file mapping shows the file where it has no own page. */
+static bool asks_pagemap(const Presence *p, const RamBlock *rb)
+{
+    return rb->backing == RAM_ANONYMOUS && p->pagemap_fd >= 0;
+}
+
+bool presence_is_cheap(const Presence *p, const RamBlock *rb)
+{
+    return asks_file(rb) || (asks_pagemap(p, rb) && p->has_scan);
+}
+
 void presence_foreach(Presence *p, const RamBlock *rb, uint64_t first,
                       uint64_t npages, PresenceFn *fn, void *opaque)
 {
@@ -174,12 +196,11 @@ void presence_foreach(Presence *p, const RamBlock *rb, uint64_t first,
         .fn = fn, .opaque = opaque, .first = first, .end = first + npages
     };
 
-    if (rb->shared && rb->fd >= 0) {
+    if (asks_file(rb)) {
         walk_file(rb, &w);
-    } else if (rb->backing != RAM_ANONYMOUS || p->pagemap_fd < 0) {
-        /* A private file mapping shows the file where it has no own page. */
+    } else if (asks_pagemap(p, rb)) {
+        walk_pagemap(p, rb, &w, p->has_scan ? walk_scan(p, rb, &w) : first);
+    } else {
         walk_run(&w, w.first, w.end);
-    } else if (!p->has_scan || !walk_scan(p, rb, &w)) {
-        walk_pagemap(p, rb, &w);
     }
 }

@@ -11,16 +11,19 @@
  * dirty and leaves the bits as they are.  If the guest is handed over nobody
  * needs them any more; if it has to go on here, all of it is still dirty.
  *
- * Pages that nobody ever touched are not armed at all: arming costs the kernel
- * time for each of them, and that a page came to exist tells as well that it
- * was written.  Their dirty bits mean nothing; each sync asks the host which
- * of them exist by now.
+ * Pages that nobody ever touched are "absent": they are neither read nor sent.
+ * Most are not armed either, which costs the kernel time for each of them:
+ * that a page came to exist tells as well that it was written.  Their dirty
+ * bits mean nothing; each sync asks the host which of them exist by now.  That
+ * has to be cheap, since the last sync is part of the downtime.  So of many
+ * ranges only the longest stay so, and none where the host can't be asked
+ * cheaply: the others are armed once like any page, after which the log tells
+ * when they are written.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "util/base.h"
 
-#include "migration/presence.h"
 #include "migration/ram-send.h"
 #include "migration/scan-pool.h"
 #include "migration/wire.h"
@@ -33,14 +36,15 @@ enum {
     EXTENT_PAGES = 256,   /* 1 MiB: bandwidth is checked in between */
     FLUSH_BYTES = 1 << 20,
     WORD_BITS = 64,
-    PRESENCE_GAP = 128, /* pages that are walked rather than left out */
+    PRESENCE_GAP = 1024, /* pages that are walked rather than left out */
+    MAX_SPANS = 64,      /* of absent pages of a block that are asked about */
 };
 
 typedef struct SendBlock {
     RamBlock *rb;          /* borrowed: none can go while a migration runs */
     uint64_t length;       /* bytes; as it was announced to the peer */
     uint64_t npages;       /* the same, in pages */
-    unsigned long *absent; /* pages that did not exist when last looked at */
+    unsigned long *absent; /* not armed: did not exist when last looked at */
 } SendBlock;
 
 struct RamSend {
@@ -51,11 +55,11 @@ struct RamSend {
     Presence presence;
     ScanPool *pool;
     RamSendStats stats;
-    uint64_t counted;           /* pages put before the last sync */
-    bool first;                 /* the next pass is the first */
-    const RamBlock *last_rb;    /* named in this section already */
-    uint64_t flushed;           /* stream offset at the last flush */
-    unsigned long *todo, *zero; /* WINDOW_PAGES bits each */
+    uint64_t counted;                    /* pages put before the last sync */
+    bool first;                          /* the next pass is the first */
+    const RamBlock *last_rb;             /* named in this section already */
+    uint64_t flushed;                    /* stream offset at the last flush */
+    unsigned long *todo, *zero, *except; /* WINDOW_PAGES bits each */
 };
 
 static void send_block_free(void *p)
@@ -86,9 +90,10 @@ RamSend *ram_send_new(Memory *mem, StreamOut *out, const RamSendOptions *opts,
     r->out = out;
     r->opts = *opts;
     r->first = true;
-    presence_init(&r->presence);
+    presence_init(&r->presence, opts->presence);
     r->todo = bitmap_new(WINDOW_PAGES);
     r->zero = bitmap_new(WINDOW_PAGES);
+    r->except = bitmap_new(WINDOW_PAGES);
     r->pool = scan_pool_new(opts->nscanners,
                             buffer_zero_scanner(opts->wide_scanner), errp);
     if (r->pool == NULL) {
@@ -127,6 +132,7 @@ void ram_send_free(RamSend *r)
     presence_fini(&r->presence);
     bitmap_free(r->todo);
     bitmap_free(r->zero);
+    bitmap_free(r->except);
     g_free(r);
 }
 
@@ -159,24 +165,109 @@ static void add_arrivals(void *opaque, uint64_t first, uint64_t npages)
 }
 
 /*
+ * The next absent pages from `from` on: a range that holds few others, which
+ * are walked with them as that is cheaper than one more call.  False: none.
+ */
+static bool next_span(const SendBlock *b, uint64_t from, uint64_t *ret_lo,
+                      uint64_t *ret_hi)
+{
+    uint64_t next = bitmap_find_next(b->absent, b->npages, from);
+    uint64_t hi = next;
+
+    *ret_lo = next;
+    while (next < b->npages && next - hi <= PRESENCE_GAP) {
+        hi = bitmap_find_next_zero(b->absent, b->npages, next);
+        next = bitmap_find_next(b->absent, b->npages, hi);
+    }
+    *ret_hi = hi;
+    return *ret_lo < b->npages;
+}
+
+/*
  * Absent pages that exist by now: dirty, and to be armed.  Only what was
  * absent is asked for: this is in the switch-over, and to walk page tables
  * that are full takes milliseconds for each GiB.
  */
 static void find_arrivals(RamSend *r, SendBlock *b)
 {
-    uint64_t npages = b->npages;
-    uint64_t lo = bitmap_find_next(b->absent, npages, 0);
-
-    while (lo < npages) {
-        uint64_t hi = lo, next = lo;
-
-        while (next < npages && next - hi <= PRESENCE_GAP) {
-            hi = bitmap_find_next_zero(b->absent, npages, next);
-            next = bitmap_find_next(b->absent, npages, hi);
-        }
+    for (uint64_t lo, hi = 0; next_span(b, hi, &lo, &hi);) {
         presence_foreach(&r->presence, b->rb, lo, hi - lo, add_arrivals, b);
-        lo = next;
+    }
+}
+
+typedef struct Watch {
+    SendBlock *b;
+    const unsigned long *pages; /* bit 0: page `first` */
+    uint64_t first;
+} Watch;
+
+/* Of the pages that are armed now these may have been written before. */
+static void mark_existing(void *opaque, uint64_t first, uint64_t npages)
+{
+    const Watch *w = opaque;
+    uint64_t end = first + npages - w->first;
+
+    for (uint64_t i = bitmap_find_next(w->pages, end, first - w->first);
+         i < end;) {
+        uint64_t stop = MIN(bitmap_find_next_zero(w->pages, end, i), end);
+
+        memory_dirty_log_mark(w->b->rb, w->first + i, stop - i);
+        i = bitmap_find_next(w->pages, end, stop);
+    }
+}
+
+/*
+ * From now on the log tells when absent pages of [lo, hi) are written: armed
+ * first, then looked at, so that each page is found by one or the other.
+ */
+static void watch_absent(RamSend *r, SendBlock *b, uint64_t lo, uint64_t hi)
+{
+    while (lo < hi) {
+        uint64_t first = ROUND_DOWN(lo, (uint64_t)WINDOW_PAGES);
+        uint64_t end = MIN(hi, first + WINDOW_PAGES);
+        unsigned long *absent = b->absent + first / WORD_BITS;
+        uint64_t nwords = bitmap_words(end - first);
+        Watch w = { .b = b, .pages = r->todo, .first = first };
+
+        for (uint64_t i = 0; i < nwords; i++) {
+            r->except[i] = ~absent[i];
+        }
+        bitmap_set(r->except, 0, lo - first);
+        memory_dirty_log_take(r->mem, b->rb, first, end - first, r->except,
+                              r->todo);
+        for (uint64_t i = 0; i < nwords; i++) {
+            absent[i] &= ~r->todo[i];
+        }
+        presence_foreach(&r->presence, b->rb, lo, end - lo, mark_existing, &w);
+        lo = end;
+    }
+}
+
+typedef struct Span {
+    uint64_t lo, hi;
+} Span;
+
+static gint longest_first(gconstpointer a, gconstpointer b)
+{
+    const Span *x = a, *y = b;
+    uint64_t nx = x->hi - x->lo, ny = y->hi - y->lo;
+
+    return nx < ny ? 1 : nx > ny ? -1 : 0;
+}
+
+/* Bounds what a sync has to ask. */
+static void limit_spans(RamSend *r, SendBlock *b)
+{
+    g_autoptr(GArray) spans = g_array_new(false, false, sizeof(Span));
+    Span s = { 0 };
+
+    while (next_span(b, s.hi, &s.lo, &s.hi)) {
+        g_array_append_val(spans, s);
+    }
+    g_array_sort(spans, longest_first);
+    for (guint i = MAX_SPANS; i < spans->len; i++) {
+        s = g_array_index(spans, Span, i);
+        watch_absent(r, b, s.lo, s.hi);
     }
 }
 
@@ -188,9 +279,7 @@ static uint64_t count_dirty(RamSend *r)
     for (guint i = 0; i < r->blocks->len; i++) {
         SendBlock *b = r->blocks->pdata[i];
 
-        if (!r->first) {
-            find_arrivals(r, b);
-        }
+        find_arrivals(r, b);
         n += memory_dirty_log_count(b->rb, b->npages, b->absent);
     }
     return n;
@@ -301,19 +390,22 @@ static bool put_window(RamSend *r, const RamBlock *rb, uint64_t first,
     return true;
 }
 
-/* A peer that wants to be told: absent pages are runs of zeros. */
-static bool put_absent(RamSend *r, const SendBlock *b, uint64_t first,
-                       uint64_t npages, GError **errp)
+/*
+ * First pass: what was not taken was never touched.  A peer that wants to be
+ * told gets zeros.
+ */
+static bool put_untouched(RamSend *r, const SendBlock *b, uint64_t first,
+                          uint64_t npages, GError **errp)
 {
-    const unsigned long *absent = b->absent + first / WORD_BITS;
+    uint64_t i = bitmap_find_next_zero(r->todo, npages, 0);
 
-    for (uint64_t i = bitmap_find_next(absent, npages, 0); i < npages;) {
-        uint64_t end = bitmap_find_next_zero(absent, npages, i);
+    while (i < npages) {
+        uint64_t end = bitmap_find_next(r->todo, npages, i);
 
         if (!put_zero_run(r, b->rb, first + i, end - i, errp)) {
             return false;
         }
-        i = bitmap_find_next(absent, npages, end);
+        i = bitmap_find_next_zero(r->todo, npages, end);
     }
     return true;
 }
@@ -328,7 +420,11 @@ static void find_absent(RamSend *r, SendBlock *b, uint64_t first,
                         uint64_t npages)
 {
     bitmap_set(b->absent, first, npages);
-    presence_foreach(&r->presence, b->rb, first, npages, mark_present, b);
+    if (presence_is_cheap(&r->presence, b->rb)) {
+        presence_foreach(&r->presence, b->rb, first, npages, mark_present, b);
+    } else {
+        watch_absent(r, b, first, first + npages);
+    }
 }
 
 /* Sends the pages of todo, `n` of them. */
@@ -349,12 +445,12 @@ static bool pass_window(RamSend *r, SendBlock *b, uint64_t first,
 
     if (r->first) {
         find_absent(r, b, first, npages);
-        if (!put_absent(r, b, first, npages, errp)) {
-            return false;
-        }
     }
     n = memory_dirty_log_take(r->mem, b->rb, first, npages,
                               b->absent + first / WORD_BITS, r->todo);
+    if (r->first && !put_untouched(r, b, first, npages, errp)) {
+        return false;
+    }
     return n == 0 || send_todo(r, b, first, npages, n, errp);
 }
 
@@ -416,6 +512,9 @@ bool ram_send_pass(RamSend *r, GError **errp)
         return false;
     }
     r->first = false;
+    for (guint i = 0; i < r->blocks->len; i++) {
+        limit_spans(r, r->blocks->pdata[i]);
+    }
     return stream_out_check(r->out, errp);
 }
 

@@ -6,15 +6,17 @@
 #ifndef MIGRATION_RAM_SEND_H
 #define MIGRATION_RAM_SEND_H
 
+#include "migration/presence.h"
 #include "system/memory.h"
 #include "vmstate/stream.h"
 
 typedef struct RamSend RamSend;
 
 typedef struct RamSendOptions {
-    uint64_t features;  /* WIRE_F_* that both sides agreed on */
-    bool wide_scanner;  /* avx2-zero-page */
-    unsigned nscanners; /* threads beside the caller's */
+    uint64_t features;           /* WIRE_F_* that both sides agreed on */
+    bool wide_scanner;           /* avx2-zero-page */
+    unsigned nscanners;          /* threads beside the caller's */
+    const PresenceOps *presence; /* NULL: the system's */
     /* Called after each flush with the bytes put so far; may sleep (limit of
      * bandwidth).  False ends the pass: the migration was cancelled. */
     bool (*pace)(void *opaque, uint64_t bytes, GError **errp);

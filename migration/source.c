@@ -111,7 +111,7 @@ void mig_source_show(MigSource *s)
     show->expected_downtime_ns =
         s->bytes_per_s == 0
             ? (int64_t)s->m->params.downtime_limit * NS_PER_MS
-            : s->fixed_ns +
+            : s->fixed_ns + s->sync_cost_ns +
                   MIN(converge_transfer_ns(st.remaining_pages * RAM_PAGE_SIZE,
                                            s->bytes_per_s),
                       3600 * NS_PER_S);
@@ -211,7 +211,7 @@ static ConvergeInput converge_input(const MigSource *s, uint64_t bytes)
         .pending_bytes = bytes,
         .last_pending_bytes = s->last_pending,
         .bytes_per_s = s->bytes_per_s,
-        .fixed_ns = s->fixed_ns,
+        .fixed_ns = s->fixed_ns + s->sync_cost_ns,
         .limit_ns = mig_downtime_limit_ns(s->m),
         .settled = s->settled,
     };
@@ -291,6 +291,17 @@ static bool source_retry(MigSource *s, GError **errp)
     return mig_source_catch_up(s, errp) && back_off(s, errp);
 }
 
+/* One of these is part of the switch-over, too: what it takes counts. */
+static uint64_t source_sync(MigSource *s)
+{
+    int64_t start = clock_monotonic_ns();
+    uint64_t bytes = iterative_pending(s->set, false);
+
+    s->sync_cost_ns =
+        converge_sync_ns(s->sync_cost_ns, clock_monotonic_ns() - start);
+    return bytes;
+}
+
 static bool source_iterate(MigSource *s, GError **errp)
 {
     uint64_t bytes = iterative_pending(s->set, false);
@@ -299,7 +310,7 @@ static bool source_iterate(MigSource *s, GError **errp)
         if (!check_cancel(s, errp) || !source_pass(s, errp)) {
             return false;
         }
-        bytes = iterative_pending(s->set, false);
+        bytes = source_sync(s);
         show_dirty_rate(s, bytes);
         if (!rehearse_again(s, bytes, errp)) {
             return false;

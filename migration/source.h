@@ -44,6 +44,7 @@ typedef struct MigSource {
     uint64_t pass_bytes;
     uint64_t last_pending; /* bytes */
     int64_t pass_start_ns, pass_paused_ns, sync_ns;
+    int64_t sync_cost_ns; /* what a dirty sync takes; 0: not known yet */
     int64_t fixed_ns; /* switch-over without RAM: rehearsed, then measured */
     bool fixed_measured;
     unsigned settled;

@@ -224,6 +224,15 @@ static void test_backoff(void)
     g_assert_cmpint(converge_backoff(1, 0), ==, 0);
 }
 
+static void test_sync(void)
+{
+    g_assert_cmpint(converge_sync_ns(0, 5 * MS), ==, 5 * MS);
+    g_assert_cmpint(converge_sync_ns(5 * MS, 3 * MS), ==, 3 * MS);
+    g_assert_cmpint(converge_sync_ns(4 * MS, 8 * MS), ==, 5 * MS);
+    g_assert_cmpint(converge_sync_ns(4 * MS, 0), ==, 0);
+    g_assert_cmpint(converge_sync_ns(MS, INT64_MAX), >, INT64_MAX / 5);
+}
+
 static void test_bandwidth(void)
 {
     g_assert_cmpuint(converge_bandwidth(5, 100, 1000), ==, 5); /* too short */
@@ -246,6 +255,7 @@ int main(int argc, char **argv)
     g_test_add_func("/converge/fits", test_fits);
     g_test_add_func("/converge/fixed", test_fixed);
     g_test_add_func("/converge/backoff", test_backoff);
+    g_test_add_func("/converge/sync", test_sync);
     g_test_add_func("/converge/bandwidth", test_bandwidth);
     return g_test_run();
 }

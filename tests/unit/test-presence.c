@@ -93,7 +93,7 @@ static void test_scan(void)
     Presence p;
     RamBlock rb;
 
-    presence_init(&p);
+    presence_init(&p, NULL);
     if (!p.has_scan) {
         g_test_skip("the kernel has no PAGEMAP_SCAN");
         presence_fini(&p);
@@ -110,7 +110,7 @@ static void test_pagemap(void)
     Presence p;
     RamBlock rb;
 
-    presence_init(&p);
+    presence_init(&p, NULL);
     p.has_scan = false;
     block_init(&rb, false);
     check_block(&p, &rb);
@@ -123,7 +123,7 @@ static void test_shared(void)
     Presence p;
     RamBlock rb;
 
-    presence_init(&p);
+    presence_init(&p, NULL);
     block_init(&rb, true);
     check_block(&p, &rb);
     block_fini(&rb);
@@ -144,7 +144,7 @@ static void test_unknown(void)
     bitmap_clear(map, 0, PAGES);
     seen.next = 0;
     rb.backing = RAM_FILE; /* a private mapping shows the file's data */
-    presence_init(&p);
+    presence_init(&p, NULL);
     presence_foreach(&p, &rb, 0, PAGES, see, &seen);
     g_assert_true(bitmap_test_all(map, 0, PAGES));
     presence_fini(&p);
@@ -196,7 +196,7 @@ static void test_edges(void)
         Presence p;
         RamBlock rb;
 
-        presence_init(&p);
+        presence_init(&p, NULL);
         if (way == 1) {
             p.has_scan = false;
         }
