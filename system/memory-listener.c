@@ -6,6 +6,8 @@
 #include "util/base.h"
 
 #include "system/memory-priv.h"
+#include "util/error.h"
+#include "util/log.h"
 
 /* Calls a callback of every listener, in order of priority or against it. */
 #define LISTENERS_CALL(as_, fn_, ...)                                    \
@@ -306,8 +308,13 @@ void memory_listener_add(MemoryListener *l, AddressSpace *as)
     l->as = as;
     rcu_queue_insert(&as->listeners, at, &l->link);
     TELL(l, begin);
-    if (as->mem->dirty_log) {
-        TELL(l, log_global_start);
+    if (as->mem->dirty_log && l->log_global_start) {
+        GError *err = NULL;
+
+        /* Accelerators are there before any migration. */
+        if (!l->log_global_start(l, &err)) {
+            log_take_error(err);
+        }
     }
     for (unsigned i = 0; i < as->view->nranges; i++) {
         MemorySection s = flat_range_section(as, &as->view->ranges[i]);

@@ -24,8 +24,9 @@ bool memory_dirty_log_start(Memory *mem, GError **errp)
     for (GList *l = mem->memory.listeners.head; l; l = l->next) {
         MemoryListener *m = container_of(l, MemoryListener, link);
 
-        if (m->log_global_start) {
-            m->log_global_start(m);
+        if (m->log_global_start && !m->log_global_start(m, errp)) {
+            memory_dirty_log_stop(mem);
+            return false;
         }
     }
     address_space_update(&mem->smm);

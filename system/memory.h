@@ -158,7 +158,8 @@ struct MemoryListener {
      */
     void (*log_clear)(MemoryListener *l, const MemorySection *s);
     void (*log_protect)(MemoryListener *l);
-    void (*log_global_start)(MemoryListener *l);
+    /* False: it can't log.  log_global_stop follows. */
+    bool (*log_global_start)(MemoryListener *l, GError **errp);
     void (*log_global_stop)(MemoryListener *l);
     /* s: where the guest writes (addr, size), and the region; e: as added. */
     void (*eventfd_add)(MemoryListener *l, const MemorySection *s,
@@ -283,7 +284,10 @@ void memory_listener_del(MemoryListener *l);
  * if the guest has to run again.
  */
 
-/* Bitmaps all set; accelerators log from then on.  vm_lock held. */
+/*
+ * Bitmaps all set; accelerators log from then on.  vm_lock held.  False with
+ * errp, and nothing is on, if it is on already or somebody can't log.
+ */
 bool memory_dirty_log_start(Memory *mem, GError **errp);
 /*
  * Merges what accelerators know into the bitmaps; takes vm_lock.  last_stage:

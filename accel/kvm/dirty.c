@@ -17,6 +17,7 @@
 #include "accel/kvm/kvm-priv.h"
 
 #include "util/bitmap.h"
+#include "util/error.h"
 #include "util/log.h"
 
 /* Pages per KVM_CLEAR_DIRTY_LOG: the mask is copied to the stack. */
@@ -100,41 +101,43 @@ static void kvm_slot_clear_pages(KvmAccel *k, KvmSlot *slot, uint64_t first,
     }
 }
 
-static bool kvm_slot_alloc_log(KvmSlot *slot, bool set)
+static void kvm_slot_alloc_log(KvmAccel *k, KvmSlot *slot)
 {
     uint64_t n = ROUND_UP(kvm_slot_npages(slot), BITMAP_WORD_BITS);
 
+    if (k->dirty_entries) {
+        return;
+    }
     if (!slot->reported) {
         slot->reported = bitmap_new(n);
     }
-    if (set) {
+    if (k->initially_set) {
         bitmap_set(slot->reported, 0, kvm_slot_npages(slot));
     } else {
         bitmap_clear(slot->reported, 0, n);
     }
-    return true;
 }
 
 void kvm_slot_log_begin(KvmAccel *k, KvmSlot *slot)
 {
-    kvm_slot_alloc_log(slot, k->initially_set);
+    kvm_slot_alloc_log(k, slot);
     /* The blocks' bitmaps know what is dirty; a new slot adds nothing. */
     if (k->initially_set) {
         kvm_slot_clear_pages(k, slot, 0, kvm_slot_npages(slot));
     }
 }
 
-void kvm_slot_update_log(KvmAccel *k, KvmSlot *slot)
+int kvm_slot_update_log(KvmAccel *k, KvmSlot *slot)
 {
     uint32_t now = slot->flags & KVM_MEM_LOG_DIRTY_PAGES;
     uint32_t want = kvm_slot_log_flags(k, slot);
     int err;
 
     if (now == want) {
-        return;
+        return 0;
     }
     if (want) {
-        kvm_slot_alloc_log(slot, k->initially_set);
+        kvm_slot_alloc_log(k, slot);
     }
     err =
         kvm_slot_set(k, slot, (slot->flags & ~KVM_MEM_LOG_DIRTY_PAGES) | want);
@@ -145,9 +148,11 @@ void kvm_slot_update_log(KvmAccel *k, KvmSlot *slot)
     if (!(slot->flags & KVM_MEM_LOG_DIRTY_PAGES)) {
         g_clear_pointer(&slot->reported, bitmap_free);
     }
+    return err;
 }
 
-void kvm_slot_log_sync(KvmAccel *k, KvmSlot *slot)
+/* Kernel's bits to the block's bitmaps, all clients; slots_lock held. */
+static void kvm_slot_log_sync(KvmAccel *k, KvmSlot *slot)
 {
     uint64_t npages = kvm_slot_npages(slot);
     uint64_t first = slot->ram_off >> RAM_PAGE_BITS;
@@ -173,6 +178,15 @@ void kvm_slot_log_sync(KvmAccel *k, KvmSlot *slot)
     /* Only migration clears by itself; others expect a sync to do it. */
     if (slot->log_mask) {
         kvm_slot_clear_pages(k, slot, 0, npages);
+    }
+}
+
+void kvm_slot_log_end(KvmAccel *k, KvmSlot *slot)
+{
+    if (slot->reported) {
+        kvm_slot_log_sync(k, slot);
+    } else if (slot->flags & KVM_MEM_LOG_DIRTY_PAGES) {
+        kvm_ring_drain(k);
     }
 }
 
@@ -246,23 +260,36 @@ void kvm_log_change(MemoryListener *l, const MemorySection *s, uint8_t old,
     }
 }
 
-static void kvm_log_set_all(KvmAccel *k, bool on)
+static bool kvm_log_set_all(KvmAccel *k, bool on, GError **errp)
 {
     LOCK_GUARD(&k->slots_lock);
     __atomic_store_n(&k->log_all, on, __ATOMIC_RELAXED);
     for (unsigned i = 0; i < k->slots->len; i++) {
-        kvm_slot_update_log(k, g_ptr_array_index(k->slots, i));
+        KvmSlot *slot = g_ptr_array_index(k->slots, i);
+        int err = kvm_slot_update_log(k, slot);
+
+        if (err && on) {
+            error_setf_errno(errp, err,
+                             "KVM: dirty log of memory slot 0x%" PRIx64,
+                             slot->gpa);
+            return false;
+        }
     }
+    /* What is left in the rings nobody waits for. */
+    if (!on && k->dirty_entries) {
+        kvm_ring_drain(k);
+    }
+    return true;
 }
 
-void kvm_log_global_start(MemoryListener *l)
+bool kvm_log_global_start(MemoryListener *l, GError **errp)
 {
-    kvm_log_set_all(kvm_of_listener(l), true);
+    return kvm_log_set_all(kvm_of_listener(l), true, errp);
 }
 
 void kvm_log_global_stop(MemoryListener *l)
 {
-    kvm_log_set_all(kvm_of_listener(l), false);
+    kvm_log_set_all(kvm_of_listener(l), false, NULL);
 }
 
 bool kvm_dirty_init(KvmAccel *k, GError **errp)
@@ -271,6 +298,10 @@ bool kvm_dirty_init(KvmAccel *k, GError **errp)
         kvm_check(k, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2) &
         (KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET);
 
+    /* With rings, "initially set" would leave all pages unprotected. */
+    if (k->opt_ring_size) {
+        return kvm_ring_init(k, errp);
+    }
     if (want & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE) {
         if (!kvm_enable_cap(k->vm_fd, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, want,
                             errp)) {

@@ -66,7 +66,9 @@ struct KvmVcpu {
     KvmMsrs get, put;
     LapicRegs lapic; /* given by the device, put again with the registers */
     bool lapic_pending;
-    int64_t tsc_khz; /* the kernel's; 0: not asked yet */
+    int64_t tsc_khz;                  /* the kernel's; 0: not asked yet */
+    struct kvm_dirty_gfn *dirty_ring; /* dirty-ring.c; NULL: none */
+    uint32_t dirty_next;              /* entry to harvest; slots_lock */
     /* debug.c: as the last kvm_debug_update() left it. */
     const DebugState *debug; /* borrowed; NULL: not debugged */
     struct kvm_guest_debug debug_ctl;
@@ -105,6 +107,10 @@ struct KvmAccel {
     GArray *adds, *dels; /* KvmSlotChange; vm_lock */
     bool log_all;        /* slots_lock */
     bool manual_clear, initially_set;
+    uint32_t dirty_entries; /* of each vCPU's dirty ring; 0: bitmaps */
+    GPtrArray *dirty_vcpus; /* KvmVcpu with a ring; slots_lock */
+    bool dirty_unarmed;     /* harvested since the last reset; slots_lock */
+    bool dirty_broken;      /* the last reset failed; slots_lock */
 
     /* How a change of slots keeps vCPUs out of the guest. */
     Lock run_lock;
@@ -176,19 +182,31 @@ void kvm_release_vcpus(KvmAccel *k);
 
 /* dirty.c */
 bool kvm_dirty_init(KvmAccel *k, GError **errp);
-/* Turns the slot's log on or off as the masks ask; slots_lock held. */
-void kvm_slot_update_log(KvmAccel *k, KvmSlot *slot);
+/* Turns the slot's log on or off as the masks ask; slots_lock held. -errno. */
+int kvm_slot_update_log(KvmAccel *k, KvmSlot *slot);
 uint32_t kvm_slot_log_flags(const KvmAccel *k, const KvmSlot *slot);
 /* The slot was just made with a log: forget what isn't dirty. */
 void kvm_slot_log_begin(KvmAccel *k, KvmSlot *slot);
-/* Kernel's bits → block's bitmaps, all clients; slots_lock held. */
-void kvm_slot_log_sync(KvmAccel *k, KvmSlot *slot);
+/* The slot is about to go: keeps what it knows.  slots_lock held. */
+void kvm_slot_log_end(KvmAccel *k, KvmSlot *slot);
 void kvm_log_change(MemoryListener *l, const MemorySection *s, uint8_t old,
                     uint8_t now);
 void kvm_log_sync(MemoryListener *l, const MemorySection *s);
 void kvm_log_clear(MemoryListener *l, const MemorySection *s);
-void kvm_log_global_start(MemoryListener *l);
+bool kvm_log_global_start(MemoryListener *l, GError **errp);
 void kvm_log_global_stop(MemoryListener *l);
+
+/* dirty-ring.c: with dirty-ring-size, in place of the bitmaps */
+bool kvm_ring_init(KvmAccel *k, GError **errp);
+/* After the vCPU was made, before it goes; nothing where there are bitmaps. */
+bool kvm_ring_add_vcpu(KvmAccel *k, KvmVcpu *v, GError **errp);
+void kvm_ring_del_vcpu(KvmAccel *k, KvmVcpu *v);
+void kvm_ring_sync(MemoryListener *l, bool last_stage);
+void kvm_ring_protect(MemoryListener *l);
+/* Harvests all rings, and arms what was harvested; slots_lock held. */
+void kvm_ring_drain(KvmAccel *k);
+/* A vCPU can't go on for want of room: its thread, no lock held. */
+void kvm_ring_full(KvmAccel *k);
 
 /* ioeventfd.c */
 void kvm_mem_eventfd_add(MemoryListener *l, const MemorySection *s,

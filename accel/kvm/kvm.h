@@ -19,6 +19,7 @@ typedef struct KvmCounters {
     uint64_t exits;       /* returns of KVM_RUN */
     uint64_t slot_pauses; /* vCPUs held off for a change of slots */
     uint64_t route_sets;  /* calls that set the interrupt routes */
+    uint64_t ring_full;   /* exits because a dirty ring was full */
 } KvmCounters;
 
 /* True if `acc` runs on KVM. */

@@ -127,9 +127,7 @@ static void kvm_slots_remove(KvmAccel *k, uint64_t gpa, uint64_t size)
             break;
         }
         /* Its bits go with it: take what the guest wrote until now. */
-        if (slot->reported) {
-            kvm_slot_log_sync(k, slot);
-        }
+        kvm_slot_log_end(k, slot);
         r.guest_phys_addr = slot->gpa;
         err = kvm_ioctl(k->vm_fd, KVM_SET_USER_MEMORY_REGION, &r);
         if (err < 0) {
@@ -294,6 +292,7 @@ bool kvm_slots_init(KvmAccel *k, GError **errp)
     }
     lock_init(&k->slots_lock);
     k->slots = g_ptr_array_new();
+    k->dirty_vcpus = g_ptr_array_new();
     k->slot_ids = bitmap_new(k->nslots_max);
     k->adds = g_array_new(FALSE, FALSE, sizeof(KvmSlotChange));
     k->dels = g_array_new(FALSE, FALSE, sizeof(KvmSlotChange));
@@ -305,8 +304,10 @@ bool kvm_slots_init(KvmAccel *k, GError **errp)
         .region_add = kvm_listener_add,
         .region_del = kvm_listener_del,
         .log_change = kvm_log_change,
-        .log_sync = kvm_log_sync,
-        .log_clear = kvm_log_clear,
+        .log_sync = k->dirty_entries ? NULL : kvm_log_sync,
+        .log_clear = k->dirty_entries ? NULL : kvm_log_clear,
+        .log_sync_all = k->dirty_entries ? kvm_ring_sync : NULL,
+        .log_protect = k->dirty_entries ? kvm_ring_protect : NULL,
         .log_global_start = kvm_log_global_start,
         .log_global_stop = kvm_log_global_stop,
         .eventfd_add = kvm_mem_eventfd_add,
@@ -341,6 +342,7 @@ void kvm_slots_fini(KvmAccel *k)
         kvm_slot_free(k, g_ptr_array_steal_index(k->slots, k->slots->len - 1));
     }
     g_clear_pointer(&k->slots, g_ptr_array_unref);
+    g_clear_pointer(&k->dirty_vcpus, g_ptr_array_unref);
     g_clear_pointer(&k->slot_ids, bitmap_free);
     g_clear_pointer(&k->adds, g_array_unref);
     g_clear_pointer(&k->dels, g_array_unref);

@@ -56,6 +56,9 @@ static bool kvm_create_vcpu(KvmVcpu *v, GError **errp)
     }
     v->run = map;
     v->run_size = k->run_size;
+    if (!kvm_ring_add_vcpu(k, v, errp)) {
+        return false;
+    }
     if (k->ring_page && !k->ring) {
         /* One ring per VM; every vCPU's mapping shows it. */
         k->ring = (void *)((uint8_t *)map + k->ring_page * RAM_PAGE_SIZE);
@@ -70,6 +73,7 @@ static void kvm_vcpu_release(KvmVcpu *v)
     KvmAccel *k = v->kvm;
 
     kvm_state_fini(v);
+    kvm_ring_del_vcpu(k, v);
     if (v->run) {
         if (k->ring && (uint8_t *)k->ring >= (uint8_t *)v->run &&
             (uint8_t *)k->ring < (uint8_t *)v->run + v->run_size) {
@@ -367,6 +371,9 @@ static KvmNext kvm_handle_exit(KvmVcpu *v)
         return kvm_exit_reset(v, SHUTDOWN_CAUSE_GUEST_RESET);
     case KVM_EXIT_SYSTEM_EVENT:
         return kvm_exit_system_event(v);
+    case KVM_EXIT_DIRTY_RING_FULL:
+        kvm_ring_full(v->kvm);
+        return KVM_NEXT_RUN;
     case KVM_EXIT_DEBUG:
         return kvm_debug_exit(v) ? KVM_NEXT_DEBUG : KVM_NEXT_RUN;
     case KVM_EXIT_FAIL_ENTRY:

@@ -62,8 +62,8 @@ static bool kvm_check_options(KvmAccel *k, GError **errp)
                    k->opt_irqchip == KERNEL_IRQCHIP_OFF ? "off" : "split");
         return false;
     }
-    if (k->opt_ring_size) {
-        error_setf(errp, "KVM: dirty-ring-size=%u is not supported, only 0",
+    if (k->opt_ring_size && !is_pow2(k->opt_ring_size)) {
+        error_setf(errp, "KVM: dirty-ring-size=%u is not a power of two",
                    k->opt_ring_size);
         return false;
     }

@@ -117,11 +117,13 @@ VM_LOCKED static void guest_add_memory(Guest *g, uint64_t size)
     memory_transaction_commit(mem);
 }
 
-static Accel *start_accel(Vm *vm, const char *name)
+static Accel *start_accel(Vm *vm, const char *text)
 {
-    const char *const names[] = { name, NULL };
+    g_auto(GStrv) part = g_strsplit(text, ",", 2);
+    const char *const names[] = { part[0], NULL };
+    const char *const opts[] = { part[1] ? part[1] : "", NULL };
     g_autoptr(GError) err = NULL;
-    Accel *acc = accel_start(vm, names, NULL, &err);
+    Accel *acc = accel_start(vm, names, opts, &err);
 
     g_assert_no_error(err);
     return acc;

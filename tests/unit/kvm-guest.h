@@ -47,7 +47,7 @@ typedef struct Guest {
 /* False, and the test is marked as skipped, if /dev/kvm can't be used. */
 bool have_kvm(void);
 Guest *guest_new(uint64_t ram, unsigned ncpus, const char *cpu_text);
-/* accel: "kvm" or "tcg". */
+/* accel: "kvm" or "tcg", perhaps with options: "kvm,dirty-ring-size=1024". */
 Guest *guest_new_accel(const char *accel, uint64_t ram, unsigned ncpus,
                        const char *cpu_text);
 void guest_free(Guest *g);

@@ -29,6 +29,7 @@ typedef struct Box {
     GArray *cleared; /* Run */
     unsigned protects, syncs, syncs_all, last_syncs;
     unsigned starts, stops;
+    bool fail_start;
     unsigned long *bits; /* PAGES: what calls return */
 } Box;
 
@@ -67,9 +68,14 @@ static void on_sync_all(MemoryListener *l, bool last)
     box_of(l)->last_syncs += last;
 }
 
-static void on_start(MemoryListener *l)
+static bool on_start(MemoryListener *l, GError **errp)
 {
     box_of(l)->starts++;
+    if (box_of(l)->fail_start) {
+        error_setf(errp, "no log here");
+        return false;
+    }
+    return true;
 }
 
 static void on_stop(MemoryListener *l)
@@ -186,6 +192,28 @@ static void test_start(void)
     g_assert_null(b.ram.ram->dirty[DIRTY_MIGRATION]);
     box_fini(&b);
     g_assert_cmpuint(b.stops, ==, 1);
+}
+
+/* A log that an accelerator can't keep isn't there at all. */
+static void test_start_fails(void)
+{
+    g_autoptr(GError) err = NULL;
+    Box b;
+
+    box_init(&b, false);
+    b.fail_start = true;
+    vm_lock_acquire();
+    g_assert_false(memory_dirty_log_start(&b.mem, &err));
+    vm_lock_release();
+    g_assert_cmpstr(err->message, ==, "no log here");
+    g_assert_cmpuint(b.stops, ==, 1);
+    g_assert_false(ram_dirty_enabled(&b.mem.ram));
+    g_assert_false(b.mem.dirty_log);
+    b.fail_start = false;
+    vm_lock_acquire();
+    g_assert_true(memory_dirty_log_start(&b.mem, NULL));
+    vm_lock_release();
+    box_fini(&b);
 }
 
 /* What is clean is neither taken nor armed. */
@@ -429,6 +457,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/dirty-log/start", test_start);
+    g_test_add_func("/dirty-log/start-fails", test_start_fails);
     g_test_add_func("/dirty-log/take-nothing", test_take_nothing);
     g_test_add_func("/dirty-log/gap", test_gap);
     g_test_add_func("/dirty-log/window", test_window);

@@ -11,6 +11,7 @@
  */
 #include "util/base.h"
 
+#include <errno.h>
 #include <sys/mman.h>
 
 #include "migration/ram-load.h"
@@ -21,10 +22,11 @@
 #include "util/error.h"
 
 enum {
-    ROUNDS = 160,
+    ROUNDS = 120,
     STORES = 24,      /* per run of the guest */
     RAM_MIB = 12,     /* so that little is far apart */
     FIRST_PAGE = 768, /* above code and tables */
+    OLD = 1 << 8,     /* no PAGEMAP_SCAN */
 };
 
 typedef struct Retry {
@@ -33,6 +35,7 @@ typedef struct Retry {
     uint64_t version; /* of the last store, by whomever */
     StreamOut *out;
     RamSend *send;
+    PresenceOps presence;
     size_t loaded; /* bytes of out */
     Memory mem;    /* the destination's */
     MemoryRegion ram;
@@ -153,12 +156,25 @@ static void go_on(Retry *t)
     }
 }
 
-static void retry_init(Retry *t, const char *accel)
+static int no_scan(int fd, PmScanArg *arg)
 {
+    errno = ENOTTY;
+    return -1;
+}
+
+/* old: the kernel has no PAGEMAP_SCAN. */
+static void retry_init(Retry *t, const char *accel, bool old)
+{
+    PresenceOps ops = presence_system_ops;
     RamSendOptions opts = { .features = WIRE_F_ABSENT | WIRE_F_EXTENTS,
+                            .presence = &t->presence,
                             .pace = no_pace };
     GError *err = NULL;
 
+    if (old) {
+        ops.scan = no_scan;
+    }
+    t->presence = ops;
     t->g = guest_new_accel(accel, RAM_MIB * MiB, 1, "qemu64,check=off");
     /* A huge page would be there as a whole. */
     madvise(t->g->rb->host, RAM_MIB * MiB, MADV_NOHUGEPAGE);
@@ -208,11 +224,11 @@ static void run_retries(Retry *t)
     retry_fini(t);
 }
 
-static void test_tcg(void)
+static void test_tcg(const void *old)
 {
     Retry t = { 0 };
 
-    retry_init(&t, "tcg");
+    retry_init(&t, "tcg", old);
     run_retries(&t);
 }
 
@@ -227,10 +243,10 @@ static void test_kvm(const void *mode)
     if (!have_kvm()) {
         return;
     }
-    retry_init(&t, "kvm");
+    retry_init(&t, "kvm", GPOINTER_TO_INT(mode) & OLD);
     k = KVM_ACCEL(t.g->acc);
-    can =
-        kvm_check(k, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2) & GPOINTER_TO_INT(mode);
+    can = kvm_check(k, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2) &
+          (GPOINTER_TO_INT(mode) & ~OLD);
     kvm_enable_cap(k->vm_fd, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, can, &err);
     g_assert_no_error(err);
     k->manual_clear = can & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE;
@@ -238,15 +254,33 @@ static void test_kvm(const void *mode)
     run_retries(&t);
 }
 
+static void test_kvm_ring(const void *old)
+{
+    Retry t = { 0 };
+
+    if (!have_kvm()) {
+        return;
+    }
+    retry_init(&t, "kvm,dirty-ring-size=1024", old);
+    run_retries(&t);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/dirty-retry/tcg", test_tcg);
+    g_test_add_data_func("/dirty-retry/tcg", NULL, test_tcg);
+    g_test_add_data_func("/dirty-retry/tcg-no-scan", "old", test_tcg);
     g_test_add_data_func("/dirty-retry/kvm/initially-set", GINT_TO_POINTER(3),
                          test_kvm);
     g_test_add_data_func("/dirty-retry/kvm/manual-clear", GINT_TO_POINTER(1),
                          test_kvm);
     g_test_add_data_func("/dirty-retry/kvm/sync-clears", GINT_TO_POINTER(0),
                          test_kvm);
+    g_test_add_data_func("/dirty-retry/kvm/no-scan", GINT_TO_POINTER(3 | OLD),
+                         test_kvm);
+    g_test_add_data_func("/dirty-retry/kvm/sync-clears-no-scan",
+                         GINT_TO_POINTER(OLD), test_kvm);
+    g_test_add_data_func("/dirty-retry/kvm/ring", NULL, test_kvm_ring);
+    g_test_add_data_func("/dirty-retry/kvm/ring-no-scan", "old", test_kvm_ring);
     return g_test_run();
 }

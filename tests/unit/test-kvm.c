@@ -78,6 +78,165 @@ static void test_dirty(void)
     guest_free(g);
 }
 
+/* A ring that is too small is emptied while the guest goes on: all arrives. */
+static void test_ring(void)
+{
+    enum { N = 5000 };
+    g_autofree uint64_t *addr = g_new(uint64_t, N);
+    KvmCounters c;
+    Guest *g;
+
+    if (!have_kvm()) {
+        return;
+    }
+    g = guest_new_accel("kvm,dirty-ring-size=1024", 32 * MiB, 1,
+                        "qemu64,check=off");
+    for (unsigned i = 0; i < N; i++) {
+        addr[i] = 2 * MiB + i * RAM_PAGE_SIZE;
+    }
+    run_list(g, addr, N, 1);
+    log_start(g);
+    log_sync(g);
+    take_pages(g, 0, ram_block_npages(g->rb));
+    for (unsigned turn = 0; turn < 3; turn++) {
+        run_list(g, addr, N, 2);
+        log_sync(g);
+        assert_dirty_from(g, 0x200, addr, N);
+        take_pages(g, 0, ram_block_npages(g->rb));
+        run_list(g, addr + turn, 3, 3);
+        log_sync(g);
+        assert_dirty_from(g, 0x200, addr + turn, 3);
+        take_pages(g, 0, ram_block_npages(g->rb));
+    }
+    kvm_counters(g->acc, &c);
+    g_assert_cmpuint(c.ring_full, >=, 3 * (N / 1024));
+    log_stop(g);
+    /* Without a log no ring fills. */
+    run_list(g, addr, N, 4);
+    kvm_counters(g->acc, &c);
+    log_start(g);
+    log_sync(g);
+    g_assert_true(bitmap_test_all(g->rb->dirty[DIRTY_MIGRATION], 0,
+                                  ram_block_npages(g->rb)));
+    log_stop(g);
+    guest_free(g);
+}
+
+/* After the last sync nothing is armed until somebody takes the pages. */
+static void test_ring_last(void)
+{
+    const uint64_t a[] = { 0x200000, 0x300000 };
+    Guest *g;
+
+    if (!have_kvm()) {
+        return;
+    }
+    g = guest_new_accel("kvm,dirty-ring-size=1024", 16 * MiB, 1,
+                        "qemu64,check=off");
+    run_list(g, a, 2, 1);
+    log_start(g);
+    log_sync(g);
+    take_pages(g, 0, ram_block_npages(g->rb));
+    run_list(g, a, 2, 2);
+    memory_dirty_log_sync(&g->vm->mem, true);
+    g_assert_true(KVM_ACCEL(g->acc)->dirty_unarmed);
+    run_list(g, a, 2, 3);
+    take_pages(g, 0, ram_block_npages(g->rb));
+    g_assert_false(KVM_ACCEL(g->acc)->dirty_unarmed);
+    run_list(g, a, 2, 4);
+    log_sync(g);
+    assert_dirty_from(g, 0x100, a, 2);
+    log_stop(g);
+    guest_free(g);
+}
+
+/* Rings that can't be reset tell nothing: all of memory counts. */
+static void test_ring_broken(void)
+{
+    KvmAccel *k;
+    uint64_t npages;
+    Guest *g;
+    int fd;
+
+    if (!have_kvm()) {
+        return;
+    }
+    g = guest_new_accel("kvm,dirty-ring-size=1024", 16 * MiB, 1,
+                        "qemu64,check=off");
+    npages = ram_block_npages(g->rb);
+    k = KVM_ACCEL(g->acc);
+    log_start(g);
+    log_sync(g);
+    take_pages(g, 0, npages);
+    run_list(g, (const uint64_t[]){ 0x200000 }, 1, 1);
+    fd = k->vm_fd;
+    k->vm_fd = -1;
+    log_sync(g);
+    g_assert_true(bitmap_test_all(g->rb->dirty[DIRTY_MIGRATION], 0, npages));
+    take_pages(g, 0, npages);
+    memory_dirty_log_sync(&g->vm->mem, true);
+    g_assert_true(bitmap_test_all(g->rb->dirty[DIRTY_MIGRATION], 0, npages));
+    k->vm_fd = fd;
+    take_pages(g, 0, npages); /* and now they can */
+    memory_dirty_log_sync(&g->vm->mem, true);
+    assert_dirty_from(g, 0x100, NULL, 0);
+    log_stop(g);
+    guest_free(g);
+}
+
+static void test_ring_size(void)
+{
+    static const struct {
+        const char *opts, *named;
+    } t[] = {
+        { "dirty-ring-size=1000", "1000 is not a power of two" },
+        { "dirty-ring-size=2147483648",
+          "2147483648: the kernel takes at most" },
+        { "dirty-ring-size=2", "size=2:" },
+    };
+
+    if (!have_kvm()) {
+        return;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
+        const char *const names[] = { "kvm", NULL };
+        const char *const opts[] = { t[i].opts, NULL };
+        g_autoptr(GError) err = NULL;
+        Vm *vm = vm_new(NULL);
+        VM_LOCK_GUARD();
+
+        g_assert_null(accel_start(vm, names, opts, &err));
+        g_test_message("%s", err->message);
+        g_assert_nonnull(strstr(err->message, t[i].named));
+        vm_free(vm);
+    }
+}
+
+/* A slot whose log the kernel refuses makes the start fail. */
+static void test_log_refused(void)
+{
+    g_autoptr(GError) err = NULL;
+    KvmSlot *slot;
+    Guest *g;
+
+    if (!have_kvm()) {
+        return;
+    }
+    g = guest_new(16 * MiB, 1, "qemu64,check=off");
+    vm_lock_acquire();
+    slot = g_ptr_array_index(KVM_ACCEL(g->acc)->slots, 0);
+    slot->id += 1; /* overlaps what the kernel has */
+    g_assert_false(memory_dirty_log_start(&g->vm->mem, &err));
+    g_assert_nonnull(strstr(err->message, "slot 0x0"));
+    g_assert_false(ram_dirty_enabled(&g->vm->mem.ram));
+    slot->id -= 1;
+    g_clear_error(&err);
+    g_assert_true(memory_dirty_log_start(&g->vm->mem, &err));
+    memory_dirty_log_stop(&g->vm->mem);
+    vm_lock_release();
+    guest_free(g);
+}
+
 /* The kernel may take its first mapping of a page for a write: read twice. */
 static void test_reads_do_not_dirty(void)
 {
@@ -372,6 +531,11 @@ int main(int argc, char **argv)
     g_test_add_func("/kvm/dirty/exact", test_dirty);
     g_test_add_func("/kvm/dirty/reads", test_reads_do_not_dirty);
     g_test_add_func("/kvm/dirty/slot-split", test_slot_split);
+    g_test_add_func("/kvm/dirty/refused", test_log_refused);
+    g_test_add_func("/kvm/dirty/ring", test_ring);
+    g_test_add_func("/kvm/dirty/ring-last", test_ring_last);
+    g_test_add_func("/kvm/dirty/ring-broken", test_ring_broken);
+    g_test_add_func("/kvm/dirty/ring-size", test_ring_size);
     g_test_add_func("/kvm/slots/many", test_many_slots);
     g_test_add_func("/kvm/slots/read-only", test_read_only);
     g_test_add_func("/kvm/ioeventfd", test_ioeventfd);
