@@ -17,6 +17,9 @@ enum { SMALL_BLOCK = 64 << 20 /* bytes */ };
 struct RamLoad {
     Memory *mem;
     BufferZeroFn *is_zero;
+    /* RamBlock, borrowed: those of the stream's list.  None can go while a
+     * migration comes in. */
+    GPtrArray *blocks;
     RamBlock *last; /* of the record before, also across sections */
     bool ready;
 };
@@ -26,12 +29,17 @@ RamLoad *ram_load_new(Memory *mem)
     RamLoad *r = g_new0(RamLoad, 1);
 
     r->mem = mem;
+    r->blocks = g_ptr_array_new();
     r->is_zero = buffer_zero_scanner(true);
     return r;
 }
 
 void ram_load_free(RamLoad *r)
 {
+    if (r == NULL) {
+        return;
+    }
+    g_ptr_array_unref(r->blocks);
     g_free(r);
 }
 
@@ -102,9 +110,32 @@ static bool check_block_size(RamLoad *r, RamBlock *rb, uint64_t len,
     return false;
 }
 
+/* A block of this machine, the first time that the list names it. */
+static RamBlock *listed_block(RamLoad *r, const char *name, GError **errp)
+{
+    RamBlock *rb;
+    RCU_READ_GUARD();
+
+    rb = ram_block_find(&r->mem->ram, name);
+    if (rb == NULL || !rb->migratable) {
+        error_setf(errp, "RAM block '%s' of the stream is not known here",
+                   name);
+        return NULL;
+    }
+    if (g_ptr_array_find(r->blocks, rb, NULL)) {
+        error_setf(errp, "RAM block '%s' is listed twice", name);
+        return NULL;
+    }
+    return rb;
+}
+
 static bool load_block_list(RamLoad *r, StreamIn *s, uint64_t total,
                             GError **errp)
 {
+    if (r->ready) {
+        error_setf(errp, "the list of RAM blocks comes twice");
+        return false;
+    }
     while (total > 0) {
         char name[256];
         RamBlock *rb;
@@ -115,10 +146,8 @@ static bool load_block_list(RamLoad *r, StreamIn *s, uint64_t total,
         if (!stream_in_check(s, errp)) {
             return false;
         }
-        rb = ram_block_find(&r->mem->ram, name);
-        if (rb == NULL || !rb->migratable) {
-            error_setf(errp, "RAM block '%s' of the stream is not known here",
-                       name);
+        rb = listed_block(r, name, errp);
+        if (rb == NULL) {
             return false;
         }
         if (len == 0 || len > total) {
@@ -131,6 +160,7 @@ static bool load_block_list(RamLoad *r, StreamIn *s, uint64_t total,
         if (!check_block_size(r, rb, len, errp)) {
             return false;
         }
+        g_ptr_array_add(r->blocks, rb);
         total -= len;
     }
     r->ready = true;
@@ -153,11 +183,14 @@ static RamBlock *record_block(RamLoad *r, StreamIn *s, uint64_t flags,
     if (!stream_in_check(s, errp)) {
         return NULL;
     }
-    r->last = ram_block_find(&r->mem->ram, name);
-    if (r->last == NULL || !r->last->migratable) {
-        error_setf(errp, "page record names RAM block '%s', not known here",
-                   name);
-        r->last = NULL;
+    r->last = NULL;
+    for (guint i = 0; i < r->blocks->len && r->last == NULL; i++) {
+        RamBlock *rb = r->blocks->pdata[i];
+
+        r->last = strcmp(rb->name, name) == 0 ? rb : NULL;
+    }
+    if (r->last == NULL) {
+        error_setf(errp, "page record names RAM block '%s', not listed", name);
         return NULL;
     }
     if (r->last->read_only) {

@@ -291,6 +291,21 @@ static void test_hostile(void)
     put_rec(b, 0x401, NULL);
     expect_refused(&s, b, "0x401");
     put_list(b, ram, small);
+    put_list(b, ram, small);
+    expect_refused(&s, b, "comes twice");
+    put_rec(b, (ram + ram) | RAM_REC_MEM_SIZE, NULL);
+    for (unsigned i = 0; i < 2; i++) {
+        g_byte_array_append(b, (const uint8_t *)"\6pc.ram", 7);
+        put_rec(b, ram, NULL);
+    }
+    expect_refused(&s, b, "listed twice");
+    /* A block that is here, but not in the list. */
+    put_rec(b, ram | RAM_REC_MEM_SIZE, NULL);
+    g_byte_array_append(b, (const uint8_t *)"\6pc.ram", 7);
+    put_rec(b, ram, NULL);
+    put_rec(b, RAM_REC_FILL, "small");
+    expect_refused(&s, b, "not listed");
+    put_list(b, ram, small);
     put_rec(b, RAM_REC_PAGE, "small"); /* and no bytes */
     expect_refused(&s, b, "offset");
     side_fini(&s);
