@@ -46,6 +46,7 @@ static void on_clear(MemoryListener *l, const MemorySection *s)
               .first = s->offset >> RAM_PAGE_BITS,
               .npages = s->size >> RAM_PAGE_BITS };
 
+    g_assert_cmpuint(s->size, >, 0);
     r.after_take =
         !bitmap_test(map, r.first) && !bitmap_test(map, r.first + r.npages - 1);
     g_array_append_val(box_of(l)->cleared, r);
@@ -370,6 +371,12 @@ static void test_views(void)
     memory_dirty_log_mark(rb, 0, 1);
     memory_dirty_log_take(&b.mem, rb, 0, SMALL, NULL, b.bits);
     g_assert_cmpuint(b.cleared->len, ==, 1);
+    /* Up to where the alias begins, and from where it ends. */
+    memory_dirty_log_mark(rb, 0, 2);
+    memory_dirty_log_take(&b.mem, rb, 0, SMALL, NULL, b.bits);
+    memory_dirty_log_mark(rb, 10, 1);
+    memory_dirty_log_take(&b.mem, rb, 0, SMALL, NULL, b.bits);
+    g_assert_cmpuint(b.cleared->len, ==, 3);
     memory_dirty_log_mark(rb, 1, 9);
     g_array_set_size(b.cleared, 0);
     memory_dirty_log_take(&b.mem, rb, 0, SMALL, NULL, b.bits);
@@ -392,6 +399,35 @@ static void test_views(void)
     memory_dirty_log_take(&b.mem, rb, 0, SMALL, NULL, b.bits);
     g_assert_cmpuint(b.cleared->len, ==, 0);
     g_assert_cmpuint(b.protects, ==, 1);
+    box_fini(&b);
+}
+
+static unsigned logged_ranges(AddressSpace *as)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < as->view->nranges; i++) {
+        n += as->view->ranges[i].dirty_log >> DIRTY_MIGRATION & 1;
+    }
+    return n;
+}
+
+/* Both views of memory show that it is logged, and that it is no more. */
+static void test_smm(void)
+{
+    Box b;
+
+    box_init(&b, false);
+    vm_lock_acquire();
+    memory_smm_init(&b.mem);
+    g_assert_cmpuint(logged_ranges(&b.mem.smm), ==, 0);
+    g_assert_true(memory_dirty_log_start(&b.mem, NULL));
+    g_assert_cmpuint(logged_ranges(&b.mem.smm), ==, 2);
+    g_assert_cmpuint(logged_ranges(&b.mem.memory), ==, 2);
+    memory_dirty_log_stop(&b.mem);
+    g_assert_cmpuint(logged_ranges(&b.mem.smm), ==, 0);
+    g_assert_cmpuint(logged_ranges(&b.mem.memory), ==, 0);
+    vm_lock_release();
     box_fini(&b);
 }
 
@@ -453,6 +489,85 @@ static void test_host_write(void)
     box_fini(&b);
 }
 
+/* Stores of this process are noted whether anybody logs or not. */
+static void test_host_written(void)
+{
+    uint64_t lo = 1, hi = 1;
+    RamBlock *rb;
+    Box b;
+
+    box_init(&b, false);
+    rb = b.small.ram;
+    g_assert_false(ram_block_host_written(rb, &lo, &hi));
+    ram_block_set_dirty(&b.mem.ram, rb, 5000, 10);
+    g_assert_true(ram_block_host_written(rb, &lo, &hi));
+    g_assert_cmpuint(lo, ==, 5000);
+    g_assert_cmpuint(hi, ==, 5010);
+    ram_block_set_dirty(&b.mem.ram, rb, 5001, 3); /* inside */
+    ram_block_set_dirty(&b.mem.ram, rb, 9000, 0); /* nothing */
+    ram_block_host_written(rb, &lo, &hi);
+    g_assert_cmpuint(lo, ==, 5000);
+    g_assert_cmpuint(hi, ==, 5010);
+    vm_lock_acquire();
+    g_assert_true(memory_dirty_log_start(&b.mem, NULL));
+    vm_lock_release();
+    ram_block_set_dirty(&b.mem.ram, rb, 10, 1);
+    ram_block_set_dirty(&b.mem.ram, rb, 8000, 1);
+    ram_block_host_written(rb, &lo, &hi);
+    g_assert_cmpuint(lo, ==, 10);
+    g_assert_cmpuint(hi, ==, 8001);
+    g_assert_false(ram_block_host_written(b.ram.ram, &lo, &hi));
+    box_fini(&b);
+}
+
+static void on_code(void *opaque, RamBlock *rb, uint64_t off, uint64_t len)
+{
+    *(uint64_t *)opaque += len;
+}
+
+/* Each client has its bits; those of code are nobody's log. */
+static void test_clients(void)
+{
+    const unsigned long bits[2] = { 5, 1UL << 5 | 1UL << 6 };
+    uint64_t told = 0;
+    RamBlock *rb;
+    Box b;
+
+    box_init(&b, true);
+    box_clean(&b);
+    rb = b.small.ram;
+    vm_lock_acquire();
+    b.mem.ram.code_written = on_code;
+    b.mem.ram.code_opaque = &told;
+    g_assert_true(ram_dirty_start(&b.mem.ram, DIRTY_CODE, false, NULL));
+    g_assert_true(ram_dirty_start(&b.mem.ram, DIRTY_DISPLAY, false, NULL));
+    vm_lock_release();
+    bitmap_set_bit(rb->dirty[DIRTY_CODE], 7);
+    ram_block_set_dirty(&b.mem.ram, rb, 8 * RAM_PAGE_SIZE, 100);
+    g_assert_cmpuint(told, ==, 0);
+    ram_block_set_dirty(&b.mem.ram, rb, 8 * RAM_PAGE_SIZE - 1, 2);
+    g_assert_cmpuint(told, ==, 2);
+    g_assert_cmpuint(bitmap_count(rb->dirty[DIRTY_CODE], 0, SMALL), ==, 1);
+    g_assert_cmpuint(bitmap_count(rb->dirty[DIRTY_DISPLAY], 0, SMALL), ==, 2);
+    g_assert_cmpuint(dirty_pages(rb), ==, 2);
+    /* An accelerator's, of which the last lies past the block. */
+    ram_block_merge_dirty(rb, DIRTY_DISPLAY, 0, bits, 71);
+    g_assert_true(is_dirty(rb, 7));
+    g_assert_false(is_dirty(rb, 0));
+    g_assert_true(bitmap_test(rb->dirty[DIRTY_DISPLAY], 69));
+    g_assert_false(bitmap_test(rb->dirty[DIRTY_DISPLAY], 70));
+    g_assert_cmpuint(bitmap_count(rb->dirty[DIRTY_DISPLAY], 0, 71), ==, 5);
+    ram_block_merge_dirty(rb, DIRTY_DISPLAY, SMALL, bits, 2);
+    g_assert_cmpuint(bitmap_count(rb->dirty[DIRTY_DISPLAY], 0, 74), ==, 5);
+    vm_lock_acquire();
+    ram_dirty_stop(&b.mem.ram, DIRTY_CODE);
+    ram_dirty_stop(&b.mem.ram, DIRTY_DISPLAY);
+    vm_lock_release();
+    ram_block_merge_dirty(rb, DIRTY_DISPLAY, 0, bits, 2);
+    g_assert_null(rb->dirty[DIRTY_DISPLAY]);
+    box_fini(&b);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -465,7 +580,10 @@ int main(int argc, char **argv)
     g_test_add_func("/dirty-log/peek", test_peek);
     g_test_add_func("/dirty-log/no-log", test_no_log);
     g_test_add_func("/dirty-log/views", test_views);
+    g_test_add_func("/dirty-log/smm", test_smm);
     g_test_add_func("/dirty-log/sync", test_sync);
     g_test_add_func("/dirty-log/host-write", test_host_write);
+    g_test_add_func("/dirty-log/host-written", test_host_written);
+    g_test_add_func("/dirty-log/clients", test_clients);
     return g_test_run();
 }
