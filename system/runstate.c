@@ -144,6 +144,44 @@ static void tell_listeners(Vm *vm, bool running)
     tell_round(vm, running, true);
 }
 
+/* -no-shutdown keeps a guest's end from ending the program, not the user's. */
+static bool cause_is_final(ShutdownCause cause)
+{
+    return cause == SHUTDOWN_CAUSE_HOST_QMP_QUIT ||
+           cause == SHUTDOWN_CAUSE_HOST_SIGNAL ||
+           cause == SHUTDOWN_CAUSE_HOST_UI;
+}
+
+/* What waits while a migration has the guest stopped; shutdowns: below. */
+enum {
+    REQUESTS_OF_GUEST = REQUEST_RESET | REQUEST_SUSPEND | REQUEST_WAKEUP |
+                        REQUEST_POWERDOWN | REQUEST_STOP,
+};
+
+/*
+ * Between the stop and the end of a migration, the guest's state belongs to
+ * the migration: what would change it waits.
+ */
+static unsigned requests_allowed(Vm *vm)
+{
+    unsigned all = ~0U;
+
+    if (vm->run_state == RUN_STATE_FINISH_MIGRATE ||
+        vm->run_state == RUN_STATE_SAVE_VM) {
+        all &= ~REQUESTS_OF_GUEST;
+        if (!cause_is_final(
+                __atomic_load_n(&vm->shutdown_cause, __ATOMIC_RELAXED))) {
+            all &= ~REQUEST_SHUTDOWN;
+        }
+    }
+    return all;
+}
+
+static bool may_do(Vm *vm, unsigned request)
+{
+    return requests_allowed(vm) & request;
+}
+
 static bool start_guest(Vm *vm)
 {
     if (runstate_is_running(vm)) {
@@ -185,9 +223,13 @@ void vm_start(Vm *vm)
 
 int vm_stop(Vm *vm, RunState state)
 {
+    bool ran = runstate_is_running(vm);
     bool stopped = stop_guest(vm, state);
     int ret = vm->hooks->block_drain(vm);
 
+    if (ran && !stopped && !may_do(vm, REQUEST_STOP)) {
+        vm_stop_request(vm, state); /* a migration was first: it waits */
+    }
     if (stopped) {
         vm->hooks->event_stop(vm);
     }
@@ -223,14 +265,6 @@ static bool cause_is_guest(ShutdownCause cause)
     return cause == SHUTDOWN_CAUSE_GUEST_SHUTDOWN ||
            cause == SHUTDOWN_CAUSE_GUEST_RESET ||
            cause == SHUTDOWN_CAUSE_GUEST_PANIC;
-}
-
-/* -no-shutdown keeps a guest's end from ending the program, not the user's. */
-static bool cause_is_final(ShutdownCause cause)
-{
-    return cause == SHUTDOWN_CAUSE_HOST_QMP_QUIT ||
-           cause == SHUTDOWN_CAUSE_HOST_SIGNAL ||
-           cause == SHUTDOWN_CAUSE_HOST_UI;
 }
 
 void vm_stop_request(Vm *vm, RunState state)
@@ -321,15 +355,22 @@ static void reset_machine(Vm *vm)
 
 static void do_reset(Vm *vm)
 {
+    bool mine = true;
+
     if (runstate_is_running(vm)) {
+        /* A migration may be first: it is to know what is still to be done. */
+        post(vm, REQUEST_RESET);
         vm->hooks->vcpus_pause(vm); /* drops vm_lock while it waits */
+        mine = may_do(vm, REQUEST_RESET) && take(vm, REQUEST_RESET);
     }
-    reset_machine(vm);
+    if (mine) {
+        reset_machine(vm);
+    }
     if (runstate_is_running(vm)) {
         if (!vm->stopping) {
             vm->hooks->vcpus_resume(vm);
         }
-    } else if (vm->run_state != RUN_STATE_INMIGRATE) {
+    } else if (mine && vm->run_state != RUN_STATE_INMIGRATE) {
         runstate_set(vm, RUN_STATE_PRELAUNCH);
     }
 }
@@ -339,6 +380,8 @@ static void do_suspend(Vm *vm)
     if (stop_guest(vm, RUN_STATE_SUSPENDED)) {
         vm->hooks->suspend(vm);
         vm->hooks->event_suspend(vm);
+    } else if (!may_do(vm, REQUEST_SUSPEND)) {
+        post(vm, REQUEST_SUSPEND); /* a migration was first: it waits */
     }
 }
 
@@ -357,31 +400,6 @@ static void do_powerdown(Vm *vm)
 {
     vm->hooks->event_powerdown(vm);
     vm->hooks->powerdown(vm);
-}
-
-/* What waits while a migration has the guest stopped; shutdowns: below. */
-enum {
-    REQUESTS_OF_GUEST = REQUEST_RESET | REQUEST_SUSPEND | REQUEST_WAKEUP |
-                        REQUEST_POWERDOWN | REQUEST_STOP,
-};
-
-/*
- * Between the stop and the end of a migration, the guest's state belongs to
- * the migration: what would change it waits.
- */
-static unsigned requests_allowed(Vm *vm)
-{
-    unsigned all = ~0U;
-
-    if (vm->run_state == RUN_STATE_FINISH_MIGRATE ||
-        vm->run_state == RUN_STATE_SAVE_VM) {
-        all &= ~REQUESTS_OF_GUEST;
-        if (!cause_is_final(
-                __atomic_load_n(&vm->shutdown_cause, __ATOMIC_RELAXED))) {
-            all &= ~REQUEST_SHUTDOWN;
-        }
-    }
-    return all;
 }
 
 bool vm_requests_pending(Vm *vm)

@@ -37,6 +37,7 @@ typedef struct SpVm {
     bool bad_activate;               /* block_activate fails */
     int inactivate;                  /* what block_inactivate returns */
     void (*at_stop)(struct SpVm *v); /* the vCPUs pause */
+    struct SpPeer *peer;             /* for the test's own use */
 } SpVm;
 
 /* The peer: reads the stream item by item. */

@@ -7,6 +7,7 @@
  */
 #include "util/base.h"
 
+#include "system/vm-priv.h"
 #include "tests/unit/source-peer.h"
 
 enum {
@@ -299,6 +300,70 @@ static void test_reset_before_run(void)
     sp_vm_fini(&v);
 }
 
+/* The first pause is the main thread's; a migration stops the guest in it. */
+static NO_TSA void be_overtaken(SpVm *v)
+{
+    if (v->stops == 1) {
+        vm_lock_release();
+        sp_greet(v->peer, WIRE_F_ALL);
+        sp_read_to(v->peer, SP_EOF);
+        vm_lock_acquire();
+    }
+}
+
+static void overtaken_begin(SpVm *v, SpPeer *p)
+{
+    sp_vm_init(v, SMALL_DEVICE);
+    patient(v);
+    v->at_stop = be_overtaken;
+    v->peer = p;
+    sp_connect(v, p);
+}
+
+/* A reset that a migration overtakes is done to what travels, or not at all. */
+static void test_overtaken_reset(void)
+{
+    SpVm v;
+    SpPeer p;
+
+    overtaken_begin(&v, &p);
+    {
+        VM_LOCK_GUARD();
+        vm_request_reset(v.vm, SHUTDOWN_CAUSE_GUEST_RESET);
+        vm_requests_run(v.vm);
+    }
+    g_assert_cmpint(sp_run_state(&v), ==, RUN_STATE_FINISH_MIGRATE);
+    sp_say_loaded(&p, 1);
+    sp_read_to(&p, WIRE_CMD_RUN);
+    sp_say_resumed(&p);
+    g_assert_cmpint(sp_wait_end(&v), ==, MIGRATION_STATUS_COMPLETED);
+    g_assert_cmpuint(v.resets, ==, 1);
+    g_assert_cmpuint(p.device_value, ==, 0);
+    g_assert_cmpstr(p.runstate, ==, "running");
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
+/* And a stop holds, wherever the guest is afterwards. */
+static void test_overtaken_stop(void)
+{
+    SpVm v;
+    SpPeer p;
+
+    overtaken_begin(&v, &p);
+    {
+        VM_LOCK_GUARD();
+        vm_stop(v.vm, RUN_STATE_PAUSED);
+    }
+    g_assert_cmpint(sp_run_state(&v), ==, RUN_STATE_FINISH_MIGRATE);
+    sp_say_loaded(&p, 1);
+    sp_wait_run_state(&v, RUN_STATE_PAUSED);
+    finish(&v, &p, 2);
+    g_assert_cmpstr(p.runstate, ==, "paused");
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
 static void *drain_thread(void *opaque)
 {
     g_assert_cmpint(sp_drain(opaque), ==, SP_END);
@@ -470,6 +535,8 @@ int main(int argc, char **argv)
     g_test_add_data_func("/mig-switch/at-stop/stop", NULL,
                          test_request_at_stop);
     g_test_add_func("/mig-switch/at-stop/shutdown", test_shutdown_at_stop);
+    g_test_add_func("/mig-switch/overtaken/reset", test_overtaken_reset);
+    g_test_add_func("/mig-switch/overtaken/stop", test_overtaken_stop);
     g_test_add_func("/mig-switch/reset-before-run", test_reset_before_run);
     g_test_add_func("/mig-switch/limit/cancel", test_limit_cancel);
     g_test_add_func("/mig-switch/limit/raised", test_limit_raised);
