@@ -686,6 +686,7 @@ void vcpu_stop_self(Vm *vm)
 
 NO_TSA void vcpus_resume(Vm *vm)
 {
+    bool waited = false;
     unsigned i;
 
     if (vm->nvcpus == 0) {
@@ -694,6 +695,11 @@ NO_TSA void vcpus_resume(Vm *vm)
     /* What another thread has begun to pause, it must find paused. */
     while (vm->accel->npausing > 0) {
         vm_lock_wait(&vm->accel->vcpu_cond);
+        waited = true;
+    }
+    /* It may have been to stop the guest: then that thread has it. */
+    if (waited && vm->run_state != RUN_STATE_RUNNING) {
+        return;
     }
     for (i = 0; i < vm->nvcpus; i++) {
         if (vm->vcpus[i]->held) {

@@ -291,6 +291,7 @@ static void test_two_pausers(void)
     Vm *vm = vm_make(4);
     Thread t[2] = { 0 };
 
+    vm->run_state = RUN_STATE_RUNNING;
     vcpus_resume(vm);
     vm_lock_release();
     for (unsigned i = 0; i < 2; i++) {
@@ -301,6 +302,47 @@ static void test_two_pausers(void)
     }
     vm_lock_acquire();
     vcpus_pause(vm);
+    vm_drop(vm);
+}
+
+typedef struct Resumer {
+    Vm *vm;
+    bool began; /* vm_lock */
+} Resumer;
+
+static void *resumer(void *opaque)
+{
+    Resumer *r = opaque;
+    VM_LOCK_GUARD();
+
+    r->began = true;
+    vcpus_resume(r->vm);
+    return NULL;
+}
+
+/* Who waited for another thread's pause doesn't undo the stop it was for. */
+static void test_resume_overtaken(void)
+{
+    Resumer r = { .vm = vm_make(NCPUS) };
+    Vm *vm = r.vm;
+    Thread t = { 0 };
+
+    vm->run_state = RUN_STATE_RUNNING;
+    vm->accel->npausing++;
+    g_assert_true(thread_create(&t, "resumer", resumer, &r, NULL));
+    while (!r.began) {
+        vm_lock_release();
+        g_thread_yield();
+        vm_lock_acquire();
+    }
+    vm->run_state = RUN_STATE_FINISH_MIGRATE;
+    vm->accel->npausing--;
+    cond_broadcast(&vm->accel->vcpu_cond);
+    vm_lock_release();
+    thread_join(&t);
+    vm_lock_acquire();
+    g_assert_true(vcpus_all_paused(vm));
+    check_nobody_runs(vm);
     vm_drop(vm);
 }
 
@@ -656,6 +698,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vcpu/pause-resume", test_pause_resume);
     g_test_add_func("/vcpu/storm", test_storm);
     g_test_add_func("/vcpu/two-pausers", test_two_pausers);
+    g_test_add_func("/vcpu/resume-overtaken", test_resume_overtaken);
     g_test_add_func("/vcpu/work", test_work);
     g_test_add_func("/vcpu/cross-work", test_cross_work);
     g_test_add_func("/vcpu/state-cached", test_state_cached);
