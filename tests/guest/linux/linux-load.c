@@ -6,6 +6,7 @@
  *                                        done=AMOUNT check=VALUE'
  *   linux-load maths                     results of libm, one word
  *   linux-load churn ...                 memory that is checked: see churn.c
+ *   linux-load clock SECONDS             clocks that are watched: see clock.c
  *
  * The benchmark times the two lines from outside, because the guest's clock
  * is a part of what is tested.
@@ -207,11 +208,15 @@ int main(int argc, char **argv)
     if (argc > 1 && !strcmp(argv[1], "churn")) {
         return churn(argc - 2, argv + 2);
     }
+    if (argc == 3 && !strcmp(argv[1], "clock")) {
+        return clock_watch(argv[2]);
+    }
     for (size_t i = 0; argc == 3 && i < sizeof(loads) / sizeof(loads[0]); i++) {
         if (!strcmp(argv[1], loads[i].name)) {
             return run_load(&loads[i], argv[2]);
         }
     }
-    say("usage: linux-load int|copy|sha256|float N | maths | churn ...\n");
+    say("usage: linux-load int|copy|sha256|float N | maths | churn ... | "
+        "clock N\n");
     return 1;
 }

@@ -18,4 +18,7 @@ void sha256(const uint8_t *data, size_t len, uint32_t ret_digest[8]);
 /* Exit status of 'linux-load churn'; the arguments are those behind it. */
 int churn(int argc, char **argv);
 
+/* Exit status of 'linux-load clock SECONDS'. */
+int clock_watch(const char *seconds);
+
 #endif
