@@ -263,12 +263,18 @@ static const char *machine_name(Vm *vm)
 /* The accelerator may have the state of an attempt before this one. */
 static bool cpus_put(Vm *vm, GError **errp)
 {
-    for (unsigned i = 0; i < vm->nvcpus; i++) {
-        struct X86Cpu *x = vm->vcpus[i]->x86;
+    uint64_t ticks = clocks_ticks(vm->clocks);
+    /*
+     * Ours sends the first CPU's TSC as the ticks of the section "timer".
+     * QEMU's tcg has these for all CPUs; a CPU's own TSC is what it once came
+     * with there, or 0.
+     */
+    bool shared = vm->accel->type->makes_tsc && vm->nvcpus > 0 && ticks != 0 &&
+                  vm->vcpus[0]->x86->tsc != ticks;
 
-        /* QEMU's tcg has one TSC for all CPUs, in the section "timer". */
-        if (vm->accel->type->makes_tsc && x->tsc == 0) {
-            x->tsc = clocks_ticks(vm->clocks);
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        if (shared) {
+            vm->vcpus[i]->x86->tsc = ticks;
         }
         vcpu_mark_state(vm->vcpus[i], VCPU_PUT_FULL);
     }
