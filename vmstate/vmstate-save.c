@@ -69,6 +69,8 @@ static bool save_elem(StreamOut *s, const VmstateField *f, void *elem,
 typedef struct Desc {
     JsonValue *fields;
     const VmstateField *table;
+    void *opaque;
+    int version;
 } Desc;
 
 static JsonValue *desc_named(const Desc *d, const VmstateField *f)
@@ -77,7 +79,8 @@ static JsonValue *desc_named(const Desc *d, const VmstateField *f)
     unsigned before = 0, same = 0;
 
     for (const VmstateField *g = d->table; g->name != NULL; g++) {
-        if (strcmp(g->name, f->name) == 0) {
+        if (strcmp(g->name, f->name) == 0 &&
+            vmstate_field_present(g, d->opaque, d->version)) {
             same++;
             before += g < f;
         }
@@ -258,7 +261,7 @@ static void describe_raw(JsonValue *desc, uint64_t size)
 static bool save_fields(StreamOut *s, const Vmstate *vms, void *opaque,
                         int version, JsonValue *desc, GError **errp)
 {
-    Desc d = { .table = vms->fields };
+    Desc d = { .table = vms->fields, .opaque = opaque, .version = version };
     uint64_t begin = stream_out_bytes(s);
 
     if (desc != NULL && !vms->raw) {
