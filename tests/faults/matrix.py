@@ -135,6 +135,14 @@ def run(host, cell):
     return out
 
 
+def run_in_worker(host, cell):
+    """The pool would take the exit for a result and go on."""
+    try:
+        return run(host, cell)
+    except SystemExit:
+        os._exit(143)  # all is cleaned up
+
+
 def rows_of(host, pair, accel):
     """The messages that this pair exchanges; a Skip or error as text."""
     out = guarded(host, cells.Cell(pair, accel, '', ''), cells.probe, pair,
@@ -284,7 +292,7 @@ def main():
         signal.signal(signum, interrupted)
     with concurrent.futures.ProcessPoolExecutor(
             options.jobs, initializer=worker_begins) as pool:
-        for out in pool.map(run, [host] * len(chosen), chosen):
+        for out in pool.map(run_in_worker, [host] * len(chosen), chosen):
             outcomes.append(out)
             report(len(outcomes), out, bool(options.cell))
     if not options.cell:
