@@ -84,7 +84,17 @@ static bool globalstate_post_load(void *opaque, int version, GError **errp)
         error_setf(errp, "unknown run state '%s'", (char *)s->runstate);
         return false;
     }
-    return true;
+    switch (s->loaded) {
+    case RUN_STATE_INMIGRATE:
+    case RUN_STATE_FINISH_MIGRATE:
+    case RUN_STATE_SAVE_VM:
+    case RUN_STATE_RESTORE_VM:
+        /* A guest is never in these for itself: nobody would lead it out. */
+        error_setf(errp, "run state '%s' at the source", (char *)s->runstate);
+        return false;
+    default:
+        return true;
+    }
 }
 
 static const Vmstate globalstate_vmstate = {

@@ -106,12 +106,12 @@ static bool start_guest(MigLoad *l, GError **errp)
     bool starts;
     VM_LOCK_GUARD();
 
-    l->running = true;
     if (runstate_get(l->vm) != RUN_STATE_INMIGRATE) {
         error_setf(errp, "run state '%s' instead of inmigrate",
                    run_state_str(runstate_get(l->vm)));
         return false;
     }
+    l->running = true;
     starts = state == RUN_STATE_RUNNING && l->vm->autostart;
     if (!take_disks(l, starts)) {
         runstate_set(l->vm, RUN_STATE_PAUSED);
@@ -222,6 +222,7 @@ static bool load_command(void *opaque, uint16_t cmd, const uint8_t *data,
         *ret_more = false; /* what came now would hit a running guest */
         return handle_run(l, data, errp);
     default:
+        l->loaded = false; /* nothing is owed to anybody here */
         error_setf(errp, "the source keeps the guest");
         return false;
     }
@@ -253,6 +254,10 @@ static bool load_complete(void *opaque, bool *ret_more, GError **errp)
     if (!ram_load_ready(l->ram)) {
         error_setf(errp, "end of the stream without guest memory");
         return false;
+    }
+    if (l->loaded) {
+        *ret_more = true; /* nothing has come since: it is loaded already */
+        return true;
     }
     {
         VM_LOCK_GUARD();
@@ -318,14 +323,17 @@ static void say_error(MigLoad *l, const GError *err)
     drain(l, LAST_WORD_MS);
 }
 
-/* The source is gone and we don't know whether it has resumed the guest. */
+/*
+ * The source has gone, or makes no sense any more, and we don't know whether
+ * it has resumed the guest or has just given it to us.
+ */
 static void load_orphaned(MigLoad *l, GError *err)
 {
     VM_LOCK_GUARD();
 
-    log_error("migration: all state is loaded, but the source ended before "
-              "it handed the guest over (%s); the guest stays paused: 'cont' "
-              "starts it if it does not run at the source",
+    log_error("migration: all state is loaded, but the source did not hand "
+              "the guest over (%s); the guest stays paused: 'cont' starts it "
+              "if it does not run at the source",
               err->message);
     runstate_set(l->vm, RUN_STATE_PAUSED);
     mig_set_error(l->m, err);
@@ -335,7 +343,7 @@ static void load_orphaned(MigLoad *l, GError *err)
 static void load_failed(MigLoad *l, GError *err)
 {
     say_error(l, err);
-    if (l->loaded && stream_in_ended(l->in)) {
+    if (l->loaded) {
         load_orphaned(l, err);
         return;
     }
