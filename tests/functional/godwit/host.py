@@ -10,6 +10,9 @@ WITHOUT_KVM = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..',
 KVM_GET_API_VERSION = 0xae00  # linux/kvm.h
 KVM_API_VERSION = 12
 
+# The program to agree with; see peer.py.
+PEER = os.environ.get('GODWIT_PEER', '/usr/bin/qemu-system-x86_64')
+
 
 def kvm_problem():
     """Why /dev/kvm can't be used; None if it can. A file of that name alone

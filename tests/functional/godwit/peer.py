@@ -5,9 +5,8 @@ import os
 import re
 import subprocess
 
+from .host import PEER
 from .tap import Skip
-
-PEER = os.environ.get('GODWIT_PEER', '/usr/bin/qemu-system-x86_64')
 
 
 def need_peer(version=r'7\.2\.'):
