@@ -237,7 +237,7 @@ void prepare_list(Guest *g, const uint64_t *addr, unsigned n, uint64_t value)
 }
 
 /* Until the bell has rung more often than `before`, vm_lock held. */
-static void wait_bell(Guest *g, unsigned before)
+VM_LOCKED static void wait_bell(Guest *g, unsigned before)
 {
     while (g->bell.rings == before && !g->vm->vcpus[0]->stopped) {
         int64_t deadline = clock_monotonic_ns() + 20 * NSEC_PER_SEC;

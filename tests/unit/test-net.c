@@ -351,6 +351,14 @@ static void test_filters(void)
 
 /* -------------------------------------------------------- announcements --- */
 
+/* All tests run with vm_lock, which main() takes. */
+NO_TSA static void turn_main_loop(void)
+{
+    vm_lock_release();
+    g_main_context_iteration(NULL, TRUE);
+    vm_lock_acquire();
+}
+
 static void test_announce(void)
 {
     static const VmHooks no_hooks;
@@ -379,9 +387,7 @@ static void test_announce(void)
     net_announce_start(nets, &how, NULL, "b");
     g_assert_cmpuint(back->ngot, ==, 3);
     while (back->ngot < 7) {
-        vm_lock_release();
-        g_main_context_iteration(NULL, TRUE);
-        vm_lock_acquire();
+        turn_main_loop();
     }
     /* One that is replaced, and one that goes with its network. */
     how.initial_ms = 100000;
@@ -525,9 +531,7 @@ static void stream_put(StreamTest *s, uint32_t len, size_t bytes)
 static void wait_got(StreamTest *s, unsigned n)
 {
     while (s->nic->ngot < n) {
-        vm_lock_release();
-        g_main_context_iteration(NULL, TRUE);
-        vm_lock_acquire();
+        turn_main_loop();
     }
 }
 
@@ -661,7 +665,7 @@ static void test_sum(void)
     g_assert_cmphex(net_sum_finish(net_sum_iov(iov, 2, 0, 8)), ==, 0x220d);
 }
 
-int main(int argc, char **argv)
+NO_TSA int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     vm_lock_acquire();

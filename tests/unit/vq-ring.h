@@ -73,8 +73,11 @@ static inline uint8_t *ring_ptr(TestRing *r, uint64_t gpa)
     return r->rb->host + gpa;
 }
 
-/* Zeroed memory, a queue that is placed; features: VIRTIO bits. */
-static inline TestRing *ring_new(uint64_t features)
+/*
+ * Zeroed memory, a queue that is placed; features: VIRTIO bits.  Takes vm_lock,
+ * which ring_free() lets go.
+ */
+NO_TSA static inline TestRing *ring_new(uint64_t features)
 {
     static const VmHooks no_hooks = { 0 };
     RamBlockOptions opts = { .size = RAM_BYTES };
@@ -109,7 +112,7 @@ static inline TestRing *ring_new(uint64_t features)
     return r;
 }
 
-static inline void ring_free(TestRing *r)
+NO_TSA static inline void ring_free(TestRing *r)
 {
     Memory *mem = &r->vm->mem;
 
