@@ -217,6 +217,20 @@ static void serial_load_tsr(Serial *s)
     }
 }
 
+/*
+ * The guest is on its way.  What its UART holds is another place's to send,
+ * and input is for whoever has the guest in the end.  Where it arrives an
+ * interrupt would get lost, too: its edge is taken by controllers whose state,
+ * the local APICs' with KVM, is yet to be put; and the line then stays high.
+ */
+static bool serial_travels(const Serial *s)
+{
+    RunState state = runstate_get(s->dev->vm);
+
+    return state == RUN_STATE_INMIGRATE || state == RUN_STATE_FINISH_MIGRATE ||
+           state == RUN_STATE_POSTMIGRATE;
+}
+
 static void serial_resume(void *opaque);
 
 /* False: the byte has to wait. */
@@ -253,8 +267,28 @@ static void serial_resume(void *opaque)
 {
     Serial *s = opaque;
 
-    if (s->tsr_retry) {
+    if (s->tsr_retry && !serial_travels(s)) {
         serial_transmit(s);
+    }
+}
+
+/* The shift register has waited, here or at another place. */
+static void serial_go_on(Serial *s)
+{
+    if ((s->tsr_retry || !(s->lsr & LSR_THRE)) &&
+        !char_frontend_watch(&s->chr, serial_resume, s)) {
+        serial_transmit(s);
+    }
+}
+
+static void serial_run_changed(RunStateListener *l, bool running,
+                               RunState state)
+{
+    Serial *s = container_of(l, Serial, run_listener);
+
+    if (running) {
+        serial_go_on(s);
+        char_frontend_accept(&s->chr);
     }
 }
 
@@ -470,7 +504,7 @@ static int serial_can_receive(void *opaque)
 {
     const Serial *s = opaque;
 
-    if (s->mcr & MCR_LOOP) {
+    if ((s->mcr & MCR_LOOP) || serial_travels(s)) {
         return 0;
     }
     if (fifos_on(s)) {
@@ -496,7 +530,7 @@ static void serial_event(void *opaque, ChardevEvent ev)
 {
     Serial *s = opaque;
 
-    if (ev == CHARDEV_BREAK && !(s->mcr & MCR_LOOP)) {
+    if (ev == CHARDEV_BREAK && !(s->mcr & MCR_LOOP) && !serial_travels(s)) {
         serial_input(s, 0);
         s->lsr |= LSR_BI;
         serial_update_irq(s);
@@ -527,11 +561,17 @@ bool serial_realize(Serial *s, Device *dev, IrqLine *irq, const char *chardev,
     s->irq = irq;
     timer_init(&s->fifo_timeout_timer, dev->vm->clocks, CLOCK_TYPE_VIRTUAL,
                serial_timeout, s);
-    return char_frontend_open(&s->chr, dev, chardev, &fe, errp);
+    if (!char_frontend_open(&s->chr, dev, chardev, &fe, errp)) {
+        return false;
+    }
+    s->run_listener.changed = serial_run_changed;
+    runstate_add_listener(dev->vm, &s->run_listener);
+    return true;
 }
 
 void serial_unrealize(Serial *s)
 {
+    runstate_del_listener(s->dev->vm, &s->run_listener);
     timer_del(&s->fifo_timeout_timer);
     char_frontend_close(&s->chr);
 }
@@ -566,9 +606,7 @@ void serial_loaded(Serial *s)
 {
     s->irq->level = (s->iir & IIR_ID) != IIR_NONE;
     serial_update_line(s);
-    /* The shift register waited at the source: here it may find room. */
-    if ((s->tsr_retry || !(s->lsr & LSR_THRE)) &&
-        !char_frontend_watch(&s->chr, serial_resume, s)) {
-        serial_transmit(s);
+    if (!serial_travels(s)) {
+        serial_go_on(s);
     }
 }

@@ -8,6 +8,7 @@
 
 #include "hw/char/frontend.h"
 #include "system/clock.h"
+#include "system/runstate.h"
 
 #define SERIAL_FIFO 16 /* bytes in each direction */
 
@@ -35,6 +36,7 @@ typedef struct Serial {
     CharFrontend chr;
     IrqLine *irq;
     Device *dev;
+    RunStateListener run_listener;
 } Serial;
 
 /* Section "serial" as it is nested in each bus's own. */
@@ -45,8 +47,8 @@ bool serial_realize(Serial *s, Device *dev, IrqLine *irq, const char *chardev,
                     GError **errp);
 void serial_unrealize(Serial *s);
 void serial_reset(Serial *s);
-/* The registers came from a stream: line format, sending and the interrupt
- * line follow them. */
+/* The registers came from a stream: line format and the interrupt line follow
+ * them; sending goes on when the guest does. */
 void serial_loaded(Serial *s);
 uint8_t serial_read(Serial *s, unsigned reg);            /* 0..7 */
 void serial_write(Serial *s, unsigned reg, uint8_t val); /* 0..7 */
