@@ -66,7 +66,8 @@ enum {
 #define RTC_HZ     32768
 #define UIP_NS     (244 * NS_PER_US) /* t_BUC: UIP comes before the update */
 #define DAY_S      86400
-#define SLEW_LIMIT 1000 /* lost ticks that are made up for */
+#define SLEW_LIMIT 1000             /* lost ticks that are made up for */
+#define ARRIVAL_NS (10 * NS_PER_MS) /* between looks for the guest */
 
 typedef enum LostTicks { LOST_DISCARD, LOST_DELAY, LOST_SLEW } LostTicks;
 static const char *const lost_tick_names[] = { "discard", "delay", "slew",
@@ -299,9 +300,8 @@ static void rtc_plan_update(Rtc *s)
     timer_mod(&s->update_timer, next);
 }
 
-static void rtc_second(void *opaque)
+static void rtc_second(Rtc *s)
 {
-    Rtc *s = opaque;
     uint64_t now = rtc_now(s);
 
     if (!rtc_runs(s)) {
@@ -387,9 +387,8 @@ static void rtc_plan_periodic(Rtc *s, int64_t after)
     timer_mod(&s->periodic_timer, s->next_periodic_time);
 }
 
-static void rtc_periodic(void *opaque)
+static void rtc_periodic(Rtc *s)
 {
-    Rtc *s = opaque;
     int64_t now = rtc_now(s);
     int64_t due = s->next_periodic_time;
 
@@ -404,6 +403,38 @@ static void rtc_periodic(void *opaque)
     s->cmos_data[RTC_C] |= C_PF;
     rtc_update_irq(s);
     rtc_plan_periodic(s, MAX(now, due));
+}
+
+/*
+ * The guest isn't all here: local APICs, whose state is yet to be put, would
+ * forget an interrupt; register C keeps the line high, and none would follow.
+ */
+static bool rtc_put_off(Rtc *s, Timer *t)
+{
+    if (runstate_get(s->dev.vm) != RUN_STATE_INMIGRATE) {
+        return false;
+    }
+    timer_mod(t, rtc_now(s) + ARRIVAL_NS);
+    return true;
+}
+
+static void rtc_tick_due(void *opaque)
+{
+    Rtc *s = opaque;
+
+    if (!rtc_put_off(s, &s->periodic_timer)) {
+        rtc_periodic(s);
+    }
+}
+
+static void rtc_second_due(void *opaque)
+{
+    Rtc *s = opaque;
+    bool tells = s->cmos_data[RTC_B] & (B_UIE | B_AIE);
+
+    if (!tells || !rtc_put_off(s, &s->update_timer)) {
+        rtc_second(s);
+    }
 }
 
 /*
@@ -630,8 +661,8 @@ static bool rtc_realize(Device *dev, GError **errp)
         return false;
     }
     s->clock = o != NULL ? o->clock : CLOCK_TYPE_HOST;
-    timer_init(&s->periodic_timer, dev->vm->clocks, s->clock, rtc_periodic, s);
-    timer_init(&s->update_timer, dev->vm->clocks, s->clock, rtc_second, s);
+    timer_init(&s->periodic_timer, dev->vm->clocks, s->clock, rtc_tick_due, s);
+    timer_init(&s->update_timer, dev->vm->clocks, s->clock, rtc_second_due, s);
     s->cmos_data[RTC_A] = A_DIVIDER_RUNS | 0x06;
     s->cmos_data[RTC_B] = B_24H;
     s->cmos_data[RTC_D] = D_VRT;

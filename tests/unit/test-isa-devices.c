@@ -597,6 +597,41 @@ static void test_serial_arrives(void)
     board_free(b);
 }
 
+static void rtc_put(Board *b, uint8_t reg, uint8_t val)
+{
+    address_space_store(&b->vm->mem.io, 0x70, reg, 1);
+    address_space_store(&b->vm->mem.io, 0x71, val, 1);
+}
+
+/*
+ * The host's time goes on while a guest arrives: a clock that is due waits
+ * until it is all here, and then isn't forgotten.
+ */
+static void test_rtc_arrives(void)
+{
+    static const uint8_t control[] = {
+        0x42, /* periodic interrupt */
+        0x12, /* update interrupt */
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(control); i++) {
+        Board *b = board_new(true);
+        unsigned edges = 0;
+
+        b->irqs[8] = (IrqInput){ count_edges, &edges, 8 };
+        board_reset(b);
+        rtc_put(b, 10, 0x26); /* 1024 Hz */
+        rtc_put(b, 11, control[i]);
+        runstate_set(b->vm, RUN_STATE_INMIGRATE);
+        step(b, 3 * NS_PER_S);
+        g_assert_cmpuint(edges, ==, 0);
+        runstate_set(b->vm, RUN_STATE_SUSPENDED);
+        step(b, NS_PER_S);
+        g_assert_cmpuint(edges, ==, 1);
+        board_free(b);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -606,5 +641,6 @@ int main(int argc, char **argv)
     g_test_add_func("/isa-devices/any-access", test_any_access);
     g_test_add_func("/isa-devices/kernel-forms", test_kernel_forms);
     g_test_add_func("/isa-devices/serial-arrives", test_serial_arrives);
+    g_test_add_func("/isa-devices/rtc-arrives", test_rtc_arrives);
     return g_test_run();
 }
