@@ -336,7 +336,7 @@ static bool dgram_address(Networks *nets, const SocketAddress *sa,
         return false;
     }
     un->sun_family = AF_UNIX;
-    strcpy(un->sun_path, sa->u.unix_->path);
+    g_strlcpy(un->sun_path, sa->u.unix_->path, sizeof(un->sun_path));
     ret->len = sizeof(*un);
     return true;
 }

@@ -70,6 +70,7 @@ static void wait_until(int64_t ns)
 int64_t tsc_rate_khz(const TscSample *begin)
 {
     TscSample now;
+    int64_t ns;
     int64_t khz;
 
     if (!tsc_is_even()) {
@@ -77,6 +78,7 @@ int64_t tsc_rate_khz(const TscSample *begin)
     }
     wait_until(begin->ns + BASE_NS);
     now = tsc_rate_begin();
-    khz = (double)(now.tsc - begin->tsc) * 1e6 / (now.ns - begin->ns) + 0.5;
+    ns = now.ns - begin->ns;
+    khz = ((__int128)(now.tsc - begin->tsc) * 1000000 + ns / 2) / ns;
     return khz > 0 && khz <= INT32_MAX ? khz : DEFAULT_KHZ;
 }
