@@ -33,7 +33,8 @@ typedef struct MigLoad {
     IoChannel *ch;
     StreamIn *in;
     RamLoad *ram;
-    uint64_t features; /* WIRE_F_* in use */
+    uint64_t offered;  /* WIRE_F_* that this side can keep */
+    uint64_t features; /* of these, in use */
     bool return_path;  /* it is open, and there is a way back */
     bool one_way;      /* it was opened, and there is none */
     bool loaded;       /* all state of `attempt` is in, LOADED was said */
@@ -61,6 +62,7 @@ static bool send_features(MigLoad *l, GError **errp)
     if (ram_load_make_pristine(l->ram)) {
         features |= WIRE_F_ABSENT;
     }
+    l->offered = features;
     stq_be_p(data, features);
     return rp_send(l, WIRE_RP_FEATURES, data, sizeof(data), errp);
 }
@@ -74,8 +76,15 @@ static bool handle_ping(MigLoad *l, const uint8_t *data, GError **errp)
         error_setf(errp, "ping before the return path was opened");
         return false;
     }
-    if (ldl_be_p(data) == WIRE_HELLO && !send_features(l, errp)) {
-        return false;
+    if (ldl_be_p(data) == WIRE_HELLO) {
+        /* It makes memory read as zero, which has to come first. */
+        if (ram_load_ready(l->ram)) {
+            error_setf(errp, "greeting behind guest memory");
+            return false;
+        }
+        if (!send_features(l, errp)) {
+            return false;
+        }
     }
     return rp_send(l, WIRE_RP_PONG, data, 4, errp);
 }
@@ -207,8 +216,9 @@ static bool load_command(void *opaque, uint16_t cmd, const uint8_t *data,
         return handle_ping(l, data, errp);
     case WIRE_CMD_ENABLE:
         l->features = ldq_be_p(data);
-        if (l->features & ~WIRE_F_ALL) {
-            error_setf(errp, "features 0x%" PRIx64, l->features);
+        if (l->features & ~l->offered) {
+            error_setf(errp, "features 0x%" PRIx64 ", offered 0x%" PRIx64,
+                       l->features, l->offered);
             return false;
         }
         return true;
