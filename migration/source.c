@@ -200,7 +200,7 @@ static void show_dirty_rate(MigSource *s, uint64_t bytes)
     if (s->sync_ns != 0 && now > s->sync_ns) {
         LOCK_GUARD(&s->m->lock);
         s->m->show.dirty_pages_per_s =
-            (double)(bytes / RAM_PAGE_SIZE) * NS_PER_S / (now - s->sync_ns);
+            (double)bytes / RAM_PAGE_SIZE * NS_PER_S / (now - s->sync_ns);
     }
     s->sync_ns = now;
 }
