@@ -224,8 +224,8 @@ static void out_grow(StreamOut *s, size_t len)
 /* Devices are saved so in a switch-over, field by field. */
 static inline void out_to_memory(StreamOut *s, const void *data, size_t len)
 {
-    if (s->err != NULL) {
-        return;
+    if (s->err != NULL || len == 0) {
+        return; /* data may be NULL then, which memcpy() may not be given */
     }
     if (unlikely(s->cap - s->used < len)) {
         out_grow(s, len);

@@ -230,7 +230,9 @@ void prepare_list(Guest *g, const uint64_t *addr, unsigned n, uint64_t value)
     Vcpu *cpu = g->vm->vcpus[0];
 
     put64(g, LIST_BASE, n);
-    memcpy(g->rb->host + LIST_BASE + 8, addr, 8 * n);
+    if (n > 0) {
+        memcpy(g->rb->host + LIST_BASE + 8, addr, 8 * n);
+    }
     g_assert_true(vcpu_sync_state(cpu, &err));
     set_entry(cpu->x86, value);
     vcpu_mark_state(cpu, VCPU_PUT_FULL);

@@ -64,15 +64,21 @@ static void test_set(void)
     }
 }
 
+static void replace_text(char **field, const char *text)
+{
+    g_free(*field);
+    *field = g_strdup(text);
+}
+
 /* Nobody else's strings: a copy outlives what it was made from. */
 static void test_copy(void)
 {
     MigParams p, copy;
 
     mig_params_init(&p);
-    p.tls_creds = g_strdup("creds");
-    p.tls_hostname = g_strdup("host");
-    p.tls_authz = g_strdup("authz");
+    replace_text(&p.tls_creds, "creds");
+    replace_text(&p.tls_hostname, "host");
+    replace_text(&p.tls_authz, "authz");
     p.downtime_limit = 11;
     mig_params_copy(&copy, &p);
     mig_params_fini(&p);
