@@ -135,13 +135,13 @@ static SwitchResult wait_loaded(MigSource *s, int64_t *t, GError **errp)
     return SWITCH_GOES_ON;
 }
 
-static SwitchResult wait_resumed(MigSource *s, GError **errp)
+/* What says that the guest has arrived; the mark is behind us. */
+static SwitchResult wait_last_word(MigSource *s, const RpWanted *want,
+                                   RpMessage *ret, GError **errp)
 {
-    const RpWanted want = { .type = WIRE_RP_RESUMED, .min_len = RESUMED_LEN };
     int64_t deadline = clock_monotonic_ns() + s->m->waits.last_word_ns;
-    RpMessage msg;
 
-    switch (rp_await(&s->rp, &want, NULL, deadline, &msg, errp)) {
+    switch (rp_await(&s->rp, want, NULL, deadline, ret, errp)) {
     case RP_TIMEOUT:
         error_setf(errp, "no answer");
         return given(s, errp);
@@ -150,10 +150,21 @@ static SwitchResult wait_resumed(MigSource *s, GError **errp)
     case RP_OK:
         break;
     }
-    mig_source_event(s, HEARD_RESUMED);
-    mig_source_show_downtime(s);
-    mig_source_peer_step(s, STEP_RESUME, ldq_be_p(msg.data));
     return SWITCH_DONE;
+}
+
+static SwitchResult wait_resumed(MigSource *s, GError **errp)
+{
+    const RpWanted want = { .type = WIRE_RP_RESUMED, .min_len = RESUMED_LEN };
+    RpMessage msg;
+    SwitchResult r = wait_last_word(s, &want, &msg, errp);
+
+    if (r == SWITCH_DONE) {
+        mig_source_event(s, HEARD_RESUMED);
+        mig_source_show_downtime(s);
+        mig_source_peer_step(s, STEP_RESUME, ldq_be_p(msg.data));
+    }
+    return r;
 }
 
 /* A peer that says LOADED, and runs the guest when it is told to. */
@@ -226,20 +237,13 @@ static void send_description(MigSource *s)
 static SwitchResult wait_shut(MigSource *s, GError **errp)
 {
     const RpWanted want = { .type = WIRE_RP_SHUT, .min_len = SHUT_LEN };
-    int64_t deadline = clock_monotonic_ns() + s->m->waits.last_word_ns;
     RpMessage msg;
+    SwitchResult r = wait_last_word(s, &want, &msg, errp);
 
-    switch (rp_await(&s->rp, &want, NULL, deadline, &msg, errp)) {
-    case RP_TIMEOUT:
-        error_setf(errp, "no answer");
-        return given(s, errp);
-    case RP_FAILED:
-        return given(s, errp);
-    case RP_OK:
-        break;
+    if (r == SWITCH_DONE) {
+        mig_source_event(s, HEARD_SHUT);
     }
-    mig_source_event(s, HEARD_SHUT);
-    return SWITCH_DONE;
+    return r;
 }
 
 /* Who can't answer has it when all is written and our end is closed. */
