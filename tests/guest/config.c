@@ -23,6 +23,10 @@ Config config = {
     .mode_name = "idle",
     .hz = 1000,
     .report_ms = 100,
+    .queues = 1,
+    .ring = 256,
+    .buffer = 2048,
+    .mergeable = 1,
 };
 
 static char text[TEXT_MAX];
@@ -31,8 +35,9 @@ static const struct {
     const char *name;
     Mode mode;
 } modes[] = {
-    { "idle", MODE_IDLE },   { "heartbeat", MODE_IDLE },  { "poll", MODE_POLL },
-    { "dirty", MODE_DIRTY }, { "pattern", MODE_PATTERN },
+    { "idle", MODE_IDLE },       { "heartbeat", MODE_IDLE },
+    { "poll", MODE_POLL },       { "dirty", MODE_DIRTY },
+    { "pattern", MODE_PATTERN }, { "l2fwd", MODE_L2FWD },
 };
 
 static const struct {
@@ -51,6 +56,10 @@ static const struct {
     { "sleep", &config.sleep, 0, 1 },
     { "disk", &config.disk_sectors, 0, 1 << 20 },
     { "dma", &config.dma_pages, 0, 1 << 16 },
+    { "queues", &config.queues, 1, 8 },
+    { "ring", &config.ring, 16, 1024 },
+    { "buffer", &config.buffer, 128, 4096 },
+    { "mrg", &config.mergeable, 0, 1 },
 };
 
 static bool parse_number(const char *s, uint64_t *ret)

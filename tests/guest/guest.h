@@ -32,6 +32,14 @@ static inline void outl(uint16_t port, uint32_t val)
     __asm__ volatile("outl %0, %1" ::"a"(val), "Nd"(port));
 }
 
+static inline uint32_t inl(uint16_t port)
+{
+    uint32_t val;
+
+    __asm__ volatile("inl %1, %0" : "=a"(val) : "Nd"(port));
+    return val;
+}
+
 static inline uint8_t inb(uint16_t port)
 {
     uint8_t val;
@@ -96,6 +104,7 @@ typedef enum Mode {
     MODE_POLL,    /* heartbeat from a busy loop */
     MODE_DIRTY,   /* write to a range of pages at a given rate */
     MODE_PATTERN, /* rewrite and check all pages for ever */
+    MODE_L2FWD,   /* forward packets, and some of MODE_PATTERN */
 } Mode;
 
 typedef struct Config {
@@ -112,6 +121,10 @@ typedef struct Config {
     uint64_t sleep;     /* 1: halt until the timer where `rate` makes wait */
     uint64_t disk_sectors; /* of the first IDE disk, for MODE_PATTERN */
     uint64_t dma_pages;    /* that the disk writes, behind disk_sectors */
+    uint64_t queues;       /* queue pairs of each card, for MODE_L2FWD */
+    uint64_t ring;         /* descriptors per queue, at most */
+    uint64_t buffer;       /* bytes of one packet buffer */
+    uint64_t mergeable;    /* 1: a packet may take several buffers */
     bool debug_console;    /* lines go to port 0x402 too */
 } Config;
 
@@ -161,8 +174,17 @@ void console_raw_hex(uint64_t val);
 
 /* ---- memory (memory.c) ----------------------------------------------- */
 
-/* Find the RAM, map it, and decide what the loads may use. */
-void memory_init(unsigned ncpus);
+/*
+ * Find the RAM, map it, and decide what the loads may use: what is behind
+ * the CPUs' blocks and `reserve` bytes more, which memory_take() gives out.
+ */
+void memory_init(unsigned ncpus, uint64_t reserve);
+
+/* Take memory that memory_init() kept back; cleared, never given back. */
+void *memory_take(uint64_t size, uint64_t align);
+
+/* Map a device's registers where they are, uncached. */
+void memory_map_mmio(uint64_t start, uint64_t size);
 
 /* All RAM the machine has, in bytes. */
 uint64_t memory_total(void);
@@ -273,11 +295,32 @@ void guest_print_state(void);
 /* Wait until this CPU's next page is due; heartbeats meanwhile. */
 void load_pace(Cpu *cpu);
 
+/* Whether the next page is due; if so, reckons when the one after it is. */
+bool load_due(Cpu *cpu);
+
 void load_touch(uint64_t first, uint64_t npages);
 __attribute__((noreturn)) void load_dirty(Cpu *cpu);
 void load_dirty_fill(Cpu *cpu);
 __attribute__((noreturn)) void load_pattern(Cpu *cpu);
 void load_pattern_fill(Cpu *cpu);
+
+/* The same in turns of one page, for who does something else besides. */
+void load_pattern_start(Cpu *cpu);
+void load_pattern_turn(Cpu *cpu);
+
+/* ---- network (l2fwd.c) ------------------------------------------------- */
+
+/* Memory that rings and packet buffers take, in bytes; 0 in other modes. */
+uint64_t l2fwd_memory(void);
+
+/* Find the cards and start their queues; before the CPUs' loads start. */
+void l2fwd_init(void);
+
+/* Forward for ever on this CPU's queue of each card. */
+__attribute__((noreturn)) void l2fwd_run(Cpu *cpu);
+
+/* Say what each card has received and sent. */
+void l2fwd_print_state(void);
 
 /* ---- disk (disk.c, dma.c) --------------------------------------------- */
 

@@ -10,25 +10,33 @@ enum {
     MAX_FAIL_LINES = 20, /* per CPU: the first ones tell */
 };
 
-void load_pace(Cpu *cpu)
+bool load_due(Cpu *cpu)
 {
-    heartbeat(cpu);
-    if (!cpu->pace_step) {
-        return;
-    }
-    while ((int64_t)(cpu->last_tsc - cpu->pace_tsc) < 0) {
-        if (config.sleep) {
-            cpu_idle(cpu);
-        } else {
-            cpu_relax();
-        }
-        heartbeat(cpu);
+    if ((int64_t)(cpu->last_tsc - cpu->pace_tsc) < 0) {
+        return false;
     }
     cpu->pace_tsc += cpu->pace_step;
     /* After a pause of more than two timer ticks at the usual 1 kHz the rate
      * must not be made up for. */
     if ((int64_t)(cpu->last_tsc - cpu->pace_tsc) > (int64_t)(2 * tsc_khz)) {
         cpu->pace_tsc = cpu->last_tsc;
+    }
+    return true;
+}
+
+void load_pace(Cpu *cpu)
+{
+    heartbeat(cpu);
+    if (!cpu->pace_step) {
+        return;
+    }
+    while (!load_due(cpu)) {
+        if (config.sleep) {
+            cpu_idle(cpu);
+        } else {
+            cpu_relax();
+        }
+        heartbeat(cpu);
     }
 }
 
@@ -358,25 +366,44 @@ static void pattern_step(Cpu *cpu, uint64_t generation)
     cpu->cursor = (cpu->cursor + cpu->stride) % n;
 }
 
-void load_pattern(Cpu *cpu)
+static void pattern_begin(Cpu *cpu)
+{
+    cpu->state_seed = mix64((cpu->passes + 1) * CPU_MAX + cpu->id);
+    state_write(cpu);
+    cpu->position = 0;
+}
+
+void load_pattern_start(Cpu *cpu)
 {
     step_register_set(cpu->pages_done);
-    for (uint64_t generation = 1;; generation++) {
-        cpu->state_seed = mix64(generation * CPU_MAX + cpu->id);
-        state_write(cpu);
-        cpu->position = 0;
-        for (uint64_t i = 0; i < cpu->npages; i++) {
-            load_pace(cpu);
-            pattern_step(cpu, generation);
-            disk_pace(cpu, i);
-            dma_pace(cpu, i);
-        }
-        state_check(cpu);
-        cpu->passes = generation;
-        if ((int64_t)(cpu->last_tsc - cpu->next_ok_tsc) >= 0) {
-            cpu->next_ok_tsc = cpu->last_tsc + config.report_ms * tsc_khz;
-            say("ok pass=%u cpu=%u fails=%u", generation, (uint64_t)cpu->id,
-                cpu->fails);
-        }
+    pattern_begin(cpu);
+}
+
+void load_pattern_turn(Cpu *cpu)
+{
+    uint64_t page = cpu->position;
+
+    pattern_step(cpu, cpu->passes + 1);
+    disk_pace(cpu, page);
+    dma_pace(cpu, page);
+    if (cpu->position < cpu->npages) {
+        return;
+    }
+    state_check(cpu);
+    cpu->passes++;
+    if ((int64_t)(cpu->last_tsc - cpu->next_ok_tsc) >= 0) {
+        cpu->next_ok_tsc = cpu->last_tsc + config.report_ms * tsc_khz;
+        say("ok pass=%u cpu=%u fails=%u", cpu->passes, (uint64_t)cpu->id,
+            cpu->fails);
+    }
+    pattern_begin(cpu);
+}
+
+void load_pattern(Cpu *cpu)
+{
+    load_pattern_start(cpu);
+    for (;;) {
+        load_pace(cpu);
+        load_pattern_turn(cpu);
     }
 }

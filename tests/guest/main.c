@@ -86,6 +86,9 @@ void guest_print_state(void)
             (uint64_t)i, cpu->beats, cpu->ticks, cpu->pages_done, cpu->passes,
             cpu->fails);
     }
+    if (config.mode == MODE_L2FWD) {
+        l2fwd_print_state();
+    }
 }
 
 /* The timer gives the pace here, so every wake-up is a beat. */
@@ -124,6 +127,14 @@ static void __attribute__((noreturn)) run(Cpu *cpu)
         load_pattern(cpu);
     case MODE_POLL:
         run_poll(cpu);
+    case MODE_L2FWD:
+        if (cpu->id < config.queues) {
+            l2fwd_run(cpu);
+        }
+        if (cpu->npages) {
+            load_pattern(cpu);
+        }
+        run_idle(cpu);
     case MODE_IDLE:
     default:
         run_idle(cpu);
@@ -134,7 +145,7 @@ static void fill(Cpu *cpu)
 {
     if (config.mode == MODE_DIRTY) {
         load_dirty_fill(cpu);
-    } else if (config.mode == MODE_PATTERN) {
+    } else if (config.mode == MODE_PATTERN || cpu->npages) {
         load_pattern_fill(cpu);
     }
 }
@@ -153,6 +164,13 @@ void guest_ap_main(void)
     run(cpu);
 }
 
+/* Whether the configuration has the CPUs write to a range of pages. */
+static bool has_range(void)
+{
+    return config.mode == MODE_DIRTY || config.mode == MODE_PATTERN ||
+           (config.mode == MODE_L2FWD && config.rate);
+}
+
 /* Deal the pages out; returns how many all the CPUs have together. */
 static uint64_t share_out(uint64_t *ret_first)
 {
@@ -160,7 +178,7 @@ static uint64_t share_out(uint64_t *ret_first)
     uint64_t n = memory_npages() - first;
     uint64_t want = config.mib * MIB / PAGE_SIZE;
 
-    if (config.mode != MODE_DIRTY && config.mode != MODE_PATTERN) {
+    if (!has_range()) {
         n = 0;
     } else if (want && want < n) {
         n = want;
@@ -201,13 +219,16 @@ void guest_main(void)
     config_load(boot_magic, boot_info);
     clock_init();
     guest.ncpus = smp_count();
-    memory_init(guest.ncpus);
+    memory_init(guest.ncpus, l2fwd_memory());
     say("godwit-guest mode=%s cpus=%u ram=%u tsc_khz=%u", config.mode_name,
         (uint64_t)guest.ncpus, memory_total() / MIB, tsc_khz);
 
     /* AP blocks are cleared when they are prepared, shares come after. */
     smp_prepare(guest.ncpus);
     n = share_out(&first);
+    if (config.mode == MODE_L2FWD) {
+        l2fwd_init();
+    }
     cpu->last_tsc = cpu->next_beat_tsc = rdtsc();
     smp_start(guest.ncpus);
     fill(cpu);

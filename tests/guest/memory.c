@@ -23,6 +23,7 @@ typedef struct Segment {
 static struct {
     uint64_t total;
     uint64_t npages;
+    uint64_t taken, take_end; /* what memory_take() gives out */
     unsigned nsegments;
     Segment segments[MAX_SEGMENTS];
 } memory;
@@ -41,7 +42,7 @@ static void segment_add(uint64_t start, uint64_t end)
 }
 
 /* Map what a range of RAM needs; what is mapped stays as it is. */
-static void map(uint64_t start, uint64_t end)
+static void map(uint64_t start, uint64_t end, uint64_t leaf)
 {
     uint64_t *pdpt = (uint64_t *)(uintptr_t)PT_PDPT;
 
@@ -55,7 +56,7 @@ static void map(uint64_t start, uint64_t end)
             pdpt[gib] = (uintptr_t)pd | PT_TABLE;
         }
         if (!(pd[a >> 21 & 511] & 1)) {
-            pd[a >> 21 & 511] = a | PT_LEAF;
+            pd[a >> 21 & 511] = a | leaf;
         }
     }
 }
@@ -69,7 +70,7 @@ static void ram_add(uint64_t start, uint64_t end, uint64_t reserved_end)
         return;
     }
     memory.total += end - start;
-    map(start, end);
+    map(start, end, PT_LEAF);
     if (start < reserved_end) {
         if (start == 0 && end >= LOW_FREE_END) {
             segment_add(LOW_FREE_START, LOW_FREE_END);
@@ -79,14 +80,16 @@ static void ram_add(uint64_t start, uint64_t end, uint64_t reserved_end)
     segment_add(start, end);
 }
 
-void memory_init(unsigned ncpus)
+void memory_init(unsigned ncpus, uint64_t reserve)
 {
     static E820Entry e820[64];
-    uint64_t reserved_end = (uintptr_t)cpu_block(ncpus);
+    uint64_t reserved_end = (uintptr_t)cpu_block(ncpus) + reserve;
     uint64_t size = 0;
     uint16_t key;
     uint32_t len = fwcfg_find("etc/e820", &key);
 
+    memory.taken = reserved_end - reserve;
+    memory.take_end = reserved_end;
     if (len > sizeof(e820)) {
         len = sizeof(e820);
     }
@@ -103,6 +106,25 @@ void memory_init(unsigned ncpus)
     } else {
         ram_add(0, 16 * MIB, reserved_end);
     }
+}
+
+void *memory_take(uint64_t size, uint64_t align)
+{
+    uint64_t start = (memory.taken + align - 1) & -align;
+
+    /* In one piece below 3 GiB, from address 0: see ram_add(). */
+    if (size > memory.take_end - start || start + size > memory.total) {
+        say("FAIL memory: %u bytes more needed", size);
+        guest_quit(0x7e);
+    }
+    memory.taken = start + size;
+    memset((void *)start, 0, size);
+    return (void *)start;
+}
+
+void memory_map_mmio(uint64_t start, uint64_t size)
+{
+    map(start, start + size, PT_MMIO);
 }
 
 uint64_t memory_total(void)

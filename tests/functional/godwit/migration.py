@@ -18,6 +18,7 @@ ENDED = ('completed', 'failed', 'cancelled')
 # Every line the guest may print once it is ready.
 GUEST_LINE = re.compile(r'^(hb \d+ \d+|ok pass=\d+ cpu=\d+ fails=0|'
                         r'disk pass=\d+|stat cpu=\d+ .*|godwit-guest .*|ready|'
+                        r'card \d .*|net card=\d .* bad=0 .*|'
                         r'no way to find the TSC.*|)$')
 
 
