@@ -118,23 +118,36 @@ bool cli_machine_shorthand(Cli *cli, CliArg *a, GError **errp)
     return cli_refuse(cli, a, errp);
 }
 
+/* Returns the machine type that the command line asks for, NULL on failure. */
+static const MachineType *wanted_machine_type(const char *name, GError **errp)
+{
+    const MachineType *type;
+    g_autofree char *type_name = NULL;
+
+    if (name == NULL) {
+        return default_machine();
+    }
+    type = machine_type_find(name);
+    if (type != NULL) {
+        return type;
+    }
+    type_name = g_strconcat(name, "-machine", NULL);
+    error_setf(errp,
+               object_type_is_known(type_name) || g_str_equal(name, "q35")
+                   ? "machine type '%s' is not in this version (-machine "
+                     "help lists those there are)"
+                   : "unsupported machine type '%s' (-machine help lists "
+                     "those there are)",
+               name);
+    return NULL;
+}
+
 bool cli_make_machine(Cli *cli, GError **errp)
 {
-    const char *name = cli->machine_name;
-    const MachineType *type =
-        name != NULL ? machine_type_find(name) : default_machine();
+    const MachineType *type = wanted_machine_type(cli->machine_name, errp);
     Machine *m;
 
     if (type == NULL) {
-        g_autofree char *type_name = g_strconcat(name, "-machine", NULL);
-
-        error_setf(errp,
-                   object_type_is_known(type_name) || g_str_equal(name, "q35")
-                       ? "machine type '%s' is not in this version (-machine "
-                         "help lists those there are)"
-                       : "unsupported machine type '%s' (-machine help lists "
-                         "those there are)",
-                   name);
         return false;
     }
     m = machine_new(cli->vm, type);

@@ -194,7 +194,9 @@ static void test_bounce(void)
     TestRing *r = ring_new(0);
     VirtQueueElem *e;
 
-    memcpy(test_regs + 16, "registers", 9);
+    for (unsigned i = 0; i < 9; i++) {
+        test_regs[16 + i] = "registers"[i];
+    }
     memset(ring_ptr(r, 0x8000), 0x55, 16);
     put_desc(r, RING_DESC, 0, REGS_ADDR + 16, 9, NEXT, 1);
     put_desc(r, RING_DESC, 1, REGS_ADDR + 64, 4, NEXT | WRITE, 2);
