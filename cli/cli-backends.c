@@ -14,7 +14,7 @@
 #include "hw/core/device-add.h"
 #include "monitor/qmp-fds.h"
 #include "monitor/qmp.h"
-#include "qom/known-types.h"
+#include "qom/object-make.h"
 #include "util/cutils.h"
 #include "util/error.h"
 
@@ -142,92 +142,6 @@ static bool object_help(const char *name, GError **errp)
     return true;
 }
 
-/* The text form as JSON: all values are strings. */
-static JsonValue *keyval_to_json(const KeyVal *kv)
-{
-    JsonValue *v = json_object_new();
-
-    for (unsigned i = 0; i < keyval_count(kv); i++) {
-        const char *key = keyval_key_at(kv, i);
-        const char *old = json_get_string(json_object_get(v, key));
-        g_autofree char *list = NULL;
-
-        /* The one list among objects' options: given again, it grows. */
-        if (old != NULL && g_str_equal(key, "host-nodes")) {
-            list = g_strdup_printf("%s,%s", old, keyval_value_at(kv, i));
-        }
-        json_object_set_string(v, key,
-                               list != NULL ? list : keyval_value_at(kv, i));
-    }
-    return v;
-}
-
-static bool object_set_props(Object *obj, const JsonValue *args, bool text,
-                             GError **errp)
-{
-    for (size_t i = 0; i < json_object_len(args); i++) {
-        JsonValue *val;
-        const char *key = json_object_at(args, i, &val);
-
-        if (g_str_equal(key, "qom-type") || g_str_equal(key, "id")) {
-            continue;
-        }
-        if (text ? !object_prop_set_str(obj, key, json_get_string(val), errp)
-                 : !object_prop_set(obj, key, val, errp)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool cli_object_make(Cli *cli, const JsonValue *args, bool text, GError **errp)
-{
-    const char *type_name = json_get_string(json_object_get(args, "qom-type"));
-    const char *id = json_get_string(json_object_get(args, "id"));
-    Object *objects = object_child(cli->vm->root, "objects");
-    const ObjectType *t;
-    g_autoptr(Object) obj = NULL;
-
-    if (type_name == NULL) {
-        error_setf(errp, "Parameter 'qom-type' is missing");
-        return false;
-    }
-    t = object_type_find(type_name);
-    if (t == NULL || !t->user_creatable) {
-        error_setf(errp,
-                   t == NULL && object_type_is_known(type_name)
-                       ? "object type '%s' is not in this version"
-                       : "Parameter 'qom-type' does not accept value '%s'",
-                   type_name);
-        return false;
-    }
-    if (id == NULL) {
-        error_setf(errp, "Parameter 'id' is missing");
-        return false;
-    }
-    if (!id_is_valid(id)) {
-        error_setf(errp, "Parameter 'id' expects an identifier");
-        return false;
-    }
-    if (object_child(objects, id) != NULL) {
-        error_setf(errp,
-                   "attempt to add duplicate property '%s' to object "
-                   "(type 'container')",
-                   id);
-        return false;
-    }
-    obj = object_new(t);
-    if (!object_set_props(obj, args, text, errp)) {
-        return false;
-    }
-    object_add_child(objects, id, obj);
-    if (!object_complete(obj, errp)) {
-        object_remove_child(objects, id);
-        return false;
-    }
-    return true;
-}
-
 /* Filters look for a network back end, and so they are made after those. */
 static bool is_filter(const JsonValue *args)
 {
@@ -244,7 +158,7 @@ static bool object_from_arg(Cli *cli, CliArg *a, bool filters, GError **errp)
     if (*a->text == '{') {
         args = json_parse(a->text, -1, errp);
         return args != NULL && (is_filter(args) != filters ||
-                                cli_object_make(cli, args, false, errp));
+                                object_make(cli->vm->root, args, false, errp));
     }
     kv = cli_arg_keyval(a, "qom-type", errp);
     if (kv == NULL) {
@@ -254,8 +168,9 @@ static bool object_from_arg(Cli *cli, CliArg *a, bool filters, GError **errp)
         cli->done = true;
         return object_help(keyval_get(kv, "qom-type"), errp);
     }
-    args = keyval_to_json(kv);
-    return is_filter(args) != filters || cli_object_make(cli, args, true, errp);
+    args = object_args_from_keyval(kv);
+    return is_filter(args) != filters ||
+           object_make(cli->vm->root, args, true, errp);
 }
 
 bool cli_object(Cli *cli, CliArg *a, GError **errp)
@@ -304,7 +219,7 @@ bool cli_make_memory(Cli *cli, GError **errp)
     json_object_set_uint(args, "prealloc-threads", MAX(m->smp.cpus, 1u));
     json_object_set_bool(args, "merge", m->mem_merge);
     json_object_set_bool(args, "dump", m->dump_guest_core);
-    if (!cli_object_make(cli, args, false, errp)) {
+    if (!object_make(cli->vm->root, args, false, errp)) {
         return false;
     }
     m->memory_backend = g_strdup(m->type->ram_id);

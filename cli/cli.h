@@ -143,10 +143,8 @@ bool cli_check_stdio(const Cli *cli, const char *device, GError **errp);
 void cli_announce_pty(const Chardev *cd);
 /* -mem-path and -mem-prealloc as a memory back end. */
 bool cli_make_memory(Cli *cli, GError **errp);
-/* text: values are strings, whatever the property. */
 /* -object of filters, which come after the networks. */
 bool cli_make_filters(Cli *cli, GError **errp);
-bool cli_object_make(Cli *cli, const JsonValue *args, bool text, GError **errp);
 
 /* cli-net.c */
 /* The card and the network that a board has without being asked. */
