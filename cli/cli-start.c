@@ -19,6 +19,7 @@
 #include "monitor/qmp.h"
 #include "net/filter.h"
 #include "system/hostmem.h"
+#include "system/iothread.h"
 #include "system/rng.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -134,6 +135,7 @@ static void add_types(void)
     object_types_add(hostmem_object_types());
     object_types_add(net_filter_types);
     object_types_add(rng_object_types());
+    object_types_add(iothread_object_types());
 }
 
 /* The board, with everything that it needs first. */

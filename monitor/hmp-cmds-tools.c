@@ -12,6 +12,8 @@
 #include "hw/core/machine.h"
 #include "monitor/qmp.h"
 #include "qapi/qapi-commands.h"
+#include "qom/object-make.h"
+#include "system/vm.h"
 #include "util/error.h"
 #include "util/keyval.h"
 
@@ -306,6 +308,26 @@ void hmp_info_numa(HmpOut *out, const HmpArgs *a)
     hmp_printf(out, "0 nodes\n");
 }
 
+void hmp_cmd_object_add(HmpOut *out, const HmpArgs *a)
+{
+    GError *err = NULL;
+    g_autoptr(KeyVal) kv = keyval_parse(a->arg[0].text, "qom-type", &err);
+    g_autoptr(JsonValue) args = kv != NULL ? object_args_from_keyval(kv) : NULL;
+
+    if (args == NULL || !object_make(out->vm->root, args, true, &err)) {
+        hmp_error(out, err);
+    }
+}
+
+void hmp_cmd_object_del(HmpOut *out, const HmpArgs *a)
+{
+    GError *err = NULL;
+
+    if (!object_unmake(out->vm->root, a->arg[0].text, &err)) {
+        hmp_error(out, err);
+    }
+}
+
 void hmp_info_iothreads(HmpOut *out, const HmpArgs *a)
 {
     QmpCtx ctx = qmp_ctx(out);
@@ -315,7 +337,13 @@ void hmp_info_iothreads(HmpOut *out, const HmpArgs *a)
         return;
     }
     for (size_t i = 0; i < list->n; i++) {
-        hmp_printf(out, "%s:\n  thread_id=%" PRId64 "\n", list->items[i]->id,
-                   list->items[i]->thread_id);
+        const IothreadInfo *t = list->items[i];
+
+        hmp_printf(out,
+                   "%s:\n  thread_id=%" PRId64 "\n  poll-max-ns=%" PRId64
+                   "\n  poll-grow=%" PRId64 "\n  poll-shrink=%" PRId64
+                   "\n  aio-max-batch=%" PRId64 "\n",
+                   t->id, t->thread_id, t->poll_max_ns, t->poll_grow,
+                   t->poll_shrink, t->aio_max_batch);
     }
 }

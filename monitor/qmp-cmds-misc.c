@@ -8,6 +8,7 @@
 #include "monitor/qmp-fds.h"
 #include "monitor/qmp-priv.h"
 #include "qapi/qapi-commands.h"
+#include "system/iothread.h"
 #include "system/vm.h"
 #include "util/error.h"
 
@@ -59,8 +60,27 @@ bool qmp_query_fdsets(QmpCtx *ctx, FdsetInfoList **ret, GError **errp)
 
 bool qmp_query_iothreads(QmpCtx *ctx, IothreadInfoList **ret, GError **errp)
 {
-    /* There is no object type yet that would be one. */
+    Object *objects = object_child(ctx->vm->root, "objects");
+
     *ret = iothread_info_list_new();
+    for (unsigned i = 0; objects->children && i < objects->children->len; i++) {
+        const IoThread *t = iothread_from_object(objects->children->pdata[i]);
+        IothreadInfo *info;
+        IoThreadParams p;
+
+        if (t == NULL) {
+            continue;
+        }
+        p = iothread_params(t);
+        info = iothread_info_new();
+        info->id = g_strdup(iothread_id(t));
+        info->thread_id = iothread_tid(t);
+        info->poll_max_ns = p.poll_max_ns;
+        info->poll_grow = p.poll_grow;
+        info->poll_shrink = p.poll_shrink;
+        info->aio_max_batch = p.aio_max_batch;
+        iothread_info_list_append(*ret, info);
+    }
     return true;
 }
 

@@ -7,9 +7,8 @@
 
 #include "monitor/qmp.h"
 #include "qapi/qapi-commands.h"
-#include "qom/object.h"
+#include "qom/object-make.h"
 #include "system/vm.h"
-#include "util/cutils.h"
 #include "util/error.h"
 
 static Object *resolve(QmpCtx *ctx, const char *path, GError **errp)
@@ -224,67 +223,12 @@ bool qmp_device_list_properties(QmpCtx *ctx, const char *name,
     return true;
 }
 
-static bool set_properties(Object *obj, const JsonValue *args, GError **errp)
-{
-    for (size_t i = 0; i < json_object_len(args); i++) {
-        JsonValue *val = NULL;
-        const char *key = json_object_at(args, i, &val);
-
-        if (!g_str_equal(key, "qom-type") && !g_str_equal(key, "id") &&
-            !object_prop_set(obj, key, val, errp)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 bool qmp_object_add(QmpCtx *ctx, const ObjectOptions *arg, GError **errp)
 {
-    const char *type_name = object_kind_str(arg->qom_type);
-    const ObjectType *t = object_type_find(type_name);
-    Object *objects = object_child(ctx->vm->root, "objects");
-    g_autoptr(Object) obj = NULL;
-
-    if (!t || !t->user_creatable) {
-        error_setf(errp, "object type '%s' isn't supported by object-add",
-                   type_name);
-        return false;
-    }
-    if (!id_is_valid(arg->id)) {
-        error_setf(errp, "Parameter 'id' expects an identifier");
-        return false;
-    }
-    if (object_child(objects, arg->id)) {
-        error_setf(errp, "object '%s' exists already", arg->id);
-        return false;
-    }
-    obj = object_new(t);
-    if (!set_properties(obj, ctx->args, errp)) {
-        return false;
-    }
-    object_add_child(objects, arg->id, obj);
-    if (!object_complete(obj, errp)) {
-        object_remove_child(objects, arg->id);
-        return false;
-    }
-    return true;
+    return object_make(ctx->vm->root, ctx->args, false, errp);
 }
 
 bool qmp_object_del(QmpCtx *ctx, const char *id, GError **errp)
 {
-    Object *objects = object_child(ctx->vm->root, "objects");
-    Object *obj = object_child(objects, id);
-    g_autoptr(GError) why = NULL;
-
-    if (!obj) {
-        error_setf(errp, "object '%s' not found", id);
-        return false;
-    }
-    if (obj->type->can_delete && !obj->type->can_delete(obj, &why)) {
-        error_setf(errp, "object '%s' is in use, can not be deleted%s%s", id,
-                   why ? ": " : "", why ? why->message : "");
-        return false;
-    }
-    object_remove_child(objects, id);
-    return true;
+    return object_unmake(ctx->vm->root, id, errp);
 }

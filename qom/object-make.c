@@ -95,3 +95,22 @@ bool object_make(Object *root, const JsonValue *args, bool text, GError **errp)
     }
     return true;
 }
+
+bool object_unmake(Object *root, const char *id, GError **errp)
+{
+    Object *objects = object_child(root, "objects");
+    Object *obj = object_child(objects, id);
+    g_autoptr(GError) why = NULL;
+
+    if (obj == NULL) {
+        error_setf(errp, "object '%s' not found", id);
+        return false;
+    }
+    if (obj->type->can_delete != NULL && !obj->type->can_delete(obj, &why)) {
+        error_setf(errp, "object '%s' is in use, can not be deleted%s%s", id,
+                   why != NULL ? ": " : "", why != NULL ? why->message : "");
+        return false;
+    }
+    object_remove_child(objects, id);
+    return true;
+}

@@ -17,5 +17,7 @@ JsonValue *object_args_from_keyval(const KeyVal *kv);
  * them.
  */
 bool object_make(Object *root, const JsonValue *args, bool text, GError **errp);
+/* Deletes an object of /objects, if nothing uses it. */
+bool object_unmake(Object *root, const char *id, GError **errp);
 
 #endif

@@ -85,7 +85,7 @@ struct ObjectType {
     void (*init)(Object *obj); /* after defaults were stored; may be NULL */
     /* All properties are set: acquire resources.  May be NULL. */
     bool (*complete)(Object *obj, GError **errp);
-    /* object-del asks; NULL: yes. */
+    /* object-del asks; NULL: yes.  `errp`, if set, says more than "in use". */
     bool (*can_delete)(Object *obj, GError **errp);
     void (*fini)(Object *obj); /* half-built objects included; may be NULL */
 };

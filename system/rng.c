@@ -107,11 +107,7 @@ static bool random_complete(Object *obj, GError **errp)
 
 static bool rng_can_delete(Object *obj, GError **errp)
 {
-    if (OBJECT_CAST(Rng, obj)->users == 0) {
-        return true;
-    }
-    error_setf(errp, "object '%s' is in use, can not be deleted", obj->name);
-    return false;
+    return OBJECT_CAST(Rng, obj)->users == 0;
 }
 
 static void rng_fini(Object *obj)

@@ -420,9 +420,26 @@ def character_devices_and_objects(t):
             ('info memory_size_summary',
              'base memory: 134217728\nplugged memory: 0\n'),
             ('info numa', '0 nodes\n'),
-            ('info iothreads', '')):
+            ('info iothreads', ''),
+            ('object_add nosuch,id=io1', "Error: Parameter 'qom-type' does "
+             "not accept value 'nosuch'\n"),
+            ('object_add iothread', "Error: Parameter 'id' is missing\n"),
+            ('object_add iothread,id=io1,poll-max-ns=-1', 'Error: poll-max-ns '
+             'value must be in range [0, 9223372036854775807]\n'),
+            ('object_add iothread,id=io1,poll-max-ns=1000', ''),
+            ('object_add rng-builtin,id=io1', 'Error: attempt to add '
+             "duplicate property 'io1' to object (type 'container')\n"),
+            ('qom-get /objects/io1 poll-max-ns', '1000\n'),
+            ('qom-set /objects/io1 poll-max-ns 2000', ''),
+            ('object_del nosuch', "Error: object 'nosuch' not found\n")):
         check_equal(hmp.cmd(line), want, line)
     check_in("'x'", hmp.cmd('boot_set xyz'), 'boot_set')
+    got = hmp.cmd('info iothreads')
+    check(re.fullmatch(r'io1:\n  thread_id=[1-9]\d*\n  poll-max-ns=2000\n'
+                       r'  poll-grow=0\n  poll-shrink=0\n'
+                       r'  aio-max-batch=0\n', got), got)
+    check_equal(hmp.cmd('object_del io1'), '', 'object_del')
+    check_equal(hmp.cmd('info iothreads'), '', 'info iothreads')
     check_in('machine (child<pc-i440fx-7.2-machine>)\n',
              hmp.cmd('qom-list /'), 'qom-list')
     check_in('  size:  134217728\n  merge: true\n', hmp.cmd('info memdev'),
