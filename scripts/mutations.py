@@ -36,6 +36,10 @@ OUT_OF_SCOPE = re.compile(r'(LOCK_GUARD|VM_LOCK_GUARD|RCU_READ_GUARD|'
                           r'g_?assert\w*|assert|log_\w+|trace_\w+|'
                           r'G_STATIC_ASSERT|_Static_assert|'
                           r'__atomic_thread_fence)$')
+# Between instants, whether the same one counts makes no difference.
+INSTANTS = re.compile(r'(now|clock_monotonic_ns|g_get_monotonic_time)$')
+# An object more than is needed.
+ONE_OBJECT = re.compile(r'\bg_(try_)?new0?\([^(),;]*,\s*$')
 BLOCK_WORDS = {'if', 'else', 'for', 'while', 'do', 'switch', 'case',
                'default', 'typedef', 'static', 'const', 'struct', 'union',
                'enum', 'extern', 'volatile', 'register', 'unsigned', 'int'}
@@ -121,6 +125,10 @@ def is_declaration(words):
     return stars > 1 and stars < len(texts) and kinds[stars] == 'name'
 
 
+def contains(texts, part):
+    return any(texts[i:i + len(part)] == part for i in range(len(texts)))
+
+
 @dataclasses.dataclass(frozen=True)
 class Statement:
     first: int  # of the tokens
@@ -194,6 +202,7 @@ class Finder:
                 before = None
                 continue
             if head in BLOCK_WORDS or is_declaration(words[:8]):
+                skipped.update(self.array_sizes(st))
                 before = None
                 continue
             if not (head == 'return' and st.depth == 0):
@@ -207,11 +216,37 @@ class Finder:
             before = st
         return skipped
 
+    def array_sizes(self, st):
+        """Tokens of a declaration's bounds: a byte more changes nothing."""
+        i = st.first
+        while i < st.last and self.tokens[i].text not in '=({':
+            if self.tokens[i].text == '[':
+                end = matching(self.tokens, i, '[', ']')
+                yield from range(i, end + 1)
+                i = end
+            i += 1
+
+    def assignment(self, st):
+        """(what is assigned to, the value), if there is no call in it."""
+        texts = [t.text for t in self.tokens[st.first:st.last]]
+        if '(' in texts or '++' in texts or '--' in texts or \
+                texts.count('=') != 1:
+            return None
+        at = texts.index('=')
+        return texts[:at], texts[at + 1:]
+
+    def independent(self, a, b):
+        """Two plain assignments whose order makes no difference."""
+        one, two = self.assignment(a), self.assignment(b)
+        return bool(one and two) and one[0] != two[0] and \
+            not contains(two[1], one[0]) and not contains(one[1], two[0])
+
     def swap(self, a, b):
         start, end = self.tokens[a.first].start, self.tokens[b.last].end
         one, two = (self.text[self.tokens[s.first].start:
                               self.tokens[s.last].end] for s in (a, b))
-        if one == two or '\n' in one or '\n' in two:
+        if one == two or '\n' in one or '\n' in two or \
+                self.independent(a, b):
             return
         gap = self.text[self.tokens[a.last].end:self.tokens[b.first].start]
         line = self.text.count('\n', 0, start) + 1
@@ -227,10 +262,20 @@ class Finder:
             self.replace('constant', token, OTHER_WORD[text])
         elif token.kind == 'number':
             self.number(token)
-        elif text in OTHER:
+        elif text in OTHER and not self.compares_instants(i):
             self.replace('operator', token, OTHER[text])
         elif text in OTHER_BINARY and self.is_binary(i):
             self.replace('operator', token, OTHER_BINARY[text])
+
+    def compares_instants(self, i):
+        """Of a < b, where a or b is the time."""
+        if self.tokens[i].text not in ('<', '<=', '>', '>='):
+            return False
+        left = self.tokens[i - 1].text
+        if left == ')':  # of a call
+            left = self.tokens[i - 3].text
+        return bool(INSTANTS.match(left) or
+                    INSTANTS.match(self.tokens[i + 1].text))
 
     def is_binary(self, i):
         before = self.tokens[i - 1]
@@ -266,7 +311,8 @@ class Finder:
 
     def number(self, token):
         match = INTEGER.match(token.text)
-        if not match:
+        before = self.text[:token.start]
+        if not match or ONE_OBJECT.search(before[-80:]):
             return
         prefix, digits, suffix = match.groups()
         octal = not prefix and len(digits) > 1 and digits[0] == '0'

@@ -93,6 +93,21 @@ class Finding(unittest.TestCase):
                 self.assertEqual(results(f'return {old};', 'constant'),
                                  [f'return {n};' for n in new])
 
+    def test_what_makes_no_difference(self):
+        self.assertEqual(results('char b[4];', 'constant'), [])
+        self.assertEqual(results('char b[4 + 1], *c;', 'constant'), [])
+        self.assertEqual(len(results('b[4] = c;', 'constant')), 2)
+        self.assertEqual(results('b = g_new0(struct B, 1);', 'constant'), [])
+        for body in ('a->b = 1;\na->c = d;', 'a = b;\nc[1] = &d;'):
+            self.assertEqual(results(body, 'swap'), [])
+        for body in ('a = 1;\na = 2;', 'a->b = 1;\nc = a->b;',
+                     'a = b();\nc = 1;', 'a = 1;\nb += 1;',
+                     'b = a;\na = 1;'):
+            self.assertEqual(len(results(body, 'swap')), 1, body)
+        for text in ('clock_monotonic_ns() >= a', 'a < now', 'now <= a'):
+            self.assertEqual(results(f'return {text};', 'operator'), [])
+        self.assertEqual(len(results('return now == a;', 'operator')), 1)
+
     def test_only_functions(self):
         text = ('#define A 1 + 2\nenum { B = 3 };\nint x = 1;\n'
                 'static int t[] = { 1, 2 };\n/* if (a) { b(); } */\n'
@@ -204,6 +219,46 @@ class Running(unittest.TestCase):
             self.assertIn(result, ('killed',) if name == 'other.c' else
                           ('survived', 'same code'))
         self.assertNotIn('left out', err)
+
+    def test_map_of_tests(self):
+        """Only the tests that the map names, though more link the file."""
+        path = self.source / 'scripts' / 'mutate.tests'
+        path.parent.mkdir(exist_ok=True)
+        self.addCleanup(path.unlink)
+        path.write_text('# why\n\np.c: other  # none of its own\n'
+                        'o*.c: other good\n*.c: good\n')
+        code, out, err, got = self.run_it('--each', '3', 'p.c', 'other.c')
+        self.assertEqual(code, 0, err)
+        self.assertEqual(
+            {n: sum(f == n for f, _ in got) for n in ('p.c', 'other.c')},
+            {'p.c': 3, 'other.c': 2})
+        for (name, change), result in got.items():
+            self.assertIn(result, ('killed',) if name == 'other.c' else
+                          ('survived', 'same code'), change)
+        self.assertRegex(out, r'other\.c +2 of +2 +100\.0 %')
+        self.assertRegex(out, r'\np\.c +0 of ')
+        for bad in ('p.c good\n', 'p.c:\n'):
+            path.write_text(bad)
+            code, _, err, _ = self.run_it('p.c')
+            self.assertEqual(code, 2)
+            self.assertIn("mutate.tests:1: not 'FILE: TEST...'", err)
+
+    def test_again(self):
+        """What survived, and nothing else; lines may have moved."""
+        kept = self.top / 'kept.json'
+        _, _, err, got = self.run_it('--kinds', 'operator', 'p.c', 'other.c')
+        kept.write_text((self.top / 'out.json').read_text())
+        survived = {k for k, v in got.items() if v == 'survived'}
+        self.assertTrue(0 < len(survived) < len(got), got)
+        path = self.source / 'p.c'
+        path.write_text('\n\n' + FILES['p.c'])
+        _, _, err, got = self.run_it('--again', str(kept))
+        self.assertEqual(set(got), survived, err)
+        self.assertEqual(set(got.values()), {'survived'})
+        kept.write_text('{"a": 1}')
+        code, _, err, _ = self.run_it('--again', str(kept))
+        self.assertEqual(code, 2)
+        self.assertIn("isn't a result of --json", err)
 
     def test_not_compiled_and_same_code(self):
         path = self.source / 'p.c'
