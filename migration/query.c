@@ -126,10 +126,9 @@ static SocketAddress *query_address(const IoSocketAddress *addr)
         a->u.inet = inet;
         inet->host = g_strdup(addr->u.inet.host);
         inet->port = g_strdup(addr->u.inet.port);
-        inet->has_ipv4 = addr->u.inet.ipv4 == IO_TRISTATE_ON;
-        inet->ipv4 = inet->has_ipv4;
-        inet->has_ipv6 = addr->u.inet.ipv6 == IO_TRISTATE_ON;
-        inet->ipv6 = inet->has_ipv6;
+        /* What a socket is bound to is a number, never a name. */
+        inet->has_ipv6 = inet->ipv6 = strchr(inet->host, ':') != NULL;
+        inet->has_ipv4 = inet->ipv4 = !inet->has_ipv6;
     } else if (addr->type == IO_ADDRESS_UNIX) {
         UnixSocketAddress *un = unix_socket_address_new();
 
