@@ -101,6 +101,7 @@ static void test_bounds(void)
         { "downtime-limit", 0, 2000000 },  { "multifd-channels", 1, 255 },
         { "cpu-throttle-initial", 1, 99 }, { "cpu-throttle-increment", 1, 99 },
         { "compress-level", 0, 9 },        { "max-bandwidth", 0, INT64_MAX },
+        { "max-cpu-throttle", 20, 99 },    { "announce-step", 1, 10000 },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
@@ -167,6 +168,72 @@ static void test_text(void)
     mig_params_fini(&p);
 }
 
+#define DEFAULTS                                                          \
+    "{'announce-initial': 50, 'announce-max': 550, 'announce-rounds': 5," \
+    " 'announce-step': 100, 'compress-level': 1, 'compress-threads': 8,"  \
+    " 'compress-wait-thread': true, 'decompress-threads': 2,"             \
+    " 'throttle-trigger-threshold': 50, 'cpu-throttle-initial': 20,"      \
+    " 'cpu-throttle-increment': 10, 'cpu-throttle-tailslow': false,"      \
+    " 'tls-creds': '', 'tls-hostname': '', 'tls-authz': '',"              \
+    " 'max-bandwidth': 134217728, 'downtime-limit': 300,"                 \
+    " 'x-checkpoint-delay': 20000, 'block-incremental': false,"           \
+    " 'multifd-channels': 2, 'xbzrle-cache-size': 67108864,"              \
+    " 'max-postcopy-bandwidth': 0, 'max-cpu-throttle': 99,"               \
+    " 'multifd-compression': 'none', 'multifd-zlib-level': 1,"            \
+    " 'multifd-zstd-level': 1}"
+
+/* Another value for each of them, the least or the greatest that there is. */
+#define OTHERS                                                               \
+    "{'announce-initial': 100000, 'announce-max': 100000,"                   \
+    " 'announce-rounds': 1000, 'announce-step': 10000, 'compress-level': 9," \
+    " 'compress-threads': 255, 'compress-wait-thread': false,"               \
+    " 'decompress-threads': 255, 'throttle-trigger-threshold': 100,"         \
+    " 'cpu-throttle-initial': 98, 'cpu-throttle-increment': 99,"             \
+    " 'cpu-throttle-tailslow': true, 'tls-creds': '', 'tls-hostname': '',"   \
+    " 'tls-authz': '', 'max-bandwidth': 1, 'downtime-limit': 2000000,"       \
+    " 'x-checkpoint-delay': 4294967295, 'block-incremental': true,"          \
+    " 'multifd-channels': 255, 'xbzrle-cache-size': 4096,"                   \
+    " 'max-postcopy-bandwidth': 2, 'max-cpu-throttle': 98,"                  \
+    " 'multifd-compression': 'zstd', 'multifd-zlib-level': 9,"               \
+    " 'multifd-zstd-level': 20}"
+
+static void check_all(const MigParams *p, const JsonValue *want)
+{
+    g_autoptr(JsonValue) got = mig_params_to_json(p);
+
+    for (size_t i = 0; i < json_object_len(want); i++) {
+        JsonValue *v;
+        const char *name = json_object_at(want, i, &v);
+
+        g_test_message("%s", name);
+        g_assert_true(json_equal(json_object_get(got, name), v));
+    }
+    g_assert_cmpuint(json_object_len(got), ==, json_object_len(want));
+}
+
+/* Each under its own name, in a field of its own. */
+static void test_each(void)
+{
+    g_autoptr(JsonValue) defaults = json_parse(DEFAULTS, -1, NULL);
+    g_autoptr(JsonValue) others = json_parse(OTHERS, -1, NULL);
+
+    for (size_t i = 0; i < json_object_len(others); i++) {
+        g_autoptr(JsonValue) want = json_parse(DEFAULTS, -1, NULL);
+        g_autoptr(JsonValue) obj = json_object_new();
+        MigParams p;
+        JsonValue *v;
+        const char *name = json_object_at(others, i, &v);
+
+        mig_params_init(&p);
+        check_all(&p, defaults);
+        json_object_set(obj, name, json_ref(v));
+        json_object_set(want, name, json_ref(v));
+        g_assert_true(mig_params_set(&p, obj, NULL));
+        check_all(&p, want);
+        mig_params_fini(&p);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -176,5 +243,6 @@ int main(int argc, char **argv)
     g_test_add_func("/mig-params/text", test_text);
     g_test_add_func("/mig-params/copy", test_copy);
     g_test_add_func("/mig-params/bounds", test_bounds);
+    g_test_add_func("/mig-params/each", test_each);
     return g_test_run();
 }
