@@ -158,6 +158,13 @@ enum {
                         REQUEST_POWERDOWN | REQUEST_STOP,
 };
 
+/* The guest's state is a migration's. */
+static bool state_is_taken(const Vm *vm)
+{
+    return vm->run_state == RUN_STATE_FINISH_MIGRATE ||
+           vm->run_state == RUN_STATE_SAVE_VM;
+}
+
 /*
  * Between the stop and the end of a migration, the guest's state belongs to
  * the migration: what would change it waits.
@@ -166,8 +173,7 @@ static unsigned requests_allowed(Vm *vm)
 {
     unsigned all = ~0U;
 
-    if (vm->run_state == RUN_STATE_FINISH_MIGRATE ||
-        vm->run_state == RUN_STATE_SAVE_VM) {
+    if (state_is_taken(vm)) {
         all &= ~REQUESTS_OF_GUEST;
         if (!cause_is_final(
                 __atomic_load_n(&vm->shutdown_cause, __ATOMIC_RELAXED))) {
@@ -221,31 +227,6 @@ void vm_start(Vm *vm)
     }
 }
 
-int vm_stop(Vm *vm, RunState state)
-{
-    bool ran = runstate_is_running(vm);
-    bool stopped = stop_guest(vm, state);
-    int ret = vm->hooks->block_drain(vm);
-
-    if (ran && !stopped && !may_do(vm, REQUEST_STOP)) {
-        vm_stop_request(vm, state); /* a migration was first: it waits */
-    }
-    if (stopped) {
-        vm->hooks->event_stop(vm);
-    }
-    return ret;
-}
-
-int vm_stop_force(Vm *vm, RunState state)
-{
-    int ret = vm_stop(vm, state);
-
-    if (vm->run_state != state) {
-        runstate_set(vm, state);
-    }
-    return ret;
-}
-
 /* Requests. */
 
 static void post(Vm *vm, unsigned request)
@@ -271,6 +252,46 @@ void vm_stop_request(Vm *vm, RunState state)
 {
     __atomic_store_n(&vm->stop_state, (int)state, __ATOMIC_RELAXED);
     post(vm, REQUEST_STOP);
+}
+
+/* Stops it, if it runs, and drains; 0 or -errno of the drain. */
+static int stop_and_drain(Vm *vm, RunState state, bool *ret_stopped)
+{
+    int ret;
+
+    *ret_stopped = stop_guest(vm, state);
+    ret = vm->hooks->block_drain(vm);
+    if (*ret_stopped) {
+        vm->hooks->event_stop(vm);
+    }
+    return ret;
+}
+
+int vm_stop(Vm *vm, RunState state)
+{
+    bool stopped;
+    int ret;
+
+    /* A migration may be first: it is to know what is still to be done. */
+    if (runstate_is_running(vm)) {
+        vm_stop_request(vm, state);
+    }
+    ret = stop_and_drain(vm, state, &stopped);
+    if (stopped) {
+        take(vm, REQUEST_STOP);
+    }
+    return ret;
+}
+
+int vm_stop_force(Vm *vm, RunState state)
+{
+    bool stopped;
+    int ret = stop_and_drain(vm, state, &stopped);
+
+    if (vm->run_state != state) {
+        runstate_set(vm, state);
+    }
+    return ret;
 }
 
 /* A guest that asks for its end goes on as little as a machine would. */
@@ -377,11 +398,14 @@ static void do_reset(Vm *vm)
 
 static void do_suspend(Vm *vm)
 {
+    if (!runstate_is_running(vm)) {
+        return;
+    }
+    post(vm, REQUEST_SUSPEND); /* as a stop: a migration may be first */
     if (stop_guest(vm, RUN_STATE_SUSPENDED)) {
+        take(vm, REQUEST_SUSPEND);
         vm->hooks->suspend(vm);
         vm->hooks->event_suspend(vm);
-    } else if (!may_do(vm, REQUEST_SUSPEND)) {
-        post(vm, REQUEST_SUSPEND); /* a migration was first: it waits */
     }
 }
 

@@ -243,6 +243,18 @@ static void test_request_at_stop(gconstpointer opaque)
     sp_vm_fini(&v);
 }
 
+/* The rest of a migration that goes well, after a stop that was no attempt. */
+static void arrive(SpVm *v, SpPeer *p, const char *runstate)
+{
+    sp_read_to(p, SP_EOF);
+    sp_say_loaded(p, p->attempt);
+    sp_read_to(p, WIRE_CMD_RUN);
+    sp_say_resumed(p);
+    sp_drain(p);
+    g_assert_cmpint(sp_wait_end(v), ==, MIGRATION_STATUS_COMPLETED);
+    g_assert_cmpstr(p->runstate, ==, runstate);
+}
+
 static void shutdown_at_stop(SpVm *v)
 {
     if (v->stops == 1) {
@@ -265,13 +277,7 @@ static void test_shutdown_at_stop(void)
     sp_read_to(&p, SP_RAM_PART);
     sp_read_to(&p, WIRE_CMD_PING);
     sp_wait_run_state(&v, RUN_STATE_SHUTDOWN);
-    sp_read_to(&p, SP_EOF);
-    sp_say_loaded(&p, p.attempt);
-    sp_read_to(&p, WIRE_CMD_RUN);
-    sp_say_resumed(&p);
-    sp_drain(&p);
-    g_assert_cmpint(sp_wait_end(&v), ==, MIGRATION_STATUS_COMPLETED);
-    g_assert_cmpstr(p.runstate, ==, "shutdown");
+    arrive(&v, &p, "shutdown");
     sp_peer_fini(&p);
     sp_vm_fini(&v);
 }
@@ -344,22 +350,79 @@ static void test_overtaken_reset(void)
     sp_vm_fini(&v);
 }
 
-/* And a stop holds, wherever the guest is afterwards. */
+/* The migration is done before the main thread gets the lock again. */
+static NO_TSA void be_overtaken_for_good(SpVm *v)
+{
+    if (v->stops == 1) {
+        vm_lock_release();
+        sp_greet(v->peer, WIRE_F_ALL);
+        sp_read_to(v->peer, SP_EOF);
+        sp_say_loaded(v->peer, 1);
+        sp_read_to(v->peer, WIRE_CMD_RUN);
+        vm_lock_acquire();
+    }
+}
+
+/* And a stop holds: it travels, however late its caller goes on. */
 static void test_overtaken_stop(void)
 {
     SpVm v;
     SpPeer p;
 
     overtaken_begin(&v, &p);
+    v.at_stop = be_overtaken_for_good;
     {
         VM_LOCK_GUARD();
         vm_stop(v.vm, RUN_STATE_PAUSED);
     }
-    g_assert_cmpint(sp_run_state(&v), ==, RUN_STATE_FINISH_MIGRATE);
-    sp_say_loaded(&p, 1);
-    sp_wait_run_state(&v, RUN_STATE_PAUSED);
-    finish(&v, &p, 2);
+    g_assert_cmpint(sp_run_state(&v), !=, RUN_STATE_RUNNING);
+    sp_say_resumed(&p);
+    sp_drain(&p);
+    g_assert_cmpint(sp_wait_end(&v), ==, MIGRATION_STATUS_COMPLETED);
+    g_assert_cmpint(sp_run_state(&v), ==, RUN_STATE_POSTMIGRATE);
+    g_assert_cmpuint(p.attempt, ==, 1);
     g_assert_cmpstr(p.runstate, ==, "paused");
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
+static unsigned starts_of(SpVm *v)
+{
+    VM_LOCK_GUARD();
+
+    return v->starts;
+}
+
+/* An attempt is made and undone while the main thread waits for vCPUs. */
+static NO_TSA void be_undone(SpVm *v)
+{
+    if (v->stops == 1) {
+        vm_lock_release();
+        sp_greet(v->peer, WIRE_F_ALL);
+        sp_read_to(v->peer, SP_RAM_PART);
+        sp_read_to(v->peer, WIRE_CMD_PING);
+        while (starts_of(v) == 0) {
+            g_thread_yield();
+        }
+        vm_lock_acquire();
+    }
+}
+
+/* A suspend needs a guest that runs: it happens here, and then travels. */
+static void test_overtaken_suspend(void)
+{
+    SpVm v;
+    SpPeer p;
+
+    overtaken_begin(&v, &p);
+    v.at_stop = be_undone;
+    {
+        VM_LOCK_GUARD();
+        vm_request_suspend(v.vm);
+        vm_requests_run(v.vm);
+    }
+    g_assert_cmpint(sp_run_state(&v), ==, RUN_STATE_SUSPENDED);
+    arrive(&v, &p, "suspended");
     sp_peer_fini(&p);
     sp_vm_fini(&v);
 }
@@ -537,6 +600,7 @@ int main(int argc, char **argv)
     g_test_add_func("/mig-switch/at-stop/shutdown", test_shutdown_at_stop);
     g_test_add_func("/mig-switch/overtaken/reset", test_overtaken_reset);
     g_test_add_func("/mig-switch/overtaken/stop", test_overtaken_stop);
+    g_test_add_func("/mig-switch/overtaken/suspend", test_overtaken_suspend);
     g_test_add_func("/mig-switch/reset-before-run", test_reset_before_run);
     g_test_add_func("/mig-switch/limit/cancel", test_limit_cancel);
     g_test_add_func("/mig-switch/limit/raised", test_limit_raised);
