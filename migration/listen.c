@@ -14,13 +14,17 @@
 #include "util/error.h"
 #include "util/log.h"
 
-/* One stream is loaded; the channel's reference is taken. */
+/*
+ * One stream is loaded; the channel's reference is taken.  From now on a reset
+ * or a button would hit devices that are here by half: it waits for the guest.
+ */
 static bool load_begin(Migration *m, IoChannel *ch, GError **errp)
 {
     io_channel_set_nodelay(ch, true);
     lock_acquire(&m->lock);
     m->load_ch = ch;
     lock_release(&m->lock);
+    m->vm->loading = true;
     mig_set_status(m, MIGRATION_STATUS_ACTIVE);
     if (!thread_create(&m->load_thread, "mig-load", mig_load_thread, m, errp)) {
         return false;

@@ -97,6 +97,18 @@ static void hook_suspend(Vm *vm)
     }
 }
 
+static void nmi_on(Vcpu *cpu, void *opaque)
+{
+    cpu->vm->accel->type->vcpu_nmi(cpu);
+}
+
+static void hook_nmi(Vm *vm)
+{
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        vcpu_run_on(vm->vcpus[i], nmi_on, NULL);
+    }
+}
+
 static bool hook_wakeup(Vm *vm, WakeupReason reason)
 {
     return vm->machine == NULL || vm->machine->type->wakeup == NULL ||
@@ -124,6 +136,7 @@ const VmHooks monitor_vm_hooks = {
     .vcpus_resume = vcpus_resume,
     .machine_reset = hook_machine_reset,
     .powerdown = hook_powerdown,
+    .nmi = hook_nmi,
     .suspend = hook_suspend,
     .wakeup = hook_wakeup,
     .block_drain = hook_block_drain,

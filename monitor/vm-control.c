@@ -69,11 +69,6 @@ void vm_control_quit(Vm *vm)
     vm_request_shutdown(vm, SHUTDOWN_CAUSE_HOST_QMP_QUIT);
 }
 
-static void nmi_on(Vcpu *cpu, void *opaque)
-{
-    cpu->vm->accel->type->vcpu_nmi(cpu);
-}
-
 bool vm_control_nmi(Vm *vm, GError **errp)
 {
     if (vm->nvcpus == 0 || vm->accel->type->vcpu_nmi == NULL) {
@@ -81,8 +76,6 @@ bool vm_control_nmi(Vm *vm, GError **errp)
                    vm->accel->type->name);
         return false;
     }
-    for (unsigned i = 0; i < vm->nvcpus; i++) {
-        vcpu_run_on(vm->vcpus[i], nmi_on, NULL);
-    }
+    vm_request_nmi(vm);
     return true;
 }

@@ -21,6 +21,7 @@ enum {
     REQUEST_WAKEUP = 1 << 4,
     REQUEST_POWERDOWN = 1 << 5,
     REQUEST_STOP = 1 << 6,
+    REQUEST_NMI = 1 << 7,
 };
 
 #define TO(state) (1U << RUN_STATE_##state)
@@ -155,14 +156,15 @@ static bool cause_is_final(ShutdownCause cause)
 /* What waits while a migration has the guest stopped; shutdowns: below. */
 enum {
     REQUESTS_OF_GUEST = REQUEST_RESET | REQUEST_SUSPEND | REQUEST_WAKEUP |
-                        REQUEST_POWERDOWN | REQUEST_STOP,
+                        REQUEST_POWERDOWN | REQUEST_STOP | REQUEST_NMI,
 };
 
-/* The guest's state is a migration's. */
+/* The guest's state is a migration's: on its way out, or half here. */
 static bool state_is_taken(const Vm *vm)
 {
     return vm->run_state == RUN_STATE_FINISH_MIGRATE ||
-           vm->run_state == RUN_STATE_SAVE_VM;
+           vm->run_state == RUN_STATE_SAVE_VM ||
+           (vm->run_state == RUN_STATE_INMIGRATE && vm->loading);
 }
 
 /*
@@ -339,6 +341,11 @@ void vm_request_powerdown(Vm *vm)
     post(vm, REQUEST_POWERDOWN);
 }
 
+void vm_request_nmi(Vm *vm)
+{
+    post(vm, REQUEST_NMI);
+}
+
 void vm_request_suspend(Vm *vm)
 {
     stop_asking_vcpu(vm);
@@ -426,6 +433,11 @@ static void do_powerdown(Vm *vm)
     vm->hooks->powerdown(vm);
 }
 
+static void do_nmi(Vm *vm)
+{
+    vm->hooks->nmi(vm);
+}
+
 bool vm_requests_pending(Vm *vm)
 {
     return __atomic_load_n(&vm->requests, __ATOMIC_SEQ_CST) &
@@ -441,6 +453,7 @@ void vm_requests_run(Vm *vm)
         { REQUEST_EXIT, vm_quit },         { REQUEST_SUSPEND, do_suspend },
         { REQUEST_SHUTDOWN, do_shutdown }, { REQUEST_RESET, do_reset },
         { REQUEST_WAKEUP, do_wakeup },     { REQUEST_POWERDOWN, do_powerdown },
+        { REQUEST_NMI, do_nmi },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(steps) && !vm->quitting; i++) {
@@ -478,6 +491,9 @@ void vm_requests_settle(Vm *vm, VmSettled *ret)
     }
     if (take(vm, REQUEST_POWERDOWN)) {
         do_powerdown(vm);
+    }
+    if (take(vm, REQUEST_NMI)) {
+        do_nmi(vm);
     }
     if (take(vm, REQUEST_STOP)) {
         ret->stop = true;

@@ -64,7 +64,8 @@ void vm_stop_request(struct Vm *vm, RunState state);
 
 /*
  * Requests, any thread; the main thread acts on them.  While a migration has
- * the guest stopped, all but the user's own end of the program wait.
+ * the guest stopped, and while one comes in (Vm.loading), all but the user's
+ * own end of the program wait.
  */
 /* What became of the requests that wait; see vm_requests_settle(). */
 typedef struct VmSettled {
@@ -95,6 +96,8 @@ void vm_request_shutdown(struct Vm *vm, ShutdownCause cause);
 /* Ends the program with that status: no event, whatever no_shutdown says. */
 void vm_request_exit(struct Vm *vm, int status);
 void vm_request_powerdown(struct Vm *vm);
+/* An NMI for each vCPU. */
+void vm_request_nmi(struct Vm *vm);
 void vm_request_suspend(struct Vm *vm);
 /*
  * Has an effect on a suspended guest only, and only if the board says that

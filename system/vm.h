@@ -50,6 +50,7 @@ typedef struct Vm {
     int stop_state;    /* RunState of the pending stop request */
     int exit_status;   /* of the program */
     unsigned stopping; /* threads that wait for the vCPUs to pause */
+    bool loading;      /* INMIGRATE, and a source has connected */
     bool quitting;     /* the main loop is to end */
     bool autostart;    /* no -S */
     bool no_shutdown;  /* -no-shutdown, set-action */
@@ -85,6 +86,7 @@ typedef struct VmHooks {
     void (*vcpu_stop_self)(Vm *vm);
     void (*machine_reset)(Vm *vm, ShutdownCause cause);
     void (*powerdown)(Vm *vm); /* presses the ACPI power button */
+    void (*nmi)(Vm *vm);       /* one for each vCPU */
     void (*suspend)(Vm *vm);   /* the guest has stopped; memory stays */
     /*
      * All but memory is reset, and firmware finds that it is a resume.

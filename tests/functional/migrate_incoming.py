@@ -142,6 +142,41 @@ def takes_a_trickle(t):
     check_pattern_goes_on(dst, guest.numbers)
 
 
+def half_loaded(t, guest):
+    """A destination in the middle of its devices, and what sends the rest."""
+    port = free_port()
+    dst = start_incoming(t, guest.origin, 'tcp:127.0.0.1:%d' % port)
+    sock = connect(t, port)
+    places = [at for _, (_, at, *_) in guest.places()]
+    sent = places[len(places) // 2]
+    sock.sendall(guest.stream[:sent])
+    taken(t, sock)
+
+    def rest():
+        sock.sendall(guest.stream[sent:])
+        dst.serial.rest = guest.rest
+    return dst, rest
+
+
+@test(godwit_only='the peer resets what is here by half')
+def requests_wait_for_the_guest(t):
+    """A reset and the power button reach it when it has arrived."""
+    dst, rest = half_loaded(t, Recorded(t))
+    dst.qmp.cmd('system_reset')
+    dst.qmp.cmd('system_powerdown')
+    answers(dst)
+    answers(dst)
+    kinds = [e['event'] for e in dst.qmp.events]
+    check(not {'RESET', 'POWERDOWN'} & set(kinds), 'too early: %s' % kinds)
+    rest()
+    dst.qmp.wait_event('RESET')
+    dst.qmp.wait_event('POWERDOWN')
+    check_equal(dst.qmp.cmd('query-status')['status'], 'prelaunch', 'status')
+    dst.qmp.cmd('cont')
+    dst.wait_line('^ready$')
+    dst.wait_line(r'^ok pass=\d+ cpu=0 fails=0$')
+
+
 @test(godwit_only='its own words')
 def says_that_the_number_of_cpus_differs(t):
     for machine in ('pc', 'microvm'):

@@ -2,14 +2,16 @@
 """Guests that no hardware runs: -accel tcg, whatever the host has."""
 
 import os
+import socket
 
 from godwit.analyze import analyze_file
 from godwit.host import without_kvm
 from godwit.migration import (check_lines, check_pattern_goes_on,
                               last_numbers, migrate_pattern, set_parameters,
-                              start_pattern, wait_status)
+                              start_pattern, status, wait_status)
 from godwit.rom import NMI_CODE, rom_args, write_rom
-from godwit.tap import Skip, check, check_equal, check_in, main, test
+from godwit.tap import (Skip, check, check_equal, check_in, free_port, main,
+                        test)
 
 ACCEL = 'tcg'
 
@@ -126,6 +128,31 @@ def nmi_moves(t):
     wait_status(src, 'completed')
     dst = t.launch(args + ['-incoming', 'exec:cat ' + t.path('mig.stream')],
                    name='dst')
+    wait_status(dst, 'completed')
+    dst.qmp.send('cont')
+    check_equal(dst.wait_end(), 3, 'exit status')
+
+
+@test(godwit_only='the peer loses it')
+def nmi_waits_for_the_guest(t):
+    """One that comes while the destination is still loading."""
+    write_rom(t.path('rom'), NMI_CODE)
+    args = rom_args(t.path('rom'))
+    src = t.launch(args, name='src')
+    src.wait_line('^R$')
+    src.qmp.cmd('stop')
+    src.qmp.cmd('migrate', uri='exec:cat >' + t.path('mig.stream'))
+    wait_status(src, 'completed')
+    with open(t.path('mig.stream'), 'rb') as f:
+        stream = f.read()
+    port = free_port()
+    dst = t.launch(args + ['-incoming', 'tcp:127.0.0.1:%d' % port],
+                   name='dst')
+    with socket.create_connection(('127.0.0.1', port)) as sock:
+        sock.sendall(stream[:8])
+        t.reactor.poll(lambda: status(dst) == 'active', 'active')
+        dst.qmp.cmd('inject-nmi')
+        sock.sendall(stream[8:])
     wait_status(dst, 'completed')
     dst.qmp.send('cont')
     check_equal(dst.wait_end(), 3, 'exit status')

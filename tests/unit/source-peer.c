@@ -42,6 +42,11 @@ static void hook_powerdown(Vm *vm)
     the_vm->powerdowns++;
 }
 
+static void hook_nmi(Vm *vm)
+{
+    the_vm->nmis++;
+}
+
 static int hook_drain(Vm *vm)
 {
     return 0;
@@ -75,6 +80,7 @@ static const VmHooks vm_hooks = {
     .vcpus_resume = hook_resume,
     .machine_reset = hook_reset,
     .powerdown = hook_powerdown,
+    .nmi = hook_nmi,
     .suspend = hook_event,
     .event_suspend = hook_event,
     .block_drain = hook_drain,

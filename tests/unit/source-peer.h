@@ -32,7 +32,7 @@ typedef struct SpVm {
     int fd; /* for the migration to take; -1: taken */
     /* Counted with vm_lock held. */
     unsigned stops, starts, resets, powerdowns, activated, inactivated;
-    unsigned cpu_syncs;
+    unsigned cpu_syncs, nmis;
     bool prepared;
     bool bad_activate;               /* block_activate fails */
     int inactivate;                  /* what block_inactivate returns */

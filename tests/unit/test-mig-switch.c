@@ -165,6 +165,7 @@ static void test_go_ahead(void)
     /* The user resets it meanwhile: where it runs next it was reset. */
     vm_request_reset(v.vm, SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
     vm_request_powerdown(v.vm);
+    vm_request_nmi(v.vm);
     go_on(&v);
     sp_read_to(&p, SP_EOF);
     check_silent(&p);
@@ -177,6 +178,7 @@ static void test_go_ahead(void)
     g_assert_cmpint(sp_wait_end(&v), ==, MIGRATION_STATUS_COMPLETED);
     g_assert_cmpuint(v.resets, ==, 1);
     g_assert_cmpuint(v.powerdowns, ==, 1);
+    g_assert_cmpuint(v.nmis, ==, 1);
     g_assert_cmpuint(p.device_value, ==, 0);
     g_assert_cmpstr(p.runstate, ==, "running");
     sp_peer_fini(&p);
