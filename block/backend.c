@@ -17,8 +17,30 @@ BlockBackends *block_backends_new(void)
     BlockBackends *bs = g_new0(BlockBackends, 1);
 
     g_queue_init(&bs->list);
+    g_queue_init(&bs->nodes);
     bs->aio = block_aio_new();
     return bs;
+}
+
+/* Those of -blockdev: from the last one on, as parents come after children. */
+static void free_nodes(BlockBackends *bs)
+{
+    GList *l = bs->nodes.tail;
+
+    while (l != NULL) {
+        BlockNode *n = l->data;
+
+        if (n->monitor_owns) {
+            if (!bs->inactive && n->drv->inactivate != NULL) {
+                n->drv->inactivate(n);
+            }
+            n->monitor_owns = false;
+            block_node_unref(n);
+            l = bs->nodes.tail;
+        } else {
+            l = l->prev;
+        }
+    }
 }
 
 void block_backends_free(BlockBackends *bs)
@@ -32,8 +54,22 @@ void block_backends_free(BlockBackends *bs)
     while ((l = g_queue_pop_head_link(&bs->list)) != NULL) {
         block_backend_free(container_of(l, BlockBackend, link));
     }
+    free_nodes(bs);
     block_aio_free(bs->aio);
     g_free(bs);
+}
+
+void block_close_medium(BlockBackend *b)
+{
+    BlockNode *n = g_steal_pointer(&b->root);
+
+    if (n == NULL) {
+        return;
+    }
+    if (n->refs == 1 && !b->all->inactive && n->drv->inactivate != NULL) {
+        n->drv->inactivate(n);
+    }
+    block_node_unref(n);
 }
 
 void block_backend_free(BlockBackend *b)
@@ -41,7 +77,7 @@ void block_backend_free(BlockBackend *b)
     if (b == NULL) {
         return;
     }
-    block_image_close(b->img);
+    block_close_medium(b);
     g_free(b->name);
     g_free(b->if_name);
     g_free(b->dev_path);
@@ -63,7 +99,29 @@ BlockBackend *block_new_empty(BlockBackends *bs, GError **errp)
     b->cdrom = true;
     b->anonymous = true;
     b->writeback = true;
-    b->opts = (BlockImageOpts){ .read_only = true, .locking = true };
+    b->opts = (BlockMediumOpts){ .read_only = true, .locking = true };
+    b->link.data = b;
+    g_queue_push_tail_link(&bs->list, &b->link);
+    return b;
+}
+
+BlockBackend *block_find_for_device(BlockBackends *bs, const char *name)
+{
+    BlockBackend *b = block_find(bs, name);
+    BlockNode *n = b == NULL ? block_node_find(bs, name) : NULL;
+
+    if (n == NULL) {
+        return b;
+    }
+    b = g_new0(BlockBackend, 1);
+    b->all = bs;
+    b->name = g_strdup("");
+    b->if_name = g_strdup("none");
+    b->bus = b->unit = -1;
+    b->anonymous = true;
+    b->writeback = true;
+    b->opts = (BlockMediumOpts){ .read_only = n->read_only, .locking = true };
+    b->root = block_node_ref(n);
     b->link.data = b;
     g_queue_push_tail_link(&bs->list, &b->link);
     return b;
@@ -150,33 +208,29 @@ static char *device_path(const Object *dev)
     return path;
 }
 
-bool block_backend_lock(BlockBackend *b, GError **errp)
+void block_backend_perms(const BlockBackend *b, unsigned *ret_perms,
+                         unsigned *ret_unshared)
 {
-    unsigned perms = BLOCK_PERM_READ, unshared = 0;
-
-    if (b->img == NULL) {
-        return true;
-    }
-    if (b->all->inactive) {
-        return block_image_lock(b->img, 0, 0, errp);
-    }
-    if (b->dev != NULL && !b->img->read_only) {
-        perms |= BLOCK_PERM_WRITE;
-        unshared = b->share_rw ? 0 : BLOCK_PERM_WRITE;
+    *ret_perms = BLOCK_PERM_READ;
+    *ret_unshared = 0;
+    if (b->dev != NULL && !b->root->read_only) {
+        *ret_perms |= BLOCK_PERM_WRITE;
+        *ret_unshared = b->share_rw ? 0 : BLOCK_PERM_WRITE;
     } else if (b->dev != NULL) {
-        unshared = b->share_rw ? 0 : BLOCK_PERM_WRITE | BLOCK_PERM_RESIZE;
+        *ret_unshared = b->share_rw ? 0 : BLOCK_PERM_WRITE | BLOCK_PERM_RESIZE;
     }
-    return block_image_lock(b->img, perms, unshared, errp);
 }
 
 bool block_backend_add(BlockBackend *b, GError **errp)
 {
-    if (!block_backend_lock(b, errp)) {
-        return false;
-    }
     b->link.data = b;
     g_queue_push_tail_link(&b->all->list, &b->link);
-    return true;
+    if (block_graph_update(b->all, errp)) {
+        return true;
+    }
+    g_queue_unlink(&b->all->list, &b->link);
+    b->link.data = NULL;
+    return false;
 }
 
 bool block_attach(BlockBackend *b, struct Object *dev, bool removable,
@@ -188,8 +242,9 @@ bool block_attach(BlockBackend *b, struct Object *dev, bool removable,
         return false;
     }
     b->dev = dev;
-    if (!block_backend_lock(b, errp)) {
+    if (!block_graph_update(b->all, errp)) {
         b->dev = NULL;
+        block_graph_update(b->all, NULL);
         return false;
     }
     b->dev_path = device_path(dev);
@@ -197,21 +252,27 @@ bool block_attach(BlockBackend *b, struct Object *dev, bool removable,
     return true;
 }
 
+void block_release(BlockBackend *b)
+{
+    if (b != NULL && b->anonymous && b->dev == NULL) {
+        g_queue_unlink(&b->all->list, &b->link);
+        block_backend_free(b);
+    }
+}
+
 void block_detach(BlockBackend *b)
 {
+    BlockBackends *bs = b->all;
+
     block_aio_drain_one(b);
     b->dev = NULL;
     g_clear_pointer(&b->dev_path, g_free);
     b->dev_ops = NULL;
     b->locked = false;
     b->tray_open = false;
-    if (b->anonymous) {
-        g_queue_unlink(&b->all->list, &b->link);
-        block_backend_free(b);
-        return;
-    }
+    block_release(b);
     /* Fewer locks: can't fail. */
-    block_backend_lock(b, NULL);
+    block_graph_update(bs, NULL);
 }
 
 void block_set_share_rw(BlockBackend *b, bool share)
@@ -223,25 +284,21 @@ void block_set_share_rw(BlockBackend *b, bool share)
 
 void block_get_info(const BlockBackend *b, BlockInfo *ret)
 {
-    const BlockImage *img = b->img;
-
     *ret = (BlockInfo){
         .name = b->name,
         .device_path = b->dev_path,
-        .filename = img != NULL ? img->filename : "",
-        .driver = img != NULL ? "raw" : "",
-        .size = block_size(b),
+        .root = b->root,
         .read_only = block_read_only(b),
         .removable = b->removable || b->dev == NULL,
-        .inserted = img != NULL,
+        .inserted = b->root != NULL,
         .has_tray = b->dev_ops != NULL,
         .locked = b->locked,
         .tray_open = b->tray_open,
         .writeback = b->writeback,
-        .direct = img != NULL && img->direct,
-        .no_flush = img != NULL && img->no_flush,
-        .allocated = img != NULL ? block_image_allocated(img) : 0,
     };
+    if (b->root != NULL) {
+        block_node_get_info(b->root, &ret->node);
+    }
 }
 
 const char *block_name(const BlockBackend *b)
@@ -256,17 +313,17 @@ bool block_is_cdrom(const BlockBackend *b)
 
 bool block_is_inserted(const BlockBackend *b)
 {
-    return b->img != NULL;
+    return b->root != NULL;
 }
 
 uint64_t block_size(const BlockBackend *b)
 {
-    return b->img != NULL ? b->img->size : 0;
+    return b->root != NULL ? b->root->size : 0;
 }
 
 bool block_read_only(const BlockBackend *b)
 {
-    return b->img != NULL ? b->img->read_only : b->cdrom;
+    return b->root != NULL ? b->root->read_only : b->cdrom;
 }
 
 bool block_write_cache(const BlockBackend *b)
@@ -301,7 +358,7 @@ int block_drain_all(BlockBackends *bs, bool flush)
     for (GList *l = bs->list.head; l != NULL; l = l->next) {
         BlockBackend *b = container_of(l, BlockBackend, link);
 
-        if (b->img != NULL && b->unflushed) {
+        if (b->root != NULL && b->unflushed) {
             block_aio_flush(b, drain_done, &ret);
         }
     }
@@ -317,15 +374,34 @@ void block_set_inactive(BlockBackends *bs)
     bs->inactive = true;
 }
 
-/* As bs->inactive says. */
-static bool lock_all(BlockBackends *bs, GError **errp)
+/* Below before above: formats read what their files have now. */
+static bool nodes_activate(BlockBackends *bs, GError **errp)
 {
-    for (GList *l = bs->list.head; l != NULL; l = l->next) {
-        if (!block_backend_lock(container_of(l, BlockBackend, link), errp)) {
+    for (GList *l = bs->nodes.head; l != NULL; l = l->next) {
+        BlockNode *n = l->data;
+
+        if (n->drv->activate != NULL && !n->drv->activate(n, errp)) {
             return false;
         }
     }
     return true;
+}
+
+/* Above before below. */
+static int nodes_inactivate(BlockBackends *bs)
+{
+    for (GList *l = bs->nodes.tail; l != NULL; l = l->prev) {
+        BlockNode *n = l->data;
+        int ret = 0;
+
+        if (n->drv->inactivate != NULL && !n->read_only) {
+            ret = n->drv->inactivate(n);
+        }
+        if (ret < 0) {
+            return ret;
+        }
+    }
+    return 0;
 }
 
 int block_inactivate_all(BlockBackends *bs)
@@ -336,11 +412,14 @@ int block_inactivate_all(BlockBackends *bs)
         return 0;
     }
     ret = block_drain_all(bs, true);
+    if (ret == 0) {
+        ret = nodes_inactivate(bs);
+    }
     if (ret < 0) {
         return ret;
     }
     bs->inactive = true;
-    lock_all(bs, NULL);
+    block_graph_update(bs, NULL);
     return 0;
 }
 
@@ -350,15 +429,10 @@ bool block_activate_all(BlockBackends *bs, GError **errp)
         return true;
     }
     bs->inactive = false;
-    for (GList *l = bs->list.head; l != NULL; l = l->next) {
-        BlockBackend *b = container_of(l, BlockBackend, link);
-
-        if (!block_backend_lock(b, errp) ||
-            (b->img != NULL && !block_image_refresh(b->img, errp))) {
-            bs->inactive = true;
-            lock_all(bs, NULL);
-            return false;
-        }
+    if (!block_graph_update(bs, errp) || !nodes_activate(bs, errp)) {
+        bs->inactive = true;
+        block_graph_update(bs, NULL);
+        return false;
     }
     return true;
 }

@@ -10,6 +10,7 @@
 #define BLOCK_BLOCK_PRIV_H
 
 #include "block/block.h"
+#include "block/node-priv.h"
 #include "util/event-notifier.h"
 #include "util/lock.h"
 #include "util/tsa.h"
@@ -33,31 +34,42 @@ enum {
     BLOCK_PERM_RESIZE = 1 << 3,
 };
 
-/* What -drive says about an image. */
+/* How a drive's media are opened. */
+typedef struct BlockMediumOpts {
+    bool read_only, auto_read_only;
+    bool direct, no_flush; /* cache=… */
+    bool discard;
+    BlockDetectZeroes detect_zeroes;
+    bool locking;
+    BlockEngineKind engine;
+} BlockMediumOpts;
+
+/* What a file is opened with. */
 typedef struct BlockImageOpts {
     const char *filename;
-    const char *format; /* NULL: look into it */
+    bool host_device; /* a block device is wanted, else a regular file */
     bool read_only, auto_read_only;
-    bool direct, writeback, no_flush; /* cache=… */
+    bool direct, no_flush; /* cache=… */
     bool locking;
     BlockEngineKind engine;
 } BlockImageOpts;
 
-/* An open image; vm_lock, but for what the engines only read. */
+/* An open file; vm_lock, but for what the engines only read. */
 struct BlockImage {
     char *filename;
     int fd;
     uint64_t size; /* bytes, a multiple of BLOCK_SECTOR */
+    bool is_device;
     bool read_only, direct, no_flush;
-    bool probed; /* its first sector must go on looking like a raw image */
     bool locking;
-    unsigned held, unshared; /* BLOCK_PERM_*: what is locked now */
-    unsigned align;          /* of offsets and lengths; a power of two */
-    unsigned mem_align;      /* of buffers */
+    unsigned held, unshared;            /* BLOCK_PERM_*: what is locked now */
+    unsigned want_perms, want_unshared; /* by block_graph_update() */
+    unsigned users;                     /* the same: in this program */
+    unsigned align;     /* of offsets and lengths; a power of two */
+    unsigned mem_align; /* of buffers */
     BlockEngineKind engine;
-    int flush_error;  /* of the host's cache: stays, -errno */
-    GQueue in_flight; /* BlockReq.img_link: with an engine */
-    GQueue waiting;   /* BlockReq.img_link: for those in flight to finish */
+    int flush_error; /* of the host's cache: stays, -errno; atomic */
+    Lock rmw_lock;   /* one at a time writes a part of a block */
 };
 
 struct BlockBackend {
@@ -76,14 +88,15 @@ struct BlockBackend {
     char *dev_path;             /* its id, or where it is in the tree */
     const BlockDevOps *dev_ops; /* NULL: it has no tray */
     void *dev_opaque;
-    unsigned in_flight; /* requests that are not done */
-    BlockImage *img;    /* NULL: no medium */
-    /* How the next medium is opened; without its name and format. */
-    BlockImageOpts opts;
+    unsigned in_flight;   /* requests that are not done */
+    BlockNode *root;      /* NULL: no medium */
+    BlockMediumOpts opts; /* of the next medium */
 };
 
 struct BlockBackends {
-    GQueue list; /* BlockBackend.link, in the order they were made */
+    GQueue list;         /* BlockBackend.link, in the order they were made */
+    GQueue nodes;        /* BlockNode.link, in the order they were made */
+    unsigned node_names; /* made up so far */
     BlockAio *aio;
     bool inactive; /* the images belong to another process */
     int (*fdset_open)(void *opaque, int64_t id, int flags);
@@ -96,13 +109,18 @@ typedef enum BlockOp {
     BLOCK_READ,
     BLOCK_WRITE,
     BLOCK_FLUSH,
+    BLOCK_DISCARD,
+    BLOCK_WRITE_ZEROES,
 } BlockOp;
 
 struct BlockReq {
     BlockAio *aio;
     BlockBackend *backend;
-    BlockImage *img; /* NULL: there was no medium */
+    BlockNode *node; /* NULL: there was no medium */
+    BlockImage *img; /* where all of it is; NULL: node's driver does it */
+    BlockMap map;    /* of `img` */
     BlockOp op;
+    bool unmap;     /* BLOCK_WRITE_ZEROES may give room back */
     bool abandoned; /* nobody waits: later ones mustn't overtake it */
     uint64_t off;   /* of what is left to do */
     size_t left;
@@ -125,7 +143,7 @@ struct BlockReq {
     BlockDone *done;
     void *opaque;
     GList link; /* in a queue of the engine's, then in aio->finished */
-    GList img_link;
+    GList node_link;
 };
 
 /* image.c */
@@ -137,15 +155,42 @@ void block_image_close(BlockImage *img);
 bool block_image_refresh(BlockImage *img, GError **errp);
 /* Bytes that it takes on the host. */
 uint64_t block_image_allocated(const BlockImage *img);
+
+/* image-io.c: these block; any thread, any alignment. */
+int block_image_pread(BlockImage *img, uint64_t off, void *buf, size_t len);
+int block_image_pwrite(BlockImage *img, uint64_t off, const void *buf,
+                       size_t len);
+int block_image_flush(BlockImage *img);
+int block_image_discard(BlockImage *img, uint64_t off, uint64_t len);
+int block_image_write_zeroes(BlockImage *img, uint64_t off, uint64_t len,
+                             bool unmap);
+
+/* probe.c */
 /* Name of the format whose mark stands there; "raw" if none does. */
 const char *block_probe_format(const uint8_t *buf, size_t len);
+/* Is it the name of a format that isn't to be read here? */
+bool block_format_is_foreign(const char *format);
+/* Error that says how to come to a format that is. */
+void block_refuse_format(const char *filename, const char *format,
+                         GError **errp);
+/* Looks into the file; NULL on error. */
+const char *block_probe_node(BlockNode *file, GError **errp);
+
+/* options.c */
+/* A drive's medium; format NULL: look into it; more: of its node, or NULL. */
+BlockNode *block_open_medium(BlockBackends *bs, const BlockMediumOpts *o,
+                             const char *filename, const char *format,
+                             KeyVal *more, GError **errp);
 
 /* backend.c */
 /* Enters it into b->all, which owns it then. */
 bool block_backend_add(BlockBackend *b, GError **errp);
 void block_backend_free(BlockBackend *b);
-/* Takes the locks that its use of its image needs, if it has one. */
-bool block_backend_lock(BlockBackend *b, GError **errp);
+/* Nothing is in flight. */
+void block_close_medium(BlockBackend *b);
+/* What its use of its medium needs, and doesn't share: BLOCK_PERM_*. */
+void block_backend_perms(const BlockBackend *b, unsigned *ret_perms,
+                         unsigned *ret_unshared);
 
 /* lock.c */
 /*

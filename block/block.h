@@ -18,14 +18,36 @@ typedef struct BlockBackend BlockBackend;
 /* -errno or 0; called in the main thread under vm_lock. */
 typedef void BlockDone(void *opaque, int ret);
 
+typedef enum BlockDetectZeroes {
+    BLOCK_DETECT_ZEROES_OFF,
+    BLOCK_DETECT_ZEROES_ON,
+    BLOCK_DETECT_ZEROES_UNMAP, /* room is given back */
+} BlockDetectZeroes;
+
+/* What there is to know of a node; strings are the node's. */
+typedef struct BlockNodeInfo {
+    const char *name, *filename, *driver;
+    const char *backing_file, *backing_format; /* as its image says */
+    const struct BlockNode *backing;           /* NULL: none */
+    uint64_t size;                             /* bytes */
+    uint64_t allocated;                        /* bytes on the host */
+    uint64_t cluster_size;                     /* bytes; 0: none */
+    bool read_only, direct, no_flush, dirty;
+    bool encrypted;
+    BlockDetectZeroes detect_zeroes;
+    /* Of qcow2. */
+    const char *compat, *compression; /* NULL: it is another format */
+    unsigned refcount_bits;
+    bool lazy_refcounts, corrupt, extended_l2;
+} BlockNodeInfo;
+
 typedef struct BlockInfo {
     const char *name; /* "ide0-hd0", "drive0" */
     const char *device_path;
-    const char *filename, *driver;
-    uint64_t size;      /* bytes; 0: no medium */
-    uint64_t allocated; /* bytes on the host */
+    const struct BlockNode *root; /* NULL: no medium */
+    BlockNodeInfo node;           /* of root */
     bool read_only, removable, inserted, has_tray, locked, tray_open;
-    bool writeback, direct, no_flush; /* cache=… */
+    bool writeback; /* cache=… */
 } BlockInfo;
 
 /* What a device with a tray is told when users move it. */
@@ -53,13 +75,32 @@ void block_backends_free(BlockBackends *bs);
 void block_set_fdset_open(BlockBackends *bs,
                           int (*fn)(void *opaque, int64_t id, int flags),
                           void *opaque);
-/* -drive file=…,format=raw,if=…,index=…,id=…,media=…,readonly=…,cache=…;
- * -hda and friends are translated to it.  -blockdev comes later. */
+/* -drive file=…,format=…,if=…,index=…,id=…,media=…,readonly=…,cache=…;
+ * -hda and friends are translated to it. */
 BlockBackend *block_new_from_keyval(BlockBackends *bs, KeyVal *kv,
                                     GError **errp);
 /* A drive without a medium or a name, for a device; block_detach() frees it. */
 BlockBackend *block_new_empty(BlockBackends *bs, GError **errp);
 BlockBackend *block_find(BlockBackends *bs, const char *name);
+/*
+ * For a device's drive=NAME: that back end, or a new one without a name on
+ * the node of that name, which block_detach() frees.  NULL: there is neither.
+ */
+BlockBackend *block_find_for_device(BlockBackends *bs, const char *name);
+/* The device didn't attach it after all: frees one without a name. */
+void block_release(BlockBackend *b);
+
+/*
+ * Nodes.  -blockdev, blockdev-add: dotted options ("driver", "node-name",
+ * "file.filename", …), all as text.  Keys that nobody wants are errors.
+ */
+bool block_node_add(BlockBackends *bs, KeyVal *kv, GError **errp);
+/* Only what block_node_add() made, and nobody uses. */
+bool block_node_del(BlockBackends *bs, const char *name, GError **errp);
+void block_node_foreach(BlockBackends *bs,
+                        void (*fn)(const struct BlockNode *n, void *op),
+                        void *op);
+void block_node_get_info(const struct BlockNode *n, BlockNodeInfo *ret);
 /* The drive given for a slot of a machine's default controller; or NULL.
  * `if_name`: "ide", "floppy", "none", "virtio"; bus/unit as -drive. */
 BlockBackend *block_find_slot(BlockBackends *bs, const char *if_name, int bus,
@@ -119,6 +160,9 @@ bool block_change_medium(BlockBackend *b, const char *filename,
                          const char *format, BlockMediumMode mode, bool force,
                          GError **errp);
 
+/* Puts a node into an open tray without a medium. */
+bool block_insert_node(BlockBackend *b, const char *node_name, GError **errp);
+
 /*
  * Asynchronous I/O; `iov` must stay until `done` was called, which happens
  * from the main loop and never from inside the call.  Offsets and lengths
@@ -129,6 +173,12 @@ void block_aio_readv(BlockBackend *b, uint64_t off, const struct iovec *iov,
 void block_aio_writev(BlockBackend *b, uint64_t off, const struct iovec *iov,
                       int niov, BlockDone *done, void *opaque);
 void block_aio_flush(BlockBackend *b, BlockDone *done, void *opaque);
+/* The content is no longer needed: a hint. */
+void block_aio_discard(BlockBackend *b, uint64_t off, uint64_t len,
+                       BlockDone *done, void *opaque);
+/* unmap: room may be given back. */
+void block_aio_write_zeroes(BlockBackend *b, uint64_t off, uint64_t len,
+                            bool unmap, BlockDone *done, void *opaque);
 /*
  * Nobody waits for the requests with that opaque pointer any more: what no
  * engine has begun ends with -ECANCELED, the rest whenever the host lets it,

@@ -1,6 +1,9 @@
 /*
  * Requests: from a device's bytes to what an engine can do, and back.
  *
+ * Where the graph knows a file and a place in it, the engine of the file does
+ * it; what has to be looked up or made first is the work of a thread.
+ *
  * O_DIRECT wants aligned offsets, lengths and buffers: other requests go
  * through an aligned copy.  A write that begins or ends inside a block reads
  * that block first, and nobody else may write there until it is done.
@@ -14,6 +17,7 @@
 #include <glib-unix.h>
 #include <poll.h>
 
+#include "util/bufferiszero.h"
 #include "util/error.h"
 
 /* Buffers of this alignment suit every device. */
@@ -44,62 +48,222 @@ void block_aio_finished(BlockReq *req)
 static void req_submit(BlockReq *r)
 {
     BlockAio *aio = r->aio;
-    BlockEngineKind kind = r->img->engine;
+    BlockEngineKind kind = BLOCK_ENGINE_THREADS;
 
-    if ((r->rmw && !r->filled) ||
-        (r->op == BLOCK_FLUSH && kind == BLOCK_ENGINE_LINUX_AIO)) {
-        kind = BLOCK_ENGINE_THREADS;
+    if (r->img != NULL && !(r->rmw && !r->filled) &&
+        !(r->op == BLOCK_FLUSH && r->img->engine == BLOCK_ENGINE_LINUX_AIO)) {
+        kind = r->img->engine;
     }
     aio->engines[kind]->ops->submit(aio->engines[kind], r);
 }
 
+static bool op_writes(const BlockReq *r)
+{
+    return r->op == BLOCK_WRITE || r->op == BLOCK_DISCARD ||
+           r->op == BLOCK_WRITE_ZEROES;
+}
+
 /*
- * The blocks that two requests touch, if order matters between them.  Who
- * gave a write up may write there again, and look at the result.
+ * Does order matter between two requests?  They may touch one block of the
+ * file, which begins anywhere before or in them.  Who gave a write up may
+ * write there again, and look at the result.
  */
 static bool req_conflicts(const BlockReq *a, const BlockReq *b)
 {
-    uint64_t align = a->img->align;
-    bool writes = a->op == BLOCK_WRITE && b->op == BLOCK_WRITE;
-    bool lost_write = (a->abandoned && a->op == BLOCK_WRITE) ||
-                      (b->abandoned && b->op == BLOCK_WRITE);
+    uint64_t more = a->node->align - 1;
+    bool writes = op_writes(a) && op_writes(b);
+    bool lost_write =
+        (a->abandoned && op_writes(a)) || (b->abandoned && op_writes(b));
 
     if (a->op == BLOCK_FLUSH || b->op == BLOCK_FLUSH ||
         !(lost_write || (writes && (a->rmw || b->rmw)))) {
         return false;
     }
-    return ROUND_DOWN(a->req_off, align) < b->req_off + b->req_len &&
-           ROUND_DOWN(b->req_off, align) < a->req_off + a->req_len;
+    return a->req_off < b->req_off + b->req_len + more &&
+           b->req_off < a->req_off + a->req_len + more;
 }
 
 /* Must `r` wait for one of q, up to `end` (NULL: for any)? */
 static bool req_must_wait(const BlockReq *r, const GQueue *q, const GList *end)
 {
     for (const GList *l = q->head; l != end; l = l->next) {
-        if (req_conflicts(r, container_of(l, BlockReq, img_link))) {
+        if (req_conflicts(r, container_of(l, BlockReq, node_link))) {
             return true;
         }
     }
     return false;
 }
 
-static void req_begin(BlockReq *r)
+/* Preparing for an engine */
+
+/* The place in the file, and the buffers. */
+static bool req_is_aligned(const BlockReq *r)
 {
-    g_queue_push_tail_link(&r->img->in_flight, &r->img_link);
-    req_submit(r);
+    const BlockImage *img = r->img;
+
+    for (unsigned i = 0; i < r->req_niov; i++) {
+        if ((uintptr_t)r->req_iov[i].iov_base % img->mem_align != 0 ||
+            r->req_iov[i].iov_len % img->align != 0) {
+            return false;
+        }
+    }
+    return r->off % img->align == 0;
 }
 
-static void image_wake_waiting(BlockImage *img)
+static bool req_touches_block0(const BlockReq *r)
 {
-    GList *l = img->waiting.head;
+    return r->op == BLOCK_WRITE && r->node->probed && r->req_off < BLOCK_SECTOR;
+}
+
+/* The aligned copy that the engine works on; -errno. */
+static int req_make_bounce(BlockReq *r)
+{
+    unsigned align = r->img->align;
+    size_t len;
+
+    r->head_pad = r->off % align;
+    len = ROUND_UP(r->head_pad + r->req_len, align);
+    if (posix_memalign(&r->bounce, BOUNCE_ALIGN, len) != 0) {
+        r->bounce = NULL;
+        return -ENOMEM;
+    }
+    if (r->op == BLOCK_WRITE) {
+        iov_to_buf(r->req_iov, r->req_niov, 0, (char *)r->bounce + r->head_pad,
+                   r->req_len);
+        r->rmw = len != r->req_len;
+    }
+    r->iov_free = g_new(struct iovec, 1);
+    *r->iov_free = (struct iovec){ .iov_base = r->bounce, .iov_len = len };
+    r->iov = r->iov_free;
+    r->niov = 1;
+    r->off -= r->head_pad;
+    r->left = len;
+    return 0;
+}
+
+/*
+ * An image without a given format must not become one of another format by
+ * what the guest writes: whoever looked into it next would believe the guest.
+ */
+static bool req_block0_is_raw(const BlockReq *r)
+{
+    return r->req_off == 0 && r->req_len >= BLOCK_SECTOR &&
+           g_str_equal(block_probe_format(r->bounce, BLOCK_SECTOR), "raw");
+}
+
+static int req_prepare(BlockReq *r)
+{
+    if (!req_is_aligned(r) || req_touches_block0(r)) {
+        int ret = req_make_bounce(r);
+
+        if (ret < 0) {
+            return ret;
+        }
+        return req_touches_block0(r) && !req_block0_is_raw(r) ? -EPERM : 0;
+    }
+    r->iov_free = g_memdup2(r->req_iov, sizeof(*r->req_iov) * r->req_niov);
+    r->iov = r->iov_free;
+    r->niov = r->req_niov;
+    return 0;
+}
+
+/* Done without an engine; told from the main loop, as all others. */
+static void req_finish(BlockReq *r, int ret)
+{
+    r->img = NULL;
+    r->left = 0;
+    r->ret = ret;
+    block_aio_finished(r);
+}
+
+/* The file that a flush of the node is a flush of; NULL: there's more to do. */
+static BlockImage *flush_image(const BlockNode *n)
+{
+    while (n->drv == &block_raw_driver) {
+        n = n->file;
+    }
+    return n->img;
+}
+
+static void req_unpin(BlockReq *r)
+{
+    BlockNode *n = g_steal_pointer(&r->map.pinned);
+
+    if (n != NULL) {
+        n->drv->unpin(n, r->map.epoch);
+    }
+}
+
+/* Its place in a file is known. */
+static void req_to_file(BlockReq *r)
+{
+    int ret;
+
+    r->img = r->map.img;
+    r->off = r->map.off;
+    if (r->map.pinned != NULL && (r->dsync || !req_is_aligned(r))) {
+        /* Formats order their tables with it. */
+        req_unpin(r);
+        r->img = NULL;
+        r->left = 0;
+        req_submit(r);
+        return;
+    }
+    ret = req_prepare(r);
+    if (ret < 0) {
+        req_finish(r, ret);
+    } else {
+        req_submit(r);
+    }
+}
+
+static void req_begin(BlockReq *r)
+{
+    BlockMapKind kind = BLOCK_MAP_WORK;
+
+    g_queue_push_tail_link(&r->node->in_flight, &r->node_link);
+    if (r->op == BLOCK_FLUSH) {
+        r->img = flush_image(r->node);
+        if (r->img != NULL && r->img->flush_error < 0) {
+            req_finish(r, r->img->flush_error);
+            return;
+        }
+        req_submit(r);
+        return;
+    }
+    if (r->op == BLOCK_READ || r->op == BLOCK_WRITE) {
+        kind = block_node_map(r->node, r->req_off, r->req_len,
+                              r->op == BLOCK_WRITE, &r->map);
+    }
+    switch (kind) {
+    case BLOCK_MAP_FILE:
+        req_to_file(r);
+        break;
+    case BLOCK_MAP_ZERO:
+        iov_memset(r->req_iov, r->req_niov, 0, 0, r->req_len);
+        req_finish(r, 0);
+        break;
+    case BLOCK_MAP_DONE:
+        req_finish(r, 0);
+        break;
+    case BLOCK_MAP_WORK:
+        r->left = 0;
+        req_submit(r);
+        break;
+    }
+}
+
+static void node_wake_waiting(BlockNode *n)
+{
+    GList *l = n->waiting.head;
 
     while (l != NULL) {
-        BlockReq *r = container_of(l, BlockReq, img_link);
+        BlockReq *r = container_of(l, BlockReq, node_link);
         GList *next = l->next;
 
-        if (!req_must_wait(r, &img->in_flight, NULL) &&
-            !req_must_wait(r, &img->waiting, l)) {
-            g_queue_unlink(&img->waiting, l);
+        if (!req_must_wait(r, &n->in_flight, NULL) &&
+            !req_must_wait(r, &n->waiting, l)) {
+            g_queue_unlink(&n->waiting, l);
             req_begin(r);
         }
         l = next;
@@ -108,9 +272,10 @@ static void image_wake_waiting(BlockImage *img)
 
 static void req_end(BlockReq *r, int ret)
 {
-    if (r->img != NULL && r->img_link.data != NULL) {
-        g_queue_unlink(&r->img->in_flight, &r->img_link);
-        image_wake_waiting(r->img);
+    req_unpin(r);
+    if (r->node != NULL && r->node_link.data != NULL) {
+        g_queue_unlink(&r->node->in_flight, &r->node_link);
+        node_wake_waiting(r->node);
     }
     if (ret == 0 && r->op == BLOCK_READ && r->bounce != NULL) {
         iov_from_buf(r->req_iov, r->req_niov, 0,
@@ -133,7 +298,7 @@ static void req_turn(BlockReq *r)
         if (n < 0 && r->op == BLOCK_FLUSH && r->img != NULL &&
             !r->img->direct) {
             /* The host's cache forgets what it couldn't write. */
-            r->img->flush_error = n;
+            __atomic_store_n(&r->img->flush_error, (int)n, __ATOMIC_RELAXED);
         }
         req_end(r, n < 0 ? n : 0);
         return;
@@ -218,11 +383,9 @@ static void req_abandon(BlockReq *r, bool waits)
 {
     r->abandoned = true;
     if (waits) {
-        g_queue_unlink(&r->img->waiting, &r->img_link);
-        r->img_link.data = NULL;
-        r->left = 0;
-        r->ret = -ECANCELED;
-        block_aio_finished(r);
+        g_queue_unlink(&r->node->waiting, &r->node_link);
+        r->node_link.data = NULL;
+        req_finish(r, -ECANCELED);
     }
 }
 
@@ -230,16 +393,16 @@ void block_aio_abandon(BlockBackend *b, const void *opaque)
 {
     GQueue *queues[2];
 
-    if (b->img == NULL) {
+    if (b->root == NULL) {
         return;
     }
-    queues[0] = &b->img->in_flight;
-    queues[1] = &b->img->waiting;
+    queues[0] = &b->root->in_flight;
+    queues[1] = &b->root->waiting;
     for (unsigned i = 0; i < G_N_ELEMENTS(queues); i++) {
         GList *l = queues[i]->head;
 
         while (l != NULL) {
-            BlockReq *r = container_of(l, BlockReq, img_link);
+            BlockReq *r = container_of(l, BlockReq, node_link);
 
             l = l->next;
             if (r->opaque == opaque) {
@@ -247,7 +410,7 @@ void block_aio_abandon(BlockBackend *b, const void *opaque)
             }
         }
     }
-    image_wake_waiting(b->img);
+    node_wake_waiting(b->root);
 }
 
 static gboolean aio_event(gint fd, GIOCondition cond, gpointer opaque)
@@ -258,195 +421,137 @@ static gboolean aio_event(gint fd, GIOCondition cond, gpointer opaque)
 
 /* Requests */
 
-static bool iov_is_aligned(const BlockImage *img, const struct iovec *iov,
-                           unsigned niov)
+static bool iov_is_zero(const struct iovec *iov, unsigned niov)
 {
     for (unsigned i = 0; i < niov; i++) {
-        if ((uintptr_t)iov[i].iov_base % img->mem_align != 0 ||
-            iov[i].iov_len % img->align != 0) {
+        if (!buffer_is_zero(iov[i].iov_base, iov[i].iov_len)) {
             return false;
         }
     }
     return true;
 }
 
-static bool req_touches_block0(const BlockReq *r)
-{
-    return r->op == BLOCK_WRITE && r->img->probed && r->req_off < BLOCK_SECTOR;
-}
-
-/* The aligned copy that the engine works on; -errno. */
-static int req_make_bounce(BlockReq *r)
-{
-    unsigned align = r->img->align;
-    size_t len;
-
-    r->head_pad = r->req_off % align;
-    len = ROUND_UP(r->head_pad + r->req_len, align);
-    if (posix_memalign(&r->bounce, BOUNCE_ALIGN, len) != 0) {
-        r->bounce = NULL;
-        return -ENOMEM;
-    }
-    if (r->op == BLOCK_WRITE) {
-        iov_to_buf(r->req_iov, r->req_niov, 0, (char *)r->bounce + r->head_pad,
-                   r->req_len);
-        r->rmw = len != r->req_len;
-    }
-    r->iov_free = g_new(struct iovec, 1);
-    *r->iov_free = (struct iovec){ .iov_base = r->bounce, .iov_len = len };
-    r->iov = r->iov_free;
-    r->niov = 1;
-    r->off -= r->head_pad;
-    r->left = len;
-    return 0;
-}
-
-/*
- * An image without a given format must not become one of another format by
- * what the guest writes: whoever looked into it next would believe the guest.
- */
-static bool req_block0_is_raw(const BlockReq *r)
-{
-    return r->req_off == 0 && r->req_len >= BLOCK_SECTOR &&
-           g_str_equal(block_probe_format(r->bounce, BLOCK_SECTOR), "raw");
-}
-
-static int req_prepare(BlockReq *r)
-{
-    const BlockImage *img = r->img;
-    bool aligned = r->req_off % img->align == 0 &&
-                   iov_is_aligned(img, r->req_iov, r->req_niov);
-
-    if (!aligned || req_touches_block0(r)) {
-        int ret = req_make_bounce(r);
-
-        if (ret < 0) {
-            return ret;
-        }
-        return req_touches_block0(r) && !req_block0_is_raw(r) ? -EPERM : 0;
-    }
-    r->iov_free = g_memdup2(r->req_iov, sizeof(*r->req_iov) * r->req_niov);
-    r->iov = r->iov_free;
-    r->niov = r->req_niov;
-    return 0;
-}
-
-/* 0: to an engine with it; 1: it is done already; -errno. */
+/* 0: begin it; 1: it is done already; -errno. */
 static int req_check(const BlockBackend *b, BlockReq *r)
 {
-    const BlockImage *img = r->img;
+    const BlockNode *n = r->node;
 
-    if (img == NULL) {
+    if (n == NULL) {
         return -ENOMEDIUM;
     }
     if (r->op != BLOCK_READ && b->all->inactive) {
         return r->op == BLOCK_FLUSH ? 1 : -EPERM;
     }
     if (r->op == BLOCK_FLUSH) {
-        if (img->no_flush || img->read_only) {
-            return 1;
-        }
-        return img->flush_error;
+        return n->no_flush || n->read_only ? 1 : 0;
     }
-    if (r->op == BLOCK_WRITE && img->read_only) {
+    if (r->op != BLOCK_READ && n->read_only) {
         return -EPERM;
     }
-    if (!range_fits(r->req_off, r->req_len, img->size)) {
+    if (!range_fits(r->req_off, r->req_len, n->size)) {
         return -EIO;
     }
-    return r->req_len == 0 ? 1 : req_prepare(r);
+    if (r->op == BLOCK_WRITE && n->detect_zeroes != BLOCK_DETECT_ZEROES_OFF &&
+        iov_is_zero(r->req_iov, r->req_niov)) {
+        r->op = BLOCK_WRITE_ZEROES;
+        r->unmap = n->detect_zeroes == BLOCK_DETECT_ZEROES_UNMAP;
+    }
+    r->rmw = (r->op == BLOCK_WRITE || r->op == BLOCK_WRITE_ZEROES) &&
+             (r->req_off | r->req_len) % n->align != 0;
+    return r->req_len == 0 ? 1 : 0;
 }
 
-static void req_start(BlockBackend *b, BlockOp op, uint64_t off,
-                      const struct iovec *iov, unsigned niov, BlockDone *done,
-                      void *opaque)
+static void req_start(BlockReq *r)
 {
-    BlockReq *r = g_new0(BlockReq, 1);
+    BlockBackend *b = r->backend;
     int ret;
 
     r->aio = b->all->aio;
-    r->backend = b;
-    r->img = b->img;
-    r->op = op;
-    r->off = r->req_off = off;
-    r->left = r->req_len = iov_size(iov, niov);
-    r->req_iov = iov;
-    r->req_niov = niov;
-    r->dsync = op == BLOCK_WRITE && !b->writeback && r->img != NULL &&
-               !r->img->no_flush;
-    r->done = done;
-    r->opaque = opaque;
+    r->node = b->root;
+    r->off = r->req_off;
+    r->left = r->req_len;
+    r->dsync =
+        op_writes(r) && !b->writeback && r->node != NULL && !r->node->no_flush;
     r->aio->in_flight++;
     b->in_flight++;
     ret = req_check(b, r);
     if (ret != 0) {
-        /* Told from the main loop, as all others. */
-        r->left = 0;
-        r->ret = MIN(ret, 0);
-        block_aio_finished(r);
+        req_finish(r, MIN(ret, 0));
         return;
     }
-    r->img_link.data = r;
-    if (req_must_wait(r, &r->img->in_flight, NULL) ||
-        req_must_wait(r, &r->img->waiting, NULL)) {
-        g_queue_push_tail_link(&r->img->waiting, &r->img_link);
+    r->node_link.data = r;
+    if (req_must_wait(r, &r->node->in_flight, NULL) ||
+        req_must_wait(r, &r->node->waiting, NULL)) {
+        g_queue_push_tail_link(&r->node->waiting, &r->node_link);
         return;
     }
     req_begin(r);
 }
 
+static BlockReq *req_new(BlockBackend *b, BlockOp op, uint64_t off,
+                         uint64_t len, BlockDone *done, void *opaque)
+{
+    BlockReq *r = g_new0(BlockReq, 1);
+
+    r->backend = b;
+    r->op = op;
+    r->req_off = off;
+    r->req_len = len;
+    r->done = done;
+    r->opaque = opaque;
+    return r;
+}
+
+static void req_start_iov(BlockBackend *b, BlockOp op, uint64_t off,
+                          const struct iovec *iov, unsigned niov,
+                          BlockDone *done, void *opaque)
+{
+    BlockReq *r = req_new(b, op, off, iov_size(iov, niov), done, opaque);
+
+    r->req_iov = iov;
+    r->req_niov = niov;
+    req_start(r);
+}
+
 void block_aio_readv(BlockBackend *b, uint64_t off, const struct iovec *iov,
                      int niov, BlockDone *done, void *opaque)
 {
-    req_start(b, BLOCK_READ, off, iov, niov, done, opaque);
+    req_start_iov(b, BLOCK_READ, off, iov, niov, done, opaque);
 }
 
 void block_aio_writev(BlockBackend *b, uint64_t off, const struct iovec *iov,
                       int niov, BlockDone *done, void *opaque)
 {
     b->unflushed = true;
-    req_start(b, BLOCK_WRITE, off, iov, niov, done, opaque);
+    req_start_iov(b, BLOCK_WRITE, off, iov, niov, done, opaque);
 }
 
 void block_aio_flush(BlockBackend *b, BlockDone *done, void *opaque)
 {
-    req_start(b, BLOCK_FLUSH, 0, NULL, 0, done, opaque);
+    req_start(req_new(b, BLOCK_FLUSH, 0, 0, done, opaque));
+}
+
+void block_aio_discard(BlockBackend *b, uint64_t off, uint64_t len,
+                       BlockDone *done, void *opaque)
+{
+    b->unflushed = true;
+    req_start(req_new(b, BLOCK_DISCARD, off, len, done, opaque));
+}
+
+void block_aio_write_zeroes(BlockBackend *b, uint64_t off, uint64_t len,
+                            bool unmap, BlockDone *done, void *opaque)
+{
+    BlockReq *r = req_new(b, BLOCK_WRITE_ZEROES, off, len, done, opaque);
+
+    r->unmap = unmap;
+    b->unflushed = true;
+    req_start(r);
 }
 
 int block_read_sync(BlockBackend *b, uint64_t off, void *buf, size_t len)
 {
-    const BlockImage *img = b->img;
-    size_t got = 0, pad, want;
-    void *copy = NULL;
-
-    if (img == NULL) {
-        return -ENOMEDIUM;
-    }
-    if (!range_fits(off, len, img->size)) {
-        return -EIO;
-    }
-    pad = off % img->align;
-    want = ROUND_UP(pad + len, img->align);
-    if (posix_memalign(&copy, BOUNCE_ALIGN, want) != 0) {
-        return -ENOMEM;
-    }
-    memset(copy, 0, want);
-    while (got < want) {
-        ssize_t n = pread(img->fd, (char *)copy + got, want - got,
-                          (off_t)(off - pad + got));
-
-        if (n < 0 && errno != EINTR) {
-            free(copy);
-            return -errno;
-        }
-        if (n == 0 || (n > 0 && n % img->align != 0)) {
-            break;
-        }
-        got += MAX(n, 0);
-    }
-    memcpy(buf, (char *)copy + pad, len);
-    free(copy);
-    return 0;
+    return b->root != NULL ? block_node_pread(b->root, off, buf, len)
+                           : -ENOMEDIUM;
 }
 
 /* Life */

@@ -153,7 +153,8 @@ bool block_remove_medium(BlockBackend *b, GError **errp)
         return false;
     }
     block_aio_drain_one(b);
-    block_image_close(g_steal_pointer(&b->img));
+    block_close_medium(b);
+    block_graph_update(b->all, NULL);
     return true;
 }
 
@@ -179,47 +180,72 @@ bool block_eject(BlockBackend *b, bool force, GError **errp)
     return open_to_change(b, force, errp) && block_remove_medium(b, errp);
 }
 
-static BlockImage *open_like(const BlockBackend *b, const char *filename,
-                             const char *format, BlockMediumMode mode,
-                             GError **errp)
+static BlockNode *open_like(const BlockBackend *b, const char *filename,
+                            const char *format, BlockMediumMode mode,
+                            GError **errp)
 {
-    BlockImageOpts o = b->opts;
+    BlockMediumOpts o = b->opts;
 
-    o.filename = filename;
-    o.format = format;
     if (mode != BLOCK_MEDIUM_RETAIN) {
         o.auto_read_only = false;
         o.read_only = mode == BLOCK_MEDIUM_READ_ONLY;
-    } else if (b->img != NULL) {
-        o.read_only = b->img->read_only;
+    } else if (b->root != NULL) {
+        o.read_only = b->root->read_only;
     }
-    return block_image_open(b->all, &o, errp);
+    return block_open_medium(b->all, &o, filename, format, NULL, errp);
 }
 
 bool block_change_medium(BlockBackend *b, const char *filename,
                          const char *format, BlockMediumMode mode, bool force,
                          GError **errp)
 {
-    BlockImage *img;
+    BlockNode *root;
 
     if (!check_removable(b, errp)) {
         return false;
     }
-    img = open_like(b, filename, format, mode, errp);
-    if (img == NULL) {
+    root = open_like(b, filename, format, mode, errp);
+    if (root == NULL) {
         return false;
     }
     if (!open_to_change(b, force, errp) || !block_remove_medium(b, errp)) {
-        block_image_close(img);
+        block_node_unref(root);
         return false;
     }
-    b->img = img;
+    b->root = root;
     /* Only now: the old medium may have been the same file. */
-    if (!block_backend_lock(b, errp)) {
-        b->img = NULL;
-        block_image_close(img);
+    if (!block_graph_update(b->all, errp)) {
+        b->root = NULL;
+        block_node_unref(root);
+        block_graph_update(b->all, NULL);
         return false;
     }
-    b->opts.read_only = img->read_only;
+    b->opts.read_only = root->read_only;
     return block_close_tray(b, errp);
+}
+
+bool block_insert_node(BlockBackend *b, const char *name, GError **errp)
+{
+    BlockNode *n;
+
+    if (!check_reachable(b, errp)) {
+        return false;
+    }
+    n = block_node_find(b->all, name);
+    if (n == NULL) {
+        error_setf(errp, "Node '%s' not found", name);
+        return false;
+    }
+    if (b->root != NULL) {
+        error_setf(errp, "There already is a medium in device '%s'",
+                   shown_name(b));
+        return false;
+    }
+    b->root = block_node_ref(n);
+    if (!block_graph_update(b->all, errp)) {
+        block_node_unref(g_steal_pointer(&b->root));
+        block_graph_update(b->all, NULL);
+        return false;
+    }
+    return true;
 }

@@ -10,12 +10,14 @@
 #include "util/error.h"
 
 typedef struct DriveOpts {
-    BlockImageOpts image;
+    BlockMediumOpts medium;
+    bool writeback;
+    const char *filename, *format; /* NULL: none; look into it */
     const char *id;
     int if_index; /* in drive_ifs */
     int bus, unit;
     bool cdrom;
-    bool image_key; /* a key that is about an image was given */
+    KeyVal *node; /* what its node is to take */
 } DriveOpts;
 
 typedef struct DriveIf {
@@ -37,9 +39,10 @@ static const struct {
     const char *key;
     const char *values[3]; /* that change nothing */
 } inert_keys[] = {
-    { "snapshot", { "off", "no" } }, { "copy-on-read", { "off", "no" } },
-    { "detect-zeroes", { "off" } },  { "discard", { "ignore", "off" } },
-    { "werror", { "report" } },      { "rerror", { "report" } },
+    { "snapshot", { "off", "no" } },
+    { "copy-on-read", { "off", "no" } },
+    { "werror", { "report" } },
+    { "rerror", { "report" } },
 };
 
 static bool take_inert(KeyVal *kv, GError **errp)
@@ -61,7 +64,7 @@ static bool take_inert(KeyVal *kv, GError **errp)
 
 /* Cache and engine */
 
-static bool take_cache(KeyVal *kv, BlockImageOpts *o, GError **errp)
+static bool take_cache(KeyVal *kv, DriveOpts *d, GError **errp)
 {
     static const struct {
         const char *name;
@@ -74,6 +77,7 @@ static bool take_cache(KeyVal *kv, BlockImageOpts *o, GError **errp)
         { "writethrough", false, false, false },
         { "directsync", true, false, false },
     };
+    BlockMediumOpts *o = &d->medium;
     const char *mode = keyval_get(kv, "cache");
     size_t i = 2;
 
@@ -88,14 +92,14 @@ static bool take_cache(KeyVal *kv, BlockImageOpts *o, GError **errp)
         }
     }
     o->direct = modes[i].direct;
-    o->writeback = modes[i].writeback;
+    d->writeback = modes[i].writeback;
     o->no_flush = modes[i].no_flush;
     return keyval_get_bool(kv, "cache.direct", &o->direct, errp) &&
-           keyval_get_bool(kv, "cache.writeback", &o->writeback, errp) &&
+           keyval_get_bool(kv, "cache.writeback", &d->writeback, errp) &&
            keyval_get_bool(kv, "cache.no-flush", &o->no_flush, errp);
 }
 
-static bool take_engine(KeyVal *kv, BlockImageOpts *o, GError **errp)
+static bool take_engine(KeyVal *kv, BlockMediumOpts *o, GError **errp)
 {
     static const char *const names[] = { "threads", "native", "io_uring",
                                          NULL };
@@ -108,19 +112,14 @@ static bool take_engine(KeyVal *kv, BlockImageOpts *o, GError **errp)
     for (unsigned i = 0; names[i] != NULL; i++) {
         if (g_str_equal(names[i], name)) {
             o->engine = i;
-            if (o->engine != BLOCK_ENGINE_LINUX_AIO || o->direct) {
-                return true;
-            }
-            error_setf(errp, "aio=native was specified, but it requires "
-                             "cache.direct=on, which was not specified");
-            return false;
+            return true;
         }
     }
     error_setf(errp, "aio=%s: invalid aio option", name);
     return false;
 }
 
-static bool take_locking(KeyVal *kv, BlockImageOpts *o, GError **errp)
+static bool take_locking(KeyVal *kv, BlockMediumOpts *o, GError **errp)
 {
     static const char *const names[] = { "auto", "on", "off", NULL };
     int mode = 0;
@@ -132,19 +131,43 @@ static bool take_locking(KeyVal *kv, BlockImageOpts *o, GError **errp)
     return true;
 }
 
+static bool take_zeroes(KeyVal *kv, BlockMediumOpts *o, GError **errp)
+{
+    static const char *const names[] = { "off", "on", "unmap", NULL };
+    const char *discard = keyval_get(kv, "discard");
+    int mode = BLOCK_DETECT_ZEROES_OFF;
+
+    if (discard != NULL) {
+        static const char *const modes[] = { "ignore", "off", "unmap", "on",
+                                             NULL };
+
+        if (!g_strv_contains(modes, discard)) {
+            error_setf(errp, "Invalid discard option");
+            return false;
+        }
+        o->discard =
+            g_str_equal(discard, "unmap") || g_str_equal(discard, "on");
+    }
+    if (!keyval_get_enum(kv, "detect-zeroes", names, &mode, errp)) {
+        return false;
+    }
+    o->detect_zeroes = mode;
+    return true;
+}
+
 /* The image */
 
 static bool take_read_only(KeyVal *kv, DriveOpts *o, GError **errp)
 {
-    o->image.read_only = o->cdrom;
-    if (!keyval_get_bool(kv, "readonly", &o->image.read_only, errp) ||
-        !keyval_get_bool(kv, "read-only", &o->image.read_only, errp) ||
-        !keyval_get_bool(kv, "auto-read-only", &o->image.auto_read_only,
+    o->medium.read_only = o->cdrom;
+    if (!keyval_get_bool(kv, "readonly", &o->medium.read_only, errp) ||
+        !keyval_get_bool(kv, "read-only", &o->medium.read_only, errp) ||
+        !keyval_get_bool(kv, "auto-read-only", &o->medium.auto_read_only,
                          errp)) {
         return false;
     }
     if (o->cdrom) {
-        o->image.read_only = true;
+        o->medium.read_only = true;
     }
     return true;
 }
@@ -157,31 +180,62 @@ static const char *either(KeyVal *kv, const char *a, const char *b)
     return vb != NULL ? vb : va;
 }
 
+/* What is left is for the node. */
+static void take_rest(KeyVal *kv, DriveOpts *o)
+{
+    static const char *const mine[] = {
+        "if",
+        "index",
+        "bus",
+        "unit",
+        "id",
+        "media",
+        "readonly",
+        "read-only",
+        "cache",
+        "cache.direct",
+        "aio",
+        "cache.writeback",
+        "file",
+        "driver",
+        "format",
+        "auto-read-only",
+        "file.locking",
+        "snapshot",
+        "copy-on-read",
+        "detect-zeroes",
+        "discard",
+        "werror",
+        "rerror",
+        "cache.no-flush",
+        "file.filename",
+        NULL,
+    };
+
+    o->node = keyval_new();
+    for (unsigned i = 0; i < keyval_count(kv); i++) {
+        if (!g_strv_contains(mine, keyval_key_at(kv, i))) {
+            keyval_add(o->node, keyval_key_at(kv, i), keyval_value_at(kv, i));
+            keyval_mark_used_at(kv, i);
+        }
+    }
+}
+
 static bool take_image(KeyVal *kv, DriveOpts *o, GError **errp)
 {
-    static const char *const protocols[] = { "file", "host_device", NULL };
-    const char *protocol = keyval_get(kv, "file.driver");
-
-    o->image.filename = either(kv, "file.filename", "file");
-    if (o->image.filename != NULL && *o->image.filename == '\0') {
-        o->image.filename = NULL;
+    o->filename = either(kv, "file.filename", "file");
+    if (o->filename != NULL && *o->filename == '\0') {
+        o->filename = NULL;
     }
-    o->image.format = either(kv, "driver", "format");
-    o->image_key = o->image.format != NULL;
-    if (protocol != NULL && !g_strv_contains(protocols, protocol)) {
-        error_setf(errp,
-                   "file.driver=%s: not supported, only 'file' and "
-                   "'host_device' are",
-                   protocol);
+    o->format = either(kv, "driver", "format");
+    if (!take_read_only(kv, o, errp) || !take_cache(kv, o, errp) ||
+        !take_engine(kv, &o->medium, errp) ||
+        !take_zeroes(kv, &o->medium, errp) ||
+        !take_locking(kv, &o->medium, errp)) {
         return false;
     }
-    if (o->image.filename != NULL && strlen(o->image.filename) >= PATH_MAX) {
-        error_setf(errp, "file: the name is longer than %d", PATH_MAX);
-        return false;
-    }
-    return take_read_only(kv, o, errp) && take_cache(kv, &o->image, errp) &&
-           take_engine(kv, &o->image, errp) &&
-           take_locking(kv, &o->image, errp);
+    take_rest(kv, o);
+    return true;
 }
 
 /* The slot */
@@ -293,59 +347,93 @@ static bool take_all(BlockBackends *bs, KeyVal *kv, DriveOpts *o, GError **errp)
            take_inert(kv, errp);
 }
 
-/* The first key that nobody asked for. */
-static bool check_keys(KeyVal *kv, GError **errp)
+BlockNode *block_open_medium(BlockBackends *bs, const BlockMediumOpts *o,
+                             const char *filename, const char *format,
+                             KeyVal *more, GError **errp)
 {
-    g_autoptr(GError) err = NULL;
-    const char *key;
+    static const char *const engines[] = { NULL, "native", "io_uring" };
+    static const char *const zeroes[] = { NULL, "on", "unmap" };
+    g_autoptr(KeyVal) kv = keyval_new();
+    BlockInherit inh = {
+        .read_only = o->read_only,
+        .auto_read_only = o->auto_read_only,
+        .direct = o->direct,
+        .no_flush = o->no_flush,
+        .discard = o->discard,
+    };
 
-    if (keyval_check_all_used(kv, "", &err)) {
-        return true;
+    for (unsigned i = 0; more != NULL && i < keyval_count(more); i++) {
+        keyval_add(kv, keyval_key_at(more, i), keyval_value_at(more, i));
     }
-    key = strchr(err->message, '\'');
-    error_setf(errp, "Block format 'raw' does not support the option %s",
-               key != NULL ? key : "");
-    return false;
+    if (engines[o->engine] != NULL) {
+        keyval_add(kv, "file.aio", engines[o->engine]);
+    }
+    if (!o->locking) {
+        keyval_add(kv, "file.locking", "off");
+    }
+    if (zeroes[o->detect_zeroes] != NULL) {
+        keyval_add(kv, "detect-zeroes", zeroes[o->detect_zeroes]);
+    }
+    return block_node_open_named(bs, filename, format, kv, &inh, errp);
+}
+
+static bool is_protocol(const char *format)
+{
+    const BlockDriver *drv = format != NULL ? block_driver_find(format) : NULL;
+
+    return drv != NULL && drv->is_protocol;
 }
 
 static bool open_image(BlockBackend *b, const DriveOpts *o, GError **errp)
 {
+    bool somewhere = o->filename != NULL || is_protocol(o->format) ||
+                     keyval_has(o->node, "file.driver");
+
     /* Requests to an empty drive end through it too. */
-    if (!block_aio_need_engine(b->all->aio, o->image.engine, errp)) {
+    if (!block_aio_need_engine(b->all->aio, BLOCK_ENGINE_THREADS, errp)) {
         return false;
     }
-    if (o->image.filename == NULL) {
-        if (o->image_key) {
+    if (!somewhere) {
+        if (o->format != NULL || keyval_count(o->node) > 0) {
             error_setf(errp, "A block device must be specified for \"file\"");
+            return false;
         }
-        return !o->image_key;
+        return true;
     }
-    b->img = block_image_open(b->all, &o->image, errp);
-    return b->img != NULL;
+    b->root = block_open_medium(b->all, &o->medium, o->filename, o->format,
+                                o->node, errp);
+    return b->root != NULL;
+}
+
+static BlockBackend *drive_new(BlockBackends *bs, const DriveOpts *o,
+                               GError **errp)
+{
+    BlockBackend *b = g_new0(BlockBackend, 1);
+
+    b->all = bs;
+    b->name = drive_name(o);
+    b->if_name = g_strdup(drive_ifs[o->if_index].name);
+    b->bus = o->bus;
+    b->unit = o->unit;
+    b->cdrom = o->cdrom;
+    b->writeback = o->writeback;
+    b->opts = o->medium;
+    if (!open_image(b, o, errp) || !block_backend_add(b, errp)) {
+        block_backend_free(b);
+        return NULL;
+    }
+    return b;
 }
 
 BlockBackend *block_new_from_keyval(BlockBackends *bs, KeyVal *kv,
                                     GError **errp)
 {
-    DriveOpts o = { 0 };
-    BlockBackend *b;
+    DriveOpts o = { .writeback = true };
+    BlockBackend *b = NULL;
 
-    if (!take_all(bs, kv, &o, errp) || !check_keys(kv, errp)) {
-        return NULL;
+    if (take_all(bs, kv, &o, errp)) {
+        b = drive_new(bs, &o, errp);
     }
-    b = g_new0(BlockBackend, 1);
-    b->all = bs;
-    b->name = drive_name(&o);
-    b->if_name = g_strdup(drive_ifs[o.if_index].name);
-    b->bus = o.bus;
-    b->unit = o.unit;
-    b->cdrom = o.cdrom;
-    b->writeback = o.image.writeback;
-    b->opts = o.image;
-    b->opts.filename = b->opts.format = NULL;
-    if (!open_image(b, &o, errp) || !block_backend_add(b, errp)) {
-        block_backend_free(b);
-        return NULL;
-    }
+    keyval_free(o.node);
     return b;
 }

@@ -12,6 +12,10 @@
 
 #define MAX_THREADS 64
 
+/* Bytes that a node's driver is given at once. */
+#define WORK_CHUNK ((size_t)(2 * MiB))
+#define WORK_ALIGN 4096
+
 typedef struct ThreadEngine {
     BlockEngine e;
     Lock lock;
@@ -100,8 +104,60 @@ static ssize_t carry_out(BlockReq *r)
         return r->rmw && !r->filled ? read_modify_write(r) : retry_write(r);
     case BLOCK_FLUSH:
     default:
-        return fdatasync(r->img->fd) < 0 ? -errno : 0;
+        return block_image_flush(r->img);
     }
+}
+
+/* What a node's driver does itself: all of it in one turn. */
+static ssize_t work_vector(BlockReq *r)
+{
+    void *buf = NULL;
+    size_t done = 0;
+    int ret = 0;
+
+    if (posix_memalign(&buf, WORK_ALIGN, MIN(r->req_len, WORK_CHUNK)) != 0) {
+        return -ENOMEM;
+    }
+    while (done < r->req_len && ret == 0) {
+        size_t n = MIN(r->req_len - done, WORK_CHUNK);
+
+        if (r->op == BLOCK_READ) {
+            ret = block_node_pread(r->node, r->req_off + done, buf, n);
+            if (ret == 0) {
+                iov_from_buf(r->req_iov, r->req_niov, done, buf, n);
+            }
+        } else {
+            iov_to_buf(r->req_iov, r->req_niov, done, buf, n);
+            ret = block_node_pwrite(r->node, r->req_off + done, buf, n);
+        }
+        done += n;
+    }
+    free(buf);
+    return ret;
+}
+
+static ssize_t work(BlockReq *r)
+{
+    int ret;
+
+    switch (r->op) {
+    case BLOCK_READ:
+        return work_vector(r);
+    case BLOCK_WRITE:
+        ret = work_vector(r);
+        break;
+    case BLOCK_DISCARD:
+        ret = block_node_discard(r->node, r->req_off, r->req_len);
+        break;
+    case BLOCK_WRITE_ZEROES:
+        ret =
+            block_node_write_zeroes(r->node, r->req_off, r->req_len, r->unmap);
+        break;
+    case BLOCK_FLUSH:
+    default:
+        return block_node_flush(r->node);
+    }
+    return ret == 0 && r->dsync ? block_node_flush(r->node) : ret;
 }
 
 static void *worker(void *opaque)
@@ -124,7 +180,7 @@ static void *worker(void *opaque)
         }
         lock_release(&t->lock);
         r = container_of(l, BlockReq, link);
-        r->ret = carry_out(r);
+        r->ret = r->img != NULL ? carry_out(r) : work(r);
         block_aio_finished(r);
         lock_acquire(&t->lock);
     }

@@ -10,7 +10,7 @@
 
 #include <fcntl.h>
 
-#include "block/block.h"
+#include "block/blockdev-opts.h"
 #include "hw/core/device-add.h"
 #include "monitor/qmp-fds.h"
 #include "monitor/qmp.h"
@@ -238,6 +238,17 @@ bool cli_drive(Cli *cli, CliArg *a, GError **errp)
     g_autoptr(KeyVal) kv = cli_arg_keyval(a, NULL, errp);
 
     return kv != NULL && drive_make(cli, kv, errp);
+}
+
+bool cli_blockdev(Cli *cli, CliArg *a, GError **errp)
+{
+    g_autoptr(KeyVal) kv = NULL;
+
+    if (*a->text == '{') {
+        return blockdev_add_from_json_text(cli->vm->blocks, a->text, errp);
+    }
+    kv = cli_arg_keyval(a, "driver", errp);
+    return kv != NULL && blockdev_add_from_keyval(cli->vm->blocks, kv, errp);
 }
 
 static bool disk_make(Cli *cli, const char *file, unsigned index,

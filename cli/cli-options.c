@@ -112,6 +112,9 @@ const CliOption cli_options[] = {
         "make a character device"),
     OPT("drive", CLI_BLOCK, cli_drive, "[file=file][,if=type][,format=raw]...",
         "use a file as a drive"),
+    OPT("blockdev", CLI_BLOCKDEV, cli_blockdev,
+        "driver,node-name=name[,prop=value][,...]",
+        "make a block node (also as JSON)"),
     OPT("hda", CLI_BLOCK, cli_disk, "file", "IDE hard disk 0 (hdb, hdc, hdd)"),
     OPT("hdb", CLI_BLOCK, cli_disk, NULL, NULL),
     OPT("hdc", CLI_BLOCK, cli_disk, NULL, NULL),
@@ -191,7 +194,6 @@ const CliOption cli_options[] = {
     /* Not there yet. */
     REFUSED("audio"),
     REFUSED_FLAG("audio-help"),
-    REFUSED("blockdev"),
     REFUSED("compat"),
     REFUSED("dfilter"),
     REFUSED("dtb"),

@@ -147,6 +147,7 @@ static bool make_board(Cli *cli, GError **errp)
            cli_run_phase(cli, CLI_CHARDEV, errp) &&
            (cli->done || cli_start_accel(cli, errp)) &&
            cli_run_phase(cli, CLI_OBJECT, errp) &&
+           cli_run_phase(cli, CLI_BLOCKDEV, errp) &&
            cli_run_phase(cli, CLI_BLOCK, errp) &&
            (cli->done || cli_make_memory(cli, errp)) &&
            cli_run_phase(cli, CLI_NETDEV, errp) &&

@@ -28,6 +28,7 @@ typedef enum CliPhase {
     CLI_FD,      /* descriptors, for all that follows */
     CLI_CHARDEV,
     CLI_OBJECT, /* there is an accelerator */
+    CLI_BLOCKDEV,
     CLI_BLOCK,
     CLI_NETDEV,
     CLI_NET,
@@ -198,6 +199,7 @@ CLI_HANDLER(cli_board_option);
 CLI_HANDLER(cli_add_fd);
 CLI_HANDLER(cli_chardev);
 CLI_HANDLER(cli_object);
+CLI_HANDLER(cli_blockdev);
 CLI_HANDLER(cli_drive);
 CLI_HANDLER(cli_disk);
 CLI_HANDLER(cli_cdrom);

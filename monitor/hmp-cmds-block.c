@@ -16,6 +16,52 @@ typedef struct BlockPrint {
     const char *name; /* of the only one to print; NULL: all */
 } BlockPrint;
 
+static void print_title(HmpOut *out, const BlockInfo *info)
+{
+    const char *device = info->name;
+
+    if (*device == '\0' && info->inserted) {
+        /* A device's own, on a node. */
+        hmp_printf(out, "%s", info->node.name);
+    } else if (info->inserted) {
+        hmp_printf(out, "%s (%s)", device, info->node.name);
+    } else {
+        hmp_printf(out, "%s",
+                   *device == '\0' && info->device_path != NULL
+                       ? info->device_path
+                       : device);
+    }
+    if (info->inserted) {
+        hmp_printf(out, ": %s (%s%s)\n", info->node.filename, info->node.driver,
+                   info->read_only ? ", read-only" : "");
+    } else {
+        hmp_printf(out, ": [not inserted]\n");
+    }
+}
+
+static void print_node(HmpOut *out, const BlockNodeInfo *n, bool writeback)
+{
+    BlockNodeInfo at = *n;
+    unsigned depth = 0;
+
+    hmp_printf(out, "    Cache mode:       %s%s%s\n",
+               writeback ? "writeback" : "writethrough",
+               n->direct ? ", direct" : "",
+               n->no_flush ? ", ignore flushes" : "");
+    while (at.backing != NULL) {
+        block_node_get_info(at.backing, &at);
+        depth++;
+    }
+    if (depth > 0) {
+        hmp_printf(out, "    Backing file:     %s (chain depth: %u)\n",
+                   n->backing_file, depth);
+    }
+    if (n->detect_zeroes != BLOCK_DETECT_ZEROES_OFF) {
+        hmp_printf(out, "    Detect zeroes:    %s\n",
+                   n->detect_zeroes == BLOCK_DETECT_ZEROES_ON ? "on" : "unmap");
+    }
+}
+
 static void print_block(BlockBackend *b, void *opaque)
 {
     const BlockPrint *p = opaque;
@@ -29,12 +75,7 @@ static void print_block(BlockBackend *b, void *opaque)
     if (out->text->len > 0) {
         hmp_printf(out, "\n");
     }
-    if (!info.inserted) {
-        hmp_printf(out, "%s: [not inserted]\n", info.name);
-    } else {
-        hmp_printf(out, "%s: %s (%s%s)\n", info.name, info.filename,
-                   info.driver, info.read_only ? ", read-only" : "");
-    }
+    print_title(out, &info);
     if (info.device_path != NULL) {
         hmp_printf(out, "    Attached to:      %s\n", info.device_path);
     }
@@ -44,18 +85,36 @@ static void print_block(BlockBackend *b, void *opaque)
                    info.tray_open ? "open" : "closed");
     }
     if (info.inserted) {
-        hmp_printf(out, "    Cache mode:       %s%s%s\n",
-                   info.writeback ? "writeback" : "writethrough",
-                   info.direct ? ", direct" : "",
-                   info.no_flush ? ", ignore flushes" : "");
+        print_node(out, &info.node, info.writeback);
     }
+}
+
+static void print_named_node(const struct BlockNode *n, void *opaque)
+{
+    const BlockPrint *p = opaque;
+    BlockNodeInfo info;
+
+    block_node_get_info(n, &info);
+    if (p->name != NULL && !g_str_equal(p->name, info.name)) {
+        return;
+    }
+    if (p->out->text->len > 0) {
+        hmp_printf(p->out, "\n");
+    }
+    hmp_printf(p->out, "%s: %s (%s%s)\n", info.name, info.filename, info.driver,
+               info.read_only ? ", read-only" : "");
+    print_node(p->out, &info, true);
 }
 
 void hmp_info_block(HmpOut *out, const HmpArgs *a)
 {
     BlockPrint p = { out, a->arg[0].given ? a->arg[0].text : NULL };
 
-    block_foreach(out->vm->blocks, print_block, &p);
+    if (a->flags & 1u << ('n' - 'a')) {
+        block_node_foreach(out->vm->blocks, print_named_node, &p);
+    } else {
+        block_foreach(out->vm->blocks, print_block, &p);
+    }
 }
 
 static bool is_forced(const HmpArgs *a)

@@ -149,7 +149,7 @@ const HmpCommand hmp_commands[] = {
 };
 
 const HmpCommand hmp_info_commands[] = {
-    ROW("block", "name:s?", "[drive]", "show the block devices",
+    ROW("block", "-n name:s?", "[-n] [drive]", "show the block devices",
         hmp_info_block),
     ROW("chardev", "", "", "show the character devices", hmp_info_chardev),
     ROW("cpus", "", "", "show each CPU's thread", hmp_info_cpus),

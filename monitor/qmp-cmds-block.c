@@ -5,30 +5,80 @@
  */
 #include "util/base.h"
 
-#include "block/block.h"
+#include "block/blockdev-opts.h"
 #include "monitor/qmp-priv.h"
 #include "qapi/qapi-commands.h"
 #include "system/vm.h"
 #include "util/error.h"
 
-static BlockDeviceInfo *block_inserted(const BlockInfo *b)
+static ImageInfo *image_info(const BlockNodeInfo *n)
+{
+    ImageInfo *i = image_info_new();
+
+    i->filename = g_strdup(n->filename);
+    i->format = g_strdup(n->driver);
+    i->virtual_size = (int64_t)n->size;
+    i->has_actual_size = true;
+    i->actual_size = (int64_t)n->allocated;
+    i->has_dirty_flag = true;
+    i->dirty_flag = n->dirty;
+    i->has_cluster_size = n->cluster_size != 0;
+    i->cluster_size = (int64_t)n->cluster_size;
+    i->backing_filename = g_strdup(n->backing_file);
+    i->backing_filename_format = g_strdup(n->backing_format);
+    if (n->backing != NULL) {
+        BlockNodeInfo below;
+
+        block_node_get_info(n->backing, &below);
+        i->full_backing_filename = g_strdup(below.filename);
+    }
+    return i;
+}
+
+/* The whole chain below it, unless `flat`. */
+static ImageInfo *image_chain(const BlockNodeInfo *n, bool flat)
+{
+    BlockNodeInfo at = *n;
+    ImageInfo *first = image_info(n), *last = first;
+
+    while (!flat && at.backing != NULL) {
+        block_node_get_info(at.backing, &at);
+        last->backing_image = image_info(&at);
+        last = last->backing_image;
+    }
+    return first;
+}
+
+static int64_t chain_depth(const BlockNodeInfo *n)
+{
+    BlockNodeInfo at = *n;
+    int64_t depth = 0;
+
+    while (at.backing != NULL) {
+        block_node_get_info(at.backing, &at);
+        depth++;
+    }
+    return depth;
+}
+
+static BlockDeviceInfo *device_info(const BlockNodeInfo *n, bool writeback,
+                                    bool flat)
 {
     BlockDeviceInfo *info = block_device_info_new();
 
-    info->file = g_strdup(b->filename);
-    info->ro = b->read_only;
-    info->drv = g_strdup(b->driver);
-    info->image = image_info_new();
-    info->image->filename = g_strdup(b->filename);
-    info->image->format = g_strdup(b->driver);
-    info->image->virtual_size = (int64_t)b->size;
-    info->image->has_actual_size = true;
-    info->image->actual_size = (int64_t)b->allocated;
-    info->image->has_dirty_flag = true;
+    info->file = g_strdup(n->filename);
+    info->node_name = g_strdup(n->name);
+    info->ro = n->read_only;
+    info->drv = g_strdup(n->driver);
+    info->encrypted = n->encrypted;
+    info->detect_zeroes = (BlockdevDetectZeroes)n->detect_zeroes;
+    info->backing_file = g_strdup(n->backing_file);
+    info->backing_file_depth = flat ? 0 : chain_depth(n);
+    info->image = image_chain(n, flat);
     info->cache = blockdev_cache_info_new();
-    info->cache->writeback = b->writeback;
-    info->cache->direct = b->direct;
-    info->cache->no_flush = b->no_flush;
+    info->cache->writeback = writeback;
+    info->cache->direct = n->direct;
+    info->cache->no_flush = n->no_flush;
     return info;
 }
 
@@ -50,7 +100,7 @@ static void add_block(BlockBackend *b, void *opaque)
     info->has_io_status = bi.device_path != NULL;
     info->io_status = BLOCK_DEVICE_IO_STATUS_OK;
     if (bi.inserted) {
-        info->inserted = block_inserted(&bi);
+        info->inserted = device_info(&bi.node, bi.writeback, false);
     }
     block_drive_info_list_append(list, info);
 }
@@ -62,6 +112,44 @@ bool qmp_query_block(QmpCtx *ctx, BlockDriveInfoList **ret, GError **errp)
         block_foreach(ctx->vm->blocks, add_block, *ret);
     }
     return true;
+}
+
+/* Nodes */
+
+typedef struct NodeQuery {
+    BlockDeviceInfoList *list;
+    bool flat;
+} NodeQuery;
+
+static void add_node(const struct BlockNode *n, void *opaque)
+{
+    NodeQuery *q = opaque;
+    BlockNodeInfo info;
+
+    block_node_get_info(n, &info);
+    block_device_info_list_append(q->list, device_info(&info, true, q->flat));
+}
+
+bool qmp_query_named_block_nodes(QmpCtx *ctx, bool has_flat, bool flat,
+                                 BlockDeviceInfoList **ret, GError **errp)
+{
+    NodeQuery q = { block_device_info_list_new(), has_flat && flat };
+
+    if (ctx->vm->blocks) {
+        block_node_foreach(ctx->vm->blocks, add_node, &q);
+    }
+    *ret = q.list;
+    return true;
+}
+
+bool qmp_blockdev_add(QmpCtx *ctx, const BlockdevOptions *arg, GError **errp)
+{
+    return blockdev_add(ctx->vm->blocks, arg, errp);
+}
+
+bool qmp_blockdev_del(QmpCtx *ctx, const char *node_name, GError **errp)
+{
+    return block_node_del(ctx->vm->blocks, node_name, errp);
 }
 
 /* Media */
@@ -107,14 +195,9 @@ bool qmp_blockdev_remove_medium(QmpCtx *ctx, const char *id, GError **errp)
 bool qmp_blockdev_insert_medium(QmpCtx *ctx, const char *id,
                                 const char *node_name, GError **errp)
 {
-    if (find_drive(ctx, NULL, id, errp) == NULL) {
-        return false;
-    }
-    error_setf(errp,
-               "Node '%s' not found: there are no block nodes, use "
-               "blockdev-change-medium",
-               node_name);
-    return false;
+    BlockBackend *b = find_drive(ctx, NULL, id, errp);
+
+    return b != NULL && block_insert_node(b, node_name, errp);
 }
 
 static BlockMediumMode medium_mode(BlockdevChangeReadOnlyMode mode)

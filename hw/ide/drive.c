@@ -259,7 +259,7 @@ static bool find_blk(IdeDevice *s, bool cd, GError **errp)
         error_setf(errp, "No drive specified");
         return false;
     }
-    s->blk = block_find(all, s->drive_name);
+    s->blk = block_find_for_device(all, s->drive_name);
     if (s->blk == NULL) {
         error_setf(errp, "Property '%s.drive' can't find value '%s'",
                    s->dev.type->name, s->drive_name);
@@ -305,14 +305,14 @@ static bool ide_device_realize(IdeDevice *s, bool cd, GError **errp)
 
     if (!check_props(s, errp) || !take_place(s, errp) ||
         !find_blk(s, cd, errp)) {
-        s->blk = NULL;
+        block_release(g_steal_pointer(&s->blk));
         return false;
     }
     block_set_share_rw(s->blk, s->share_rw);
     if (!set_boot_order(s, errp) ||
         !block_attach(s->blk, &s->dev.obj, cd, errp)) {
         boot_order_remove(s->dev.machine, &s->dev);
-        s->blk = NULL;
+        block_release(g_steal_pointer(&s->blk));
         return false;
     }
     if (s->write_cache != ON_OFF_AUTO_AUTO) {

@@ -114,7 +114,7 @@ static void test_errors(Fixture *f, gconstpointer unused)
     } t[] = {
         { "file=@x,format=raw", "No such file or directory" },
         { "file=@,format=foo", "Unknown driver 'foo'" },
-        { "file=@,format=qcow2", "image format 'qcow2' is not supported" },
+        { "file=@,format=vmdk", "image format 'vmdk' is not supported" },
         { "file=@,format=raw,if=foo", "unsupported bus type 'foo'" },
         { "file=@,format=raw,media=foo", "'foo' invalid media" },
         { "file=@,format=raw,cache=foo", "invalid cache option" },
@@ -507,8 +507,8 @@ static void test_change(Fixture *f, gconstpointer unused)
     g_assert_true(block_change_medium(b, f->image, "raw", BLOCK_MEDIUM_RETAIN,
                                       false, NULL));
     block_get_info(b, &info);
-    g_assert_true(info.inserted && info.read_only && info.no_flush);
-    g_assert_false(info.direct);
+    g_assert_true(info.inserted && info.read_only && info.node.no_flush);
+    g_assert_false(info.node.direct);
     g_assert_true(block_change_medium(b, f->image, NULL,
                                       BLOCK_MEDIUM_READ_WRITE, false, NULL));
     g_assert_false(block_read_only(b));
