@@ -558,6 +558,7 @@ const MachineType machine_pc_i440fx_type = {
     .default_ram = 128 * MiB,
     .default_cpu = "qemu64",
     .has_cdrom = true,
+    .default_nic = "e1000",
     .ram_id = "pc.ram",
     .size = sizeof(PcMachine),
     .props = pc_props,
