@@ -302,6 +302,11 @@ static bool apic_realize(Device *dev, GError **errp)
         error_setf(errp, "the accelerator has no local APICs");
         return false;
     }
+    if (apic_is_kvm(s) && s->version != APIC_VERSION) {
+        error_setf(errp, "version %u: KVM's local APICs have version %u",
+                   s->version, APIC_VERSION);
+        return false;
+    }
     s->id = s->cpu->apic_id;
     if (s->cpu->index == 0) {
         Memory *mem = &dev->vm->mem;
@@ -322,8 +327,28 @@ static void apic_unrealize(Device *dev)
     timer_del(&DEVICE_CAST(Apic, dev)->timer);
 }
 
+static JsonValue *apic_get_id(Object *obj, const Property *p, GError **errp)
+{
+    const Apic *s = DEVICE_CAST(Apic, OBJECT_CAST(Device, obj));
+
+    return json_uint_new(s->cpu != NULL ? s->cpu->apic_id : s->id);
+}
+
+static const Property apic_props[] = {
+    PROP(PROP_BOOL, Apic, vapic, "vapic", .def = true),
+    PROP(PROP_U8, Apic, version, "version", .def = APIC_VERSION),
+    { .name = "id",
+      .kind = PROP_CUSTOM,
+      .type_name = "uint32",
+      .read_only = true,
+      .get = apic_get_id },
+    PROP_END,
+};
+
 const DeviceType apic_type = {
     .name = "apic",
+    .parent = "apic-common",
+    .props = apic_props,
     .size = sizeof(Apic),
     .bus = BUS_NONE,
     .realize = apic_realize,
@@ -334,6 +359,8 @@ const DeviceType apic_type = {
 
 const DeviceType kvm_apic_type = {
     .name = "kvm-apic",
+    .parent = "apic-common",
+    .props = apic_props,
     .size = sizeof(Apic),
     .bus = BUS_NONE,
     .realize = apic_realize,
@@ -354,11 +381,13 @@ Device *apic_create(Vcpu *cpu, bool kernel, GError **errp)
 {
     Device *dev;
 
-    if (cpu->index == 0 && !kvmvapic_create(cpu->vm, errp)) {
-        return NULL;
-    }
     dev = device_new(cpu->vm, kernel ? &kvm_apic_type : &apic_type);
     DEVICE_CAST(Apic, dev)->cpu = cpu;
+    if (cpu->index == 0 && DEVICE_CAST(Apic, dev)->vapic &&
+        !kvmvapic_create(cpu->vm, errp)) {
+        object_unref(&dev->obj);
+        return NULL;
+    }
     object_add_child(&cpu->obj, "lapic", &dev->obj);
     return device_realize(dev, NULL, errp) ? dev : NULL;
 }

@@ -32,7 +32,7 @@ enum {
     APIC_BASE_X2APIC = 1 << 10,
     APIC_BASE_ENABLED = 1 << 11,
     APIC_DFR_FLAT = 0xf,
-    APIC_VERSION = 0x14 | (APIC_NLVT - 1) << 16,
+    APIC_VERSION = 0x14, /* bits 7:0 of the version register */
     APIC_ESR_SEND_ILLEGAL = 1 << 5,
     APIC_ESR_RECV_ILLEGAL = 1 << 6,
     APIC_ESR_REGISTER = 1 << 7,
@@ -43,6 +43,8 @@ typedef struct Apic {
     Device dev;
     Vcpu *cpu;
     MemoryRegion mmio; /* of the VM's first: all of them look at one address */
+    bool vapic;        /* the VM has the section "kvm-tpr-opt" */
+    uint8_t version;   /* that software sees */
     uint32_t apicbase; /* low half of IA32_APIC_BASE */
     uint8_t id, arb_id, tpr;
     uint32_t spurious_vec;

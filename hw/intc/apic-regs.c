@@ -78,7 +78,7 @@ static void id_set(Apic *s, unsigned n, uint32_t v)
 
 static uint32_t version_get(Apic *s, unsigned n)
 {
-    return APIC_VERSION;
+    return s->version | (APIC_NLVT - 1) << 16;
 }
 
 static uint32_t tpr_get(Apic *s, unsigned n)

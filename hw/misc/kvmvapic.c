@@ -3,7 +3,14 @@
  * help: section "kvm-tpr-opt" of the stream.  An option ROM would have to
  * patch the guest for it, and there is none here, so that it stays inactive; a
  * guest whose ROM elsewhere stands by goes on so, and keeps what it brought.
- * One that was patched can't be taken: its code calls out to nothing here.
+ * `-global apic-common.vapic=off` leaves the section out, here as there.
+ *
+ * A guest that was patched is refused.  Its code calls the ROM, which keeps the
+ * task priority in a page that the hypervisor must keep in step with the APIC
+ * (KVM_SET_VAPIC_ADDR), and which asks for help by a protocol of its own that
+ * no document describes.  Such a guest would lose interrupts if anything of it
+ * were missed.  It only comes from hosts without a TPR shadow or from tcg, and
+ * its owner can keep it from being patched.
  *
  * Stream: "kvm-tpr-opt" version 1, ABI; learnt from streams.
  *
