@@ -174,12 +174,16 @@ static JsonValue *default_value(const Property *p)
     }
 }
 
-static void add_type_props(ObjectPropertyInfoList *list, const ObjectType *t)
+static void add_type_props(ObjectPropertyInfoList *list, const ObjectType *t,
+                           bool (*skip)(const char *name))
 {
     for (const Property *p = t->props; p && p->name; p++) {
-        ObjectPropertyInfo *info =
-            add_info(list, p->name, g_strdup(object_prop_type_name(p)));
+        ObjectPropertyInfo *info;
 
+        if (skip && skip(p->name)) {
+            continue;
+        }
+        info = add_info(list, p->name, g_strdup(object_prop_type_name(p)));
         info->description = g_strdup(p->help);
         info->default_value = default_value(p);
     }
@@ -198,9 +202,18 @@ bool qmp_qom_list_properties(QmpCtx *ctx, const char *name,
     }
     list = object_property_info_list_new();
     add_info(list, "type", g_strdup("string"));
-    add_type_props(list, t);
+    add_type_props(list, t, NULL);
     *ret = list;
     return true;
+}
+
+/* What tells of a device's place and life, and is nothing to be set. */
+static bool is_of_any_device(const char *name)
+{
+    static const char *const names[] = { "parent_bus", "realized", "hotplugged",
+                                         "hotpluggable", NULL };
+
+    return g_strv_contains(names, name);
 }
 
 bool qmp_device_list_properties(QmpCtx *ctx, const char *name,
@@ -219,7 +232,7 @@ bool qmp_device_list_properties(QmpCtx *ctx, const char *name,
         return false;
     }
     *ret = object_property_info_list_new();
-    add_type_props(*ret, t);
+    add_type_props(*ret, t, is_of_any_device);
     return true;
 }
 

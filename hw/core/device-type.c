@@ -64,10 +64,8 @@ static const char *device_type_parent(const DeviceType *type)
 
 bool device_type_is_a(const DeviceType *type, const char *name)
 {
-    return g_str_equal(type->name, name) ||
-           g_str_equal(device_type_parent(type), name) ||
-           g_str_equal(bus_kind_parent(type->bus), name) ||
-           g_str_equal("device", name);
+    return g_str_equal(bus_kind_parent(type->bus), name) ||
+           object_type_is_a(device_object_type(type), name);
 }
 
 static unsigned prop_count(const Property *props)
@@ -131,14 +129,11 @@ Device *device_from_object(Object *obj)
     return OBJECT_CAST(Device, obj);
 }
 
+/* Abstract types of the tree of types, which have names and parents only. */
 static const ObjectType abstract_types[] = {
-    { .name = "device", .abstract = true, .size = sizeof(Device) },
-    { .name = "sys-bus-device",
-      .parent = "device",
-      .abstract = true,
-      .size = sizeof(Device) },
-    { .name = "isa-device",
-      .parent = "device",
+    { .name = "object", .abstract = true, .size = sizeof(Object) },
+    { .name = "device",
+      .parent = "object",
       .abstract = true,
       .size = sizeof(Device) },
     { .name = "pci-device",
@@ -146,18 +141,31 @@ static const ObjectType abstract_types[] = {
       .abstract = true,
       .size = sizeof(PciDevice),
       .props = pci_props },
-    { .name = "ide-device",
-      .parent = "device",
-      .abstract = true,
-      .size = sizeof(Device) },
-    { .name = "scsi-device",
-      .parent = "device",
-      .abstract = true,
-      .size = sizeof(Device) },
-    { .name = "usb-device",
-      .parent = "device",
-      .abstract = true,
-      .size = sizeof(Device) },
+#define ABSTRACT(name_, parent_)                            \
+    {                                                       \
+        .name = name_, .parent = parent_, .abstract = true, \
+        .size = sizeof(Device)                              \
+    }
+    ABSTRACT("sys-bus-device", "device"),
+    ABSTRACT("isa-device", "device"),
+    ABSTRACT("ide-device", "device"),
+    ABSTRACT("scsi-device", "device"),
+    ABSTRACT("usb-device", "device"),
+    ABSTRACT("virtio-serial-port", "device"),
+    ABSTRACT("apic-common", "device"),
+    ABSTRACT("ioapic-common", "sys-bus-device"),
+    ABSTRACT("pci-host-bridge", "sys-bus-device"),
+    ABSTRACT("ps2-device", "sys-bus-device"),
+    ABSTRACT("pic-common", "isa-device"),
+    ABSTRACT("pit-common", "isa-device"),
+    ABSTRACT("e1000-base", "pci-device"),
+    ABSTRACT("pci-ide", "pci-device"),
+    ABSTRACT("pci-piix3", "pci-device"),
+    ABSTRACT("virtio-pci", "pci-device"),
+    ABSTRACT("virtio-net-pci-base", "virtio-pci"),
+    ABSTRACT("virtio-rng-pci-base", "virtio-pci"),
+    ABSTRACT("virtio-serial-pci-base", "virtio-pci"),
+#undef ABSTRACT
 };
 
 const ObjectType *const *device_object_types(void)

@@ -125,7 +125,7 @@ static ObjectType *machine_make_object_type(const void *key)
     ObjectType *ot = g_new0(ObjectType, 1);
 
     ot->name = g_strdup_printf("%s-machine", type->name);
-    ot->parent = "machine";
+    ot->parent = type->parent != NULL ? type->parent : "machine";
     ot->size = type->size;
     ot->props = machine_merge_props(type);
     ot->init = machine_object_init;
@@ -140,16 +140,25 @@ const ObjectType *machine_object_type(const MachineType *type)
 
 const ObjectType *const *machine_object_types(void)
 {
-    static const ObjectType abstract = { .name = "machine",
-                                         .abstract = true,
-                                         .size = sizeof(Machine) };
-    static const ObjectType *const *table; /* once */
+    static const char *const parents[][2] = {
+        { "machine", "object" },
+        { "x86-machine", "machine" },
+        { "generic-pc-machine", "x86-machine" },
+    };
+    static ObjectType abstract[G_N_ELEMENTS(parents)]; /* once */
+    static const ObjectType *const *table;             /* once */
 
     if (g_once_init_enter(&table)) {
         GPtrArray *all = g_ptr_array_new();
         gpointer *p;
 
-        g_ptr_array_add(all, (gpointer)&abstract);
+        for (unsigned i = 0; i < G_N_ELEMENTS(parents); i++) {
+            abstract[i].name = parents[i][0];
+            abstract[i].parent = parents[i][1];
+            abstract[i].abstract = true;
+            abstract[i].size = sizeof(Machine);
+            g_ptr_array_add(all, &abstract[i]);
+        }
         for (unsigned i = 0; machine_table[i] != NULL; i++) {
             g_ptr_array_add(all,
                             (gpointer)machine_object_type(machine_table[i]));

@@ -24,9 +24,10 @@ typedef struct CpuTopology {
 } CpuTopology;
 
 typedef struct MachineType {
-    const char *name;  /* "pc-i440fx-7.2" */
-    const char *alias; /* "pc"; may be NULL */
-    const char *desc;  /* for -machine help */
+    const char *name;   /* "pc-i440fx-7.2" */
+    const char *alias;  /* "pc"; may be NULL */
+    const char *parent; /* abstract type, for qom-list-types; NULL: machine */
+    const char *desc;   /* for -machine help */
     bool is_default;
     unsigned max_cpus;
     uint64_t default_ram;    /* bytes */

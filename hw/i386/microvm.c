@@ -227,6 +227,7 @@ static const Property microvm_props[] = {
 
 const MachineType machine_microvm_type = {
     .name = "microvm",
+    .parent = "x86-machine",
     .desc = "microvm (i386)",
     .max_cpus = 288,
     .default_ram = 128 * MiB,

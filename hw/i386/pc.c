@@ -552,6 +552,7 @@ static const Property pc_props[] = {
 const MachineType machine_pc_i440fx_type = {
     .name = "pc-i440fx-7.2",
     .alias = "pc",
+    .parent = "generic-pc-machine",
     .desc = "Standard PC (i440FX + PIIX, 1996)",
     .is_default = true,
     .max_cpus = 255,

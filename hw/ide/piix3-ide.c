@@ -152,6 +152,7 @@ static const PciInfo piix3_ide_pci = {
 
 const DeviceType piix3_ide_type = {
     .name = "piix3-ide",
+    .parent = "pci-ide",
     .category = "Storage",
     .size = sizeof(PiixIde),
     .bus = BUS_PCI,

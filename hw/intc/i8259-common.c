@@ -177,6 +177,7 @@ static const Vmstate kvm_pic_vmstate = {
 
 const DeviceType kvm_i8259_type = {
     .name = "kvm-i8259",
+    .parent = "pic-common",
     .size = sizeof(Pic),
     .bus = BUS_ISA,
     .props = pic_props,

@@ -362,6 +362,7 @@ static const Vmstate pic_vmstate = {
 
 const DeviceType i8259_type = {
     .name = "isa-i8259",
+    .parent = "pic-common",
     .size = sizeof(Pic),
     .bus = BUS_ISA,
     .props = pic_props,

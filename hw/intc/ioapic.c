@@ -244,6 +244,7 @@ static const Property ioapic_props[] = {
 
 const DeviceType ioapic_type = {
     .name = "ioapic",
+    .parent = "ioapic-common",
     .size = sizeof(Ioapic),
     .bus = BUS_SYSTEM,
     .props = ioapic_props,
@@ -334,6 +335,7 @@ static const Vmstate kvm_ioapic_vmstate = {
 
 const DeviceType kvm_ioapic_type = {
     .name = "kvm-ioapic",
+    .parent = "ioapic-common",
     .size = sizeof(Ioapic),
     .bus = BUS_SYSTEM,
     .realize = kvm_ioapic_realize,

@@ -275,6 +275,7 @@ static const PciInfo piix3_pci = {
 
 const DeviceType piix3_type = {
     .name = "PIIX3",
+    .parent = "pci-piix3",
     .desc = "ISA bridge",
     .category = "Controller/Bridge/Hub",
     .size = sizeof(Piix3),

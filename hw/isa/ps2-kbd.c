@@ -301,6 +301,7 @@ static const Vmstate kbd_vmstate = {
 
 const DeviceType ps2_kbd_type = {
     .name = "ps2-kbd",
+    .parent = "ps2-device",
     .size = sizeof(Ps2Kbd),
     .bus = BUS_SYSTEM,
     .realize = kbd_realize,

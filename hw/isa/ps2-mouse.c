@@ -292,6 +292,7 @@ static const Vmstate mouse_vmstate = {
 
 const DeviceType ps2_mouse_type = {
     .name = "ps2-mouse",
+    .parent = "ps2-device",
     .size = sizeof(Ps2Mouse),
     .bus = BUS_SYSTEM,
     .realize = mouse_realize,

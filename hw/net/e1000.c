@@ -425,6 +425,7 @@ static const PciInfo e1000_pci = {
 
 const DeviceType e1000_type = {
     .name = "e1000",
+    .parent = "e1000-base",
     .desc = "Intel Gigabit Ethernet",
     .category = "Network",
     .size = sizeof(E1000),

@@ -451,17 +451,20 @@ static const Vmstate vnet_vmstate = VIRTIO_VMSTATE("virtio-net", 11);
 const DeviceType virtio_net_pci_type = {
     VNET_TYPE,
     .name = "virtio-net-pci",
+    .parent = "virtio-net-pci-base",
     .alias = "virtio-net",
 };
 
 const DeviceType virtio_net_pci_transitional_type = {
     VNET_TYPE,
     .name = "virtio-net-pci-transitional",
+    .parent = "virtio-net-pci-base",
     .init = virtio_pci_init_transitional,
 };
 
 const DeviceType virtio_net_pci_non_transitional_type = {
     VNET_TYPE,
     .name = "virtio-net-pci-non-transitional",
+    .parent = "virtio-net-pci-base",
     .init = virtio_pci_init_non_transitional,
 };

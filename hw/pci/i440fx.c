@@ -155,6 +155,7 @@ static const Vmstate host_vmstate = {
 
 const DeviceType i440fx_pcihost_type = {
     .name = "i440FX-pcihost",
+    .parent = "pci-host-bridge",
     .category = "Controller/Bridge/Hub",
     .size = sizeof(I440fxHost),
     .bus = BUS_SYSTEM,

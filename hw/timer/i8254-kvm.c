@@ -174,6 +174,7 @@ static const Property kvm_pit_props[] = {
 
 const DeviceType kvm_pit_type = {
     .name = "kvm-pit",
+    .parent = "pit-common",
     .size = sizeof(Pit),
     .bus = BUS_ISA,
     .props = kvm_pit_props,

@@ -337,6 +337,7 @@ static const Property pit_props[] = {
 
 const DeviceType pit_type = {
     .name = "isa-pit",
+    .parent = "pit-common",
     .size = sizeof(Pit),
     .bus = BUS_ISA,
     .props = pit_props,

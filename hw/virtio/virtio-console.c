@@ -273,5 +273,9 @@ static const Property port_props[] = {
     .realize = port_realize, .unrealize = port_unrealize,                      \
     .vmstate = VMSTATE_NONE
 
-const DeviceType virtconsole_type = { PORT_TYPE, .name = "virtconsole" };
+const DeviceType virtconsole_type = {
+    PORT_TYPE,
+    .name = "virtconsole",
+    .parent = "virtserialport",
+};
 const DeviceType virtserialport_type = { PORT_TYPE, .name = "virtserialport" };

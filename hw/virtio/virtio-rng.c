@@ -182,17 +182,20 @@ static const Vmstate rng_vmstate = VIRTIO_VMSTATE("virtio-rng", 1);
 const DeviceType virtio_rng_pci_type = {
     RNG_TYPE,
     .name = "virtio-rng-pci",
+    .parent = "virtio-rng-pci-base",
     .alias = "virtio-rng",
 };
 
 const DeviceType virtio_rng_pci_transitional_type = {
     RNG_TYPE,
     .name = "virtio-rng-pci-transitional",
+    .parent = "virtio-rng-pci-base",
     .init = virtio_pci_init_transitional,
 };
 
 const DeviceType virtio_rng_pci_non_transitional_type = {
     RNG_TYPE,
     .name = "virtio-rng-pci-non-transitional",
+    .parent = "virtio-rng-pci-base",
     .init = virtio_pci_init_non_transitional,
 };

@@ -563,17 +563,20 @@ static const Vmstate serial_vmstate = VIRTIO_VMSTATE("virtio-console", 3);
 const DeviceType virtio_serial_pci_type = {
     SERIAL_TYPE,
     .name = "virtio-serial-pci",
+    .parent = "virtio-serial-pci-base",
     .alias = "virtio-serial",
 };
 
 const DeviceType virtio_serial_pci_transitional_type = {
     SERIAL_TYPE,
     .name = "virtio-serial-pci-transitional",
+    .parent = "virtio-serial-pci-base",
     .init = virtio_pci_init_transitional,
 };
 
 const DeviceType virtio_serial_pci_non_transitional_type = {
     SERIAL_TYPE,
     .name = "virtio-serial-pci-non-transitional",
+    .parent = "virtio-serial-pci-base",
     .init = virtio_pci_init_non_transitional,
 };

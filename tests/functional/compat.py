@@ -111,6 +111,36 @@ def same_stream_without_hpet(t):
 
 
 @test()
+def same_stream_without_vapic(t):
+    check_same(t, '-global', 'apic-common.vapic=off')
+
+
+@test()
+def vapic_off_has_no_section(t):
+    vm = t.machine('-S', '-global', 'apic-common.vapic=off')
+    path = t.path('stream')
+    go(vm, Transport(None, 'exec:cat > ' + path))
+    with open(path, 'rb') as f:
+        check_equal(b'kvm-tpr-opt' in f.read(), False, 'section sent')
+
+
+def types(vm):
+    return {ty['name']: ty for ty in vm.qmp.cmd('qom-list-types',
+                                                abstract=True)}
+
+
+@test()
+def same_types(t):
+    """Where both have a type, its parent and whether it is abstract."""
+    peer = need_peer()
+    ours = types(t.machine('-S', name='ours'))
+    theirs = types(t.machine('-S', name='theirs', binary=peer))
+    check_equal(sorted(set(ours) - set(theirs)), [], 'types of our own')
+    check_equal([(n, ty) for n, ty in sorted(ours.items())
+                 if theirs[n] != ty], [], 'other descriptions')
+
+
+@test()
 def same_stream_microvm(t):
     check_same(t, machine='microvm')
 
