@@ -86,18 +86,20 @@ static const ObjectType vcpu_object_type = {
     .fini = vcpu_object_fini,
 };
 
-static ObjectType *vcpu_make_type(const void *key)
+ObjectType *vcpu_object_type_new(const char *name, const char *parent,
+                                 const Property *props)
 {
     ObjectType *t = g_memdup2(&vcpu_object_type, sizeof(vcpu_object_type));
 
-    t->name = key;
-    t->parent = vcpu_object_type.name;
+    t->name = name;
+    t->parent = parent;
+    t->props = props;
     return t;
 }
 
-void vcpu_set_type_name(Vcpu *cpu, const char *name)
+void vcpu_set_type(Vcpu *cpu, const ObjectType *type)
 {
-    cpu->obj.type = object_type_cached(g_intern_string(name), vcpu_make_type);
+    cpu->obj.type = type;
 }
 
 Vcpu *vcpu_new(Vm *vm, unsigned index, uint32_t apic_id, GError **errp)

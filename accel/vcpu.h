@@ -66,8 +66,15 @@ struct Vcpu {
 /* Makes the vCPU object (no thread yet), adds it to vm->vcpus. */
 Vcpu *vcpu_new(Vm *vm, unsigned index, uint32_t apic_id, GError **errp);
 void vcpu_free(Vcpu *cpu);
-/* The object's type as QOM shows it: "qemu64-x86_64-cpu". */
-void vcpu_set_type_name(Vcpu *cpu, const char *name);
+/*
+ * A type of vCPU objects for QOM; it is never freed, and keeps what it is
+ * given.  The properties may store nothing (PROP_CUSTOM): an object has been
+ * made before it gets its type.
+ */
+ObjectType *vcpu_object_type_new(const char *name, const char *parent,
+                                 const Property *props);
+/* type: of vcpu_object_type_new(). */
+void vcpu_set_type(Vcpu *cpu, const ObjectType *type);
 /* Starts the thread ("vcpuN"), waits until it is ready and paused. */
 bool vcpu_start_thread(Vcpu *cpu, GError **errp);
 /* Ends the thread; vm_lock held (dropped while joining). */

@@ -11,6 +11,7 @@
 #include "accel/accel.h"
 #include "block/block.h"
 #include "gdbstub/gdbstub.h"
+#include "hw/core/cpu-types.h"
 #include "hw/core/device-add.h"
 #include "io/cancel.h"
 #include "migration/migration.h"
@@ -132,6 +133,7 @@ static void add_types(void)
 {
     object_types_add(device_object_types());
     object_types_add(machine_object_types());
+    object_types_add(cpu_object_types());
     object_types_add(hostmem_object_types());
     object_types_add(net_filter_types);
     object_types_add(rng_object_types());

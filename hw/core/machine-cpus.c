@@ -8,6 +8,7 @@
 #include "hw/core/machine-priv.h"
 
 #include "accel/accel.h"
+#include "hw/core/cpu-types.h"
 #include "hw/core/device-priv.h"
 #include "target/i386/cpu.h"
 #include "util/error.h"
@@ -44,7 +45,7 @@ static bool machine_make_cpu(Machine *m, unsigned index, GError **errp)
     if (cpu == NULL) {
         return false;
     }
-    vcpu_set_type_name(cpu, x86_cpu_model_type_name(m->cpu));
+    vcpu_set_type(cpu, cpu_object_type(x86_cpu_model_type_name(m->cpu)));
     n = unattached->children != NULL ? unattached->children->len : 0;
     name = g_strdup_printf("device[%u]", n);
     object_add_child(unattached, name, &cpu->obj);

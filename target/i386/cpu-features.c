@@ -189,7 +189,7 @@ const X86FeatureInfo x86_features[X86_FEATURE_WORDS] = {
 };
 
 /* Parts of features that are not there; "off" is taken, "on" is not. */
-static const char *const missing[] = {
+const char *const x86_missing_features[] = {
     "full-width-write", "intel-pt-lip", "sgx-debug", "sgx-exinfo", "sgx-kss",
     "sgx-mode64", "sgx-provisionkey", "sgx-tokenkey", "sgx1", "sgx2",
     "vmx-activity-hlt", "vmx-activity-shutdown", "vmx-activity-wait-sipi",
@@ -222,6 +222,7 @@ static const char *const missing[] = {
     "vmx-vnmi-pending", "vmx-vpid", "vmx-wbinvd-exit", "vmx-xsaves",
     "vmx-zero-len-inject",
 };
+const size_t x86_nmissing_features = G_N_ELEMENTS(x86_missing_features);
 /* clang-format on */
 
 /* Other spellings than by punctuation. */
@@ -279,8 +280,8 @@ bool x86_feature_find(const char *name, X86FeatureWord *ret_word,
 
 bool x86_feature_is_missing(const char *name)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(missing); i++) {
-        if (name_equal(name, missing[i])) {
+    for (size_t i = 0; i < x86_nmissing_features; i++) {
+        if (name_equal(name, x86_missing_features[i])) {
             return true;
         }
     }

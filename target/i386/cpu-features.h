@@ -25,6 +25,8 @@ extern const X86FeatureInfo x86_features[X86_FEATURE_WORDS];
  */
 bool x86_feature_find(const char *name, X86FeatureWord *ret_word,
                       uint32_t *ret_mask);
+extern const char *const x86_missing_features[];
+extern const size_t x86_nmissing_features;
 /* Known by name, but what it stands for isn't there (nested, SGX, PT). */
 bool x86_feature_is_missing(const char *name);
 /* "CPUID.01H:ECX.pni [bit 0]"; the caller frees it. */

@@ -24,7 +24,8 @@ struct X86CpuModel {
     bool family_set, model_set, stepping_set;
     uint32_t level, xlevel, xlevel2;
     bool level_set, xlevel_set;
-    uint32_t func7; /* largest subleaf of leaf 7 */
+    uint32_t min_level, min_xlevel; /* what the features ask for */
+    uint32_t func7;                 /* largest subleaf of leaf 7 */
     X86CacheSet cache;
 
     uint32_t words[X86_FEATURE_WORDS];
@@ -56,5 +57,10 @@ static inline bool x86_model_is_amd(const X86CpuModel *m)
 /* cpu-options.c: one key and value of -cpu; value NULL: the key alone. */
 bool x86_model_set_option(X86CpuModel *m, const char *key, const char *val,
                           GError **errp);
+/* As above: the value of an option; NULL if there is none of that name. */
+JsonValue *x86_model_get_option(const X86CpuModel *m, const char *key);
+void x86_model_foreach_option(X86CpuPropFn *fn, void *opaque);
+/* cpu-props.c: names of features that the host lacks, an array. */
+JsonValue *x86_model_unavailable(const X86CpuModel *m);
 
 #endif

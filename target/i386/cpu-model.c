@@ -62,8 +62,8 @@ static void model_from_def(X86CpuModel *m, const X86ModelDef *d)
     m->family = d->family;
     m->model = d->model;
     m->stepping = d->stepping;
-    m->level = d->level;
-    m->xlevel = d->xlevel;
+    m->level = m->min_level = d->level;
+    m->xlevel = m->min_xlevel = d->xlevel;
     m->func7 = d->func7;
     m->cache = d->cache;
     memcpy(m->words, d->words, sizeof(m->words));
@@ -217,8 +217,8 @@ static bool model_expand_max(X86CpuModel *m, const X86CpuSupport *s,
     /* Off unless asked for: it fakes a topology. */
     m->words[X86_FEAT_8000_0001_ECX] &= ~feature_mask(X86_F_TOPOEXT);
     m->words[X86_FEAT_KVM_HINTS] = 0;
-    m->level = m->level_set ? m->level : s->level;
-    m->xlevel = m->xlevel_set ? m->xlevel : s->xlevel;
+    m->min_level = s->level;
+    m->min_xlevel = s->xlevel;
     if (s->host_cpuid && s->cpuid) {
         model_from_host(m, s);
         m->host_phys_bits |= !m->phys_bits;
@@ -401,14 +401,16 @@ static void model_raise_levels(X86CpuModel *m)
         if (!m->words[w] || f->is_msr) {
             continue;
         }
-        if (f->leaf < 0x40000000 && !m->level_set) {
-            m->level = MAX(m->level, f->leaf);
-        } else if (f->leaf >> 28 == 8 && !m->xlevel_set) {
-            m->xlevel = MAX(m->xlevel, f->leaf);
+        if (f->leaf < 0x40000000) {
+            m->min_level = MAX(m->min_level, f->leaf);
+        } else if (f->leaf >> 28 == 8) {
+            m->min_xlevel = MAX(m->min_xlevel, f->leaf);
         } else if (f->leaf >> 28 == 12) {
             m->xlevel2 = MAX(m->xlevel2, f->leaf);
         }
     }
+    m->level = m->level_set ? m->level : m->min_level;
+    m->xlevel = m->xlevel_set ? m->xlevel : m->min_xlevel;
     if (m->words[X86_FEAT_7_1_EAX]) {
         m->func7 = MAX(m->func7, 1);
     }

@@ -150,6 +150,16 @@ bool x86_cpu_model_pmu(const X86CpuModel *m);
 uint32_t x86_cpu_model_level(const X86CpuModel *m);
 uint32_t x86_cpu_model_xlevel(const X86CpuModel *m);
 
+/* type: as QOM shows it ("bool", "uint32"). */
+typedef void X86CpuPropFn(const char *name, const char *type, void *opaque);
+/* Every property that a model has in QOM; the names are static. */
+void x86_cpu_model_foreach_prop(X86CpuPropFn *fn, void *opaque);
+/* The value of one, of a realized model; NULL: there is none of that name. */
+JsonValue *x86_cpu_model_prop(const X86CpuModel *m, const char *name);
+/* Every name that -cpu takes: models, their versions and aliases. */
+void x86_cpu_models_foreach(void (*fn)(const char *name, void *opaque),
+                            void *opaque);
+
 struct X86Cpu;
 /*
  * What CPUID answers: regs[] is EAX, EBX, ECX, EDX.  Bits that follow

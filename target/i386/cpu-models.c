@@ -108,6 +108,19 @@ static void print_flags(GString *out)
     g_string_append_c(out, '\n');
 }
 
+void x86_cpu_models_foreach(void (*fn)(const char *name, void *opaque),
+                            void *opaque)
+{
+    g_autoptr(GArray) lines = model_lines();
+
+    for (unsigned i = 0; i < lines->len; i++) {
+        fn(g_array_index(lines, ModelLine, i).name, opaque);
+    }
+    fn("base", opaque);
+    fn("host", opaque);
+    fn("max", opaque);
+}
+
 void x86_cpu_models_print(GString *out)
 {
     g_autoptr(GArray) lines = model_lines();
@@ -130,20 +143,12 @@ void x86_cpu_models_print(GString *out)
 /* Features of a model that this host hasn't; names as the user gives them. */
 static JsonValue *unavailable(const X86ModelDef *d, const X86CpuSupport *s)
 {
-    JsonValue *list = json_array_new();
     X86CpuModel *m = x86_cpu_model_parse(d->name, NULL);
+    JsonValue *list;
 
     m->check = false; /* asked, not used: nothing to warn of */
     x86_cpu_model_realize(m, s, NULL);
-    for (unsigned w = 0; w < X86_FEATURE_WORDS; w++) {
-        for (unsigned b = 0; b < 32; b++) {
-            const char *n = x86_features[w].names[b];
-
-            if ((m->lacking[w] & (1U << b)) && n) {
-                json_array_add(list, json_string_new(n));
-            }
-        }
-    }
+    list = x86_model_unavailable(m);
     x86_cpu_model_free(m);
     return list;
 }

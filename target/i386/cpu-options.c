@@ -14,9 +14,9 @@
 #define TSC_HZ_MAX 2e12
 
 typedef struct CpuNumber {
-    const char *name;
-    size_t offset;     /* uint32_t in X86CpuModel */
-    size_t set_offset; /* bool that notes it was given; 0: none */
+    const char *name, *type; /* in QOM */
+    size_t offset;           /* uint32_t in X86CpuModel */
+    size_t set_offset;       /* bool that notes it was given; 0: none */
     uint64_t max;
 } CpuNumber;
 
@@ -24,14 +24,15 @@ typedef struct CpuNumber {
 
 /* Family: 15 + 255, model: 8 bits (SDM volume 2A, CPUID leaf 1). */
 static const CpuNumber numbers[] = {
-    { "family", FIELD(family), FIELD(family_set), 270 },
-    { "model", FIELD(model), FIELD(model_set), 255 },
-    { "stepping", FIELD(stepping), FIELD(stepping_set), 15 },
-    { "level", FIELD(level), FIELD(level_set), UINT32_MAX },
-    { "xlevel", FIELD(xlevel), FIELD(xlevel_set), UINT32_MAX },
-    { "xlevel2", FIELD(xlevel2), 0, UINT32_MAX },
-    { "phys-bits", FIELD(phys_bits), 0, UINT32_MAX },
-    { "host-phys-bits-limit", FIELD(host_phys_bits_limit), 0, UINT8_MAX },
+    { "family", "int", FIELD(family), FIELD(family_set), 270 },
+    { "model", "int", FIELD(model), FIELD(model_set), 255 },
+    { "stepping", "int", FIELD(stepping), FIELD(stepping_set), 15 },
+    { "level", "uint32", FIELD(level), FIELD(level_set), UINT32_MAX },
+    { "xlevel", "uint32", FIELD(xlevel), FIELD(xlevel_set), UINT32_MAX },
+    { "xlevel2", "uint32", FIELD(xlevel2), 0, UINT32_MAX },
+    { "phys-bits", "uint32", FIELD(phys_bits), 0, UINT32_MAX },
+    { "host-phys-bits-limit", "uint8", FIELD(host_phys_bits_limit), 0,
+      UINT8_MAX },
 };
 
 static const struct {
@@ -283,4 +284,39 @@ bool x86_model_set_option(X86CpuModel *m, const char *key, const char *val,
         return set_legacy_cache(m, val, errp);
     }
     return set_feature(m, key, val, errp);
+}
+
+JsonValue *x86_model_get_option(const X86CpuModel *m, const char *key)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        if (g_str_equal(key, numbers[i].name)) {
+            return json_uint_new(
+                *(const uint32_t *)((const char *)m + numbers[i].offset));
+        }
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(switches); i++) {
+        if (g_str_equal(key, switches[i].name)) {
+            return json_bool_new(
+                *((const bool *)((const char *)m + switches[i].offset)));
+        }
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(fixed); i++) {
+        if (g_str_equal(key, fixed[i].name)) {
+            return json_bool_new(fixed[i].value);
+        }
+    }
+    return NULL;
+}
+
+void x86_model_foreach_option(X86CpuPropFn *fn, void *opaque)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        fn(numbers[i].name, numbers[i].type, opaque);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(switches); i++) {
+        fn(switches[i].name, "bool", opaque);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(fixed); i++) {
+        fn(fixed[i].name, "bool", opaque);
+    }
 }

@@ -12,7 +12,8 @@ from godwit.migration import (Transport, check_lines, check_pattern_goes_on,
                               set_parameters, start_incoming, start_pattern,
                               transport, wait_drained, wait_running)
 from godwit.peer import need_peer
-from godwit.tap import check_equal, main, test
+from godwit.qmp import QmpError
+from godwit.tap import check, check_equal, main, test
 
 MIB = 1 << 20
 
@@ -138,6 +139,61 @@ def same_types(t):
     check_equal(sorted(set(ours) - set(theirs)), [], 'types of our own')
     check_equal([(n, ty) for n, ty in sorted(ours.items())
                  if theirs[n] != ty], [], 'other descriptions')
+
+
+CPU = '/machine/unattached/device[0]'
+# KVM has no virtual PMU for guests here; the rate is measured anew each time.
+CPU_DIFFERS = {'pmu', 'tsc-frequency'}
+
+
+def cpu_properties(vm):
+    props = {}
+    for p in vm.qmp.cmd('qom-list', path=CPU):
+        if p['type'].startswith('child<') or p['name'] == 'crash-information':
+            continue
+        try:
+            value = vm.qmp.cmd('qom-get', path=CPU, property=p['name'])
+        except QmpError as e:
+            value = e.desc
+        if p['type'] == 'X86CPUFeatureWordInfo':
+            value = {tuple(sorted(w.items())) for w in value if w['features']}
+        props[p['name']] = (p['type'], value)
+    return props
+
+
+def check_same_cpu(t, *extra, differs=frozenset()):
+    peer = need_peer()
+    ours = cpu_properties(t.machine('-S', *extra, name='ours', smp=2))
+    theirs = cpu_properties(t.machine('-S', *extra, name='theirs', smp=2,
+                                      binary=peer))
+    both = set(ours) & set(theirs) - CPU_DIFFERS - differs
+    check(len(both) > 370, '%d properties' % len(both))
+    check_equal([(n, ours[n], theirs[n]) for n in sorted(both)
+                 if ours[n] != theirs[n]], [], 'other values')
+
+
+@test()
+def same_cpu_properties(t):
+    check_same_cpu(t, '-cpu', 'Nehalem')
+
+
+@test(needs_kvm=True)
+def same_cpu_properties_host(t):
+    check_same_cpu(t, '-cpu', 'host,-arch-capabilities')
+
+
+@test()
+def cpu_topology_ids(t):
+    need_peer()
+    found = []
+    for name, binary in (('ours', None), ('theirs', need_peer())):
+        vm = t.machine('-S', '-smp', '8,sockets=2,dies=2,cores=1,threads=2',
+                       name=name, binary=binary)
+        paths = [c['qom-path'] for c in vm.qmp.cmd('query-cpus-fast')]
+        found.append([[vm.qmp.cmd('qom-get', path=p, property=k)
+                       for k in ('apic-id', 'socket-id', 'die-id', 'core-id',
+                                 'thread-id')] for p in paths])
+    check_equal(found[0], found[1], 'ids')
 
 
 @test()
