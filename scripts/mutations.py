@@ -32,12 +32,15 @@ INTEGER = re.compile(r'(0[xX](?=[0-9a-fA-F]))?'
 # those that only say something to a developer.
 OUT_OF_SCOPE = re.compile(r'(LOCK_GUARD|VM_LOCK_GUARD|RCU_READ_GUARD|'
                           r'lock_acquire|lock_release|vm_lock_\w+|'
+                          r'(lock|cond)_(init|fini)|'
                           r'g_free|g_clear_\w+|\w+_(free|unref|fini)|'
                           r'g_?assert\w*|assert|log_\w+|trace_\w+|'
                           r'G_STATIC_ASSERT|_Static_assert|'
                           r'__atomic_thread_fence)$')
 # Between instants, whether the same one counts makes no difference.
 INSTANTS = re.compile(r'(now|clock_monotonic_ns|g_get_monotonic_time)$')
+# Functions whose only effect is their result.
+NO_EFFECT = re.compile(r'(MIN|MAX|clock_monotonic_ns|ld\w+_[bl]e_p)$')
 # An object more than is needed.
 ONE_OBJECT = re.compile(r'\bg_(try_)?new0?\([^(),;]*,\s*$')
 BLOCK_WORDS = {'if', 'else', 'for', 'while', 'do', 'switch', 'case',
@@ -227,10 +230,11 @@ class Finder:
             i += 1
 
     def assignment(self, st):
-        """(what is assigned to, the value), if there is no call in it."""
+        """(what is assigned to, the value), if no call in it does more."""
         texts = [t.text for t in self.tokens[st.first:st.last]]
-        if '(' in texts or '++' in texts or '--' in texts or \
-                texts.count('=') != 1:
+        calls = [a for a, b in zip(texts, texts[1:]) if b == '(']
+        if not all(NO_EFFECT.match(c) for c in calls) or \
+                '++' in texts or '--' in texts or texts.count('=') != 1:
             return None
         at = texts.index('=')
         return texts[:at], texts[at + 1:]

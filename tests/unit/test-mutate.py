@@ -98,7 +98,8 @@ class Finding(unittest.TestCase):
         self.assertEqual(results('char b[4 + 1], *c;', 'constant'), [])
         self.assertEqual(len(results('b[4] = c;', 'constant')), 2)
         self.assertEqual(results('b = g_new0(struct B, 1);', 'constant'), [])
-        for body in ('a->b = 1;\na->c = d;', 'a = b;\nc[1] = &d;'):
+        for body in ('a->b = 1;\na->c = d;', 'a = b;\nc[1] = &d;',
+                     'a = MIN(b, 1);\nc = lduw_be_p(d);'):
             self.assertEqual(results(body, 'swap'), [])
         for body in ('a = 1;\na = 2;', 'a->b = 1;\nc = a->b;',
                      'a = b();\nc = 1;', 'a = 1;\nb += 1;',
