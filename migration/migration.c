@@ -427,8 +427,8 @@ bool migration_set_global(Migration *m, const char *name, const char *val,
     MigrationCapability cap;
     bool on;
 
-    /* The peer's properties have an "x-" before the name. */
-    if (g_str_has_prefix(plain, "x-") &&
+    /* The peer's properties have an "x-" before the name, but for one. */
+    if (g_str_has_prefix(plain, "x-") && !mig_params_known(plain) &&
         !migration_capability_parse(plain, &cap)) {
         plain += 2;
     }

@@ -98,6 +98,11 @@ static const ParamRow *row_find(const char *name)
     return NULL;
 }
 
+bool mig_params_known(const char *name)
+{
+    return row_find(name) != NULL;
+}
+
 void mig_params_init(MigParams *p)
 {
     memset(p, 0, sizeof(*p));

@@ -40,6 +40,8 @@ void mig_params_copy(MigParams *dst, const MigParams *src);
  * the parameter, its value and its range.
  */
 bool mig_params_set(MigParams *p, const JsonValue *obj, GError **errp);
+/* Is there a parameter of that name? */
+bool mig_params_known(const char *name);
 /*
  * Text form (HMP, -global migration.NAME=V): sizes take suffixes there; one
  * without counts in `size_unit` bytes.

@@ -95,6 +95,7 @@ static const VmHooks vm_hooks = {
 
 static void hook_status(Vm *vm, MigrationStatus status)
 {
+    the_vm->statuses |= 1U << status;
     g_main_context_wakeup(NULL); /* who waits for it looks again */
 }
 
@@ -106,6 +107,9 @@ static int hook_take_fd(Vm *vm, const char *name, GError **errp)
 {
     int fd = the_vm->fd;
 
+    if (fd < 0) {
+        error_setf(errp, "no descriptor '%s'", name);
+    }
     the_vm->fd = -1;
     return fd;
 }
@@ -232,29 +236,42 @@ void sp_param(SpVm *v, const char *name, const char *val)
     g_assert_true(migration_set_global(v->m, name, val, &err));
 }
 
+/* What arrives is kept here. */
+static void peer_init(SpPeer *p, SpVm *v)
+{
+    VM_LOCK_GUARD();
+
+    memset(p, 0, sizeof(*p));
+    p->v = v;
+    p->answers_pings = true;
+    memory_init(&p->mem);
+    ram_init(&p->mem, &p->ram);
+    p->load = ram_load_new(&p->mem);
+    g_assert_true(ram_load_make_pristine(p->load));
+}
+
+void sp_read_bytes(SpVm *v, SpPeer *p, const void *data, size_t len)
+{
+    peer_init(p, v);
+    p->answers_pings = false;
+    p->in = stream_in_new_mem(data, len);
+}
+
 void sp_connect(SpVm *v, SpPeer *p)
 {
     const int small = SMALL_BUFFER;
     GError *err = NULL;
     int fds[2];
 
-    memset(p, 0, sizeof(*p));
-    p->v = v;
-    p->answers_pings = true;
+    peer_init(p, v);
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), ==, 0);
     setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
     v->fd = fds[0];
     p->ch = io_channel_new_fd(fds[1], NULL, &err);
     io_channel_set_io_timeout(p->ch, HANG_MS);
     p->in = stream_in_new(p->ch);
-    {
-        VM_LOCK_GUARD();
-        memory_init(&p->mem);
-        ram_init(&p->mem, &p->ram);
-        p->load = ram_load_new(&p->mem);
-        g_assert_true(ram_load_make_pristine(p->load));
-        g_assert_true(migration_start(v->m, "fd:peer", &err));
-    }
+    VM_LOCK_GUARD();
+    g_assert_true(migration_start(v->m, "fd:peer", &err));
 }
 
 void sp_close(SpPeer *p)
@@ -342,6 +359,9 @@ static int read_command(SpPeer *p)
         break;
     case WIRE_CMD_ABORT:
         p->aborts++;
+        break;
+    case WIRE_CMD_ENABLE:
+        p->enabled = ldq_be_p(data);
         break;
     default:
         break;

@@ -33,6 +33,7 @@ typedef struct SpVm {
     /* Counted with vm_lock held. */
     unsigned stops, starts, resets, powerdowns, activated, inactivated;
     unsigned cpu_syncs, nmis;
+    unsigned statuses; /* mask of 1 << MigrationStatus that events told */
     bool prepared;
     bool bad_activate;               /* block_activate fails */
     int inactivate;                  /* what block_inactivate returns */
@@ -51,6 +52,7 @@ typedef struct SpPeer {
     bool answers_pings; /* by itself, but for the greeting */
     uint32_t ping, attempt;
     uint32_t device_value;
+    uint64_t enabled; /* WIRE_F_* of ENABLE */
     unsigned aborts, descriptions;
     char runstate[101];
 } SpPeer;
@@ -73,6 +75,8 @@ void sp_vm_init(SpVm *v, size_t device_len);
 void sp_vm_fini(SpVm *v);
 /* Starts a migration to a new peer; its messages begin with the header. */
 void sp_connect(SpVm *v, SpPeer *p);
+/* A peer that reads a recorded stream; nobody speaks to it. */
+void sp_read_bytes(SpVm *v, SpPeer *p, const void *data, size_t len);
 void sp_peer_fini(SpPeer *p);
 void sp_caps(SpVm *v, MigrationCapability cap, bool on);
 void sp_param(SpVm *v, const char *name, const char *val);
