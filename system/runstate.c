@@ -145,6 +145,17 @@ static void tell_listeners(Vm *vm, bool running)
     tell_round(vm, running, true);
 }
 
+static void tell_settled(Vm *vm)
+{
+    for (GList *at = vm->run_listeners.tail; at != NULL; at = at->prev) {
+        RunStateListener *l = container_of(at, RunStateListener, link);
+
+        if (l->settled != NULL) {
+            l->settled(l);
+        }
+    }
+}
+
 /* -no-shutdown keeps a guest's end from ending the program, not the user's. */
 static bool cause_is_final(ShutdownCause cause)
 {
@@ -263,6 +274,7 @@ static int stop_and_drain(Vm *vm, RunState state, bool *ret_stopped)
 
     *ret_stopped = stop_guest(vm, state);
     ret = vm->hooks->block_drain(vm);
+    tell_settled(vm);
     if (*ret_stopped) {
         vm->hooks->event_stop(vm);
     }

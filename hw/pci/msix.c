@@ -122,6 +122,26 @@ void msix_notify(PciDevice *d, unsigned vector)
     }
 }
 
+bool msix_notify_unlocked(PciDevice *d, unsigned vector)
+{
+    MsiMessage msg;
+
+    if (vector >= msix_nvectors(d)) {
+        return true;
+    }
+    if (d->dev.vm->accel == NULL || !d->dev.vm->accel->kernel_apic) {
+        return false;
+    }
+    if (!take_message(d->msix, vector, &msg)) {
+        return true;
+    }
+    if (!pci_msi_is_interrupt(msg.address)) {
+        return false;
+    }
+    pci_send_msi(d, msg.address, msg.data);
+    return true;
+}
+
 /* What waited goes out, now that nothing masks it. */
 static bool take_pending(Msix *m, unsigned v, MsiMessage *ret)
 {

@@ -40,6 +40,12 @@ void msix_vector_unuse(PciDevice *d, unsigned vector);
  */
 void msix_notify(PciDevice *d, unsigned vector);
 /*
+ * The same without ever taking vm_lock; false: it would have to (interrupt
+ * controllers that aren't the kernel's, a message to somewhere else), and
+ * nothing has happened.
+ */
+bool msix_notify_unlocked(PciDevice *d, unsigned vector);
+/*
  * An eventfd that raises the vector when it is written, for back ends that
  * interrupt the guest themselves (vhost, vhost-user); it stays the same
  * whatever the guest does to the vector, and lives until the function is

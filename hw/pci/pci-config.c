@@ -370,6 +370,11 @@ MemResult pci_dma_write(PciDevice *d, uint64_t addr, const void *buf,
     return address_space_write(d->dma.as, addr, buf, len);
 }
 
+bool pci_msi_is_interrupt(uint64_t addr)
+{
+    return addr / APIC_SIZE == APIC_ADDR / APIC_SIZE;
+}
+
 void pci_send_msi(PciDevice *d, uint64_t addr, uint32_t data)
 {
     const Accel *acc = d->dev.vm->accel;
@@ -377,7 +382,7 @@ void pci_send_msi(PciDevice *d, uint64_t addr, uint32_t data)
     if (!dma_is_open(&d->dma)) {
         return;
     }
-    if (addr / APIC_SIZE != APIC_ADDR / APIC_SIZE) {
+    if (!pci_msi_is_interrupt(addr)) {
         /* A message is a write: one elsewhere goes where it says. */
         address_space_store(d->dma.as, addr, data, 4);
     } else if (acc != NULL && acc->kernel_apic) {

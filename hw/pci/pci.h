@@ -124,6 +124,8 @@ void pci_default_config_write(PciDevice *d, unsigned addr, uint32_t val,
 uint8_t pci_find_capability(const PciDevice *d, uint8_t id);
 /* A message-signalled interrupt; dropped while it is no bus master. */
 void pci_send_msi(PciDevice *d, uint64_t addr, uint32_t data);
+/* Does a message there interrupt a CPU?  Else it is a write to memory. */
+bool pci_msi_is_interrupt(uint64_t addr);
 uint32_t pci_default_config_read(PciDevice *d, unsigned addr, unsigned len);
 /* Host bridge side: an access by bus, devfn, register (bounds-checked). */
 uint32_t pci_host_config_read(PciBus *root, uint32_t addr, unsigned len);

@@ -88,19 +88,23 @@ static void enable_queue(VirtioDevice *d, VirtioQueue *q)
     if (q->enabled) {
         return;
     }
+    virtio_thread_stop(d);
     virtio_queue_place(q);
     q->enabled = true;
     if (d->vtype->queue_enable != NULL) {
         d->vtype->queue_enable(d, &q->vq);
     }
     virtio_pci_update_doorbells(d);
+    virtio_thread_start(d);
 }
 
 static void write_queue_size(VirtioQueue *q, uint32_t val)
 {
     if (!q->enabled && is_pow2(val) && val <= q->vq.size_max) {
+        virtio_thread_stop(q->d);
         q->num = val;
-        q->vq.size = val;
+        virtqueue_set_size(&q->vq, val);
+        virtio_thread_start(q->d);
     }
 }
 

@@ -53,6 +53,11 @@ void virtio_pci_interrupt(VirtioDevice *d, uint16_t vector)
     }
 }
 
+bool virtio_pci_interrupt_unlocked(VirtioDevice *d, uint16_t vector)
+{
+    return msix_enabled(&d->pci) && msix_notify_unlocked(&d->pci, vector);
+}
+
 uint8_t virtio_pci_read_isr(VirtioDevice *d)
 {
     uint8_t isr = __atomic_exchange_n(&d->isr, 0, __ATOMIC_RELAXED);
@@ -102,7 +107,7 @@ static void watch_kicks(VirtioQueue *q)
 {
     q->source = g_unix_fd_source_new(event_notifier_fd(&q->kick), G_IO_IN);
     g_source_set_callback(q->source, G_SOURCE_FUNC(kicked), q, NULL);
-    g_source_attach(q->source, q->ctx);
+    g_source_attach(q->source, NULL);
 }
 
 static void unwatch_kicks(VirtioQueue *q)
@@ -110,17 +115,6 @@ static void unwatch_kicks(VirtioQueue *q)
     if (q->source != NULL) {
         g_source_destroy(q->source);
         g_clear_pointer(&q->source, g_source_unref);
-    }
-}
-
-void virtio_queue_set_context(VirtQueue *vq, GMainContext *ctx)
-{
-    VirtioQueue *q = container_of(vq, VirtioQueue, vq);
-
-    q->ctx = ctx;
-    if (q->source != NULL) {
-        unwatch_kicks(q);
-        watch_kicks(q);
     }
 }
 
@@ -143,21 +137,25 @@ static void place_doorbell(VirtioDevice *d, VirtioQueue *q)
 
 static void doorbell_add(VirtioDevice *d, VirtioQueue *q)
 {
-    if (event_notifier_fd(&q->kick) >= 0 ||
-        !event_notifier_init(&q->kick, false, NULL)) {
+    if (q->bell_on || (event_notifier_fd(&q->kick) < 0 &&
+                       !event_notifier_init(&q->kick, false, NULL))) {
         return; /* without one a kick comes the long way */
     }
     place_doorbell(d, q);
     memory_region_add_eventfd(q->bell_mr, &q->bell);
-    watch_kicks(q);
+    q->bell_on = true;
+    if (d->core->thread == NULL) {
+        watch_kicks(q);
+    }
 }
 
 static void doorbell_del(VirtioDevice *d, VirtioQueue *q)
 {
-    if (event_notifier_fd(&q->kick) < 0) {
+    if (!q->bell_on) {
         return;
     }
     memory_region_del_eventfd(q->bell_mr, &q->bell);
+    q->bell_on = false;
     unwatch_kicks(q);
 }
 
@@ -190,7 +188,7 @@ void virtio_pci_update_doorbells(VirtioDevice *d)
     for (unsigned i = 0; i < d->core->nqueues; i++) {
         VirtioQueue *q = d->core->queues[i];
 
-        if (q->source == NULL) {
+        if (!q->bell_on && d->core->thread == NULL) {
             event_notifier_fini(&q->kick);
         }
     }
@@ -212,10 +210,12 @@ static void pci_write(PciDevice *p, unsigned addr, uint32_t val, unsigned len)
 
     pci_default_config_write(p, addr, val, len);
     if (addr < PCI_COMMAND + 2 && PCI_COMMAND < addr + len) {
+        virtio_thread_stop(d);
         d->disabled = !dma_is_open(&p->dma);
         if (d->disabled) {
             virtio_set_status(d, d->status & ~VIRTIO_CONFIG_S_DRIVER_OK);
         }
+        virtio_thread_start(d);
     }
     virtio_pci_cfg_written(d, addr, len);
 }

@@ -8,7 +8,9 @@
 
 #include "hw/virtio/virtio.h"
 #include "hw/virtio/virtqueue-priv.h"
+#include "system/iothread.h"
 #include "system/runstate.h"
+#include "util/event-notifier.h"
 
 /* Offered to all drivers, and only to legacy ones. */
 #define VIRTIO_LEGACY_FEATURES                                                \
@@ -26,8 +28,11 @@ typedef struct VirtioQueue {
     EventNotifier kick;    /* the kernel writes it; fd -1: there is none */
     MemoryEventFd bell;    /* as it was put … */
     MemoryRegion *bell_mr; /* … in there */
-    GSource *source;       /* reads it */
-    GMainContext *ctx;     /* where it is read; NULL: the main loop */
+    bool bell_on;          /* it is in there */
+    GSource *source;       /* reads kick, in the main loop or the thread */
+    IoThreadPoll poll;     /* looks at the ring, in the thread */
+    uint16_t seen_avail;   /* what it saw; the thread's */
+    bool irq_pending;      /* atomic: the main loop is to raise it */
     /* Modern drivers place a ring in pieces; migrated. */
     uint16_t num;
     bool enabled;
@@ -40,6 +45,12 @@ typedef struct VirtioCore {
     VirtioQueue **queues; /* nqueues of them; pointers, they stay in place */
     unsigned nqueues;
     RunStateListener run_listener;
+    IoThread *thread; /* the queues' thread; NULL: the main loop */
+    bool thread_on;   /* it has them now; vm_lock */
+    /* What the thread can't do without vm_lock is the main loop's: */
+    EventNotifier to_main;
+    guint to_main_source;
+    bool error_pending; /* atomic: the driver is to be told */
 } VirtioCore;
 
 bool virtio_core_realize(VirtioDevice *d, GError **errp);
@@ -64,8 +75,27 @@ void virtio_set_legacy_ring(VirtioQueue *q, uint64_t desc);
 void virtio_queue_place(VirtioQueue *q); /* where a modern driver says */
 void virtio_queue_reset(VirtioDevice *d, VirtioQueue *q);
 
+/*
+ * virtio-thread.c: who has queues in an I/O thread takes them back before he
+ * changes what a queue depends on, and gives them afterwards.  Nothing
+ * happens without such a thread.  stop() returns when the thread has left
+ * them; start() gives them if the device runs.
+ */
+void virtio_thread_stop(VirtioDevice *d);
+void virtio_thread_start(VirtioDevice *d);
+/* A kick, if the queue is in the thread: it is sent there.  Else false. */
+bool virtio_thread_kick(VirtioQueue *q);
+/* Done here or, if this thread may not wait for vm_lock, in the main loop. */
+void virtio_queue_interrupt(VirtioQueue *q);
+void virtio_error_notify(VirtioDevice *d);
+/* What was handed to the main loop is done now. */
+void virtio_thread_settle(VirtioDevice *d);
+void virtio_thread_fini(VirtioDevice *d);
+
 /* virtio-pci.c, for the core: raises a vector, or INTx by d->isr. */
 void virtio_pci_interrupt(VirtioDevice *d, uint16_t vector);
+/* The same without vm_lock; false: that can't be, and nothing was done. */
+bool virtio_pci_interrupt_unlocked(VirtioDevice *d, uint16_t vector);
 /* Doorbells follow what the driver has set up. */
 void virtio_pci_update_doorbells(VirtioDevice *d);
 bool virtio_pci_has_modern(const VirtioDevice *d);

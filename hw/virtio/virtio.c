@@ -71,23 +71,16 @@ void virtio_error(VirtioDevice *d, const char *fmt, ...)
     va_end(ap);
     log_error("%s: %s: the device needs a reset", device_name(&d->pci.dev),
               msg);
-    {
-        VM_LOCK_GUARD();
-        if (virtio_has_feature(d, VIRTIO_F_VERSION_1)) {
-            d->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
-            virtio_notify_config(d);
-        }
-    }
+    virtio_error_notify(d);
 }
 
 /* A queue has something for the driver. */
 static void core_interrupt(VirtQueueHost *h, VirtQueue *vq)
 {
     VirtioDevice *d = container_of(h, VirtioCore, host)->d;
-    VirtioQueue *q = container_of(vq, VirtioQueue, vq);
 
     __atomic_fetch_or(&d->isr, 1, __ATOMIC_RELAXED);
-    virtio_pci_interrupt(d, q->vector);
+    virtio_queue_interrupt(container_of(vq, VirtioQueue, vq));
 }
 
 /* Queues */
@@ -123,6 +116,7 @@ void virtio_del_queues(VirtioDevice *d, unsigned first)
 
         virtio_pci_set_vector(d, &q->vector, VIRTIO_NO_VECTOR);
         virtqueue_fini(&q->vq);
+        event_notifier_fini(&q->kick);
         g_free(q);
     }
 }
@@ -132,7 +126,9 @@ void virtio_set_legacy_ring(VirtioQueue *q, uint64_t desc)
     uint64_t avail = desc + 16 * (uint64_t)q->vq.size;
     uint64_t used = ROUND_UP(avail + 4 + 2 * (uint64_t)q->vq.size, 4096);
 
+    virtio_thread_stop(q->d);
     virtqueue_set_rings(&q->vq, desc, avail, used);
+    virtio_thread_start(q->d);
 }
 
 void virtio_queue_place(VirtioQueue *q)
@@ -144,12 +140,14 @@ void virtio_queue_place(VirtioQueue *q)
 
 void virtio_queue_reset(VirtioDevice *d, VirtioQueue *q)
 {
+    virtio_thread_stop(d);
     if (d->vtype->queue_reset != NULL) {
         d->vtype->queue_reset(d, &q->vq);
     }
     virtqueue_reset(&q->vq);
     virtio_pci_set_vector(d, &q->vector, VIRTIO_NO_VECTOR);
     q->enabled = false;
+    virtio_thread_start(d);
 }
 
 void virtio_kick(VirtioDevice *d, unsigned n)
@@ -157,7 +155,7 @@ void virtio_kick(VirtioDevice *d, unsigned n)
     VirtioQueue *q = virtio_core_queue(d, n);
 
     if (q != NULL && q->fn != NULL && virtio_running(d) &&
-        virtqueue_ready(&q->vq)) {
+        virtqueue_ready(&q->vq) && !virtio_thread_kick(q)) {
         q->fn(d, &q->vq);
     }
 }
@@ -176,6 +174,7 @@ bool virtio_set_features(VirtioDevice *d, uint64_t val)
 {
     bool ok = (val & ~d->host_features) == 0;
 
+    virtio_thread_stop(d);
     d->features = val & d->host_features;
     d->core->host.features = d->features;
     for (unsigned i = 0; i < d->core->nqueues; i++) {
@@ -184,6 +183,7 @@ bool virtio_set_features(VirtioDevice *d, uint64_t val)
     if (d->vtype->set_features != NULL) {
         d->vtype->set_features(d);
     }
+    virtio_thread_start(d);
     return ok;
 }
 
@@ -191,17 +191,20 @@ void virtio_set_status(VirtioDevice *d, uint8_t val)
 {
     uint8_t old = d->status;
 
+    virtio_thread_stop(d);
     d->status = val;
     if (d->vtype->set_status != NULL) {
         d->vtype->set_status(d, old);
     }
     virtio_pci_update_doorbells(d);
+    virtio_thread_start(d);
 }
 
 static void run_changed(RunStateListener *l, bool running, RunState state)
 {
     VirtioDevice *d = container_of(l, VirtioCore, run_listener)->d;
 
+    virtio_thread_stop(d);
     d->running = running;
     if (d->vtype->set_status != NULL) {
         d->vtype->set_status(d, d->status);
@@ -209,10 +212,17 @@ static void run_changed(RunStateListener *l, bool running, RunState state)
     if (!running) {
         return;
     }
+    virtio_thread_start(d);
     /* Kicks may have got lost: in the stop, or in another process. */
     for (unsigned i = 0; i < d->core->nqueues; i++) {
         virtio_kick(d, i);
     }
+}
+
+/* Requests that ended while the VM stopped have their interrupts raised. */
+static void run_settled(RunStateListener *l)
+{
+    virtio_thread_settle(container_of(l, VirtioCore, run_listener)->d);
 }
 
 /* Configuration */
@@ -236,7 +246,9 @@ void virtio_config_write(VirtioDevice *d, unsigned off, uint32_t val,
     }
     stn_le_p(d->config + off, size, val);
     if (d->vtype->set_config != NULL) {
+        virtio_thread_stop(d);
         d->vtype->set_config(d, d->config);
+        virtio_thread_start(d);
     }
 }
 
@@ -271,8 +283,10 @@ bool virtio_core_realize(VirtioDevice *d, GError **errp)
     c->host = (VirtQueueHost){ .dma = &d->pci.dma,
                                .interrupt = core_interrupt,
                                .error = core_error };
+    c->to_main = (EventNotifier)EVENT_NOTIFIER_NONE;
     d->config_vector = VIRTIO_NO_VECTOR;
     if (!d->vtype->realize(d, errp)) {
+        virtio_thread_fini(d);
         virtio_del_queues(d, 0);
         g_clear_pointer(&c->queues, g_free);
         g_clear_pointer(&d->core, g_free);
@@ -281,6 +295,7 @@ bool virtio_core_realize(VirtioDevice *d, GError **errp)
     d->host_features = d->vtype->get_features(d, prop_features(d));
     d->running = runstate_is_running(d->pci.dev.vm);
     c->run_listener.changed = run_changed;
+    c->run_listener.settled = run_settled;
     runstate_add_listener(d->pci.dev.vm, &c->run_listener);
     return true;
 }
@@ -291,6 +306,7 @@ void virtio_core_unrealize(VirtioDevice *d)
     if (d->vtype->unrealize != NULL) {
         d->vtype->unrealize(d);
     }
+    virtio_thread_fini(d);
     virtio_del_queues(d, 0);
     g_free(d->core->queues);
     g_clear_pointer(&d->core, g_free);

@@ -18,6 +18,7 @@
 
 #include "hw/pci/pci.h"
 #include "hw/virtio/virtqueue.h"
+#include "system/iothread.h"
 
 #define VIRTIO_MAX_QUEUES   1024
 #define VIRTIO_CONFIG_MAX   256 /* bytes of device configuration */
@@ -151,10 +152,15 @@ void virtio_notify_config(VirtioDevice *d);
 void virtio_error(VirtioDevice *d, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 
 /*
- * Kicks of a queue go to `ctx` (the iothread's main context) from now on;
- * NULL: the main loop, under vm_lock.  The caller stops using the queue in
- * the other thread before.
+ * In realize(): the queues belong to the I/O thread of that id while the
+ * device runs.  Their handlers are called there, without vm_lock; they and
+ * all that the device calls from there never wait for it.  The functions of
+ * VirtioType are called as ever, and all but get_config() while the thread
+ * has left the queues.  What the device started in the thread may still end
+ * there: virtqueue_push() and _notify() are fine, whatever the device's state.
  */
-void virtio_queue_set_context(VirtQueue *q, GMainContext *ctx);
+bool virtio_set_iothread(VirtioDevice *d, const char *id, GError **errp);
+/* NULL: the queues are the main loop's. */
+IoThread *virtio_iothread(const VirtioDevice *d);
 
 #endif

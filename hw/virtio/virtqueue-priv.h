@@ -16,6 +16,7 @@ typedef struct VirtQueueHost {
     DmaSpace *dma;
     uint64_t features; /* negotiated */
     bool broken;       /* atomic: all queues are empty */
+    bool ram_only;     /* no buffers in registers: its thread can't go there */
     /* Raises the queue's interrupt. */
     void (*interrupt)(struct VirtQueueHost *h, VirtQueue *q);
     /* The guest broke the rules; sets broken.  May take vm_lock. */
@@ -107,6 +108,8 @@ void virtqueue_init(VirtQueue *q, VirtQueueHost *host, unsigned index,
 void virtqueue_fini(VirtQueue *q);
 /* Not placed, all indexes 0, its full size. */
 void virtqueue_reset(VirtQueue *q);
+/* A power of two up to its full size. */
+void virtqueue_set_size(VirtQueue *q, unsigned size);
 /* The driver has placed it; size stays. */
 void virtqueue_set_rings(VirtQueue *q, uint64_t desc, uint64_t avail,
                          uint64_t used);
@@ -115,6 +118,8 @@ void virtqueue_set_rings(VirtQueue *q, uint64_t desc, uint64_t avail,
  * for the next pop again.  False: there aren't so many.
  */
 bool virtqueue_rewind(VirtQueue *q, unsigned n);
+/* The driver's index as it is now; false if the queue can't be used. */
+bool virtqueue_peek_avail(VirtQueue *q, uint16_t *ret);
 /* Where a back end or a migration says that the queue stands. */
 void virtqueue_set_last_avail(VirtQueue *q, uint16_t idx);
 

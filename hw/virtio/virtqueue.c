@@ -113,7 +113,7 @@ static VqSeg *elem_add(VirtQueue *q, VqElem *e, uint64_t gpa, size_t len)
 
 static bool add_bounce(VirtQueue *q, VqElem *e, VqSeg *s)
 {
-    if (s->len > VQ_BOUNCE_MAX - e->bounced) {
+    if (q->host->ram_only || s->len > VQ_BOUNCE_MAX - e->bounced) {
         vq_set_error(q, "buffer at 0x%" PRIx64 ", %zu bytes, isn't in memory",
                      s->gpa, s->len);
         return false;
@@ -386,6 +386,22 @@ bool virtqueue_empty(VirtQueue *q)
     return empty;
 }
 
+bool virtqueue_peek_avail(VirtQueue *q, uint16_t *ret)
+{
+    const FlatView *view;
+    bool ok;
+
+    {
+        RCU_READ_GUARD();
+        ok = vq_rings_open(q, &view);
+        if (ok) {
+            *ret = vq_read_avail_idx(q);
+        }
+    }
+    tell_error(q);
+    return ok;
+}
+
 /* Adds what a chain holds; false with q->error. */
 static bool chain_bytes(VirtQueue *q, const FlatView *view, unsigned head,
                         size_t *out, size_t *in)
@@ -527,6 +543,12 @@ void virtqueue_reset(VirtQueue *q)
     q->resync = false;
     q->inuse = 0;
     q->error[0] = '\0';
+}
+
+void virtqueue_set_size(VirtQueue *q, unsigned size)
+{
+    q->size = size;
+    q->generation = 0; /* the ring is longer or shorter where it lies */
 }
 
 void virtqueue_set_rings(VirtQueue *q, uint64_t desc, uint64_t avail,
