@@ -189,6 +189,8 @@ static void test_misdeed(gconstpointer opaque)
     if (misdeeds[c->deed].error != NULL) {
         sp_check_error(&v, misdeeds[c->deed].error);
     }
+    /* Only a Godwit knows the word for it. */
+    g_assert_cmpuint(p.aborts, <=, c->features != 0);
     sp_peer_fini(&p);
     sp_vm_fini(&v);
 }
