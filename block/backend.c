@@ -280,6 +280,37 @@ void block_set_share_rw(BlockBackend *b, bool share)
     b->share_rw = share;
 }
 
+bool block_resize(BlockBackend *b, uint64_t size, GError **errp)
+{
+    BlockNode *n = b->root;
+
+    if (n == NULL) {
+        error_setf(errp, "Device '%s' has no medium", b->name);
+        return false;
+    }
+    if (b->all->inactive || n->read_only) {
+        error_setf(errp, "Block node '%s' is read-only", n->name);
+        return false;
+    }
+    if (size > INT64_MAX - BLOCK_SECTOR || size % BLOCK_SECTOR != 0) {
+        error_setf(errp, "The new size must be a multiple of %d", BLOCK_SECTOR);
+        return false;
+    }
+    if (n->drv->resize == NULL) {
+        error_setf(errp, "Block driver '%s' does not support resizing",
+                   n->drv->name);
+        return false;
+    }
+    block_aio_drain_one(b);
+    if (!n->drv->resize(n, size, errp)) {
+        return false;
+    }
+    if (b->dev_ops != NULL && b->dev_ops->resized != NULL) {
+        b->dev_ops->resized(b->dev_opaque);
+    }
+    return true;
+}
+
 /* What there is to know */
 
 void block_get_info(const BlockBackend *b, BlockInfo *ret)
@@ -291,7 +322,7 @@ void block_get_info(const BlockBackend *b, BlockInfo *ret)
         .read_only = block_read_only(b),
         .removable = b->removable || b->dev == NULL,
         .inserted = b->root != NULL,
-        .has_tray = b->dev_ops != NULL,
+        .has_tray = block_has_tray(b),
         .locked = b->locked,
         .tray_open = b->tray_open,
         .writeback = b->writeback,

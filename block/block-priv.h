@@ -192,6 +192,9 @@ void block_close_medium(BlockBackend *b);
 void block_backend_perms(const BlockBackend *b, unsigned *ret_perms,
                          unsigned *ret_unshared);
 
+/* medium.c */
+bool block_has_tray(const BlockBackend *b);
+
 /* lock.c */
 /*
  * Changes the locks on the image to those of a user that needs `perms` and

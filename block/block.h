@@ -50,12 +50,14 @@ typedef struct BlockInfo {
     bool writeback; /* cache=… */
 } BlockInfo;
 
-/* What a device with a tray is told when users move it. */
+/* What a device is told; medium_changed NULL: it has no tray. */
 typedef struct BlockDevOps {
     /* The tray opens, or closes with whatever is in it then (`load`). */
     void (*medium_changed)(void *opaque, bool load);
     /* A locked one's button was pressed; `force`: it unlocks itself. */
     void (*eject_request)(void *opaque, bool force);
+    /* Another size; NULL: the device doesn't care. */
+    void (*resized)(void *opaque);
 } BlockDevOps;
 
 /* `name`: of the back end; `id`: of the device. */
@@ -100,6 +102,11 @@ bool block_node_del(BlockBackends *bs, const char *name, GError **errp);
 void block_node_foreach(BlockBackends *bs,
                         void (*fn)(const struct BlockNode *n, void *op),
                         void *op);
+/*
+ * Another size, in bytes.  Waits for what the back end has in flight; its
+ * device is told by resized().
+ */
+bool block_resize(BlockBackend *b, uint64_t size, GError **errp);
 void block_node_get_info(const struct BlockNode *n, BlockNodeInfo *ret);
 /* The drive given for a slot of a machine's default controller; or NULL.
  * `if_name`: "ide", "floppy", "none", "virtio"; bus/unit as -drive. */

@@ -197,6 +197,15 @@ int block_file_pread(BlockNode *n, uint64_t off, void *buf, size_t len)
     return ret;
 }
 
+void block_file_discard(BlockNode *n, uint64_t off, uint64_t len)
+{
+    if (n->img != NULL && n->discard) {
+        (void)block_image_discard(n->img, off, len);
+    } else if (n->img == NULL) {
+        (void)block_node_discard(n, off, len);
+    }
+}
+
 int64_t block_file_length(const BlockNode *n)
 {
     struct stat st;

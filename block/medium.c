@@ -52,6 +52,11 @@ BlockBackend *block_find_for_user(BlockBackends *bs, const char *name,
 
 /* The device's side */
 
+bool block_has_tray(const BlockBackend *b)
+{
+    return b->dev_ops != NULL && b->dev_ops->medium_changed != NULL;
+}
+
 void block_set_dev_ops(BlockBackend *b, const BlockDevOps *ops, void *opaque)
 {
     b->dev_ops = ops;
@@ -106,7 +111,7 @@ static bool check_removable(const BlockBackend *b, GError **errp)
 /* A closed tray keeps hands away. */
 static bool check_reachable(const BlockBackend *b, GError **errp)
 {
-    if (b->dev_ops != NULL && !b->tray_open) {
+    if (block_has_tray(b) && !b->tray_open) {
         error_setf(errp, "Tray of device '%s' is not open", shown_name(b));
         return false;
     }
@@ -120,7 +125,7 @@ bool block_open_tray(BlockBackend *b, bool force, bool *ret_waits,
     if (!check_removable(b, errp)) {
         return false;
     }
-    if (b->dev_ops == NULL || b->tray_open) {
+    if (!block_has_tray(b) || b->tray_open) {
         return true;
     }
     if (b->locked) {
@@ -140,7 +145,7 @@ bool block_close_tray(BlockBackend *b, GError **errp)
     if (!check_removable(b, errp)) {
         return false;
     }
-    if (b->dev_ops != NULL && b->tray_open) {
+    if (block_has_tray(b) && b->tray_open) {
         b->dev_ops->medium_changed(b->dev_opaque, true);
         block_move_tray(b, false);
     }

@@ -92,8 +92,9 @@ struct BlockNode {
     unsigned refs;
     bool monitor_owns; /* by -blockdev: goes with blockdev-del */
     BlockNode *file, *backing;
-    char *filename; /* as it is shown */
-    uint64_t size;  /* bytes, a multiple of BLOCK_SECTOR */
+    const BlockNode *opened_for; /* while it is opened: whose backing file */
+    char *filename;              /* as it is shown */
+    uint64_t size;               /* bytes, a multiple of BLOCK_SECTOR */
     bool read_only, direct, no_flush, discard;
     bool probed; /* its first sector must go on looking like a raw image */
     BlockDetectZeroes detect_zeroes;
@@ -110,6 +111,7 @@ extern const BlockDriver block_file_driver;        /* file.c */
 extern const BlockDriver block_host_device_driver; /* file.c */
 extern const BlockDriver block_null_co_driver;     /* null.c */
 extern const BlockDriver block_null_aio_driver;    /* null.c */
+extern const BlockDriver block_qcow2_driver;       /* qcow2.c */
 extern const BlockDriver block_raw_driver;         /* raw.c */
 
 /* node.c */
@@ -159,6 +161,8 @@ BlockMapKind block_node_map(BlockNode *n, uint64_t off, uint64_t len,
 int block_file_pwrite(BlockNode *n, uint64_t off, const void *buf, size_t len);
 /* Zeros beyond the end. */
 int block_file_pread(BlockNode *n, uint64_t off, void *buf, size_t len);
+/* A hint to the host; its failure changes nothing. */
+void block_file_discard(BlockNode *n, uint64_t off, uint64_t len);
 /* Bytes; -errno. */
 int64_t block_file_length(const BlockNode *n);
 

@@ -17,7 +17,7 @@
 
 static const BlockDriver *const drivers[] = {
     &block_file_driver,     &block_host_device_driver, &block_null_co_driver,
-    &block_null_aio_driver, &block_raw_driver,
+    &block_null_aio_driver, &block_raw_driver,         &block_qcow2_driver,
 };
 
 const BlockDriver *block_driver_find(const char *name)
@@ -295,6 +295,7 @@ BlockNode *block_node_open(BlockBackends *bs, KeyVal *kv,
     n->drv = drv;
     n->refs = 1;
     n->file = file;
+    n->opened_for = inh->above;
     g_queue_init(&n->in_flight);
     g_queue_init(&n->waiting);
     if (++mine.depth > BLOCK_MAX_DEPTH) {
