@@ -58,6 +58,18 @@ bench-cpu: deps all
 	@scripts/get-guest-assets --build $(BUILD)
 	@python3 tests/bench/cpu.py --binary $(EMULATOR) $(BENCH_ARGS)
 
+# A guest that forwards packets; with DPDK, which is installed first.
+.PHONY: nfv-deps
+nfv-deps: deps all
+	@scripts/install-deps --nfv
+	@$(NINJA) -t query l2gen >/dev/null 2>&1 || \
+	    meson setup --reconfigure $(BUILD)
+	@$(NINJA) tests/guest/guest.rom l2gen
+
+.PHONY: bench-nfv
+bench-nfv: nfv-deps
+	@python3 tests/bench/bench-nfv.py --binary $(EMULATOR) $(BENCH_ARGS)
+
 # What tests boot.  Without it they are skipped, each with the reason.
 .PHONY: guest-assets
 guest-assets: deps all
@@ -141,6 +153,7 @@ help:
 	@echo 'make demo              migrate a guest and print the table'
 	@echo 'make bench             the same with more runs: JSON, Markdown'
 	@echo 'make bench-cpu         speed of the software CPU in a Linux guest'
+	@echo 'make bench-nfv         migration of a packet-forwarding guest'
 	@echo 'make check             all tests'
 	@echo 'make check-unit        unit tests (check-qtest: devices;'
 	@echo '                       check-fuzz: parsers, hostile input;'

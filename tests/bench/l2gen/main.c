@@ -17,7 +17,7 @@
 typedef struct Options {
     char **vms;
     gboolean client;
-    int queues, size, core;
+    int queues, size, core, sleep_us;
 } Options;
 
 static bool fail(GError **errp, const char *what, const char *value)
@@ -223,6 +223,8 @@ static bool options_parse(Options *o, Tester *t, int *argc, char ***argv,
           "bytes of a frame on the wire [64]", "BYTES" },
         { "core", 0, 0, G_OPTION_ARG_INT, &o->core,
           "CPU of the thread that polls [0]", "N" },
+        { "sleep", 0, 0, G_OPTION_ARG_INT, &o->sleep_us,
+          "microseconds that it sleeps when it has little to do [0]", "US" },
         { NULL },
     };
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
@@ -241,6 +243,9 @@ static bool options_parse(Options *o, Tester *t, int *argc, char ***argv,
     if (o->size < FRAME_MIN || o->size > FRAME_MAX) {
         return fail(errp, "--size: not 64 to 1518", "");
     }
+    if (o->sleep_us < 0 || o->sleep_us > 10000) {
+        return fail(errp, "--sleep: not 0 to 10000", "");
+    }
     for (char **vm = o->vms; vm && *vm; vm++) {
         if (t->nvms == MAX_VMS) {
             return fail(errp, "--vm: four at most", *vm);
@@ -251,6 +256,7 @@ static bool options_parse(Options *o, Tester *t, int *argc, char ***argv,
     }
     t->nqueues = o->queues;
     t->frame_size = o->size;
+    t->sleep_us = o->sleep_us;
     return t->nvms || fail(errp, "no --vm", "");
 }
 

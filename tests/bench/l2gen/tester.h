@@ -33,9 +33,9 @@ enum {
 typedef struct Link {
     char *path;
     unsigned vm, port;
-    int vid; /* of the vhost library; -1 while there is no device */
-    uint64_t received;
-    uint64_t first_tsc, last_tsc; /* frames from here; 0: none */
+    int vid;           /* of the vhost library; -1 while there is no device */
+    uint64_t received; /* of our frames, from here */
+    uint64_t first_tsc, last_tsc; /* when; 0: none yet */
 } Link;
 
 typedef struct Vm {
@@ -85,6 +85,7 @@ typedef struct Tester {
     unsigned frame_size; /* bytes with FCS, as on the wire */
     uint64_t step_tsc;   /* between two frames of a stream; 0: no limit */
     bool sending;
+    unsigned sleep_us;    /* between two turns with little to do; 0: none */
     int where[MAX_PORTS]; /* machine a frame last came from, or NOWHERE */
     uint64_t last_rx_tsc[MAX_PORTS], last_turn_tsc;
     uint64_t other; /* frames that were not ours */

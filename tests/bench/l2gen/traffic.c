@@ -16,6 +16,8 @@
 #include <rte_mempool.h>
 #include <rte_vhost.h>
 #include <sched.h>
+#include <sys/prctl.h>
+#include <time.h>
 
 enum {
     NMBUFS = 8192,
@@ -193,7 +195,8 @@ static unsigned frames_due(Tester *t, Stream *s, PortPhase *phase, uint64_t now)
     return MIN(due, BURST);
 }
 
-static void stream_send(Tester *t, Stream *s, uint64_t now)
+/* Whether more frames are due already. */
+static bool stream_send(Tester *t, Stream *s, uint64_t now)
 {
     PortPhase *phase = &phase_now(t)->ports[s->port];
     unsigned n = frames_due(t, s, phase, now), sent;
@@ -201,7 +204,7 @@ static void stream_send(Tester *t, Stream *s, uint64_t now)
     bool guest;
 
     if (!n) {
-        return;
+        return false;
     }
     write_burst(t, s, n, now);
     sent = send_burst(t, s, n, &guest);
@@ -212,13 +215,14 @@ static void stream_send(Tester *t, Stream *s, uint64_t now)
         interval->sent += sent;
     }
     if (!t->step_tsc) {
-        return; /* what was refused is not late: it is tried again */
+        return true; /* what was refused is not late: it is tried again */
     }
     s->next_tsc += n * t->step_tsc;
     *(guest ? &phase->refused_full : &phase->no_guest) += n - sent;
     if (interval) {
         interval->refused += n - sent;
     }
+    return n == BURST;
 }
 
 /* ---- receiving ---------------------------------------------------------- */
@@ -267,14 +271,19 @@ static void learn(Tester *t, Link *link, uint64_t now)
     bool moved = t->where[link->port] != (int)link->vm;
 
     t->where[link->port] = link->vm;
-    link->received++;
-    link->last_tsc = now;
-    if (!link->first_tsc) {
-        link->first_tsc = now;
-        event_print(t, link, "first", now);
-    } else if (moved) {
+    if (moved) {
         event_print(t, link, "moved", now);
     }
+}
+
+/* A frame of ours: the guest has forwarded it. */
+static void link_forwarded(const Tester *t, Link *link, uint64_t now)
+{
+    if (!link->received++) {
+        link->first_tsc = now;
+        event_print(t, link, "first", now);
+    }
+    link->last_tsc = now;
 }
 
 static void frame_handle(Tester *t, Link *link, const struct rte_mbuf *m,
@@ -299,12 +308,15 @@ static void frame_handle(Tester *t, Link *link, const struct rte_mbuf *m,
         ports[t->nports - 1 - link->port].corrupt++;
         return;
     }
+    link_forwarded(t, link, now);
     frame_came(t, &head, now);
 }
 
-static void link_receive(Tester *t, Link *link)
+/* Whether there may be more. */
+static bool link_receive(Tester *t, Link *link)
 {
     struct rte_mbuf *burst[BURST];
+    bool more = false;
 
     for (unsigned q = 0; q < t->nqueues && link->vid >= 0; q++) {
         unsigned n = rte_vhost_dequeue_burst(link->vid, 2 * q + 1, t->pool,
@@ -315,7 +327,9 @@ static void link_receive(Tester *t, Link *link)
             frame_handle(t, link, burst[i], now);
         }
         rte_pktmbuf_free_bulk(burst, n);
+        more |= n == BURST;
     }
+    return more;
 }
 
 /* ---- the loop ----------------------------------------------------------- */
@@ -330,32 +344,48 @@ static void step_aside(Tester *t)
     pthread_mutex_lock(&t->mutex);
 }
 
-static void turn(Tester *t)
+/* Whether there is more to do at once. */
+static bool turn(Tester *t)
 {
     uint64_t now = rte_rdtsc();
+    bool more = false;
 
     gaps_add(&phase_now(t)->own, t->last_turn_tsc, now - t->last_turn_tsc);
     t->last_turn_tsc = now;
     for (unsigned p = 0; p < t->nports; p++) {
         for (unsigned q = 0; q < t->nqueues && t->sending; q++) {
             if (t->streams[p][q].on) {
-                stream_send(t, &t->streams[p][q], rte_rdtsc());
+                more |= stream_send(t, &t->streams[p][q], rte_rdtsc());
             }
         }
         for (unsigned v = 0; v < t->nvms; v++) {
-            link_receive(t, &t->vms[v].links[p]);
+            more |= link_receive(t, &t->vms[v].links[p]);
         }
     }
+    return more;
+}
+
+/* Let others have the CPU; not with the mutex held. */
+static void rest(Tester *t)
+{
+    struct timespec ts = { .tv_nsec = (long)t->sleep_us * 1000 };
+
+    pthread_mutex_unlock(&t->mutex);
+    (void)nanosleep(&ts, NULL);
+    pthread_mutex_lock(&t->mutex);
 }
 
 int traffic_run(void *tester)
 {
     Tester *t = tester;
 
+    (void)prctl(PR_SET_TIMERSLACK, 1UL); /* ns */
     pthread_mutex_lock(&t->mutex);
     t->last_turn_tsc = rte_rdtsc();
     while (!t->quit) {
-        turn(t);
+        if (!turn(t) && t->sleep_us) {
+            rest(t);
+        }
         if (__atomic_load_n(&t->waiting, __ATOMIC_RELAXED)) {
             step_aside(t);
         }
