@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A network between two programs that does wrong at one chosen message."""
 
+import collections
 import socket
 import struct
 import threading
@@ -40,7 +41,7 @@ class FaultProxy:
     `again`: hold each such message, not only the first one.
 
     `acted` is set then. `names` has all messages seen, in order of their first
-    appearance.
+    appearance, `counts` how often each came.
     """
 
     def __init__(self, target_port, row=None, fault=None, again=False):
@@ -52,6 +53,7 @@ class FaultProxy:
         self.holds = 0
         self.connected = False  # to the destination
         self.names = []
+        self.counts = collections.Counter()
         self._let_go = threading.Event()
         self._go_on = threading.Event()
         self._go_on.set()
@@ -143,6 +145,7 @@ class FaultProxy:
     def _deliver(self, name, data, sink):
         if name not in self.names:
             self.names.append(name)
+        self.counts[name] += 1
         self._go_on.wait()
         if name == self.row and (self.again or not self.acted.is_set()):
             data = self._act(data, sink)
