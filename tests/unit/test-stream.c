@@ -442,6 +442,128 @@ static void test_peer_gone_in_put(void)
     io_channel_unref(ch[0]);
 }
 
+/* A record that is parsed again when more of it has come. */
+static void test_hold(void)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(StreamIn) in = NULL;
+    IoChannel *ch[2];
+
+    channel_pair(ch);
+    in = stream_in_new(ch[1]);
+    g_assert_true(io_channel_write_all(ch[0], "abcdefgh", 8, NULL));
+    g_assert_cmpint(stream_get_u8(in), ==, 'a');
+    stream_in_hold(in);
+    g_assert_cmphex(stream_get_be32(in), ==, 0x62636465);
+    /* Just what is there isn't too much. */
+    g_assert_cmphex(stream_get_be16(in), ==, 0x6667);
+    g_assert_cmphex(stream_get_u8(in), ==, 'h');
+    g_assert_false(stream_in_starved(in));
+    g_assert_true(stream_in_check(in, NULL));
+    g_assert_cmpuint(stream_in_bytes(in), ==, 8);
+    /* A byte more is. */
+    g_assert_cmphex(stream_get_u8(in), ==, 0);
+    g_assert_true(stream_in_starved(in));
+    g_assert_cmphex(stream_get_be32(in), ==, 0);
+    g_assert_false(stream_in_check(in, &err));
+    g_assert_nonnull(strstr(err->message, "has not arrived yet"));
+    g_assert_cmpint(stream_in_error(in), ==, 0);
+    g_clear_error(&err);
+    g_assert_true(io_channel_write_all(ch[0], "ij", 2, NULL));
+    g_assert_true(stream_in_refill(in, 8, 60000));
+    g_assert_false(stream_in_starved(in));
+    g_assert_cmpuint(stream_in_bytes(in), ==, 1);
+    g_assert_cmphex(stream_get_be64(in), ==, 0x6263646566676869);
+    g_assert_false(stream_in_starved(in));
+    stream_in_release(in);
+    g_assert_cmphex(stream_get_u8(in), ==, 'j');
+    g_assert_cmpuint(stream_in_bytes(in), ==, 10);
+
+    /* More than is allowed, by one. */
+    stream_in_hold(in);
+    g_assert_cmphex(stream_get_be64(in), ==, 0);
+    g_assert_true(stream_in_starved(in));
+    g_assert_false(stream_in_refill(in, 7, 60000));
+    g_assert_false(stream_in_check(in, &err));
+    g_assert_nonnull(
+        strstr(err->message, "offset 10: a record of 8 bytes: at most 7"));
+    io_channel_unref(ch[0]);
+    io_channel_unref(ch[1]);
+}
+
+/* Longer than the buffer at first is; and one that never ends. */
+static void test_hold_long(void)
+{
+    enum { LEN = 150000 }; /* less than a socket takes at once */
+    g_autofree uint8_t *data = random_data(), *got = g_malloc0(LEN);
+    g_autoptr(GError) err = NULL;
+    g_autoptr(StreamIn) in = NULL;
+    IoChannel *ch[2];
+    size_t sent = 0;
+
+    channel_pair(ch);
+    in = stream_in_new(ch[1]);
+    stream_in_hold(in);
+    while (stream_get(in, got, 1), stream_get(in, got + 1, LEN - 1),
+           stream_in_starved(in)) {
+        g_assert_cmpuint(sent, <, LEN);
+        g_assert_true(io_channel_write_all(ch[0], data + sent, LEN / 2, NULL));
+        sent += LEN / 2;
+        if (sent == LEN / 2) {
+            /* The first byte is all that it asks for in the first round. */
+            g_assert_true(stream_in_refill(in, 1, 60000));
+            continue;
+        }
+        g_assert_true(stream_in_refill(in, LEN, 60000));
+    }
+    stream_in_release(in);
+    g_assert_cmpmem(got, LEN, data, LEN);
+    g_assert_cmpuint(stream_in_bytes(in), ==, LEN);
+
+    stream_in_hold(in);
+    g_assert_cmphex(stream_get_be32(in), ==, 0);
+    g_assert_true(io_channel_write_all(ch[0], "xy", 2, NULL));
+    io_channel_unref(ch[0]);
+    stream_in_refill(in, 100, 60000);
+    g_assert_cmphex(stream_get_be32(in), ==, 0);
+    g_assert_false(stream_in_starved(in)); /* nothing more will come */
+    g_assert_false(stream_in_check(in, &err));
+    g_assert_nonnull(strstr(err->message, "stream ends"));
+    g_assert_true(stream_in_ended(in));
+    io_channel_unref(ch[1]);
+}
+
+/* What was kept can't be written any more: that is the stream's error. */
+static void test_late_gone(void)
+{
+    g_autofree uint8_t *data = random_data();
+    g_autoptr(GError) err = NULL;
+    g_autoptr(StreamOut) out = NULL;
+    uint64_t written;
+    IoChannel *ch[2];
+
+    channel_pair(ch);
+    out = stream_out_new(ch[0]);
+    io_channel_set_deadline_us(ch[0], g_get_monotonic_time() + 1000);
+    stream_out_keep_late(out, true);
+    while (!stream_out_is_late(out)) {
+        stream_put_ref(out, data, MAX_PUT);
+        g_assert_true(stream_out_flush(out, NULL));
+    }
+    written = stream_out_written(out);
+    g_assert_cmpuint(written, <, stream_out_bytes(out));
+    io_channel_unref(ch[1]);
+    io_channel_set_deadline_us(ch[0], 0);
+    g_assert_false(stream_out_catch_up(out, &err));
+    g_assert_nonnull(strstr(err->message, "write failed"));
+    g_assert_false(stream_out_is_late(out));
+    g_assert_cmpuint(stream_out_written(out), ==, written);
+    g_assert_false(stream_out_check(out, NULL));
+    g_assert_false(stream_out_flush(out, NULL));
+    g_assert_false(stream_out_catch_up(out, NULL));
+    io_channel_unref(ch[0]);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -454,5 +576,8 @@ int main(int argc, char **argv)
     g_test_add_func("/stream/first-error", test_first_error);
     g_test_add_func("/stream/peer-gone", test_peer_gone);
     g_test_add_func("/stream/peer-gone-in-put", test_peer_gone_in_put);
+    g_test_add_func("/stream/hold", test_hold);
+    g_test_add_func("/stream/hold-long", test_hold_long);
+    g_test_add_func("/stream/late-gone", test_late_gone);
     return g_test_run();
 }

@@ -7,6 +7,7 @@
 
 #include "system/clock.h"
 #include "util/bswap.h"
+#include "util/error.h"
 #include "util/lock.h"
 #include "vmstate/vmstate.h"
 
@@ -413,6 +414,114 @@ static void test_timer(void)
     clocks_free(clocks);
 }
 
+/* The description's size and type are what analyze-migration.py reads by. */
+static void test_timer_described(void)
+{
+    Clocks *clocks = clocks_new();
+    g_autoptr(StreamOut) out = stream_out_new(NULL);
+    g_autoptr(JsonValue) desc = json_object_new();
+    g_autofree char *text = NULL;
+    Clocked t = { 0 };
+    VM_LOCK_GUARD();
+
+    timer_init(&t.timer, clocks, CLOCK_TYPE_VIRTUAL, nothing, NULL);
+    g_assert_true(vmstate_save_desc(out, &clocked_vmstate, &t, desc, NULL));
+    g_assert_cmpuint(stream_out_bytes(out), ==, 8);
+    text = json_to_string(desc, false);
+    g_assert_nonnull(strstr(text, "\"type\": \"timer\""));
+    g_assert_nonnull(strstr(text, "\"size\": 8"));
+    clocks_free(clocks);
+}
+
+static bool never_put(StreamOut *s, const void *field, size_t size,
+                      GError **errp)
+{
+    error_setf(errp, "out of order");
+    return false;
+}
+
+static unsigned post_saves;
+
+static void count_post_save(void *opaque)
+{
+    post_saves++;
+}
+
+static const VmstateInfo never_info = { .name = "never", .put = never_put };
+static const Vmstate failing_vmstate = {
+    .name = "inner",
+    .version = 1,
+    .oldest = 1,
+    .post_save = count_post_save,
+    .fields =
+        (const VmstateField[]){
+            { .name = "bad", .kind = VMS_CUSTOM, .info = &never_info },
+            VMSTATE_END,
+        },
+};
+
+/* A field that can't be saved: the error leads there, hooks are paired. */
+static void test_save_fails(void)
+{
+    g_autoptr(StreamOut) out = stream_out_new(NULL);
+    g_autoptr(GError) err = NULL;
+    uint8_t byte = 0;
+
+    post_saves = 0;
+    g_assert_false(vmstate_save(out, &failing_vmstate, &byte, &err));
+    g_assert_cmpstr(err->message, ==, "inner: bad: out of order");
+    g_assert_cmpuint(post_saves, ==, 1);
+}
+
+/* By priority, then as they came. */
+static void test_order(void)
+{
+    static const Vmstate v[] = {
+        { .name = "z", .priority = 0 },  { .name = "h", .priority = 2 },
+        { .name = "l", .priority = -1 }, { .name = "y", .priority = 0 },
+        { .name = "m", .priority = 1 },  { .name = "k", .priority = 2 },
+        { .name = "j", .priority = -1 },
+    };
+    VmstateRegistry *r = vmstate_registry_new();
+    g_autoptr(GString) order = g_string_new(NULL);
+    unsigned one, two;
+    g_autofree char *why = NULL;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(v); i++) {
+        VmstateEntry *e = vmstate_register(r, NULL, -1, &v[i], NULL);
+
+        g_assert_cmpuint(e->section_id, ==,
+                         ((VmstateEntry *)vmstate_find(r, "z", 0))->section_id +
+                             i);
+        g_assert_cmpuint(e->instance, ==, 0);
+    }
+    for (GList *l = r->entries.head; l != NULL; l = l->next) {
+        g_string_append(order, ((VmstateEntry *)l->data)->idstr);
+    }
+    g_assert_cmpstr(order->str, ==, "hkmzylj");
+    vmstate_unregister(r, NULL);
+    g_assert_cmpuint(r->entries.length, ==, G_N_ELEMENTS(v));
+
+    /* Each handle is of one reason; the oldest is told. */
+    one = vmstate_add_blocker(r, "one");
+    two = vmstate_add_blocker(r, "two");
+    g_assert_cmpuint(one, !=, 0);
+    g_assert_cmpuint(one, !=, two);
+    vmstate_del_blocker(r, 0);
+    vmstate_del_blocker(r, two);
+    why = vmstate_blocked_reason(r);
+    g_assert_cmpstr(why, ==, "one");
+    g_free(why);
+    two = vmstate_add_blocker(r, "three");
+    vmstate_del_blocker(r, one);
+    why = vmstate_blocked_reason(r);
+    g_assert_cmpstr(why, ==, "three");
+    vmstate_del_blocker(r, two);
+    g_assert_null(vmstate_blocked_reason(r));
+    vmstate_registry_free(r);
+    vmstate_registry_free(NULL);
+}
+
 static void test_registry(void)
 {
     VmstateRegistry *r = vmstate_registry_new();
@@ -455,6 +564,9 @@ int main(int argc, char **argv)
     g_test_add_func("/vmstate/hostile", test_hostile);
     g_test_add_func("/vmstate/equal", test_equal);
     g_test_add_func("/vmstate/timer", test_timer);
+    g_test_add_func("/vmstate/timer-described", test_timer_described);
+    g_test_add_func("/vmstate/save-fails", test_save_fails);
+    g_test_add_func("/vmstate/order", test_order);
     g_test_add_func("/vmstate/registry", test_registry);
     return g_test_run();
 }
