@@ -202,6 +202,18 @@ static void device_drop(Device *dev, bool own_ref)
     object_unref(obj);
 }
 
+static void device_do_unrealize(Device *dev)
+{
+    for (GList *l = dev->child_buses.head; l != NULL; l = l->next) {
+        bus_delete_devices(l->data);
+    }
+    if (dev->type->unrealize != NULL) {
+        dev->type->unrealize(dev);
+    }
+    device_release_claims(dev);
+    device_unplug(dev);
+}
+
 static bool device_do_realize(Device *dev, Bus *bus, GError **errp)
 {
     if (!device_check_migratable(dev, errp) || !device_plug(dev, bus, errp)) {
@@ -211,6 +223,12 @@ static bool device_do_realize(Device *dev, Bus *bus, GError **errp)
     if (dev->type->realize != NULL && !dev->type->realize(dev, errp)) {
         device_release_claims(dev);
         device_unplug(dev);
+        return false;
+    }
+    bus = dev->parent_bus;
+    if (bus != NULL && bus->realized != NULL &&
+        !bus->realized(bus, dev, errp)) {
+        device_do_unrealize(dev);
         return false;
     }
     return true;
@@ -258,15 +276,8 @@ void device_delete(Device *dev)
     }
     if (dev->realized) {
         device_unregister_vmstate(dev);
-        for (GList *l = dev->child_buses.head; l != NULL; l = l->next) {
-            bus_delete_devices(l->data);
-        }
-        if (dev->type->unrealize != NULL) {
-            dev->type->unrealize(dev);
-        }
+        device_do_unrealize(dev);
         dev->realized = false;
-        device_release_claims(dev);
-        device_unplug(dev);
         device_drop(dev, false);
     } else {
         device_drop(dev, true);

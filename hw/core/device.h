@@ -111,6 +111,8 @@ struct Bus {
     GList link;           /* in owner->child_buses */
     /* Checks and takes an address property; may be NULL. */
     bool (*plug)(Bus *bus, Device *dev, GError **errp);
+    /* Last in realizing a device; unplug() follows if it fails. May be NULL */
+    bool (*realized)(Bus *bus, Device *dev, GError **errp);
     void (*unplug)(Bus *bus, Device *dev);
     void (*reset)(Bus *bus); /* before its devices; may be NULL */
     /* Path for vmstate names ("0000:00:01.0"), new string; or NULL. */
