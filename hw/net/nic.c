@@ -7,6 +7,7 @@
 
 #include "hw/net/nic.h"
 
+#include "hw/core/boot-order.h"
 #include "hw/core/machine.h"
 #include "hw/pci/pci.h"
 #include "system/vm.h"
@@ -79,6 +80,30 @@ JsonValue *nic_prop_get_netdev(Object *obj, const Property *p, GError **errp)
     return json_string_new(peer != NULL ? peer->name : "");
 }
 
+/* Of the card's node, the part that firmware boots from. */
+static bool nic_set_boot_order(const Nic *nic, Device *dev, GError **errp)
+{
+    return boot_order_set(dev->machine, dev, nic->bootindex, "/ethernet-phy@0",
+                          errp);
+}
+
+bool nic_prop_set_bootindex(Object *obj, const Property *p,
+                            const JsonValue *val, GError **errp)
+{
+    Device *dev = device_from_object(obj);
+    Nic *nic = (Nic *)((char *)prop_field(obj, p) - offsetof(Nic, bootindex));
+    int32_t old = nic->bootindex;
+
+    if (!object_prop_store(obj, p, val, errp)) {
+        return false;
+    }
+    if (dev->realized && !nic_set_boot_order(nic, dev, errp)) {
+        nic->bootindex = old;
+        return false;
+    }
+    return true;
+}
+
 /* ---------------------------------------------------------------- port --- */
 
 typedef struct MacSearch {
@@ -126,11 +151,15 @@ bool nic_realize(Nic *nic, Device *dev, const NetPortOps *ops, unsigned nqueues,
                    dev->type->name, nic->netdev->name);
         return false;
     }
+    if (!nic_set_boot_order(nic, dev, errp)) {
+        return false;
+    }
     if (net_mac_is_zero(&nic->mac)) {
         nic->mac = free_mac(nets);
     }
     net_port_init(&nic->port, nets, ops, dev->type->name, dev->id, nqueues);
     nic->port.mac = nic->mac;
+    nic->dev = dev;
     if (nic->netdev != NULL) {
         net_port_join(&nic->port, nic->netdev);
     }
@@ -139,6 +168,10 @@ bool nic_realize(Nic *nic, Device *dev, const NetPortOps *ops, unsigned nqueues,
 
 void nic_unrealize(Nic *nic)
 {
+    if (nic->dev != NULL) {
+        boot_order_remove(nic->dev->machine, nic->dev);
+        nic->dev = NULL;
+    }
     net_port_fini(&nic->port);
     nic->netdev = NULL;
 }

@@ -15,8 +15,10 @@ struct PciBus;
 /* Part of a card; the properties are set before nic_realize(). */
 typedef struct Nic {
     NetPort port;
-    NetMac mac;      /* zero: nic_realize() chooses one */
-    NetPort *netdev; /* to be joined with; NULL: none */
+    NetMac mac;        /* zero: nic_realize() chooses one */
+    NetPort *netdev;   /* to be joined with; NULL: none */
+    int32_t bootindex; /* -1: none */
+    Device *dev;       /* the card; NULL: not realized */
 } Nic;
 
 /* For the table of properties of a card T, whose member f is the Nic. */
@@ -26,7 +28,9 @@ typedef struct Nic {
          .set = nic_prop_set_mac, .get = nic_prop_get_mac),                 \
         PROP(PROP_CUSTOM, T, f.netdev, "netdev", .type_name = "str",        \
              .help = "ID of a netdev to use as a backend",                  \
-             .set = nic_prop_set_netdev, .get = nic_prop_get_netdev)
+             .set = nic_prop_set_netdev, .get = nic_prop_get_netdev),       \
+        PROP(PROP_I32, T, f.bootindex, "bootindex", .def = -1,              \
+             .set = nic_prop_set_bootindex, .run_time = true)
 
 bool nic_prop_set_mac(Object *obj, const Property *p, const JsonValue *val,
                       GError **errp);
@@ -34,6 +38,8 @@ JsonValue *nic_prop_get_mac(Object *obj, const Property *p, GError **errp);
 bool nic_prop_set_netdev(Object *obj, const Property *p, const JsonValue *val,
                          GError **errp);
 JsonValue *nic_prop_get_netdev(Object *obj, const Property *p, GError **errp);
+bool nic_prop_set_bootindex(Object *obj, const Property *p,
+                            const JsonValue *val, GError **errp);
 
 /*
  * Makes the port, chooses a MAC address if none was given, and joins it with
