@@ -83,6 +83,12 @@ static bool bus_plug(Bus *b, Device *dev, GError **errp)
     return true;
 }
 
+/* Its identity is what the option ROM is to be for. */
+static bool bus_realized(Bus *b, Device *dev, GError **errp)
+{
+    return pci_rom_load(PCI_DEVICE(dev), errp);
+}
+
 static void bus_unplug(Bus *b, Device *dev)
 {
     PciDevice *d = PCI_DEVICE(dev);
@@ -90,6 +96,7 @@ static void bus_unplug(Bus *b, Device *dev)
 
     pci_set_irq(d, false);
     pci_unregister_bars(d);
+    pci_rom_unload(d);
     bus->devs[d->devfn] = NULL;
 }
 
@@ -123,6 +130,9 @@ static char *bus_firmware_node(Bus *b, Device *dev)
     switch (lduw_le_p(d->config + PCI_CLASS_DEVICE)) {
     case PCI_CLASS_STORAGE_IDE:
         name = g_strdup("ide");
+        break;
+    case PCI_CLASS_NETWORK_ETHERNET:
+        name = g_strdup("ethernet");
         break;
     case PCI_CLASS_BRIDGE_HOST:
         name = g_strdup("host");
@@ -161,6 +171,7 @@ void pci_bus_init(PciBus *bus, Device *owner, const char *name,
 {
     bus_init(&bus->bus, BUS_PCI, "PCI", name, owner, owner->vm);
     bus->bus.plug = bus_plug;
+    bus->bus.realized = bus_realized;
     bus->bus.unplug = bus_unplug;
     bus->bus.reset = bus_reset;
     bus->bus.dev_path = bus_dev_path;

@@ -64,27 +64,6 @@ static JsonValue *get_addr(Object *obj, const Property *p, GError **errp)
                               PCI_FUNC_OF(d->devfn));
 }
 
-/* Functions with a ROM of their own will load it; there are none yet. */
-static bool set_romfile(Object *obj, const Property *p, const JsonValue *val,
-                        GError **errp)
-{
-    const char *text = json_get_string(val);
-
-    if (text != NULL && *text == '\0') {
-        return true;
-    }
-    error_setf(errp,
-               "Property '%s.romfile': option ROMs of PCI functions are "
-               "not available in this version",
-               obj->type->name);
-    return false;
-}
-
-static JsonValue *get_romfile(Object *obj, const Property *p, GError **errp)
-{
-    return json_string_new("");
-}
-
 const Property pci_props[] = {
     { .name = "addr",
       .kind = PROP_CUSTOM,
@@ -92,12 +71,9 @@ const Property pci_props[] = {
       .get = get_addr,
       .type_name = "int32",
       .help = "Slot and optional function number, example: 06.0 or 06" },
-    { .name = "romfile",
-      .kind = PROP_CUSTOM,
-      .set = set_romfile,
-      .get = get_romfile,
-      .type_name = "str" },
-    PROP(PROP_I32, PciDevice, rombar, "rombar", .def = 1),
+    PROP(PROP_STR, PciDevice, romfile, "romfile"),
+    PROP(PROP_U32, PciDevice, romsize, "romsize", .def = UINT32_MAX),
+    PROP(PROP_U32, PciDevice, rombar, "rombar", .def = 1),
     PROP(PROP_BOOL, PciDevice, multifunction, "multifunction",
          .help = "on/off"),
     PROP_END,

@@ -14,11 +14,13 @@ enum {
     PCI_DEFAULT_SUBVENDOR = 0x1af4, /* of functions that have none */
     PCI_DEFAULT_SUBSYSTEM = 0x1100,
     PCI_PINS = 4,
+    PCI_ROM_SIZE_MIN = 2048, /* the BAR's lowest address bit is 11 */
 };
 
 /* Base class << 8 | sub-class (PCI Code and ID Assignment Specification). */
 enum {
     PCI_CLASS_STORAGE_IDE = 0x0101,
+    PCI_CLASS_NETWORK_ETHERNET = 0x0200,
     PCI_CLASS_BRIDGE_HOST = 0x0600,
     PCI_CLASS_BRIDGE_ISA = 0x0601,
     PCI_CLASS_BRIDGE_OTHER = 0x0680,

@@ -41,9 +41,10 @@ struct PciDevice {
     int32_t devfn; /* slot << 3 | function, once plugged or addr_set */
     bool addr_set; /* by the property; else the next free slot is taken */
     bool multifunction;
-    char *romfile;
-    int32_t rombar;
-    int32_t bootindex;    /* -1: none */
+    char *romfile;        /* NULL until plugged: the type's */
+    uint32_t romsize;     /* bytes; UINT32_MAX: as large as the file needs */
+    uint32_t rombar;      /* 0: firmware gets the ROM as a file */
+    MemoryRegion rom;     /* the expansion ROM; not named: it has none */
     unsigned config_size; /* bytes: PCI_CONFIG_SIZE or PCIE_CONFIG_SIZE */
     uint8_t config[PCIE_CONFIG_SIZE];
     uint8_t wmask[PCIE_CONFIG_SIZE];    /* bits the guest can write */

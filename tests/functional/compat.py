@@ -285,7 +285,7 @@ def there_and_back_return_path(t):
 
 # A pc with all that it has by default but what Godwit lacks.  The guest is
 # started by the firmware, which runs the option ROMs first.
-DEFAULTS = ('-nic', 'none', '-vga', 'none', '-parallel', 'none')
+DEFAULTS = ('-vga', 'none', '-parallel', 'none')
 
 
 def default_pc(t, name, binary, accel, *extra):

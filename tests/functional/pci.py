@@ -2,9 +2,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """PCI functions as users see them."""
 
+import os
 import re
 
-from godwit.tap import check_equal, main, test
+from godwit.tap import check_equal, check_in, main, test
+
+# Real mode, at 0000:7c00: writes the text behind it to the serial port.
+BOOT_PROGRAM = bytes((
+    0x0e, 0x1f,             # push cs; pop ds
+    0xba, 0xf8, 0x03,       # mov dx, 0x3f8
+    0xbe, 0x13, 0x7c,       # mov si, text
+    0xac, 0x84, 0xc0,       # next: lodsb; test al, al
+    0x74, 0x03,             # jz end
+    0xee, 0xeb, 0xf8,       # out dx, al; jmp next
+    0xf4, 0xeb, 0xfd,       # end: hlt; jmp end
+)) + b'\nloaded over the network\n\0'
 
 
 def pc(t, *args):
@@ -37,6 +49,51 @@ def default_card(t):
                  if d['id'] == {**d['id'], 'vendor': 0x8086,
                                 'device': 0x100e}]
         check_equal(cards, [] if args else [2], '%r: slots' % (args,))
+
+
+def boot_network(t, *args):
+    """Firmware, the card's option ROM, DHCP, TFTP, and what was loaded."""
+    with open(t.path('boot.bin'), 'wb') as f:
+        f.write(BOOT_PROGRAM)
+    vm = t.launch(['-machine', 'pc', '-m', '64', '-accel', 'tcg',
+                   '-nodefaults', '-display', 'none', '-netdev',
+                   'user,id=n,tftp=%s,bootfile=boot.bin' % t.folder, *args])
+    vm.wait_line('^loaded over the network$', timeout=90)
+
+
+@test()
+def boot_network_e1000(t):
+    boot_network(t, '-boot', 'n', '-device', 'e1000,netdev=n')
+
+
+@test()
+def boot_network_virtio(t):
+    """By its boot index."""
+    boot_network(t, '-boot', 'strict=on', '-device',
+                 'virtio-net-pci,netdev=n,bootindex=1')
+
+
+@test()
+def option_rom_errors(t):
+    """What can't be a card's option ROM is said, and what is wrong."""
+    path = t.path('empty.rom')
+    with open(path, 'wb'):
+        pass
+    for arg, want in (
+            ('romfile=/no/such/file',
+             'failed to find romfile "/no/such/file"'),
+            ('romsize=1000', 'ROM size 1000 is not a power of two'),
+            ('romsize=65536', 'romfile "efi-e1000.rom" (%d bytes) is too '
+             'large for ROM size 65536' %
+             os.stat('/usr/lib/ipxe/qemu/efi-e1000.rom').st_size),
+            ('romfile=' + path, 'romfile "%s" is empty' % path),
+            ('romfile=' + t.folder, 'romfile "%s" too large (size cannot '
+             'exceed 2 GiB)' % t.folder)):
+        vm = t.run_to_end(['-machine', 'pc', '-accel', 'tcg', '-nodefaults',
+                           '-display', 'none', '-S', '-device',
+                           'e1000,' + arg])
+        check_equal(vm.status, 1, arg + ': status')
+        check_in('-device e1000,%s: %s\n' % (arg, want), vm.stderr, arg)
 
 
 if __name__ == '__main__':
