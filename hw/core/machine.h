@@ -63,6 +63,9 @@ typedef struct MachineType {
     bool (*wakeup)(Machine *m, WakeupReason reason);
     /* Boot from these drive letters after the next reset; NULL: can't. */
     bool (*boot_set)(Machine *m, const char *order, GError **errp);
+    /* `info pic` and `info irq`: the interrupt controllers; may be NULL. */
+    void (*print_pics)(Machine *m, GString *out);
+    void (*print_irq_counts)(Machine *m, GString *out);
     void (*fini)(
         Machine *m); /* what build() made beyond devices; may be NULL */
 } MachineType;

@@ -11,6 +11,7 @@
 #include "hw/core/boot-order.h"
 #include "hw/i386/acpi-build.h"
 #include "hw/intc/apic.h"
+#include "hw/intc/ioapic.h"
 #include "target/i386/cpu.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -318,4 +319,32 @@ void x86_machine_fini(Machine *m)
     g_clear_pointer(&x->e820, g_array_unref);
     g_clear_pointer(&x->boot_plan, boot_plan_free);
     g_clear_pointer(&x->boot_files, boot_files_free);
+}
+
+void x86_print_pics(Machine *m, GString *out)
+{
+    X86Machine *x = X86_MACHINE(m);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(x->ioapic); i++) {
+        if (x->ioapic[i] != NULL) {
+            ioapic_print(x->ioapic[i], out);
+        }
+    }
+    if (x->pic.master != NULL) {
+        i8259_print(&x->pic, out);
+    }
+}
+
+void x86_print_irq_counts(Machine *m, GString *out)
+{
+    X86Machine *x = X86_MACHINE(m);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(x->ioapic); i++) {
+        if (x->ioapic[i] != NULL) {
+            ioapic_print_counts(x->ioapic[i], out);
+        }
+    }
+    if (x->pic.master != NULL) {
+        i8259_print_counts(&x->pic, out);
+    }
 }

@@ -82,6 +82,9 @@ void x86_add_e820(X86Machine *x, uint64_t addr, uint64_t size, E820Type type);
 void x86_init_gsis(X86Machine *x, unsigned n);
 /* Local APICs of all vCPUs. */
 bool x86_init_apics(X86Machine *x, GError **errp);
+/* MachineType.print_pics and .print_irq_counts of all boards. */
+void x86_print_pics(Machine *m, GString *out);
+void x86_print_irq_counts(Machine *m, GString *out);
 bool x86_init_pics(X86Machine *x, Bus *isa, GError **errp);
 /*
  * Reads -bios or `dflt` and maps it below 4 GiB into `parent`; the last

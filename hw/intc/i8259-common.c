@@ -206,3 +206,17 @@ void i8259_print(const I8259Pair *p, GString *out)
     pic_print(p->slave, 1, out);
     pic_print(p->master, 0, out);
 }
+
+void i8259_print_counts(const I8259Pair *p, GString *out)
+{
+    g_string_append_printf(out, "IRQ statistics for %s:\n",
+                           p->master->type->name);
+    for (unsigned n = 0; n < 16; n++) {
+        const Pic *s = DEVICE_CAST(Pic, n < 8 ? p->master : p->slave);
+
+        if (s->nraised[n & 7] > 0) {
+            g_string_append_printf(out, "%2u: %" PRIu64 "\n", n,
+                                   s->nraised[n & 7]);
+        }
+    }
+}

@@ -28,7 +28,8 @@ typedef struct Pic {
     uint8_t single_mode; /* ICW1: no slave */
     uint32_t iobase, elcr_addr;
     bool master;
-    Device *slave; /* of the master; NULL: none */
+    Device *slave;       /* of the master; NULL: none */
+    uint64_t nraised[8]; /* per input, for `info irq`; not in the stream */
 } Pic;
 
 extern const Property pic_props[];

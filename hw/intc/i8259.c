@@ -79,6 +79,7 @@ static void pic_set_input(void *opaque, unsigned n, bool level)
     uint8_t mask = 1 << (n & 7);
 
     if (level) {
+        s->nraised[n & 7] += !(s->s.last_irr & mask);
         if ((s->s.elcr & mask) || !(s->s.last_irr & mask)) {
             s->s.irr |= mask;
         }

@@ -27,5 +27,7 @@ IrqLine *i8259_output(const I8259Pair *p);
 uint8_t i8259_acknowledge(Device *master);
 /* `info pic`: one line for each. */
 void i8259_print(const I8259Pair *p, GString *out);
+/* `info irq`: how often inputs were raised; the kernel doesn't tell. */
+void i8259_print_counts(const I8259Pair *p, GString *out);
 
 #endif

@@ -42,7 +42,8 @@ typedef struct Ioapic {
     uint64_t addr;
     uint8_t version;
     uint8_t id, ioregsel;
-    uint32_t irr; /* level of each input */
+    uint32_t irr;                  /* level of each input */
+    uint64_t nraised[IOAPIC_PINS]; /* for `info irq`; not in the stream */
     uint64_t ioredtbl[IOAPIC_PINS];
 } Ioapic;
 
@@ -77,6 +78,7 @@ static void ioapic_set_input(void *opaque, unsigned n, bool level)
     uint32_t mask = 1u << n;
     bool rising = level && !(s->irr & mask);
 
+    s->nraised[n] += rising;
     s->irr = level ? s->irr | mask : s->irr & ~mask;
     if (rising || (level && (s->ioredtbl[n] & REDIR_LEVEL))) {
         ioapic_service(s, n);
@@ -378,5 +380,17 @@ void ioapic_print(Device *ioapic, GString *out)
             e & (1 << 13) ? "lo" : "hi", e & REDIR_LEVEL ? "level" : "edge",
             e & REDIR_MASKED ? "masked" : "", modes[e >> 8 & 7],
             e & REDIR_LOGICAL ? "logical" : "physical");
+    }
+}
+
+void ioapic_print_counts(Device *ioapic, GString *out)
+{
+    const Ioapic *s = DEVICE_CAST(Ioapic, ioapic);
+
+    g_string_append_printf(out, "IRQ statistics for %s:\n", ioapic->type->name);
+    for (unsigned n = 0; n < IOAPIC_PINS; n++) {
+        if (s->nraised[n] > 0) {
+            g_string_append_printf(out, "%2u: %" PRIu64 "\n", n, s->nraised[n]);
+        }
     }
 }

@@ -21,5 +21,7 @@ Device *ioapic_create(struct Vm *vm, bool kernel, uint64_t addr, Object *parent,
 void ioapic_eoi(Device *ioapic, uint8_t vector);
 /* `info pic`. */
 void ioapic_print(Device *ioapic, GString *out);
+/* `info irq`: how often inputs were raised; the kernel doesn't tell. */
+void ioapic_print_counts(Device *ioapic, GString *out);
 
 #endif
