@@ -15,6 +15,7 @@
 #include "hw/core/device-add.h"
 #include "io/cancel.h"
 #include "migration/migration.h"
+#include "monitor/dump.h"
 #include "monitor/hooks.h"
 #include "monitor/qmp-fds.h"
 #include "monitor/qmp.h"
@@ -107,6 +108,7 @@ static bool make_vm(Cli *cli, GError **errp)
     vm_set_identity(vm, cli);
     vm->vmstates = vmstate_registry_new();
     vm->monitors = monitors_new(vm);
+    monitors_set_dump(vm->monitors, dump_new(vm));
     monitors_set_options(vm->monitors, cli_option_infos);
     vm->chardevs = chardevs_new();
     vm->networks = networks_new(vm);
@@ -251,6 +253,7 @@ void cli_teardown(Cli *cli)
     }
     qtest_server_free(g_steal_pointer(&cli->qtest));
     gdbstub_stop(vm);
+    dump_free(monitors_dump(vm->monitors));
     migration_free(g_steal_pointer(&vm->migration));
     machine_free(vm->machine);
     networks_free(g_steal_pointer(&vm->networks));

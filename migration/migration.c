@@ -238,6 +238,10 @@ static bool check_start(Migration *m, GError **errp)
                          "previous migration");
         return false;
     }
+    if (m->vm->busy != NULL) {
+        error_setf(errp, "Can't migrate now: %s", m->vm->busy);
+        return false;
+    }
     if (why != NULL) {
         error_setf(errp, "%s", why);
         return false;

@@ -62,6 +62,8 @@ void hmp_error(HmpOut *out, GError *err);
 /* Index of the current CPU. */
 unsigned hmp_cpu_index(const HmpOut *out);
 void hmp_session_set_cpu(struct Hmp *session, unsigned index);
+/* The descriptor that came with its last input, the caller's; -1: none. */
+int hmp_session_take_fd(struct Hmp *session);
 /* The format of the session's last command with one; not NULL. */
 const HmpFormat *hmp_session_format(const struct Hmp *session);
 void hmp_session_set_format(struct Hmp *session, const HmpFormat *f);
@@ -78,6 +80,13 @@ void hmp_wait_migration(HmpOut *out);
 void hmp_print_help(HmpOut *out, const HmpCommand *table, const char *prefix,
                     const char *only);
 /* hmp-cmds-*.c */
+void hmp_cmd_closefd(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_dump_guest_memory(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_getfd(HmpOut *out, const HmpArgs *a);
+void hmp_info_dump(HmpOut *out, const HmpArgs *a);
+void hmp_info_irq(HmpOut *out, const HmpArgs *a);
+void hmp_info_mice(HmpOut *out, const HmpArgs *a);
+void hmp_info_pic(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_chardev_add(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_chardev_remove(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_chardev_send_break(HmpOut *out, const HmpArgs *a);

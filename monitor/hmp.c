@@ -42,6 +42,11 @@ unsigned hmp_cpu_index(const HmpOut *out)
     return out->session != NULL ? out->session->cpu : out->cpu;
 }
 
+int hmp_session_take_fd(Hmp *session)
+{
+    return session != NULL ? chardev_take_fd(session->cd) : -1;
+}
+
 void hmp_session_set_cpu(Hmp *session, unsigned index)
 {
     if (session != NULL) {

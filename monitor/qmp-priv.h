@@ -72,6 +72,7 @@ struct Monitors {
     GThread *thread;     /* the main thread */
     int64_t (*now_us)(void *opaque);
     void *clock_opaque;
+    struct Dump *dump; /* NULL in tests */
     struct QmpFds *fds;
     GArray *cleanups;          /* of monitors_at_free() */
     MonitorsOptionsFn options; /* or NULL */

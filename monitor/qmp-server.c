@@ -121,6 +121,16 @@ void monitors_set_options(Monitors *m, MonitorsOptionsFn fn)
     m->options = fn;
 }
 
+struct Dump *monitors_dump(Monitors *m)
+{
+    return m->dump;
+}
+
+void monitors_set_dump(Monitors *m, struct Dump *dump)
+{
+    m->dump = dump;
+}
+
 struct QmpFds *monitors_fds(Monitors *m)
 {
     return m->fds;

@@ -41,6 +41,9 @@ void monitors_at_free(Monitors *m, void (*fn)(void *opaque), void *opaque);
 
 /* Where qapi_event_NAME() sends to: all sessions that finished negotiating. */
 EventSink *monitors_event_sink(Monitors *m);
+/* The VM's dumps of memory; see monitor/dump.h. Set once, before sessions. */
+struct Dump *monitors_dump(Monitors *m);
+void monitors_set_dump(Monitors *m, struct Dump *dump);
 /* Descriptors that getfd and add-fd took in; see monitor/qmp-fds.h. */
 struct QmpFds *monitors_fds(Monitors *m);
 /*

@@ -45,6 +45,10 @@ bool vm_control_cont(Vm *vm, GError **errp)
         error_setf(errp, "Migration is not finalized yet");
         return false;
     }
+    if (vm->busy) {
+        error_setf(errp, "The guest can't go on: %s", vm->busy);
+        return false;
+    }
     /* After a migration the images may be another process's. */
     if (!vm_block_activate(vm, errp)) {
         return false;

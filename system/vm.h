@@ -52,6 +52,7 @@ typedef struct Vm {
     unsigned stopping; /* threads that wait for the vCPUs to pause */
     bool loading;      /* INMIGRATE, and a source has connected */
     bool quitting;     /* the main loop is to end */
+    const char *busy;  /* why it may not run or migrate now; NULL: it may */
     bool autostart;    /* no -S */
     bool no_shutdown;  /* -no-shutdown, set-action */
     bool no_reboot;    /* -no-reboot, set-action */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The human monitor, and the sequence NFV scripts type into it."""
 
+import os
 import re
 import signal
 import socket
@@ -486,6 +487,35 @@ def says_nothing_at_the_end(t):
     vm.signal(signal.SIGTERM)
     vm.wait_end()
     check('monitor' not in vm.stdout, vm.stdout)
+
+
+@test()
+def interrupt_controllers_and_mice(t):
+    _, hmp = machine(t, accel='tcg')
+    out = hmp.cmd('info pic')
+    check_in('ioapic0: ver=0x20', out, 'info pic')
+    check_equal(re.findall('^pic([01]):', out, re.MULTILINE), ['1', '0'],
+                'info pic')
+    out = hmp.cmd('info irq')
+    check_equal(re.findall('^IRQ statistics for (.*):', out, re.MULTILINE),
+                ['ioapic', 'isa-i8259'], 'info irq')
+    check(re.search(r'^ 0: \d+', out, re.MULTILINE), 'the timer in %r' % out)
+    check_in('PS/2 Mouse', hmp.cmd('info mice'), 'info mice')
+
+
+@test()
+def descriptors(t):
+    _, hmp = machine(t, '-S')
+    check_in('No file descriptor supplied', hmp.cmd('getfd x'), 'getfd')
+    check_in("'x' not found", hmp.cmd('closefd x'), 'closefd')
+    r, w = os.pipe()
+    socket.send_fds(hmp.sock, [b'getfd x\n'], [w])
+    os.close(w)
+    t.reactor.wait(lambda: hmp.at_prompt() and b'\n' in hmp._buffer, 'prompt')
+    check('Error' not in hmp.take(), 'getfd failed')
+    check_equal(hmp.cmd('closefd x'), '', 'closefd')
+    check_equal(os.read(r, 1), b'', 'the descriptor is closed')
+    os.close(r)
 
 
 if __name__ == '__main__':
