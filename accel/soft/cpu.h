@@ -350,8 +350,13 @@ void soft_raise_error(SoftCpu *s, unsigned vec, uint32_t error)
 void soft_raise_gp0(SoftCpu *s) __attribute__((noreturn));
 /* Delivers s->exc; faults by longjmp(). */
 void soft_deliver_exception(SoftCpu *s);
-/* Vector from outside (or NMI); soft: INT n, with the address after it. */
-void soft_deliver(SoftCpu *s, unsigned vec, bool soft, bool has_error,
+/* What an event comes from: SDM volume 3, 6.4.4; INT n, INT1 in volume 2A. */
+typedef enum SoftSource {
+    SOFT_FROM_OUTSIDE, /* interrupts, NMIs, exceptions: returns to rip */
+    SOFT_FROM_INT,     /* INT n, INT3, INTO: behind it; the gate's DPL counts */
+    SOFT_FROM_INT1,    /* behind it; neither DPL nor IOPL count */
+} SoftSource;
+void soft_deliver(SoftCpu *s, unsigned vec, SoftSource from, bool has_error,
                   uint32_t error);
 /* False: triple fault. */
 bool soft_exception_combine(SoftCpu *s);

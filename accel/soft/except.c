@@ -278,13 +278,14 @@ static void deliver_long(SoftCpu *s, unsigned vec, bool soft, bool has_error,
     s->gpr[X86_RSP] = st.sp;
 }
 
-void soft_deliver(SoftCpu *s, unsigned vec, bool soft, bool has_error,
+void soft_deliver(SoftCpu *s, unsigned vec, SoftSource from, bool has_error,
                   uint32_t error)
 {
-    uint64_t rip = soft ? s->gpr[SOFT_NEXT_RIP] : s->rip;
+    uint64_t rip = from != SOFT_FROM_OUTSIDE ? s->gpr[SOFT_NEXT_RIP] : s->rip;
+    bool soft = from == SOFT_FROM_INT;
 
     if (log_enabled(LOG_ITEM_INT)) {
-        soft_log_int(s, vec, soft, has_error ? error : 0);
+        soft_log_int(s, vec, from != SOFT_FROM_OUTSIDE, has_error ? error : 0);
     }
     if (!(s->x->cr[0] & X86_CR0_PE)) {
         deliver_real(s, vec, rip);
@@ -309,7 +310,7 @@ void soft_deliver_exception(SoftCpu *s)
 
     s->delivering = vec;
     s->ext = true;
-    soft_deliver(s, vec, false, s->exc_has_error, s->exc_error);
+    soft_deliver(s, vec, SOFT_FROM_OUTSIDE, s->exc_has_error, s->exc_error);
     s->delivering = -1;
     s->ext = false;
 }

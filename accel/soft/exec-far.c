@@ -397,7 +397,13 @@ static void int_n(SoftCpu *s, const SoftOp *op)
         return;
     }
     s->delivering = -1;
-    soft_deliver(s, vec, true, false, 0);
+    if (op->id == INSN_INT1) {
+        s->ext = true; /* in error codes, as if it came from outside */
+        soft_deliver(s, vec, SOFT_FROM_INT1, false, 0);
+        s->ext = false;
+        return;
+    }
+    soft_deliver(s, vec, SOFT_FROM_INT, false, 0);
 }
 
 /* Segment registers */

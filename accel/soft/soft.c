@@ -225,7 +225,7 @@ static void accept_interrupts(SoftCpu *s)
         s->halted = false;
         s->nmi_blocked = true;
         s->ext = true;
-        soft_deliver(s, EXC_NMI, false, false, 0);
+        soft_deliver(s, EXC_NMI, SOFT_FROM_OUTSIDE, false, 0);
         s->ext = false;
         return;
     }
@@ -238,7 +238,7 @@ static void accept_interrupts(SoftCpu *s)
     if (vec >= 0) {
         s->halted = false;
         s->ext = true;
-        soft_deliver(s, vec, false, false, 0);
+        soft_deliver(s, vec, SOFT_FROM_OUTSIDE, false, 0);
         s->ext = false;
     }
 }

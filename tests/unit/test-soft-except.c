@@ -119,6 +119,10 @@ static const ExceptCase cases[] = {
       .rdx = VA(CODE), .vec = EXC_GP },
     { "SYSEXIT, address", CODE_OF("\x48\x0f\x35"), .rcx = VA(STACK),
       .rdx = BAD << 10, .vec = EXC_GP },
+    /* Its gate is for CPL 0. */
+    { "INT 1, CPL 3", CODE_OF("\xcd\x01"), .cpl = 3, .vec = EXC_GP },
+    { "INT1, CPL 3", CODE_OF("\xf1"), .cpl = 3, .vec = EXC_DB },
+    { "INT3, CPL 3", CODE_OF("\xcc"), .cpl = 3, .vec = EXC_GP },
     { "LOCK in front of it", CODE_OF("\xf0\x0f\x01\xca"), .vec = EXC_UD },
 };
 
