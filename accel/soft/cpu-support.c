@@ -36,7 +36,9 @@ static const unsigned always[] = {
     X86_FEATURE(X86_FEAT_7_0_EBX, 7), /* SMEP */
     X86_FEATURE(X86_FEAT_7_0_EBX, 9), /* ERMS */
     X86_FEATURE(X86_FEAT_7_0_ECX, 2), /* UMIP */
-    X86_F_LA57,                       /* LA57 */
+    X86_F_PKU,
+    X86_F_LA57,
+    X86_F_PKS,
     X86_FEATURE(X86_FEAT_7_0_EDX, 4), /* FSRM */
     X86_F_NX,
     X86_FEATURE(X86_FEAT_8000_0001_EDX, 26), /* pages of 1 GiB */
@@ -72,6 +74,7 @@ void soft_cpu_support(X86CpuSupport *ret)
     if (w[X86_FEAT_1_ECX] >> 26 & 1) {
         ret->xcr0 = X86_XCR0_X87 | X86_XCR0_SSE;
         ret->xcr0 |= w[X86_FEAT_1_ECX] >> 28 & 1 ? X86_XCR0_AVX : 0;
+        ret->xcr0 |= X86_XCR0_PKRU;
     }
     w[X86_FEAT_XCR0_LO] = ret->xcr0;
 }

@@ -361,6 +361,9 @@ void soft_deliver(SoftCpu *s, unsigned vec, SoftSource from, bool has_error,
 /* False: triple fault. */
 bool soft_exception_combine(SoftCpu *s);
 
+/* exec-system.c: what a new PKRU forbids is forgotten. */
+void soft_set_pkru(SoftCpu *s, uint32_t v);
+
 /* An address that paging can translate. */
 static inline bool soft_canonical(const SoftCpu *s, uint64_t lin)
 {

@@ -192,11 +192,13 @@ static const InsnDesc *desc_0f01_reg(uint8_t modrm)
         { INSN_STAC, { 0 }, FT_SMAP, 0, DF_END },
         { INSN_XGETBV, { 0 }, FT_XSAVE, 0, 0 },
         { INSN_XSETBV, { 0 }, FT_XSAVE, 0, DF_END },
+        { INSN_RDPKRU, { 0 }, FT_NONE, 0, 0 },
+        { INSN_WRPKRU, { 0 }, FT_NONE, 0, DF_END },
         { INSN_SWAPGS, { 0 }, FT_NONE, 0, DF_O64 | DF_END },
         { INSN_RDTSCP, { 0 }, FT_RDTSCP, 0, 0 },
     };
-    static const uint8_t code[] = { 0xc8, 0xc9, 0xca, 0xcb,
-                                    0xd0, 0xd1, 0xf8, 0xf9 };
+    static const uint8_t code[] = { 0xc8, 0xc9, 0xca, 0xcb, 0xd0,
+                                    0xd1, 0xee, 0xef, 0xf8, 0xf9 };
 
     for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
         if (code[i] == modrm) {

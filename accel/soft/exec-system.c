@@ -134,6 +134,8 @@ uint64_t soft_cr4_allowed(const SoftCpu *s)
         { X86_FEATURE(X86_FEAT_1_EDX, 1), X86_CR4_VME | X86_CR4_PVI },
         { X86_FEATURE(X86_FEAT_7_0_EBX, 7), X86_CR4_SMEP },
         { X86_FEATURE(X86_FEAT_7_0_EBX, 20), X86_CR4_SMAP },
+        { X86_F_PKU, X86_CR4_PKE },
+        { X86_F_PKS, X86_CR4_PKS },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
@@ -459,6 +461,31 @@ static void xgetbv_xsetbv(SoftCpu *s, const SoftOp *op)
     soft_update_key(s);
 }
 
+void soft_set_pkru(SoftCpu *s, uint32_t v)
+{
+    if (v != s->x->pkru) {
+        s->x->pkru = v;
+        soft_tlb_flush(s); /* its tags say what was allowed */
+    }
+}
+
+static void rdpkru_wrpkru(SoftCpu *s, const SoftOp *op)
+{
+    if (op->pp != 0 || !(s->x->cr[4] & X86_CR4_PKE)) {
+        soft_raise(s, EXC_UD);
+    }
+    if ((uint32_t)s->gpr[X86_RCX] != 0 ||
+        (op->id == INSN_WRPKRU && (uint32_t)s->gpr[X86_RDX] != 0)) {
+        soft_raise_gp0(s);
+    }
+    if (op->id == INSN_WRPKRU) {
+        soft_set_pkru(s, s->gpr[X86_RAX]);
+    } else {
+        s->gpr[X86_RAX] = s->x->pkru;
+        s->gpr[X86_RDX] = 0;
+    }
+}
+
 /* Extensions that leaf 5 tells, in ECX: none of MONITOR's. */
 static void monitor_insn(SoftCpu *s, const SoftOp *op)
 {
@@ -554,6 +581,8 @@ SoftFn *soft_select_system(const SoftOp *op)
         [INSN_RDPMC] = rdpmc,
         [INSN_XGETBV] = xgetbv_xsetbv,
         [INSN_XSETBV] = xgetbv_xsetbv,
+        [INSN_RDPKRU] = rdpkru_wrpkru,
+        [INSN_WRPKRU] = rdpkru_wrpkru,
         [INSN_MONITOR] = monitor_insn,
         [INSN_MWAIT] = mwait_insn,
         [INSN_RDRAND] = random_insn,

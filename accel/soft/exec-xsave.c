@@ -1,5 +1,5 @@
 /*
- * FXSAVE, XSAVE and their kin; the components are x87, SSE and AVX.
+ * FXSAVE, XSAVE and their kin; the components are x87, SSE, AVX and PKRU.
  *
  * Intel SDM volume 1, 10.5 and chapter 13.  XSAVEOPT saves as XSAVE does,
  * which it may.
@@ -11,7 +11,14 @@
 #include "accel/soft/exec.h"
 #include "accel/soft/fpu.h"
 
-enum { AREA_LEGACY = 512, AREA_HEADER = 64, AREA_AVX = 576, AVX_SIZE = 256 };
+enum {
+    AREA_LEGACY = 512,
+    AREA_HEADER = 64,
+    AREA_AVX = 576,
+    AVX_SIZE = 256,
+    AREA_PKRU = 2688, /* as x86_xsave_layout_default() has it */
+    PKRU_SIZE = 8,
+};
 
 static unsigned nvec(const SoftCpu *s)
 {
@@ -141,7 +148,17 @@ static uint64_t in_use(const SoftCpu *s)
 {
     uint64_t v = X86_XCR0_SSE | X86_XCR0_AVX;
 
+    v |= s->x->pkru != 0 ? X86_XCR0_PKRU : 0;
     return v | (x87_initial(s->x) ? 0 : X86_XCR0_X87);
+}
+
+/* In the compacted format it comes behind what is there (13.4.3). */
+static unsigned pkru_offset(uint64_t components, bool compact)
+{
+    if (!compact) {
+        return AREA_PKRU;
+    }
+    return AREA_AVX + (components & X86_XCR0_AVX ? AVX_SIZE : 0);
 }
 
 /* XSAVE, XSAVEOPT, XSAVEC. */
@@ -162,6 +179,10 @@ static void xsave(SoftCpu *s, const SoftOp *op)
     if (rfbm & X86_XCR0_AVX) {
         soft_probe_write(s, lin + AREA_AVX, AVX_SIZE, s->mmu);
     }
+    if (rfbm & X86_XCR0_PKRU) {
+        soft_probe_write(s, lin + pkru_offset(rfbm, compact), PKRU_SIZE,
+                         s->mmu);
+    }
     bv = compact ? 0 : soft_ld(s, lin + AREA_LEGACY, 8, s->mmu);
     soft_x87_to_area(s->x, fx);
     mxcsr_to_area(s, fx);
@@ -179,6 +200,10 @@ static void xsave(SoftCpu *s, const SoftOp *op)
     }
     if (rfbm & X86_XCR0_AVX) {
         soft_store_bytes(s, (lin + AREA_AVX) & s->lin_mask, avx, nvec(s) * 16);
+    }
+    if (rfbm & X86_XCR0_PKRU) {
+        soft_st(s, (lin + pkru_offset(rfbm, compact)) & s->lin_mask, s->x->pkru,
+                PKRU_SIZE, s->mmu);
     }
     bv = (bv & ~rfbm) | (in_use(s) & rfbm);
     soft_st(s, lin + AREA_LEGACY, bv, 8, s->mmu);
@@ -227,6 +252,7 @@ static void xrstor(SoftCpu *s, const SoftOp *op)
     uint64_t rfbm;
     uint64_t lin;
     uint32_t mxcsr = s->x->mxcsr;
+    uint32_t pkru = 0;
 
     need_xsave(s);
     rfbm = requested(s);
@@ -237,6 +263,9 @@ static void xrstor(SoftCpu *s, const SoftOp *op)
     soft_load_bytes(s, lin, fx, AREA_LEGACY);
     if (rfbm & h[0] & X86_XCR0_AVX) {
         soft_load_bytes(s, lin + AREA_AVX, avx, nvec(s) * 16);
+    }
+    if (rfbm & h[0] & X86_XCR0_PKRU) {
+        pkru = soft_ld(s, lin + pkru_offset(h[1], h[1] >> 63), 4, s->mmu);
     }
     if (rfbm & (X86_XCR0_SSE | X86_XCR0_AVX)) {
         mxcsr = area_mxcsr(s, fx);
@@ -255,6 +284,9 @@ static void xrstor(SoftCpu *s, const SoftOp *op)
     }
     if (rfbm & X86_XCR0_AVX) {
         restore_vectors(s, avx, 16, h[0] & X86_XCR0_AVX);
+    }
+    if (rfbm & X86_XCR0_PKRU) {
+        soft_set_pkru(s, pkru);
     }
 }
 

@@ -89,6 +89,9 @@ static bool base_read(SoftCpu *s, uint32_t msr, uint64_t *ret)
     case MSR_EFER:
         *ret = x->efer;
         return true;
+    case MSR_IA32_PKRS:
+        *ret = x->pkrs;
+        return x86_cpu_model_has(x->model, X86_F_PKS);
     case MSR_FS_BASE:
         *ret = x->segs[X86_FS].base;
         return true;
@@ -199,6 +202,13 @@ static bool base_write(SoftCpu *s, uint32_t msr, uint64_t v, bool *ret_ok)
         if (*ret_ok) {
             x->segs[seg].base = v;
             soft_update_segment(s, seg);
+        }
+        return true;
+    case MSR_IA32_PKRS:
+        *ret_ok = x86_cpu_model_has(x->model, X86_F_PKS) && v <= UINT32_MAX;
+        if (*ret_ok) {
+            x->pkrs = v;
+            soft_tlb_flush(s); /* its tags say what was allowed */
         }
         return true;
     case MSR_IA32_UCODE_REV:

@@ -2,7 +2,8 @@
  * The guest's page tables.
  *
  * Intel SDM volume 3, chapter 4: 32-bit, PAE, 4-level and 5-level paging,
- * access rights (4.6), page-fault error codes (4.7), accessed and dirty (4.8).
+ * access rights (4.6), protection keys (4.6.2), page-fault error codes (4.7),
+ * accessed and dirty (4.8).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -24,7 +25,7 @@ enum {
 #define PTE_ADDR     UINT64_C(0x000ffffffffff000)
 #define PTE_MAX_PHYS 52
 
-enum { PF_P = 1, PF_W = 2, PF_U = 4, PF_RSVD = 8, PF_I = 16 };
+enum { PF_P = 1, PF_W = 2, PF_U = 4, PF_RSVD = 8, PF_I = 16, PF_PK = 32 };
 
 typedef struct Walk {
     SoftCpu *s;
@@ -126,6 +127,24 @@ static bool walk_entry(Walk *w, uint64_t pa, unsigned level, bool *ret_leaf)
     return leaf || walk_update(w, PTE_A);
 }
 
+/* Data of 4-level and 5-level paging; the key is in bits 62:59. */
+static bool walk_key_forbids(const Walk *w)
+{
+    enum { ACCESS_DISABLE = 1, WRITE_DISABLE = 2 };
+    const X86Cpu *x = w->s->x;
+    bool user_page = w->rights & PTE_U;
+    uint32_t keys = user_page ? x->pkru : x->pkrs;
+
+    if (w->acc == SOFT_FETCH || !(x->efer & X86_EFER_LMA) ||
+        !(x->cr[4] & (user_page ? X86_CR4_PKE : X86_CR4_PKS))) {
+        return false;
+    }
+    keys >>= 2 * extract64(w->entry, 59, 4);
+    return (keys & ACCESS_DISABLE) ||
+           ((keys & WRITE_DISABLE) && w->acc == SOFT_WRITE &&
+            (w->mmu == SOFT_MMU_USER || (x->cr[0] & X86_CR0_WP)));
+}
+
 static bool walk_allowed(const Walk *w)
 {
     const X86Cpu *x = w->s->x;
@@ -169,6 +188,9 @@ static bool walk_leaf(Walk *w, SoftMapping *ret)
         }
         pa = w->entry & (w->entry_size == 8 ? PTE_ADDR : 0xfffff000) & ~mask;
     }
+    if (walk_key_forbids(w)) {
+        walk_fault(w, PF_P | PF_PK);
+    }
     if (!walk_allowed(w)) {
         walk_fault(w, PF_P);
     }
@@ -176,7 +198,8 @@ static bool walk_leaf(Walk *w, SoftMapping *ret)
         return false;
     }
     wr.acc = SOFT_WRITE;
-    ret->writable = (w->entry & PTE_D) && walk_allowed(&wr);
+    ret->writable =
+        (w->entry & PTE_D) && walk_allowed(&wr) && !walk_key_forbids(&wr);
     ret->large = large != 0;
     ret->large_base = w->lin & ~mask;
     ret->large_size = mask + 1;
