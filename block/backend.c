@@ -378,26 +378,68 @@ static void drain_done(void *opaque, int ret)
     }
 }
 
+/* What was written is on its way to the disk; *first: the first error. */
+static void flush_begin(BlockBackends *bs, int *first)
+{
+    *first = 0;
+    for (GList *l = bs->list.head; l != NULL; l = l->next) {
+        BlockBackend *b = container_of(l, BlockBackend, link);
+
+        if (b->root != NULL && b->unflushed) {
+            block_aio_flush(b, drain_done, first);
+        }
+    }
+}
+
+static void flush_end(BlockBackends *bs, int ret)
+{
+    for (GList *l = bs->list.head; l != NULL && ret == 0; l = l->next) {
+        container_of(l, BlockBackend, link)->unflushed = false;
+    }
+}
+
 int block_drain_all(BlockBackends *bs, bool flush)
 {
-    int ret = 0;
+    int ret;
 
     block_aio_drain(bs->aio);
     if (!flush) {
         return 0;
     }
-    for (GList *l = bs->list.head; l != NULL; l = l->next) {
-        BlockBackend *b = container_of(l, BlockBackend, link);
+    flush_begin(bs, &ret);
+    block_aio_drain(bs->aio);
+    flush_end(bs, ret);
+    return ret;
+}
 
-        if (b->root != NULL && b->unflushed) {
-            block_aio_flush(b, drain_done, &ret);
+/* Is anything in flight, when what has ended has been told? */
+static bool block_is_busy(BlockBackends *bs)
+{
+    if (bs->aio->in_flight > 0) {
+        block_aio_reap(bs->aio);
+    }
+    return bs->aio->in_flight > 0;
+}
+
+bool block_drain_step(BlockBackends *bs, bool first, int *ret)
+{
+    if (first) {
+        bs->flushing = false; /* one that nobody waited for to the end */
+    }
+    if (block_is_busy(bs)) {
+        return false;
+    }
+    if (!bs->flushing) {
+        bs->flushing = true;
+        flush_begin(bs, &bs->flush_error);
+        if (block_is_busy(bs)) {
+            return false;
         }
     }
-    block_aio_drain(bs->aio);
-    for (GList *l = bs->list.head; l != NULL && ret == 0; l = l->next) {
-        container_of(l, BlockBackend, link)->unflushed = false;
-    }
-    return ret;
+    bs->flushing = false;
+    flush_end(bs, bs->flush_error);
+    *ret = bs->flush_error;
+    return true;
 }
 
 void block_set_inactive(BlockBackends *bs)

@@ -99,6 +99,8 @@ struct BlockBackends {
     unsigned node_names; /* made up so far */
     BlockAio *aio;
     bool inactive; /* the images belong to another process */
+    bool flushing; /* by block_drain_step() */
+    int flush_error;
     int (*fdset_open)(void *opaque, int64_t id, int flags);
     void *fdset_opaque;
     BlockTrayMoved *tray_moved; /* NULL: nobody wants to know */

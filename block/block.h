@@ -196,6 +196,13 @@ void block_aio_abandon(BlockBackend *b, const void *opaque);
 /* Waits until nothing is in flight (completions are delivered); flushes if
  * asked.  Main thread, vm_lock held.  -errno of the flush. */
 int block_drain_all(BlockBackends *bs, bool flush);
+/*
+ * The same with a flush, without waiting, for who mustn't hold vm_lock for as
+ * long as storage takes: false: not yet, call again (`first`: false) when it
+ * was let go for a while.  True: *ret is 0 or -errno.  Nobody may make requests
+ * in between, or they are waited for, too.
+ */
+bool block_drain_step(BlockBackends *bs, bool first, int *ret);
 /* Reads at once: for devices that look at a medium while they are realized. */
 int block_read_sync(BlockBackend *b, uint64_t off, void *buf, size_t len);
 

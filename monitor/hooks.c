@@ -120,6 +120,12 @@ static int hook_block_drain(Vm *vm)
     return vm->blocks != NULL ? block_drain_all(vm->blocks, true) : 0;
 }
 
+static bool hook_block_drain_step(Vm *vm, bool first, int *ret)
+{
+    *ret = 0;
+    return vm->blocks == NULL || block_drain_step(vm->blocks, first, ret);
+}
+
 static int hook_block_inactivate(Vm *vm)
 {
     return vm->blocks != NULL ? block_inactivate_all(vm->blocks) : 0;
@@ -140,6 +146,7 @@ const VmHooks monitor_vm_hooks = {
     .suspend = hook_suspend,
     .wakeup = hook_wakeup,
     .block_drain = hook_block_drain,
+    .block_drain_step = hook_block_drain_step,
     .block_inactivate = hook_block_inactivate,
     .block_activate = hook_block_activate,
     .event_stop = event_stop,

@@ -96,6 +96,11 @@ typedef struct VmHooks {
     bool (*wakeup)(Vm *vm, WakeupReason reason);
     int (*block_drain)(Vm *vm); /* all block I/O done and flushed; -errno */
     /*
+     * The same in steps that don't wait: false: not yet, again with `first`
+     * false; true: *ret is 0 or -errno.
+     */
+    bool (*block_drain_step)(Vm *vm, bool first, int *ret);
+    /*
      * Gives the disk images up for another process, and takes them again;
      * -errno of a flush, and then nothing changes.  Both may be NULL.
      */

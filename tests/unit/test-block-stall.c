@@ -156,6 +156,44 @@ static void test_abandon(void)
     close(fd);
 }
 
+/* A drain in steps: nobody waits, and nothing is lost that was written. */
+static void test_drain_steps(void)
+{
+    Fixture f;
+    void *page;
+    int fd = page_held_back(&page);
+    int ret[2] = { PENDING, PENDING }, err = PENDING;
+    g_autofree char *buf = g_malloc0(PAGE);
+    struct iovec stuck = { page, PAGE }, iov = { buf, PAGE };
+
+    if (fd < 0) {
+        g_test_skip("no userfaultfd");
+        return;
+    }
+    set_up(&f, "");
+    block_aio_writev(f.b[0], 0, &stuck, 1, note, &ret[0]);
+    block_aio_writev(f.b[1], 0, &iov, 1, note, &ret[1]);
+    wait_stalled(fd);
+    g_assert_cmpint(finish(&ret[1]), ==, 0);
+    for (int i = 0; i < 3; i++) {
+        g_assert_false(block_drain_step(f.bs, i == 0, &err));
+    }
+    g_assert_cmpint(ret[0], ==, PENDING);
+    let_go(fd, page);
+    /* It was given up; then another is made, from the start. */
+    while (!block_drain_step(f.bs, true, &err) && ret[0] == PENDING) {
+        g_thread_yield();
+    }
+    while (!block_drain_step(f.bs, false, &err)) {
+        g_thread_yield();
+    }
+    g_assert_cmpint(err, ==, 0);
+    g_assert_cmpint(ret[0], ==, 0);
+    tear_down(&f);
+    munmap(page, PAGE);
+    close(fd);
+}
+
 /* From here on io_uring_enter() fails in this thread. */
 static bool forbid_io_uring(void)
 {
@@ -202,6 +240,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_log_set_always_fatal(G_LOG_FATAL_MASK);
     g_test_add_func("/block-stall/abandon", test_abandon);
+    g_test_add_func("/block-stall/drain-steps", test_drain_steps);
     g_test_add_func("/block-stall/uring-refused", test_uring_refused);
     return g_test_run();
 }
