@@ -30,19 +30,26 @@ void mig_source_event(MigSource *s, HandoverEvent ev)
 
 /*
  * The point of no return, as far as cancel is concerned.  What was asked of
- * the guest since its state was saved would be lost: then it doesn't leave.
+ * the guest, or done to its memory, since it was saved would be lost: then it
+ * doesn't leave.
  */
 static SwitchResult commit(MigSource *s, GError **errp)
 {
     Migration *m = s->m;
+    const char *why = NULL;
     VM_LOCK_GUARD();
 
     if (vm_requests_waiting(s->vm, !s->was_running)) {
+        why = "a reset, shutdown or stop of the guest was asked for";
+    } else if (ram_host_writes(&s->vm->mem.ram) != s->host_writes) {
+        /* What was written then may not have been sent. */
+        why = "guest memory was written, by a debugger perhaps,";
+    }
+    if (why != NULL) {
         if (s->plan.may_undo && s->peer == PEER_COMMIT) {
             return SWITCH_RETRY;
         }
-        error_setf(errp, "a reset, shutdown or stop of the guest was asked for "
-                         "in the switch-over");
+        error_setf(errp, "%s in the switch-over", why);
         return SWITCH_FAILED;
     }
     LOCK_GUARD(&m->lock);

@@ -225,11 +225,12 @@ static SwitchResult step_cpus(MigSource *s, int64_t *t, GError **errp)
 static SwitchResult step_sync(MigSource *s, int64_t *t, GError **errp)
 {
     ConvergeInput in = {
-        .pending_bytes = iterative_pending(s->set, true),
         .bytes_per_s = s->bytes_per_s,
         .limit_ns = mig_downtime_limit_ns(s->m),
     };
 
+    s->host_writes = ram_host_writes(&s->vm->mem.ram);
+    in.pending_bytes = iterative_pending(s->set, true);
     mig_source_step(s, STEP_DIRTY_SYNC, t);
     in.fixed_ns = s->fixed_ns + clock_monotonic_ns() - s->stop_ns;
     return !s->plan.may_undo || converge_fits(&in) ? SWITCH_GOES_ON

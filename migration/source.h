@@ -49,6 +49,7 @@ typedef struct MigSource {
     bool fixed_measured;
     unsigned settled;
     unsigned retries;  /* switch-overs undone so far */
+    uint64_t host_writes; /* ram_host_writes() before the last sync */
     int64_t stop_ns;   /* CLOCK_MONOTONIC when the guest was stopped */
     int64_t resume_ns; /* and when it ran again here, if it did */
     uint64_t stop_bytes;

@@ -158,6 +158,9 @@ void ram_block_set_dirty(RamList *list, RamBlock *rb, uint64_t off,
     }
     first = off >> RAM_PAGE_BITS;
     npages = ((off + len - 1) >> RAM_PAGE_BITS) - first + 1;
+    if (mask & (1U << DIRTY_MIGRATION)) {
+        __atomic_fetch_add(&list->host_writes, 1, __ATOMIC_RELEASE);
+    }
     RCU_READ_GUARD();
     if (mask & (1U << DIRTY_CODE)) {
         tell_code_written(list, rb, off, len);
@@ -173,6 +176,11 @@ void ram_block_set_dirty(RamList *list, RamBlock *rb, uint64_t off,
             bitmap_set_atomic(map, first, npages);
         }
     }
+}
+
+uint64_t ram_host_writes(const RamList *list)
+{
+    return __atomic_load_n(&list->host_writes, __ATOMIC_ACQUIRE);
 }
 
 void ram_block_merge_dirty(RamBlock *rb, DirtyClient client, uint64_t first,

@@ -68,6 +68,7 @@ typedef struct RamList {
     GQueue blocks; /* RamBlock, largest maximum first, then as created */
     unsigned nblocks;
     unsigned dirty_clients; /* atomic mask of 1 << DirtyClient now logging */
+    uint64_t host_writes;   /* atomic; while DIRTY_MIGRATION logs */
     /*
      * DIRTY_CODE is not a log: a bit is set while instructions of the page
      * are kept decoded, and who stores to such a page calls this afterwards,
@@ -166,6 +167,11 @@ static inline bool ram_dirty_enabled(const RamList *list)
 /* Marks bytes as written for every client that logs.  Any thread. */
 void ram_block_set_dirty(RamList *list, RamBlock *rb, uint64_t off,
                          uint64_t len);
+/*
+ * How often that was called while migration logs: whether the program itself
+ * has written guest memory between two looks.  Any thread.
+ */
+uint64_t ram_host_writes(const RamList *list);
 /*
  * Where this process has stored through the functions above since the block
  * was made: false if nowhere.  Tells an incoming migration what is not zero.

@@ -581,6 +581,36 @@ static void test_quit(void)
     sp_peer_fini(&p);
 }
 
+/* A debugger writes what has been sent: the guest leaves with it, or stays. */
+static void test_host_write(gconstpointer opaque)
+{
+    bool godwit = GPOINTER_TO_INT(opaque);
+    SpVm v;
+    SpPeer p;
+
+    sp_vm_init(&v, SMALL_DEVICE);
+    patient(&v);
+    sp_connect(&v, &p);
+    sp_greet(&p, godwit ? WIRE_F_ALL : 0);
+    p.answers_pings = godwit;
+    sp_read_to(&p, SP_RAM_END);
+    sp_read_to(&p, godwit ? SP_EOF : WIRE_CMD_PING);
+    {
+        VM_LOCK_GUARD();
+        sp_write_page(&v, 3, 0x99);
+    }
+    if (godwit) {
+        sp_say_loaded(&p, 1);
+        finish(&v, &p, 2);
+    } else {
+        sp_say_u32(&p, WIRE_RP_PONG, p.ping);
+        sp_check_ours(&v, MIGRATION_STATUS_FAILED);
+        sp_check_error(&v, "guest memory was written");
+    }
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -610,5 +640,8 @@ int main(int argc, char **argv)
     g_test_add_func("/mig-switch/explained", test_explained);
     g_test_add_func("/mig-switch/cancel-before-run", test_cancel_before_run);
     g_test_add_func("/mig-switch/quit", test_quit);
+    g_test_add_data_func("/mig-switch/host-write/godwit", GINT_TO_POINTER(true),
+                         test_host_write);
+    g_test_add_data_func("/mig-switch/host-write/plain", NULL, test_host_write);
     return g_test_run();
 }
