@@ -18,8 +18,6 @@
  * can't be undone fails, and the guest goes on here.
  */
 #define PLAIN_GRACE_NS (1 * NS_PER_S)
-/* For a guest that is stopped anyway, or may be for longer than the limit. */
-#define UNPROMISED_NS (30 * NS_PER_S)
 
 typedef struct OwnerRule {
     PeerKind peer;
@@ -77,8 +75,13 @@ SwitchPlan switch_plan(const SwitchInput *in)
         .spin = in->was_running && in->peer == PEER_COMMIT,
     };
 
+    /*
+     * It stood anyway, or may stand for longer than the limit: as long as the
+     * peer takes something.  One that hangs is not waited for to the end of
+     * days: the guest would be nowhere.
+     */
     if (!p.may_undo) {
-        p.word_end_ns = in->stop_ns + MAX(limit, UNPROMISED_NS);
+        p.silence_ns = MAX(limit, in->silence_ns);
         return p;
     }
     p.keep_late = in->peer == PEER_COMMIT;
@@ -88,4 +91,9 @@ SwitchPlan switch_plan(const SwitchInput *in)
     p.write_end_ns = in->stop_ns + limit;
     p.word_end_ns = in->stop_ns + limit;
     return p;
+}
+
+int64_t switch_word_end_ns(const SwitchPlan *p, int64_t now_ns)
+{
+    return p->word_end_ns != 0 ? p->word_end_ns : now_ns + p->silence_ns;
 }

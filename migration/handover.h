@@ -58,6 +58,8 @@ typedef struct SwitchInput {
     bool pause_before; /* capability pause-before-switchover */
     int64_t stop_ns;   /* CLOCK_MONOTONIC; when it was stopped */
     int64_t limit_ns;  /* downtime-limit */
+    /* For a peer that moves nothing, where no limit holds. */
+    int64_t silence_ns;
 } SwitchInput;
 
 /* What follows from it; times are of CLOCK_MONOTONIC. */
@@ -68,10 +70,15 @@ typedef struct SwitchPlan {
     bool spin;      /* a guest waits for us: look instead of sleep */
     /* End of all writes before the guest is given away; 0: none. */
     int64_t write_end_ns;
-    /* The destination's word that it has everything. */
+    /* The destination's word that it has everything; 0: see below. */
     int64_t word_end_ns;
+    /* Longest wait in which nothing moves; 0: the times above hold. */
+    int64_t silence_ns;
 } SwitchPlan;
 
 SwitchPlan switch_plan(const SwitchInput *in);
+/* Until when the destination's word is waited for from `now_ns` on, when all
+ * has been written. */
+int64_t switch_word_end_ns(const SwitchPlan *p, int64_t now_ns);
 
 #endif

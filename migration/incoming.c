@@ -43,15 +43,33 @@ typedef struct MigLoad {
     int64_t switch_ns; /* when the last memory section began */
 } MigLoad;
 
-static bool rp_send(MigLoad *l, uint16_t type, const void *data, uint16_t len,
-                    GError **errp)
+/*
+ * A source that sends and doesn't read fills the way back in the end: it is
+ * waited for for `ns` at most.
+ */
+static bool rp_send_within(MigLoad *l, int64_t ns, uint16_t type,
+                           const void *data, uint16_t len, GError **errp)
 {
+    int64_t end_ns = clock_monotonic_ns() + ns;
     uint8_t buf[4 + WIRE_RP_MAX];
+    bool ok;
 
     stw_be_p(buf, type);
     stw_be_p(buf + 2, len);
     memcpy(buf + 4, data, len);
-    return io_channel_write_all(l->ch, buf, 4 + len, errp);
+    io_channel_set_write_deadline_us(l->ch, end_ns / NS_PER_US);
+    ok = io_channel_write_all(l->ch, buf, 4 + len, errp);
+    io_channel_set_write_deadline_us(l->ch, 0);
+    if (!ok) {
+        error_prefix(errp, "way back to the source: ");
+    }
+    return ok;
+}
+
+static bool rp_send(MigLoad *l, uint16_t type, const void *data, uint16_t len,
+                    GError **errp)
+{
+    return rp_send_within(l, l->m->waits.way_back_ns, type, data, len, errp);
 }
 
 static bool send_features(MigLoad *l, GError **errp)
@@ -295,9 +313,11 @@ static bool load_complete(void *opaque, bool *ret_more, GError **errp)
 static void drain(MigLoad *l, int64_t ms)
 {
     char sink[4096];
+    int64_t end_us = g_get_monotonic_time() + ms * 1000;
 
-    io_channel_set_deadline_us(l->ch, g_get_monotonic_time() + ms * 1000);
-    while (io_channel_read(l->ch, sink, sizeof(sink)) > 0) {
+    io_channel_set_deadline_us(l->ch, end_us);
+    while (io_channel_read(l->ch, sink, sizeof(sink)) > 0 &&
+           g_get_monotonic_time() < end_us) {
     }
 }
 
@@ -327,8 +347,8 @@ static void say_error(MigLoad *l, const GError *err)
     if (!l->return_path) {
         return;
     }
-    rp_send(l, WIRE_RP_ERROR, err->message,
-            MIN(strlen(err->message), (size_t)WIRE_RP_MAX), NULL);
+    rp_send_within(l, LAST_WORD_MS * NS_PER_MS, WIRE_RP_ERROR, err->message,
+                   MIN(strlen(err->message), (size_t)WIRE_RP_MAX), NULL);
     io_channel_shutdown(l->ch, IO_SHUTDOWN_WRITE);
     drain(l, LAST_WORD_MS);
 }

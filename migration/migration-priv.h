@@ -59,8 +59,12 @@ typedef struct MigShow {
     unsigned progress; /* 0..100 */
 } MigShow;
 
-/* How long an outgoing migration waits for what may never come. */
+/* How long a migration waits for what may never come. */
 typedef struct MigWaits {
+    int64_t answer_ns;    /* for the answer to our greeting */
+    int64_t silence_ns;   /* in which a peer moves nothing while a guest that
+                             has been promised nothing stands */
+    int64_t way_back_ns;  /* destination: for the source to read a word */
     int64_t mark_ns;      /* to write the mark that gives the guest away */
     int64_t last_word_ns; /* for the word that it arrived */
     int64_t why_ns;       /* to be told why the destination gave up */
@@ -73,6 +77,7 @@ struct Migration {
     const MigrationHooks *hooks;
     MigCapSet caps; /* main thread */
     bool only_migratable;
+    MigWaits waits; /* const while a thread runs */
     Lock lock;
     Cond cond;              /* with lock: `go_on`, cancel_asked */
     MigParams params;       /* lock: live; max_bandwidth, downtime_limit */
@@ -95,7 +100,6 @@ struct Migration {
     IoCancel *cancel;   /* raised by cancel: ends waits, not writes */
     guint cancel_timer; /* main thread; then writes end, too; 0: none */
     guint join_idle;    /* lock; joins the thread in the main loop; 0: none */
-    MigWaits waits;     /* const while the thread runs */
 
     /* Incoming. */
     bool incoming_deferred;

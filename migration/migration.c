@@ -14,6 +14,9 @@
 #include "util/log.h"
 
 static const MigWaits default_waits = {
+    .answer_ns = 5 * NS_PER_S,
+    .silence_ns = 30 * NS_PER_S,
+    .way_back_ns = 10 * NS_PER_S,
     .mark_ns = 1 * NS_PER_S,
     .last_word_ns = 10 * NS_PER_S,
     .why_ns = 100 * NS_PER_MS,

@@ -17,9 +17,6 @@
 #include "util/bswap.h"
 #include "util/error.h"
 
-/* For the first answer: a destination gives it before it does anything else. */
-#define ANSWER_NS (5 * NS_PER_S)
-
 static IoChannel *open_file(const IoUri *uri, IoCancel *cancel, GError **errp)
 {
     int flags = O_WRONLY | O_CREAT | (uri->offset == 0 ? O_TRUNC : 0);
@@ -104,20 +101,24 @@ static bool no_answer(MigSource *s, GError **errp)
         return false;
     }
     s->return_path = false;
+    s->features = 0; /* half an answer is none */
     s->peer = PEER_ONE_WAY;
     s->unanswered = true;
     return true;
 }
 
+/* A destination answers before it does anything else. */
 static bool wait_for_features(MigSource *s, GError **errp)
 {
-    int64_t deadline = clock_monotonic_ns() + ANSWER_NS;
+    int64_t deadline = clock_monotonic_ns() + s->m->waits.answer_ns;
 
     for (;;) {
         RpMessage msg;
         RpResult r = rp_read(&s->rp, s->m->cancel, deadline, &msg, errp);
 
-        if (r == RP_TIMEOUT) {
+        /* Whatever else it says, and goes on saying, is no answer. */
+        if (r == RP_TIMEOUT ||
+            (r == RP_OK && clock_monotonic_ns() >= deadline)) {
             return no_answer(s, errp);
         }
         if (r != RP_OK) {

@@ -114,7 +114,8 @@ static SwitchResult wait_loaded(MigSource *s, int64_t *t, GError **errp)
     uint64_t load_us, cpu_us, stood_us;
     RpMessage msg;
 
-    switch (rp_await(&s->rp, &want, s->m->cancel, s->plan.word_end_ns, &msg,
+    switch (rp_await(&s->rp, &want, s->m->cancel,
+                     switch_word_end_ns(&s->plan, clock_monotonic_ns()), &msg,
                      errp)) {
     case RP_TIMEOUT:
         if (!s->plan.may_undo) {
@@ -218,7 +219,8 @@ static bool wait_devices_read(MigSource *s, GError **errp)
     if (!stream_out_flush(s->out, errp)) {
         return false;
     }
-    switch (rp_await(&s->rp, &want, s->m->cancel, s->plan.word_end_ns, &msg,
+    switch (rp_await(&s->rp, &want, s->m->cancel,
+                     switch_word_end_ns(&s->plan, clock_monotonic_ns()), &msg,
                      errp)) {
     case RP_TIMEOUT:
         error_setf(errp, "destination did not take the device state in time");

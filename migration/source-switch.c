@@ -23,6 +23,10 @@
 
 enum { LOADED_LEN = 20 /* bytes: the attempt and two times */ };
 
+/* Between two looks at requests that storage has not answered. */
+#define DRAIN_LOOK_MIN_NS (20 * NS_PER_US)
+#define DRAIN_LOOK_MAX_NS (1 * NS_PER_MS)
+
 void mig_source_step(MigSource *s, DowntimeStep step, int64_t *since_ns)
 {
     int64_t now = clock_monotonic_ns();
@@ -114,9 +118,23 @@ static bool settle_requests(MigSource *s)
     return !done.needs_running;
 }
 
+static void make_plan(MigSource *s)
+{
+    const SwitchInput in = {
+        .peer = s->peer,
+        .was_running = s->was_running,
+        .abort_on = MIG_HAS(s, SWITCHOVER_ABORT),
+        .pause_before = MIG_HAS(s, PAUSE_BEFORE_SWITCHOVER),
+        .stop_ns = s->stop_ns,
+        .limit_ns = mig_downtime_limit_ns(s->m),
+        .silence_ns = s->m->waits.silence_ns,
+    };
+
+    s->plan = switch_plan(&in);
+}
+
 static SwitchResult step_stop(MigSource *s, int64_t *t, GError **errp)
 {
-    int r;
     VM_LOCK_GUARD();
 
     reset_breakdown(s);
@@ -125,13 +143,58 @@ static SwitchResult step_stop(MigSource *s, int64_t *t, GError **errp)
     s->was_running = runstate_is_running(s->vm);
     s->old_state = runstate_get(s->vm);
     s->stopped = true;
-    r = vm_stop_force(s->vm, RUN_STATE_FINISH_MIGRATE);
-    mig_source_step(s, STEP_VCPU_STOP, t);
-    if (r < 0) {
-        error_setf_errno(errp, -r, "flushing disks before the switch-over");
-        return SWITCH_FAILED;
+    vm_stop_force(s->vm, RUN_STATE_FINISH_MIGRATE);
+    make_plan(s);
+    return SWITCH_GOES_ON;
+}
+
+/* Lets go of all locks for a moment, and less if it is cancelled. */
+static void wait_for_storage(MigSource *s, int64_t ns)
+{
+    Migration *m = s->m;
+    int64_t until = clock_monotonic_ns() + ns;
+    LOCK_GUARD(&m->lock);
+
+    if (!m->cancel_asked) {
+        cond_wait_until(&m->cond, &m->lock, until);
     }
-    return settle_requests(s) ? SWITCH_GOES_ON : SWITCH_RETRY;
+}
+
+/*
+ * What the guest has asked of its disks is done and flushed.  Storage may never
+ * answer, so that nothing is held while it is waited for: the monitor answers,
+ * and a cancel or the limit ends it.
+ */
+static SwitchResult step_drain(MigSource *s, int64_t *t, GError **errp)
+{
+    int64_t look = DRAIN_LOOK_MIN_NS;
+    bool first = true;
+
+    for (;; look = MIN(2 * look, DRAIN_LOOK_MAX_NS)) {
+        int r;
+
+        {
+            VM_LOCK_GUARD();
+            if (vm_drain_step(s->vm, first, &r)) {
+                mig_source_step(s, STEP_VCPU_STOP, t);
+                if (r < 0) {
+                    error_setf_errno(errp, -r,
+                                     "flushing disks before the switch-over");
+                    return SWITCH_FAILED;
+                }
+                return settle_requests(s) ? SWITCH_GOES_ON : SWITCH_RETRY;
+            }
+        }
+        first = false;
+        if (mig_cancel_asked(s->m)) {
+            error_setf(errp, "cancelled");
+            return SWITCH_FAILED;
+        }
+        if (s->plan.may_undo && clock_monotonic_ns() > s->plan.write_end_ns) {
+            return SWITCH_RETRY;
+        }
+        wait_for_storage(s, look);
+    }
 }
 
 /* PRE-SWITCHOVER: the management does what it has to, then says go on. */
@@ -186,18 +249,10 @@ static void put_attempt(MigSource *s, uint16_t cmd)
  */
 static SwitchResult step_announce(MigSource *s, int64_t *t, GError **errp)
 {
-    const SwitchInput in = {
-        .peer = s->peer,
-        .was_running = s->was_running,
-        .abort_on = MIG_HAS(s, SWITCHOVER_ABORT),
-        .pause_before = MIG_HAS(s, PAUSE_BEFORE_SWITCHOVER),
-        .stop_ns = s->stop_ns,
-        .limit_ns = mig_downtime_limit_ns(s->m),
-    };
-
-    s->plan = switch_plan(&in);
+    make_plan(s); /* by what was settled meanwhile */
     s->attempt++;
     io_channel_set_write_deadline_us(s->ch, s->plan.write_end_ns / NS_PER_US);
+    io_channel_set_io_timeout(s->ch, s->plan.silence_ns / NS_PER_MS);
     stream_out_keep_late(s->out, s->plan.keep_late);
     if (s->peer != PEER_COMMIT) {
         return SWITCH_GOES_ON;
@@ -303,9 +358,8 @@ static SwitchResult step_devices(MigSource *s, int64_t *t, GError **errp)
 
 static SwitchResult (*const steps[])(MigSource *s, int64_t *t,
                                      GError **errp) = {
-    step_stop,   step_pause,   step_announce,
-    step_cpus,   step_sync,    step_disks,
-    step_memory, step_devices, mig_source_hand_over,
+    step_stop, step_drain, step_pause,  step_announce, step_cpus,
+    step_sync, step_disks, step_memory, step_devices,  mig_source_hand_over,
 };
 
 static SwitchResult do_switch(MigSource *s, GError **errp)
@@ -355,6 +409,7 @@ SwitchResult mig_source_switch(MigSource *s, GError **errp)
     SwitchResult r = do_switch(s, errp);
 
     io_channel_set_deadline_us(s->ch, 0);
+    io_channel_set_io_timeout(s->ch, 0);
     io_channel_set_spin_us(s->ch, 0);
     stream_out_keep_late(s->out, false);
     VM_LOCK_GUARD();

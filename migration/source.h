@@ -48,10 +48,10 @@ typedef struct MigSource {
     int64_t fixed_ns; /* switch-over without RAM: rehearsed, then measured */
     bool fixed_measured;
     unsigned settled;
-    unsigned retries;  /* switch-overs undone so far */
+    unsigned retries;     /* switch-overs undone so far */
     uint64_t host_writes; /* ram_host_writes() before the last sync */
-    int64_t stop_ns;   /* CLOCK_MONOTONIC when the guest was stopped */
-    int64_t resume_ns; /* and when it ran again here, if it did */
+    int64_t stop_ns;      /* CLOCK_MONOTONIC when the guest was stopped */
+    int64_t resume_ns;    /* and when it ran again here, if it did */
     uint64_t stop_bytes;
 } MigSource;
 

@@ -267,20 +267,6 @@ void vm_stop_request(Vm *vm, RunState state)
     post(vm, REQUEST_STOP);
 }
 
-/* Stops it, if it runs, and drains; 0 or -errno of the drain. */
-static int stop_and_drain(Vm *vm, RunState state, bool *ret_stopped)
-{
-    int ret;
-
-    *ret_stopped = stop_guest(vm, state);
-    ret = vm->hooks->block_drain(vm);
-    tell_settled(vm);
-    if (*ret_stopped) {
-        vm->hooks->event_stop(vm);
-    }
-    return ret;
-}
-
 int vm_stop(Vm *vm, RunState state)
 {
     bool stopped;
@@ -290,22 +276,35 @@ int vm_stop(Vm *vm, RunState state)
     if (runstate_is_running(vm)) {
         vm_stop_request(vm, state);
     }
-    ret = stop_and_drain(vm, state, &stopped);
+    stopped = stop_guest(vm, state);
+    ret = vm->hooks->block_drain(vm);
+    tell_settled(vm);
     if (stopped) {
         take(vm, REQUEST_STOP);
+        vm->hooks->event_stop(vm);
     }
     return ret;
 }
 
-int vm_stop_force(Vm *vm, RunState state)
+void vm_stop_force(Vm *vm, RunState state)
 {
-    bool stopped;
-    int ret = stop_and_drain(vm, state, &stopped);
+    bool stopped = stop_guest(vm, state);
 
     if (vm->run_state != state) {
         runstate_set(vm, state);
     }
-    return ret;
+    if (stopped) {
+        vm->hooks->event_stop(vm);
+    }
+}
+
+bool vm_drain_step(Vm *vm, bool first, int *ret)
+{
+    if (!vm->hooks->block_drain_step(vm, first, ret)) {
+        return false;
+    }
+    tell_settled(vm);
+    return true;
 }
 
 /* A guest that asks for its end goes on as little as a machine would. */

@@ -57,10 +57,17 @@ void vm_start(struct Vm *vm);
  */
 int vm_stop(struct Vm *vm, RunState state);
 /*
- * The same, and the state becomes `state` also if the guest stood already
- * (migration: FINISH_MIGRATE, whatever it was).
+ * The same without the drain, and the state becomes `state` also if the guest
+ * stood already (migration: FINISH_MIGRATE, whatever it was).  What is in
+ * flight is the caller's to wait for, by vm_drain_step().
  */
-int vm_stop_force(struct Vm *vm, RunState state);
+void vm_stop_force(struct Vm *vm, RunState state);
+/*
+ * One step of waiting for what a stopped guest has asked of its disks, and of
+ * flushing them; vm_lock held, and let go of between two steps.  False: not
+ * yet, again with `first` false.  True: *ret is 0 or -errno.
+ */
+bool vm_drain_step(struct Vm *vm, bool first, int *ret);
 /* From a vCPU thread: asks the main thread to stop with that state. */
 void vm_stop_request(struct Vm *vm, RunState state);
 

@@ -52,6 +52,12 @@ static int hook_drain(Vm *vm)
     return 0;
 }
 
+static bool hook_drain_step(Vm *vm, bool first, int *ret)
+{
+    *ret = 0;
+    return !the_vm->storage_hangs;
+}
+
 static int hook_inactivate(Vm *vm)
 {
     the_vm->inactivated++;
@@ -84,6 +90,7 @@ static const VmHooks vm_hooks = {
     .suspend = hook_event,
     .event_suspend = hook_event,
     .block_drain = hook_drain,
+    .block_drain_step = hook_drain_step,
     .block_inactivate = hook_inactivate,
     .block_activate = hook_activate,
     .event_stop = hook_event,

@@ -35,6 +35,7 @@ typedef struct SpVm {
     unsigned cpu_syncs, nmis;
     unsigned statuses; /* mask of 1 << MigrationStatus that events told */
     bool prepared;
+    bool storage_hangs;              /* block_drain_step isn't done */
     bool bad_activate;               /* block_activate fails */
     int inactivate;                  /* what block_inactivate returns */
     void (*at_stop)(struct SpVm *v); /* the vCPUs pause */

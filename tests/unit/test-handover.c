@@ -68,7 +68,8 @@ static SwitchPlan plan(PeerKind peer, bool ran, bool abort_on, bool pause,
                              .abort_on = abort_on,
                              .pause_before = pause,
                              .stop_ns = STOP_NS,
-                             .limit_ns = limit_ms * NS_PER_MS };
+                             .limit_ns = limit_ms * NS_PER_MS,
+                             .silence_ns = 30 * NS_PER_S };
 
     return switch_plan(&in);
 }
@@ -80,6 +81,8 @@ static void test_plan(void)
     g_assert_true(p.may_undo && p.keep_late && p.spin);
     g_assert_cmpint(p.write_end_ns, ==, STOP_NS + 300 * NS_PER_MS);
     g_assert_cmpint(p.word_end_ns, ==, STOP_NS + 300 * NS_PER_MS);
+    g_assert_cmpint(p.silence_ns, ==, 0);
+    g_assert_cmpint(switch_word_end_ns(&p, 7 * NS_PER_S), ==, p.word_end_ns);
     /* Scheduling alone takes longer than a limit of 1 ms. */
     p = plan(PEER_COMMIT, true, true, false, 1);
     g_assert_cmpint(p.word_end_ns, ==, STOP_NS + 10 * NS_PER_MS);
@@ -94,9 +97,12 @@ static void test_plan(void)
         g_assert_false(p.may_undo || p.keep_late);
         g_assert_cmpint(p.spin, ==, i != 0);
         g_assert_cmpint(p.write_end_ns, ==, 0);
-        g_assert_cmpint(p.word_end_ns, ==, STOP_NS + 30 * NS_PER_S);
+        /* But nobody waits for ever for one that moves nothing. */
+        g_assert_cmpint(p.silence_ns, ==, 30 * NS_PER_S);
+        g_assert_cmpint(switch_word_end_ns(&p, 7 * NS_PER_S), ==,
+                        37 * NS_PER_S);
         p = plan(PEER_COMMIT, i != 0, i != 1, i == 2, 40000);
-        g_assert_cmpint(p.word_end_ns, ==, STOP_NS + 40 * NS_PER_S);
+        g_assert_cmpint(p.silence_ns, ==, 40 * NS_PER_S);
     }
 }
 

@@ -7,6 +7,7 @@
 #include "util/base.h"
 
 #include "tests/unit/source-peer.h"
+#include "util/bswap.h"
 
 enum { SMALL_DEVICE = 100, GODWIT = WIRE_F_ALL, PLAIN = 0 };
 
@@ -367,6 +368,62 @@ static void test_devices_stall(gconstpointer opaque)
     sp_vm_fini(&v);
 }
 
+static void answer_partly(SpPeer *p)
+{
+    uint8_t data[8];
+
+    stq_be_p(data, WIRE_F_ALL);
+    sp_say(p, WIRE_RP_FEATURES, data, sizeof(data)); /* and no pong */
+}
+
+static void answer_otherwise(SpPeer *p)
+{
+    for (uint32_t i = 0; i < 150; i++) {
+        sp_say_u32(p, WIRE_RP_PONG, i);
+        g_usleep(2000); /* not more than the socket keeps */
+    }
+}
+
+static void answer_nothing(SpPeer *p)
+{
+}
+
+static void (*const bad_answers[])(SpPeer *p) = { answer_nothing, answer_partly,
+                                                  answer_otherwise };
+
+/*
+ * Who doesn't answer the greeting in time, whatever else he says, gets the
+ * plain stream and is waited for no more; or nothing, if an answer was wanted.
+ */
+static void test_no_answer(gconstpointer opaque)
+{
+    const Misdeed *c = opaque;
+    SpVm v;
+    SpPeer p;
+
+    sp_vm_init(&v, SMALL_DEVICE);
+    patient(&v);
+    v.m->waits.answer_ns = 100 * NS_PER_MS;
+    sp_caps(&v, MIGRATION_CAPABILITY_RETURN_PATH, c->features != 0);
+    sp_connect(&v, &p);
+    p.answers_pings = false;
+    sp_read_to(&p, WIRE_CMD_PING);
+    bad_answers[c->deed](&p);
+    if (c->features) {
+        sp_check_ours(&v, MIGRATION_STATUS_FAILED);
+        sp_check_error(&v, "no answer on the return path");
+    } else {
+        sp_read_to(&p, SP_EOF);
+        sp_read_to(&p, SP_DESCRIPTION);
+        g_assert_cmpint(sp_drain(&p), ==, SP_END);
+        sp_close(&p);
+        g_assert_cmpint(sp_wait_end(&v), ==, MIGRATION_STATUS_COMPLETED);
+        sp_check_memory(&p);
+    }
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
 static void add_for_both(const char *name, size_t ndeeds, GTestDataFunc fn)
 {
     static const uint64_t peers[] = { GODWIT, PLAIN };
@@ -396,5 +453,6 @@ int main(int argc, char **argv)
                     test_description_not_taken);
     add_for_both("mark-not-taken", 1, test_mark_not_taken);
     add_for_both("devices-stall", 2, test_devices_stall);
+    add_for_both("no-answer", G_N_ELEMENTS(bad_answers), test_no_answer);
     return g_test_run();
 }

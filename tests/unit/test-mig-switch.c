@@ -581,6 +581,61 @@ static void test_quit(void)
     sp_peer_fini(&p);
 }
 
+/* It is promised nothing, but nobody waits for a peer that hangs for ever. */
+static void test_silence(gconstpointer opaque)
+{
+    bool reads = GPOINTER_TO_INT(opaque);
+    SpVm v;
+    SpPeer p;
+
+    sp_vm_init(&v, reads ? SMALL_DEVICE : SP_DEVICE_MAX);
+    sp_caps(&v, MIGRATION_CAPABILITY_SWITCHOVER_ABORT, false);
+    sp_param(&v, "downtime-limit", "100");
+    v.m->waits.silence_ns = 300 * NS_PER_MS;
+    sp_connect(&v, &p);
+    sp_greet(&p, WIRE_F_ALL);
+    sp_read_to(&p, reads ? SP_EOF : WIRE_CMD_SWITCHOVER);
+    sp_check_ours(&v, MIGRATION_STATUS_FAILED);
+    if (reads) {
+        sp_check_error(&v, "destination did not confirm the load");
+    }
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
+/* A peer that takes its time, and something now and then, is no such peer. */
+static void test_slow(void)
+{
+    enum { PIECES = 16 };
+    char name[256];
+    SpVm v;
+    SpPeer p;
+
+    sp_vm_init(&v, SP_DEVICE_MAX);
+    sp_caps(&v, MIGRATION_CAPABILITY_SWITCHOVER_ABORT, false);
+    sp_param(&v, "downtime-limit", "1");
+    v.m->waits.silence_ns = 1 * NS_PER_S;
+    sp_connect(&v, &p);
+    sp_greet(&p, WIRE_F_ALL);
+    sp_read_to(&p, WIRE_CMD_SWITCHOVER);
+    sp_read_to(&p, SP_RAM_END);
+    g_assert_cmpint(stream_get_u8(p.in), ==, WIRE_SECTION_FULL);
+    stream_get_be32(p.in);
+    stream_get_str8(p.in, name);
+    g_assert_cmpstr(name, ==, "device");
+    stream_get_be64(p.in);
+    g_assert_cmpuint(stream_get_be32(p.in), ==, SP_DEVICE_MAX);
+    stream_get_be32(p.in);
+    for (int i = 0; i < PIECES; i++) {
+        g_usleep(LOOK_MS * 1000);
+        stream_skip(p.in, SP_DEVICE_MAX / PIECES);
+    }
+    stream_skip(p.in, 5); /* its footer */
+    finish(&v, &p, 1);
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
 /* A debugger writes what has been sent: the guest leaves with it, or stays. */
 static void test_host_write(gconstpointer opaque)
 {
@@ -607,6 +662,59 @@ static void test_host_write(gconstpointer opaque)
         sp_check_ours(&v, MIGRATION_STATUS_FAILED);
         sp_check_error(&v, "guest memory was written");
     }
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
+static void set_storage(SpVm *v, bool hangs)
+{
+    VM_LOCK_GUARD();
+
+    v->storage_hangs = hangs;
+}
+
+static void begin_hanging(SpVm *v, SpPeer *p)
+{
+    sp_vm_init(v, SMALL_DEVICE);
+    attentive(v);
+    set_storage(v, true);
+    sp_connect(v, p);
+    sp_greet(p, WIRE_F_ALL);
+    sp_read_to(p, SP_RAM_PART);
+    sp_read_to(p, WIRE_CMD_PING);
+}
+
+/* Storage that doesn't answer at the stop: the lock is free meanwhile. */
+static void test_storage_cancel(void)
+{
+    SpVm v;
+    SpPeer p;
+
+    begin_hanging(&v, &p);
+    patient(&v);
+    sp_wait_run_state(&v, RUN_STATE_FINISH_MIGRATE);
+    migration_cancel(v.m);
+    g_assert_cmpint(sp_drain(&p), ==, SP_END);
+    g_assert_cmpuint(p.aborts, ==, 1);
+    sp_close(&p);
+    sp_check_ours(&v, MIGRATION_STATUS_CANCELLED);
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
+/* And the limit holds. */
+static void test_storage_late(void)
+{
+    SpVm v;
+    SpPeer p;
+
+    begin_hanging(&v, &p);
+    while (starts_of(&v) == 0) {
+        g_main_context_iteration(NULL, false);
+    }
+    set_storage(&v, false);
+    patient(&v);
+    arrive(&v, &p, "running");
     sp_peer_fini(&p);
     sp_vm_fini(&v);
 }
@@ -640,8 +748,14 @@ int main(int argc, char **argv)
     g_test_add_func("/mig-switch/explained", test_explained);
     g_test_add_func("/mig-switch/cancel-before-run", test_cancel_before_run);
     g_test_add_func("/mig-switch/quit", test_quit);
+    g_test_add_data_func("/mig-switch/silence/reads", GINT_TO_POINTER(true),
+                         test_silence);
+    g_test_add_data_func("/mig-switch/silence/hangs", NULL, test_silence);
+    g_test_add_func("/mig-switch/silence/slow", test_slow);
     g_test_add_data_func("/mig-switch/host-write/godwit", GINT_TO_POINTER(true),
                          test_host_write);
     g_test_add_data_func("/mig-switch/host-write/plain", NULL, test_host_write);
+    g_test_add_func("/mig-switch/storage/cancel", test_storage_cancel);
+    g_test_add_func("/mig-switch/storage/late", test_storage_late);
     return g_test_run();
 }
