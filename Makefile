@@ -64,11 +64,15 @@ nfv-deps: deps all
 	@scripts/install-deps --nfv
 	@$(NINJA) -t query l2gen >/dev/null 2>&1 || \
 	    meson setup --reconfigure $(BUILD)
-	@$(NINJA) tests/guest/guest.rom l2gen
+	@$(NINJA) tests/guest/guest.rom l2gen tests/bench/net-load
 
 .PHONY: bench-nfv
 bench-nfv: nfv-deps
 	@python3 tests/bench/bench-nfv.py --binary $(EMULATOR) $(BENCH_ARGS)
+
+.PHONY: bench-net
+bench-net: nfv-deps
+	@python3 tests/bench/bench-net.py --binary $(EMULATOR) $(BENCH_ARGS)
 
 # What tests boot.  Without it they are skipped, each with the reason.
 .PHONY: guest-assets
@@ -154,6 +158,7 @@ help:
 	@echo 'make bench             the same with more runs: JSON, Markdown'
 	@echo 'make bench-cpu         speed of the software CPU in a Linux guest'
 	@echo 'make bench-nfv         migration of a packet-forwarding guest'
+	@echo 'make bench-net         packet rate and CPU cost of back ends'
 	@echo 'make check             all tests'
 	@echo 'make check-unit        unit tests (check-qtest: devices;'
 	@echo '                       check-fuzz: parsers, hostile input;'

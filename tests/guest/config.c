@@ -59,6 +59,7 @@ static const struct {
     { "queues", &config.queues, 1, 8 },
     { "ring", &config.ring, 16, 1024 },
     { "buffer", &config.buffer, 128, 4096 },
+    { "echo", &config.echo, 0, 1 },
     { "mrg", &config.mergeable, 0, 1 },
 };
 

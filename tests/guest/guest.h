@@ -125,6 +125,7 @@ typedef struct Config {
     uint64_t ring;         /* descriptors per queue, at most */
     uint64_t buffer;       /* bytes of one packet buffer */
     uint64_t mergeable;    /* 1: a packet may take several buffers */
+    uint64_t echo;         /* 1: answer ARP, and UDP by itself */
     bool debug_console;    /* lines go to port 0x402 too */
 } Config;
 

@@ -135,6 +135,54 @@ static void swap_addresses(uint64_t buffer)
     w[2] = a >> 16 | b << 16;
 }
 
+static uint16_t get16(uint64_t at)
+{
+    return __builtin_bswap16(*(const uint16_t *)at);
+}
+
+static void swap32(uint64_t a, uint64_t b)
+{
+    uint32_t *x = (uint32_t *)a, *y = (uint32_t *)b, t = *x;
+
+    *x = *y;
+    *y = t;
+}
+
+static void copy_address(uint64_t to, const uint8_t *from)
+{
+    for (unsigned i = 0; i < 6; i++) {
+        ((uint8_t *)to)[i] = from[i];
+    }
+}
+
+/*
+ * Answer for every IPv4 address: ARP (RFC 826) by ours, UDP datagrams with
+ * addresses and ports swapped, which leaves their checksums right.
+ */
+static void echo(const NetCard *card, uint64_t buffer, uint32_t len)
+{
+    enum { ARP = 0x0806, IPV4 = 0x0800, REPLY = 0x0200, UDP = 17 };
+    uint64_t type = buffer + NET_HEADER + 12, body = type + 2;
+    uint16_t *ports = (uint16_t *)(body + 20), port;
+
+    if (len < NET_HEADER + MIN_FRAME + 28) {
+        return;
+    }
+    if (get16(type) == ARP) {
+        *(uint16_t *)(body + 6) = REPLY;
+        copy_address(body + 18, (const uint8_t *)body + 8);
+        swap32(body + 14, body + 24);
+        copy_address(body + 8, card->mac);
+        copy_address(type - 6, card->mac);
+    } else if (get16(type) == IPV4 && *(uint8_t *)body == 0x45 &&
+               *(uint8_t *)(body + 9) == UDP) {
+        swap32(body + 12, body + 16);
+        port = ports[0];
+        ports[0] = ports[1];
+        ports[1] = port;
+    }
+}
+
 static VirtqUsedElem received(const Virtq *rx, unsigned i)
 {
     VirtqUsedElem e = rx->used->ring[(rx->last_used + i) & (rx->size - 1)];
@@ -163,7 +211,8 @@ static unsigned frame_buffers(const NetCard *card, Virtq *rx, uint16_t pending)
 }
 
 /* Put a frame's buffers into the other ring, fresh ones into their place. */
-static void move_frame(Virtq *rx, Virtq *tx, unsigned n, Pool *pool)
+static void move_frame(const NetCard *in, Virtq *rx, Virtq *tx, unsigned n,
+                       Pool *pool)
 {
     uint16_t head = tx->free_head, id = head;
 
@@ -174,6 +223,9 @@ static void move_frame(Virtq *rx, Virtq *tx, unsigned n, Pool *pool)
 
         if (i == 0) {
             swap_addresses(buffer);
+            if (config.echo) {
+                echo(in, buffer, e.len);
+            }
             /* No offloads either way, and 0 buffers: 5.1.6.2. */
             *(uint64_t *)buffer = 0;
             *(uint32_t *)(buffer + 8) = 0;
@@ -231,7 +283,7 @@ static bool forward(NetCard *in, NetCard *out, unsigned queue)
         if (received(rx, 0).len < NET_HEADER + MIN_FRAME || n > tx->size) {
             drop_frame(rx, n);
         } else {
-            move_frame(rx, tx, n, pool);
+            move_frame(in, rx, tx, n, pool);
         }
         busy = true;
     }
