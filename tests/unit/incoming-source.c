@@ -52,6 +52,9 @@ static const VmHooks vm_hooks = {
 static void hook_status(Vm *vm, MigrationStatus status)
 {
     g_array_append_val(the_vm->statuses, status);
+    /* Who hears that it failed can ask why. */
+    g_assert_cmpint(the_vm->m->error_desc != NULL, ==,
+                    status == MIGRATION_STATUS_FAILED);
 }
 
 static int hook_take_fd(Vm *vm, const char *name, GError **errp)

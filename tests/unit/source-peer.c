@@ -49,12 +49,12 @@ static void hook_nmi(Vm *vm)
 
 static int hook_drain(Vm *vm)
 {
-    return 0;
+    return the_vm->drain;
 }
 
 static bool hook_drain_step(Vm *vm, bool first, int *ret)
 {
-    *ret = 0;
+    *ret = the_vm->drain;
     return !the_vm->storage_hangs;
 }
 
@@ -103,6 +103,9 @@ static const VmHooks vm_hooks = {
 static void hook_status(Vm *vm, MigrationStatus status)
 {
     the_vm->statuses |= 1U << status;
+    /* Who hears that it failed can ask why. */
+    g_assert_cmpint(the_vm->m->error_desc != NULL, ==,
+                    status == MIGRATION_STATUS_FAILED);
     g_main_context_wakeup(NULL); /* who waits for it looks again */
 }
 
@@ -129,7 +132,10 @@ static const char *hook_name(Vm *vm)
 static bool hook_sync(Vm *vm, GError **errp)
 {
     the_vm->cpu_syncs++;
-    return true;
+    if (the_vm->bad_sync) {
+        error_setf(errp, "the CPU doesn't tell");
+    }
+    return !the_vm->bad_sync;
 }
 
 static void hook_prepare(Vm *vm, bool active, bool single)

@@ -37,6 +37,8 @@ typedef struct SpVm {
     bool prepared;
     bool storage_hangs;              /* block_drain_step isn't done */
     bool bad_activate;               /* block_activate fails */
+    bool bad_sync;                   /* cpus_sync does */
+    int drain;                       /* what block_drain returns */
     int inactivate;                  /* what block_inactivate returns */
     void (*at_stop)(struct SpVm *v); /* the vCPUs pause */
     struct SpPeer *peer;             /* for the test's own use */
