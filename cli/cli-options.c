@@ -70,6 +70,8 @@ const CliOption cli_options[] = {
         "make an object ('-object help' for a list)"),
     OPT("device", CLI_DEVICE, cli_device, "driver[,prop=value][,...]",
         "add a device ('-device help', '-device driver,help')"),
+    OPT("balloon", CLI_DEVICE, cli_balloon, "none|virtio[,prop=value][,...]",
+        "old form of -device virtio-balloon"),
     OPT("global", CLI_MACHINE, cli_global, "driver.prop=value",
         "set a default; migration.NAME= sets a capability or parameter"),
     OPT("set", CLI_QTEST, cli_set, "group.id.arg=value",

@@ -329,6 +329,24 @@ bool cli_device(Cli *cli, CliArg *a, GError **errp)
     return kv != NULL && device_new_from_keyval(cli->vm, kv, errp) != NULL;
 }
 
+bool cli_balloon(Cli *cli, CliArg *a, GError **errp)
+{
+    g_autoptr(KeyVal) kv = NULL;
+    g_autofree char *text = NULL;
+    size_t n = strcspn(a->text, ",");
+
+    if (g_str_equal(a->text, "none")) {
+        return true;
+    }
+    if (n != strlen("virtio") || !g_str_has_prefix(a->text, "virtio")) {
+        error_setf(errp, "invalid balloon: none, or virtio and properties");
+        return false;
+    }
+    text = g_strdup_printf("virtio-balloon%s", a->text + n);
+    kv = keyval_parse(text, "driver", errp);
+    return kv != NULL && device_new_from_keyval(cli->vm, kv, errp) != NULL;
+}
+
 bool cli_fw_cfg(Cli *cli, CliArg *a, GError **errp)
 {
     Machine *m = cli->vm->machine;

@@ -213,6 +213,7 @@ CLI_HANDLER(cli_gdb);
 CLI_HANDLER(cli_debugcon);
 CLI_HANDLER(cli_qtest);
 CLI_HANDLER(cli_qtest_log);
+CLI_HANDLER(cli_balloon);
 CLI_HANDLER(cli_device);
 CLI_HANDLER(cli_fw_cfg);
 CLI_HANDLER(cli_set);

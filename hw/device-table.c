@@ -71,6 +71,9 @@ const DeviceType *const device_table[] = {
     &rtc_type,
     /* virtio */
     &virtconsole_type,
+    &virtio_balloon_pci_non_transitional_type,
+    &virtio_balloon_pci_transitional_type,
+    &virtio_balloon_pci_type,
     &virtio_rng_pci_non_transitional_type,
     &virtio_rng_pci_transitional_type,
     &virtio_rng_pci_type,

@@ -347,3 +347,29 @@ void hmp_info_iothreads(HmpOut *out, const HmpArgs *a)
                    t->poll_shrink, t->aio_max_batch);
     }
 }
+
+void hmp_cmd_balloon(HmpOut *out, const HmpArgs *a)
+{
+    QmpCtx ctx = qmp_ctx(out);
+    int64_t bytes;
+    GError *err = NULL;
+
+    if (__builtin_mul_overflow(a->arg[0].num, (int64_t)MiB, &bytes)) {
+        hmp_printf(out, "Error: 'balloon' expects a number of MiB\n");
+    } else if (!qmp_balloon(&ctx, bytes, &err)) {
+        hmp_error(out, err);
+    }
+}
+
+void hmp_info_balloon(HmpOut *out, const HmpArgs *a)
+{
+    QmpCtx ctx = qmp_ctx(out);
+    g_autoptr(BalloonInfo) info = NULL;
+    GError *err = NULL;
+
+    if (!qmp_query_balloon(&ctx, &info, &err)) {
+        hmp_error(out, err);
+        return;
+    }
+    hmp_printf(out, "balloon: actual=%" PRId64 "\n", info->actual >> 20);
+}

@@ -136,6 +136,8 @@ void hmp_cmd_migrate_set_downtime(HmpOut *out, const HmpArgs *a);
 void hmp_complete_capability(Vm *vm, const char *word, GPtrArray *matches);
 void hmp_complete_parameter(Vm *vm, const char *word, GPtrArray *matches);
 void hmp_cmd_announce_self(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_balloon(HmpOut *out, const HmpArgs *a);
+void hmp_info_balloon(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_object_add(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_object_del(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_netdev_add(HmpOut *out, const HmpArgs *a);

@@ -38,6 +38,8 @@ const HmpCommand hmp_commands[] = {
     ROW("announce_self", "interfaces:s? id:s?", "[interfaces] [id]",
         "tell the network where the cards' addresses are",
         hmp_cmd_announce_self),
+    ROW("balloon", "value:i", "target",
+        "request VM to change its memory allocation (in MB)", hmp_cmd_balloon),
     ROW("boot_set", "order:s", "bootdevice",
         "boot from these devices after the next reset", hmp_cmd_boot_set),
     ROW("change", "device:s -f filename:s format:s? mode:s?",
@@ -159,6 +161,7 @@ const HmpCommand hmp_commands[] = {
 };
 
 const HmpCommand hmp_info_commands[] = {
+    ROW("balloon", "", "", "show what memory the guest has", hmp_info_balloon),
     ROW("block", "-n name:s?", "[-n] [drive]", "show the block devices",
         hmp_info_block),
     ROW("chardev", "", "", "show the character devices", hmp_info_chardev),

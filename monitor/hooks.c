@@ -76,6 +76,11 @@ static void event_tray_moved(Vm *vm, const char *drive, const char *id,
     EMIT(vm, qapi_event_device_tray_moved(to, drive, id, open));
 }
 
+static void event_balloon(Vm *vm, uint64_t actual)
+{
+    EMIT(vm, qapi_event_balloon_change(to, actual));
+}
+
 static void hook_machine_reset(Vm *vm, ShutdownCause cause)
 {
     if (vm->machine != NULL) {
@@ -157,6 +162,7 @@ const VmHooks monitor_vm_hooks = {
     .event_suspend = event_suspend,
     .event_wakeup = event_wakeup,
     .event_tray_moved = event_tray_moved,
+    .event_balloon = event_balloon,
 };
 
 static int net_fd_by_name(void *opaque, const char *name)

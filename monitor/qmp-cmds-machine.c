@@ -7,6 +7,7 @@
 
 #include "accel/accel.h"
 #include "hw/core/machine.h"
+#include "hw/virtio/virtio-balloon.h"
 #include "monitor/qmp.h"
 #include "qapi/qapi-commands.h"
 #include "system/hostmem.h"
@@ -224,4 +225,30 @@ bool qmp_query_memdev(QmpCtx *ctx, MemdevList **ret, GError **errp)
         memdev_list_append(*ret, memdev_default(m));
     }
     return true;
+}
+
+bool qmp_query_balloon(QmpCtx *ctx, BalloonInfo **ret, GError **errp)
+{
+    uint64_t actual = 0;
+
+    if (!virtio_balloon_get_actual(ctx->vm, &actual, errp)) {
+        return false;
+    }
+    *ret = balloon_info_new();
+    (*ret)->actual = actual;
+    return true;
+}
+
+bool qmp_balloon(QmpCtx *ctx, int64_t value, GError **errp)
+{
+    uint64_t now;
+
+    if (!virtio_balloon_get_actual(ctx->vm, &now, errp)) {
+        return false;
+    }
+    if (value <= 0) {
+        error_setf(errp, "Parameter 'target' expects a size");
+        return false;
+    }
+    return virtio_balloon_set_target(ctx->vm, value, errp);
 }

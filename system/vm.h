@@ -23,6 +23,7 @@ struct Migration;
 struct Monitors;
 struct Networks;
 struct Vcpu;
+struct VirtioBalloon;
 struct VmstateRegistry;
 
 /* Called in order by machine reset; see hw/core/reset.h for devices. */
@@ -74,6 +75,7 @@ typedef struct Vm {
     struct GdbServer *gdb; /* NULL: no debugger is served */
     struct Migration *migration;
     struct VmstateRegistry *vmstates;
+    struct VirtioBalloon *balloon; /* NULL: the machine has none */
 
     /* Bound by upper layers, so that this one can call up. */
     const struct VmHooks *hooks;
@@ -116,6 +118,7 @@ typedef struct VmHooks {
     void (*event_wakeup)(Vm *vm);
     void (*event_tray_moved)(Vm *vm, const char *drive, const char *id,
                              bool open);
+    void (*event_balloon)(Vm *vm, uint64_t actual); /* bytes the guest has */
 } VmHooks;
 
 /* A VM with empty memory, clocks and object tree. */

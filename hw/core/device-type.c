@@ -163,6 +163,7 @@ static const ObjectType abstract_types[] = {
     ABSTRACT("pci-piix3", "pci-device"),
     ABSTRACT("virtio-pci", "pci-device"),
     ABSTRACT("virtio-net-pci-base", "virtio-pci"),
+    ABSTRACT("virtio-balloon-pci-base", "virtio-pci"),
     ABSTRACT("virtio-rng-pci-base", "virtio-pci"),
     ABSTRACT("virtio-serial-pci-base", "virtio-pci"),
 #undef ABSTRACT

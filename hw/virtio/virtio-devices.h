@@ -10,6 +10,9 @@
 
 extern const DeviceType virtconsole_type;
 extern const DeviceType virtserialport_type;
+extern const DeviceType virtio_balloon_pci_type;
+extern const DeviceType virtio_balloon_pci_transitional_type;
+extern const DeviceType virtio_balloon_pci_non_transitional_type;
 extern const DeviceType virtio_rng_pci_type;
 extern const DeviceType virtio_rng_pci_transitional_type;
 extern const DeviceType virtio_rng_pci_non_transitional_type;

@@ -1,0 +1,350 @@
+/*
+ * qtest: the memory balloon, through its legacy interface.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include <linux/pci_regs.h>
+#include <linux/virtio_balloon.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_pci.h>
+#include <linux/virtio_ring.h>
+
+#include "tests/qtest/libqtest.h"
+#include "util/bswap.h"
+
+enum {
+    DEVFN = 2 << 3,
+    IO = 0xc000,
+    CONFIG = IO + 20, /* no MSI-X */
+    NUM_PAGES = CONFIG,
+    ACTUAL = CONFIG + 4,
+    HINT_ID = CONFIG + 8,
+    POISON = CONFIG + 12,
+    RINGS = 0x100000, /* 16 KiB each */
+    PFNS = 0x200000,
+    VICTIM = 0x300000,
+    SECOND = 1000000000,
+    INFLATE = 0,
+    DEFLATE = 1,
+    STATS = 2,
+    HINT_OR_REPORT = 3,
+};
+
+/* What the driver knows of a queue. */
+typedef struct Ring {
+    unsigned index, size;
+    uint64_t desc, avail, used;
+    uint16_t next;
+} Ring;
+
+static void cfg_writel(QTest *q, unsigned reg, uint32_t val)
+{
+    qtest_outl(q, 0xcf8, 0x80000000u | DEVFN << 8 | reg);
+    qtest_outl(q, 0xcfc, val);
+}
+
+static Ring ring_init(QTest *q, unsigned index)
+{
+    Ring r = { .index = index, .desc = RINGS + index * 0x10000u };
+
+    qtest_outw(q, IO + VIRTIO_PCI_QUEUE_SEL, index);
+    r.size = qtest_inw(q, IO + VIRTIO_PCI_QUEUE_NUM);
+    g_assert_cmpuint(r.size, >, 0);
+    r.avail = r.desc + 16 * r.size;
+    r.used = ROUND_UP(r.avail + 4 + 2 * r.size, 4096);
+    qtest_memset(q, r.desc, 0, r.used + 4 + 8 * r.size - r.desc);
+    qtest_outl(q, IO + VIRTIO_PCI_QUEUE_PFN, r.desc >> 12);
+    return r;
+}
+
+static void ring_offer(QTest *q, Ring *r, uint64_t addr, uint32_t len,
+                       uint16_t flags)
+{
+    unsigned n = r->next % r->size;
+
+    qtest_writeq(q, r->desc + 16 * n, addr);
+    qtest_writel(q, r->desc + 16 * n + 8, len);
+    qtest_writel(q, r->desc + 16 * n + 12, flags);
+    qtest_writew(q, r->avail + 4 + 2 * n, n);
+    qtest_writew(q, r->avail + 2, ++r->next);
+    qtest_outw(q, IO + VIRTIO_PCI_QUEUE_NOTIFY, r->index);
+}
+
+static unsigned ring_used(QTest *q, const Ring *r)
+{
+    return qtest_readw(q, r->used + 2);
+}
+
+static void driver_ok(QTest *q)
+{
+    qtest_outb(q, IO + VIRTIO_PCI_STATUS, 7);
+}
+
+static void driver_start(QTest *q, uint32_t features)
+{
+    qtest_outb(q, IO + VIRTIO_PCI_STATUS, 0);
+    qtest_outb(q, IO + VIRTIO_PCI_STATUS, 3);
+    qtest_outl(q, IO + VIRTIO_PCI_GUEST_FEATURES, features);
+}
+
+static QTest *start(const char *more)
+{
+    QTest *q = qtest_startf("-machine pc -m 128 -nodefaults -device "
+                            "virtio-balloon-pci,id=b,addr=2%s",
+                            more);
+
+    cfg_writel(q, PCI_BASE_ADDRESS_0, IO);
+    cfg_writel(q, PCI_COMMAND,
+               PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+    return q;
+}
+
+static void check_return(JsonValue *answer)
+{
+    g_assert_null(json_object_get(answer, "error"));
+    json_unref(answer);
+}
+
+static void check_error(JsonValue *answer, const char *desc)
+{
+    const JsonValue *e = json_object_get(answer, "error");
+
+    g_assert_cmpstr(json_get_string(json_object_get(e, "desc")), ==, desc);
+    json_unref(answer);
+}
+
+static int64_t get_actual(QTest *q)
+{
+    g_autoptr(JsonValue) v = qtest_qmp(q, "{'execute': 'query-balloon'}");
+    int64_t n = 0;
+
+    g_assert_true(json_get_int(json_object_get(v, "actual"), &n));
+    return n;
+}
+
+static void give_page(QTest *q, Ring *r, uint64_t addr)
+{
+    qtest_writel(q, PFNS, addr >> 12);
+    ring_offer(q, r, PFNS, 4, 0);
+}
+
+static void test_pages(void)
+{
+    QTest *q = start("");
+    Ring in, out;
+
+    driver_start(q, 0);
+    in = ring_init(q, INFLATE);
+    out = ring_init(q, DEFLATE);
+    driver_ok(q);
+    qtest_memset(q, VICTIM, 0x5a, 8192);
+    give_page(q, &in, VICTIM);
+    g_assert_cmpuint(ring_used(q, &in), ==, 1);
+    g_assert_cmphex(qtest_readq(q, VICTIM), ==, 0);
+    g_assert_cmphex(qtest_readb(q, VICTIM + 4095), ==, 0);
+    g_assert_cmphex(qtest_readb(q, VICTIM + 4096), ==, 0x5a);
+    qtest_memset(q, VICTIM, 0xa5, 16);
+    give_page(q, &out, VICTIM);
+    g_assert_cmpuint(ring_used(q, &out), ==, 1);
+    g_assert_cmphex(qtest_readb(q, VICTIM), ==, 0xa5);
+    /* Nowhere, in a device, in ROM: nothing happens. */
+    give_page(q, &in, UINT64_C(0xfffffffff000));
+    give_page(q, &in, 0xfee00000);
+    give_page(q, &in, 0xfffff000);
+    g_assert_cmpuint(ring_used(q, &in), ==, 4);
+    /* Half a number is none. */
+    ring_offer(q, &in, PFNS, 3, 0);
+    g_assert_cmpuint(ring_used(q, &in), ==, 5);
+    qtest_quit(q);
+}
+
+static void test_target(void)
+{
+    QTest *q = start("");
+    JsonValue *event;
+    char *text;
+
+    driver_start(q, 0);
+    driver_ok(q);
+    g_assert_cmpint(get_actual(q), ==, 128 * MiB);
+    check_return(qtest_qmp(q, "{'execute': 'balloon', 'arguments':"
+                              " {'value': 67108864}}"));
+    g_assert_cmpuint(qtest_inl(q, NUM_PAGES), ==, 64 * MiB / 4096);
+    g_assert_cmphex(qtest_inb(q, IO + VIRTIO_PCI_ISR), ==, 3);
+    check_return(qtest_qmp(q, "{'execute': 'balloon', 'arguments':"
+                              " {'value': 1099511627776}}"));
+    g_assert_cmpuint(qtest_inl(q, NUM_PAGES), ==, 0);
+    check_error(qtest_qmp(q, "{'execute': 'balloon', 'arguments':"
+                             " {'value': 0}}"),
+                "Parameter 'target' expects a size");
+    text = qtest_hmp(q, "balloon 100");
+    g_assert_cmpstr(text, ==, "");
+    g_free(text);
+    g_assert_cmpuint(qtest_inl(q, NUM_PAGES), ==, 28 * MiB / 4096);
+    qtest_outl(q, ACTUAL, 28 * MiB / 4096);
+    event = qtest_qmp_event(q, "BALLOON_CHANGE");
+    json_unref(event);
+    text = qtest_hmp(q, "info balloon");
+    g_assert_cmpstr(text, ==, "balloon: actual=100\r\n");
+    g_free(text);
+    /* More than there is. */
+    qtest_outl(q, ACTUAL, UINT32_MAX);
+    g_assert_cmpint(get_actual(q), ==, 0);
+    qtest_quit(q);
+}
+
+static uint64_t get_stat(QTest *q, const char *name)
+{
+    g_autoptr(JsonValue) v =
+        qtest_qmp(q, "{'execute': 'qom-get', 'arguments': {'path':"
+                     " '/machine/peripheral/b', 'property': 'guest-stats'}}");
+    const JsonValue *s = json_object_get(v, "stats");
+    uint64_t n = 0;
+
+    g_assert_true(json_get_uint(json_object_get(s, name), &n));
+    return n;
+}
+
+static void put_stat(QTest *q, unsigned n, uint16_t tag, uint64_t val)
+{
+    qtest_writew(q, PFNS + 10 * n, tag);
+    qtest_writeq(q, PFNS + 10 * n + 2, val);
+}
+
+static void test_stats(void)
+{
+    QTest *q = start(",guest-stats-polling-interval=2");
+    Ring r;
+
+    driver_start(q, 1 << VIRTIO_BALLOON_F_STATS_VQ);
+    r = ring_init(q, STATS);
+    driver_ok(q);
+    put_stat(q, 0, VIRTIO_BALLOON_S_MEMFREE, 12345);
+    put_stat(q, 1, 999, 1); /* a tag of the future */
+    put_stat(q, 2, VIRTIO_BALLOON_S_AVAIL, 67890);
+    ring_offer(q, &r, PFNS, 30, 0);
+    g_assert_cmpuint(get_stat(q, "stat-free-memory"), ==, 12345);
+    g_assert_cmpuint(get_stat(q, "stat-available-memory"), ==, 67890);
+    g_assert_cmpuint(get_stat(q, "stat-swap-in"), ==, UINT64_MAX);
+    g_assert_cmpuint(ring_used(q, &r), ==, 0);
+    qtest_clock_step(q, INT64_C(2) * SECOND);
+    g_assert_cmpuint(ring_used(q, &r), ==, 1);
+    put_stat(q, 0, VIRTIO_BALLOON_S_MEMFREE, 54321);
+    ring_offer(q, &r, PFNS, 10, 0);
+    g_assert_cmpuint(get_stat(q, "stat-free-memory"), ==, 54321);
+    g_assert_cmpuint(get_stat(q, "stat-available-memory"), ==, UINT64_MAX);
+    /* A second buffer: the first goes back. */
+    ring_offer(q, &r, PFNS, 10, 0);
+    g_assert_cmpuint(ring_used(q, &r), ==, 2);
+    check_error(qtest_qmp(q, "{'execute': 'qom-set', 'arguments': {'path':"
+                             " '/machine/peripheral/b', 'value': -1,"
+                             " 'property': 'guest-stats-polling-interval'}}"),
+                "timer value must be greater than zero");
+    check_return(qtest_qmp(q, "{'execute': 'qom-set', 'arguments': {'path':"
+                              " '/machine/peripheral/b', 'value': 0,"
+                              " 'property': 'guest-stats-polling-interval'}}"));
+    qtest_clock_step(q, INT64_C(10) * SECOND);
+    g_assert_cmpuint(ring_used(q, &r), ==, 2);
+    qtest_quit(q);
+}
+
+static void report(QTest *q, uint32_t poison)
+{
+    Ring r;
+
+    driver_start(q, 1 << VIRTIO_BALLOON_F_REPORTING |
+                        1 << VIRTIO_BALLOON_F_PAGE_POISON);
+    r = ring_init(q, HINT_OR_REPORT);
+    driver_ok(q);
+    qtest_outl(q, POISON, poison);
+    qtest_memset(q, VICTIM, 0x5a, 3 * 4096);
+    /* From the middle of one page to the middle of the third. */
+    ring_offer(q, &r, VICTIM + 2048, 8192, VRING_DESC_F_WRITE);
+    g_assert_cmpuint(ring_used(q, &r), ==, 1);
+    g_assert_cmphex(qtest_readb(q, VICTIM + 4095), ==, 0x5a);
+    g_assert_cmphex(qtest_readb(q, VICTIM + 4096), ==, poison ? 0x5a : 0);
+    g_assert_cmphex(qtest_readb(q, VICTIM + 8191), ==, poison ? 0x5a : 0);
+    g_assert_cmphex(qtest_readb(q, VICTIM + 8192), ==, 0x5a);
+}
+
+/* Free pages lose what is in them, unless it is a pattern to be checked. */
+static void test_reporting(void)
+{
+    QTest *q = start(",free-page-reporting=on");
+
+    report(q, 0);
+    report(q, 0xaaaaaaaa);
+    report(q, 0); /* forgotten at the reset */
+    qtest_quit(q);
+}
+
+static void test_features(void)
+{
+    QTest *q = start(",page-poison=off,deflate-on-oom=on");
+    uint32_t f = qtest_inl(q, IO + VIRTIO_PCI_HOST_FEATURES);
+
+    g_assert_cmphex(f & 0x3f, ==,
+                    1 << VIRTIO_BALLOON_F_STATS_VQ |
+                        1 << VIRTIO_BALLOON_F_DEFLATE_ON_OOM);
+    /* The configuration ends here. */
+    g_assert_cmphex(qtest_inl(q, HINT_ID), ==, UINT32_MAX);
+    qtest_quit(q);
+}
+
+static void test_too_long(void)
+{
+    QTest *q = start("");
+    Ring r;
+
+    driver_start(q, 0);
+    r = ring_init(q, INFLATE);
+    driver_ok(q);
+    ring_offer(q, &r, PFNS, 64 * MiB, 0);
+    give_page(q, &r, VICTIM);
+    g_assert_cmpuint(ring_used(q, &r), ==, 0);
+    driver_start(q, 0);
+    r = ring_init(q, INFLATE);
+    driver_ok(q);
+    give_page(q, &r, VICTIM);
+    g_assert_cmpuint(ring_used(q, &r), ==, 1);
+    qtest_quit(q);
+}
+
+static void test_command_line(void)
+{
+    QTest *q = qtest_start("-machine pc -nodefaults -balloon "
+                           "virtio,id=b,addr=2");
+    int status = 0;
+    char *text;
+
+    g_assert_cmpint(get_actual(q), ==, 128 * MiB);
+    qtest_quit(q);
+    q = qtest_start("-machine pc -nodefaults -balloon none");
+    check_error(qtest_qmp(q, "{'execute': 'query-balloon'}"),
+                "No balloon device has been activated");
+    check_error(qtest_qmp(q, "{'execute': 'balloon', 'arguments':"
+                             " {'value': 0}}"),
+                "No balloon device has been activated");
+    qtest_quit(q);
+    text = qtest_run("-machine pc -nodefaults -device virtio-balloon-pci "
+                     "-device virtio-balloon-pci",
+                     &status);
+    g_assert_nonnull(strstr(text, "Only one balloon device is supported"));
+    g_assert_cmpint(status, ==, 1);
+    g_free(text);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/virtio-balloon/pages", test_pages);
+    g_test_add_func("/virtio-balloon/target", test_target);
+    g_test_add_func("/virtio-balloon/stats", test_stats);
+    g_test_add_func("/virtio-balloon/reporting", test_reporting);
+    g_test_add_func("/virtio-balloon/features", test_features);
+    g_test_add_func("/virtio-balloon/too-long", test_too_long);
+    g_test_add_func("/virtio-balloon/command-line", test_command_line);
+    return g_test_run();
+}
