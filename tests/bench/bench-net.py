@@ -95,7 +95,7 @@ class NetRun:
                                str(self.args.frame), '--core',
                                str(GENERATOR_CPU))
             if self.args.wrapper:
-                raise_generator(self.l2gen, True)
+                raise_generator(self.l2gen.proc.pid, True)
             extra = ['-chardev', 'socket,id=c,path=' + self._path('vhost')]
         self.vm = Machine.__new__(Machine)
         self.vm.__init__(

@@ -13,6 +13,7 @@ from bench import MAIN, OFF, host_facts, measure, programs
 from measure import (MeasureError, default_guests, find_peer,
                      free_hugepages_mib, meminfo_mib)
 from nfv_measure import NfvBench, NfvWorkload
+from switches import HUGEPAGES_MIB
 from tables import markdown_table, svg_chart, svg_lines, text_table
 from godwit.l2gen import find_l2gen
 
@@ -77,17 +78,20 @@ class HugePages:
                 f.write('%d\n' % self.before)
 
 
-def fit_memory(mib, pages, notice):
-    """The guest's size, and whether huge pages are there for two of it."""
+def fit_memory(args, pages, notice):
+    """The guests' size, and whether huge pages are there for all of them
+    beside those that switches take."""
+    count = 3 if args.chain else 2
+    switches = 2 * HUGEPAGES_MIB if args.switch else 0
     room = meminfo_mib('MemAvailable') - 1024 + free_hugepages_mib()
-    size = mib
-    while 2 * size > room and size > 256:
+    size = mib = args.size
+    while count * size + switches > room and size > 256:
         size //= 2
-    have = pages.reserve(2 * size)
+    have = pages.reserve(count * size + switches)
     huge = True
-    while have < 2 * size and size > 512:
+    while have < count * size + switches and size > 512:
         size //= 2
-    if have < 2 * size:
+    if have < count * size + switches:
         huge = False
         notice('no huge pages: 4 KiB pages instead')
     if size != mib:
@@ -117,6 +121,10 @@ def parse_args():
                         help='bytes of a frame, 64 to 1518 [64]')
     parser.add_argument('--queues', type=int, default=1,
                         help='queue pairs, with as many vCPUs [1]')
+    parser.add_argument('--switch', choices=('testpmd', 'ovs'),
+                        help='between generator and guest')
+    parser.add_argument('--chain', action='store_true',
+                        help='a second guest behind it, which stays (ovs)')
     parser.add_argument('--runs', type=int, default=5)
     parser.add_argument('--only', action='append', default=[],
                         metavar='WORD', help='loads whose name has it')
@@ -164,6 +172,8 @@ def main():
     l2gen = find_l2gen(folder)
     if not l2gen:
         sys.exit('bench-nfv: no l2gen in %s: it needs libdpdk-dev' % folder)
+    if args.chain and args.switch != 'ovs':
+        sys.exit('bench-nfv: --chain needs --switch ovs')
     peer = None if args.no_peer else args.peer or find_peer(args.binary)
     shown = [p for p in programs(args.binary, peer)
              if (p.name in MAIN or p.name == os.path.basename(p.binary)) and
@@ -172,7 +182,8 @@ def main():
         sys.exit('bench-nfv: nothing to run: give --binary')
     try:
         bench = NfvBench(args.guests or default_guests(args.binary), l2gen,
-                         args.accel, not args.no_realtime)
+                         args.accel, not args.no_realtime, args.switch,
+                         args.chain)
     except MeasureError as err:
         sys.exit('bench-nfv: %s' % err)
     if not bench.wrapper:
@@ -180,7 +191,7 @@ def main():
     if not bench.pinned:
         notice('one CPU only: everything shares it')
     with HugePages(notice) as pages:
-        mem, huge = fit_memory(args.size, pages, notice)
+        mem, huge = fit_memory(args, pages, notice)
         chosen = workloads(mem, huge, args)
         for workload in chosen:
             print('%-12s %s' % (workload.name, workload.describe()))

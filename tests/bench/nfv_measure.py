@@ -6,6 +6,7 @@ What is measured, and how:
 
   total_ms, downtime_ms, told_ms   as in measure.py
   lost          frames that a guest's ring had taken and that never came back
+                (that a switch had taken, where there is one between)
   no_guest      frames for which no machine had a device, during the switch
   refused       frames for which a ring had no room, during the migration
   gap_ms        the longest pause between two frames that came back, during
@@ -26,12 +27,14 @@ CPU 0 free; flat out it takes all that they leave.
 
 import csv
 import os
+import re
 import shutil
 import tempfile
 import time
 
 from measure import (MIB, MeasureError, Machine, Reactor, all_events,
                      event_time, free_port, realtime_wrapper)
+from switches import Ovs, Testpmd
 from godwit.l2gen import L2gen, phase
 
 MEMORY_ID = 'pc.ram'
@@ -115,15 +118,18 @@ def favour(tid):
         pass    # sessions are not told apart here
 
 
-def raise_generator(l2gen, polls):
-    """Real-time priority for the thread that polls only if it sleeps.
+POLLS = re.compile('rte-worker|lcore-worker|pmd-c')  # DPDK's names, OVS's
+
+
+def raise_generator(pid, polls):
+    """Real-time priority for threads that poll only if they sleep.
 
     The library's thread spins for locks that the other one holds: with the
     higher priority it must not have the same CPU."""
-    for tid in threads(l2gen.proc.pid):
-        with open('/proc/%d/task/%d/comm' % (l2gen.proc.pid, tid),
+    for tid in threads(pid):
+        with open('/proc/%d/task/%d/comm' % (pid, tid),
                   encoding='ascii') as f:
-            worker = 'worker' in f.read()  # DPDK's name for it
+            worker = POLLS.match(f.read())
         if worker and polls:
             favour(tid)
             continue
@@ -134,9 +140,15 @@ def raise_generator(l2gen, polls):
 
 
 class NfvBench:
-    """Runs migrations; owns what all runs share."""
+    """Runs migrations; owns what all runs share.
 
-    def __init__(self, guests, l2gen, accel='kvm', realtime=True):
+    `switch`: what is between generator and guest: None, 'testpmd' or 'ovs';
+    `chain`: a second guest behind the one that migrates, which stays."""
+
+    def __init__(self, guests, l2gen, accel='kvm', realtime=True,
+                 switch=None, chain=False):
+        self.switch = switch
+        self.chain = chain
         self.rom = os.path.join(guests, 'guest.rom')
         self.l2gen = l2gen
         self.accel = accel
@@ -170,6 +182,7 @@ class NfvRun:
         self.reactor = Reactor()
         self.machines = []
         self.l2gen = None
+        self.switches = []
         if bench.wrapper:
             self._priority(os.SCHED_RR, 1)
 
@@ -186,6 +199,8 @@ class NfvRun:
             if hasattr(vm, 'proc'):
                 vm.kill()
                 vm.cleanup()
+        for switch in self.switches:
+            switch.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _sockets(self, name):
@@ -209,10 +224,39 @@ class NfvRun:
                 str(self.workload.size), '--core', str(GENERATOR_CPU)]
         if not flat_out:
             args += ['--sleep', str(SLEEP_US)]
+        near = {None: '', 'testpmd': 'gen-', 'ovs': 'all'}[self.bench.switch]
+        places = ('all',) if near == 'all' else ('src', 'dst')
         self.l2gen = L2gen(self.reactor, self.bench.l2gen, {
-            name: self._sockets(name) for name in ('src', 'dst')}, *args)
+            name: self._sockets('gen-' if near == 'all' else near + name)
+            for name in places}, *args)
         if self.bench.wrapper:
-            raise_generator(self.l2gen, flat_out)
+            raise_generator(self.l2gen.proc.pid, flat_out)
+        self._switch()
+
+    def _switch(self):
+        """Start what is between generator and guests."""
+        if self.bench.switch == 'testpmd':
+            for name in ('src', 'dst'):
+                self.switches.append(Testpmd(
+                    self.folder, name, self._sockets('gen-' + name),
+                    self._sockets(name), GENERATOR_CPU))
+        elif self.bench.switch == 'ovs':
+            near, cards = self._sockets('gen-'), list(zip(
+                self._sockets('src'), self._sockets('dst')))
+            bridges = [(near[0], cards[0]), (near[1], cards[1])]
+            if self.bench.chain:
+                first, last = self._sockets('mid')
+                bridges = [(near[0], cards[0]), (None, (*cards[1], first)),
+                           (near[1], [last])]
+            self.switches.append(Ovs(self.folder, bridges, GENERATOR_CPU))
+        for switch in self.switches:
+            for pid in switch.pids() if self.bench.wrapper else ():
+                raise_generator(pid, True)
+
+    def _place(self, name):
+        """What the generator calls the machine's place: behind a switch
+        that learns it has one for both."""
+        return 'all' if self.bench.switch == 'ovs' else name
 
     def _wait(self, seconds):
         """Let time pass: what is measured meanwhile is the result."""
@@ -228,11 +272,13 @@ class NfvRun:
         self._generate()
         src = self._launch('src')
         src.wait_line('^ready$', timeout=120)
+        if self.bench.chain:
+            self._launch('mid').wait_line('^ready$', timeout=120)
         for port in range(2):
-            self.l2gen.wait_event('up', vm='src', port=port)
+            self.l2gen.wait_event('up', vm=self._place('src'), port=port)
         self.l2gen.cmd('rate %s' % self.workload.rate)
         for port in range(2):
-            self.l2gen.wait_event('first', vm='src', port=port)
+            self.l2gen.wait_event('first', vm=self._place('src'), port=port)
         self._wait(SETTLE_S)
         return src
 
@@ -268,7 +314,7 @@ class NfvRun:
                 src.qmp.cmd('query-migrate').get('error-desc')))
         resume = dst.qmp.wait_event('RESUME', timeout=60)
         for port in range(2):
-            self.l2gen.wait_event('first', vm='dst', port=port)
+            self.l2gen.wait_event('first', vm=self._place('dst'), port=port)
         self._wait(SETTLE_S)
         self._phase('after', PHASE_S)
         self.l2gen.cmd('rate 0')
@@ -299,8 +345,7 @@ class NfvRun:
             for name in ('before', 'pause', 'during', 'after'))
         stop = event_time(all_events(src, 'STOP')[-1])
         setup = event_time(all_events(src, 'MIGRATION', 'setup')[0])
-        first = min(event['time'] for event in self.l2gen.events
-                    if event['event'] == 'first' and event['vm'] == 'dst')
+        first = self._first_frame(report, event_time(resume))
         info = src.qmp.cmd('query-migrate')
         result = {
             'total_ms': (max(event_time(done), event_time(resume)) -
@@ -331,6 +376,20 @@ class NfvRun:
         if 'downtime-breakdown' in info:
             result['breakdown_us'] = info['downtime-breakdown']
         return result
+
+    def _first_frame(self, report, resume):
+        """When the destination's first frame came; behind a switch that
+        learns, the end of the gap that the RESUME event lies in."""
+        if self.bench.switch == 'ovs':
+            during = next(p for p in report['phases']
+                          if p['name'] == 'during')
+            ends = [gap['time'] + gap['us'] / 1e6
+                    for port in during['ports'] for gap in port['gaps']
+                    if gap['time'] <= resume <= gap['time'] +
+                    gap['us'] / 1e6]
+            return min(ends, default=resume)
+        return min(event['time'] for event in self.l2gen.events
+                   if event['event'] == 'first' and event['vm'] == 'dst')
 
     def _series(self, stop):
         """Milliseconds since STOP, frames received, greatest latency."""

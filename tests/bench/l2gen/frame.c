@@ -14,10 +14,14 @@ enum {
     GUEST = 1,
 };
 
-static void write_address(uint8_t *at, uint8_t who, uint8_t port)
+/*
+ * The same on all ports: a guest that swaps the addresses sends from its own,
+ * so that a switch on the way learns where that is.
+ */
+static void write_address(uint8_t *at, uint8_t who)
 {
     /* 0x02: locally administered. */
-    memcpy(at, (uint8_t[]){ 0x02, 0, 0, 0, who, port }, 6);
+    memcpy(at, (uint8_t[]){ 0x02, 0, 0, 0, who, 0 }, 6);
 }
 
 /* Word `i` of the content. */
@@ -33,8 +37,8 @@ void frame_write(uint8_t *frame, const FrameHead *head)
     size_t at, i = 0;
 
     h.magic = MAGIC;
-    write_address(frame, GUEST, h.port);
-    write_address(frame + 6, HOST, h.port);
+    write_address(frame, GUEST);
+    write_address(frame + 6, HOST);
     frame[12] = ETHERTYPE_TEST >> 8;
     frame[13] = ETHERTYPE_TEST & 0xff;
     memcpy(frame + FRAME_ETHERNET, &h, sizeof(h));
