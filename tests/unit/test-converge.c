@@ -16,6 +16,9 @@ static void test_transfer(void)
     g_assert_cmpint(converge_transfer_ns(1, 0), ==, INT64_MAX / 4);
     g_assert_cmpint(converge_transfer_ns(GB, GB), ==, 1000 * MS);
     g_assert_cmpint(converge_transfer_ns(UINT64_MAX, 1), ==, INT64_MAX / 4);
+    /* Up to that bound it is exact. */
+    g_assert_cmpint(converge_transfer_ns(2150000000, 1), ==,
+                    INT64_C(2150000000000000000));
 }
 
 static void test_fixed_hinders(void)

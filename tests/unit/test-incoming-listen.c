@@ -228,7 +228,9 @@ static gboolean hung(gpointer unused)
 /* Nothing to read from: the program ends, no thread was made. */
 static void test_unreadable(void)
 {
-    static const char *const uris[] = { "file:/nonexistent/x", "fd:source" };
+    static const char *const uris[] = { "file:/nonexistent/x",
+                                        "file:/nonexistent/x,offset=4k",
+                                        "fd:source" };
 
     for (size_t i = 0; i < G_N_ELEMENTS(uris); i++) {
         guint guard = g_timeout_add_seconds(60, hung, NULL);

@@ -264,6 +264,42 @@ static void test_display(void)
     rig_fini(&r);
 }
 
+/* A slot or a vCPU that goes takes nothing along that its ring had. */
+static void test_ring_goes(void)
+{
+    const uint64_t first = 0x200000, second = 0x210000;
+    const unsigned long *map;
+    KvmAccel *k;
+    KvmSlot *slot;
+    Guest *g;
+
+    if (!have_kvm()) {
+        return;
+    }
+    g = guest_new_accel("kvm,dirty-ring-size=1024", 16 * MiB, 1,
+                        "qemu64,check=off");
+    k = KVM_ACCEL(g->acc);
+    slot = g_ptr_array_index(k->slots, 0);
+    g_assert_cmpuint(k->dirty_vcpus->len, ==, 1);
+    log_start(g);
+    map = g->rb->dirty[DIRTY_MIGRATION];
+    log_sync(g);
+    take_pages(g, 0, ram_block_npages(g->rb));
+    run_list(g, &first, 1, 1);
+    g_assert_false(bitmap_test(map, first >> RAM_PAGE_BITS));
+    {
+        LOCK_GUARD(&k->slots_lock);
+        kvm_slot_log_end(k, slot);
+    }
+    g_assert_true(bitmap_test(map, first >> RAM_PAGE_BITS));
+    run_list(g, &second, 1, 1);
+    kvm_ring_del_vcpu(k, g_ptr_array_index(k->dirty_vcpus, 0));
+    g_assert_cmpuint(k->dirty_vcpus->len, ==, 0);
+    g_assert_true(bitmap_test(map, second >> RAM_PAGE_BITS));
+    log_stop(g);
+    guest_free(g);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -273,5 +309,6 @@ int main(int argc, char **argv)
     g_test_add_func("/kvm-dirty/sync-fails", test_sync_fails);
     g_test_add_func("/kvm-dirty/flags", test_flags);
     g_test_add_func("/kvm-dirty/display", test_display);
+    g_test_add_func("/kvm-dirty/ring-goes", test_ring_goes);
     return g_test_run();
 }

@@ -353,6 +353,10 @@ static void test_start_refused(void)
     }
     g_assert_cmpint(migration_status(v.m), ==, MIGRATION_STATUS_NONE);
     g_assert_cmpuint(v.statuses, ==, 0);
+    mig_set_status(v.m, MIGRATION_STATUS_COMPLETED); /* from none: no */
+    g_assert_cmpint(migration_status(v.m), ==, MIGRATION_STATUS_NONE);
+    g_assert_cmpuint(v.statuses, ==, 0);
+    migration_free(NULL);
     migration_cancel(v.m); /* there is nothing to cancel */
     g_assert_cmpint(migration_status(v.m), ==, MIGRATION_STATUS_NONE);
     check_refused(migration_continue(v.m, MIGRATION_STATUS_PRE_SWITCHOVER,

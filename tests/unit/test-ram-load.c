@@ -64,6 +64,7 @@ static void world_fini(World *w)
     VM_LOCK_GUARD();
 
     ram_load_free(w->load);
+    ram_load_free(NULL);
     while (w->mem.ram.blocks.head != NULL) {
         ram_block_free(&w->mem.ram,
                        container_of(w->mem.ram.blocks.head, RamBlock, link));

@@ -106,6 +106,7 @@ typedef struct Rig {
     unsigned long armed[PAGES / 64 + 1];
     unsigned arms, singles;
     uint64_t appears; /* a page; 0: none */
+    bool extents;     /* the peer knows them */
     StreamOut *out;
     RamSend *send;
     uint64_t paced; /* the last bytes that pace was told */
@@ -154,6 +155,7 @@ static Rig *rig_new(uint64_t features, IoChannel *ch)
     };
     GError *err = NULL;
 
+    r->extents = features & WIRE_F_EXTENTS;
     vm_lock_acquire();
     memory_init(&r->mem);
     memory_region_init_ram(&r->ram, &r->mem, "pc.ram", PAGES * RAM_PAGE_SIZE,
@@ -227,6 +229,7 @@ static void take_apart(Rig *r)
         }
         r->records++;
         if (head & RAM_REC_EXTENT) {
+            g_assert_true(r->extents);
             n = stream_get_be32(in);
         }
         if (head & RAM_REC_FILL) {
