@@ -230,6 +230,7 @@ static bool stop_guest(Vm *vm, RunState state)
     clocks_enable_virtual(vm->clocks, false); /* started in between? */
     runstate_set(vm, state);
     tell_listeners(vm, false);
+    vm_outside_settle(vm); /* drops vm_lock while it waits */
     return true;
 }
 
@@ -387,6 +388,8 @@ static void reset_machine(Vm *vm)
     ShutdownCause cause = __atomic_load_n(&vm->reset_cause, __ATOMIC_RELAXED);
 
     vm->hooks->machine_reset(vm, cause);
+    /* Nobody writes into memory that is the firmware's now. */
+    vm_outside_settle(vm);
     if (cause != SHUTDOWN_CAUSE_SUBSYSTEM_RESET) {
         vm->hooks->event_reset(vm, cause_is_guest(cause), cause);
     }

@@ -12,6 +12,7 @@
 #include "qom/object.h"
 #include "system/clock.h"
 #include "system/memory.h"
+#include "system/outside.h"
 #include "system/runstate.h"
 
 struct Accel;
@@ -44,6 +45,7 @@ typedef struct Vm {
     /* Run state; vm_lock. */
     RunState run_state;
     GQueue run_listeners; /* RunStateListener by priority */
+    GQueue outside;       /* VmOutside */
     unsigned requests;    /* atomic; VmRequest bits, see runstate.c */
     int reset_cause;      /* ShutdownCause of the pending request */
     int wakeup_reason;    /* WakeupReason; atomic */

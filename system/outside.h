@@ -1,0 +1,56 @@
+/*
+ * Who works on guest memory from outside of this process: back ends that were
+ * asked to do something (stop, log what they write) and answer when they have.
+ *
+ * What a device asks for under vm_lock is only posted.  Where the answer has
+ * to be there (the guest is stopped, a migration starts to send, a reset's
+ * firmware is about to run) vm_outside_settle() waits for it, without the
+ * lock.  Each of them has a deadline of its own, so that the wait ends.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef SYSTEM_OUTSIDE_H
+#define SYSTEM_OUTSIDE_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct Vm;
+typedef struct VmOutside VmOutside;
+
+typedef struct VmOutsideOps {
+    /* Keep and drop the struct; any thread. */
+    void (*ref)(VmOutside *o);
+    void (*unref)(VmOutside *o);
+    /* Is something asked for and not done?  Any thread. */
+    bool (*busy)(VmOutside *o);
+    /* Until nothing is; without vm_lock.  Bounded in time. */
+    void (*wait)(VmOutside *o);
+    /* The answers are there: takes them over.  vm_lock. */
+    void (*settled)(VmOutside *o);
+} VmOutsideOps;
+
+struct VmOutside {
+    const VmOutsideOps *ops;
+    const char *name;   /* as users know it; its own */
+    int64_t settled_ns; /* how long the last vm_outside_settle() waited */
+    GList link;
+};
+
+/* vm_lock. */
+void vm_outside_add(struct Vm *vm, VmOutside *o);
+void vm_outside_del(struct Vm *vm, VmOutside *o);
+/*
+ * Waits until nothing that was asked for is outstanding, and has the answers
+ * taken over.  vm_lock held; dropped while it waits, if it has to.
+ */
+void vm_outside_settle(struct Vm *vm);
+/*
+ * For device callbacks, which can't let go of the lock: this thread waits for
+ * @o when it has let go of it, so that a guest that asked for a reset goes on
+ * when nobody writes into its memory any more.  vm_lock held.
+ */
+void vm_outside_wait_later(VmOutside *o);
+
+#endif
