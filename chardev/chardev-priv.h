@@ -48,6 +48,8 @@ typedef struct ChardevOps {
                    GError **errp);
     void (*detach)(Chardev *cd, void *handle);
     void (*disconnect)(Chardev *cd);
+    /* Waits for a peer; NULL: it needn't, or none will come. */
+    bool (*wait_peer)(Chardev *cd, GError **errp);
     int (*set_line)(Chardev *cd, const ChardevLine *line);
     int (*send_break)(Chardev *cd);
 } ChardevOps;

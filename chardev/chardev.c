@@ -283,6 +283,34 @@ void chardev_disconnect(Chardev *cd)
     }
 }
 
+bool chardev_is_socket(const Chardev *cd)
+{
+    return cd->ops == &chardev_socket_ops;
+}
+
+bool chardev_wait_peer(Chardev *cd, GError **errp)
+{
+    if (cd->open) {
+        return true;
+    }
+    if (cd->ops->wait_peer == NULL) {
+        error_setf(errp, "chardev '%s' has no peer", cd->label);
+        return false;
+    }
+    return cd->ops->wait_peer(cd, errp);
+}
+
+int chardev_unix_fd(Chardev *cd)
+{
+    LOCK_GUARD(&cd->out_lock);
+
+    if (!chardev_is_socket(cd) || cd->ch == NULL ||
+        !io_channel_has_feature(cd->ch, IO_FEATURE_FD_PASS)) {
+        return -1;
+    }
+    return fcntl(io_channel_fd(cd->ch, G_IO_IN), F_DUPFD_CLOEXEC, 0);
+}
+
 int chardev_set_line(Chardev *cd, const ChardevLine *line)
 {
     return cd->ops->set_line ? cd->ops->set_line(cd, line) : -ENOTSUP;

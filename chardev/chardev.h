@@ -131,6 +131,19 @@ unsigned chardev_add_write_watch(Chardev *cd, void (*fn)(void *opaque),
 void chardev_del_watch(Chardev *cd, unsigned watch);
 /* Last file descriptor a socket peer passed, or -1; the caller owns it. */
 int chardev_take_fd(Chardev *cd);
+/*
+ * For a front end that talks to a unix socket's peer itself, bytes and
+ * descriptors: a copy of the connection's descriptor, the caller's; -1: there
+ * is no peer, or it isn't that kind.  The front end takes no input then.
+ */
+int chardev_unix_fd(Chardev *cd);
+/*
+ * Waits for the peer of a socket as long as it takes (a server for somebody
+ * who connects, a client with reconnect= for its server), while the program
+ * starts.  False with errp if it can't come, or on a signal.
+ */
+bool chardev_wait_peer(Chardev *cd, GError **errp);
+bool chardev_is_socket(const Chardev *cd);
 /* Drops the peer; a server waits for the next. */
 void chardev_disconnect(Chardev *cd);
 /* Serial line parameters and control lines; -ENOTSUP where there are none. */

@@ -8,6 +8,8 @@
  */
 #include "util/base.h"
 
+#include <poll.h>
+
 #include "chardev/chardev-priv.h"
 #include "chardev/telnet.h"
 #include "io/socket.h"
@@ -458,12 +460,82 @@ static bool socket_start_client(ChardevSocket *s, GError **errp)
 
 /* ----------------------------------------------------------- server --- */
 
+static bool socket_accept(ChardevSocket *s, GError **errp)
+{
+    g_autofree char *name = chardev_filename(&s->cd);
+    IoCancel *interrupt = chardevs_hooks(s->cd.cs)->interrupt;
+    IoChannel *ch;
+
+    log_info("waiting for connection on: %s", name);
+    ch = io_listener_accept(s->listener, interrupt, errp);
+    if (!ch) {
+        socket_say_interrupted(interrupt, errp);
+        return false;
+    }
+    socket_set_peer(s, ch);
+    return true;
+}
+
+/* A client again and again; what was under way gives up. */
+static bool socket_connect_until(ChardevSocket *s, GError **errp)
+{
+    IoCancel *interrupt = chardevs_hooks(s->cd.cs)->interrupt;
+    struct pollfd p = { .events = POLLIN };
+
+    if (s->attempt) {
+        s->attempt->owner = NULL;
+        io_cancel_trigger(s->attempt->cancel);
+        s->attempt = NULL;
+    }
+    socket_stop_timer(s);
+    for (;;) {
+        g_autoptr(GError) err = NULL;
+        IoChannel *ch = io_socket_connect(s->addr, interrupt, 0, &err);
+
+        if (ch) {
+            socket_set_peer(s, ch);
+            return true;
+        }
+        if (!s->complained) {
+            log_error("Unable to connect character device %s: %s: trying "
+                      "again",
+                      s->cd.label, err->message);
+            s->complained = true;
+        }
+        p.fd = io_cancel_fd(interrupt);
+        poll(&p, 1, (int)s->reconnect_s * 1000);
+        if (io_cancel_is_set(interrupt)) {
+            socket_say_interrupted(interrupt, errp);
+            return false;
+        }
+    }
+}
+
+static bool socket_wait_peer(Chardev *cd, GError **errp)
+{
+    ChardevSocket *s = container_of(cd, ChardevSocket, cd);
+
+    if (!vm_lock_may_wait()) {
+        error_setf(errp,
+                   "chardev '%s' has no peer: the guest would stand still "
+                   "until somebody connects",
+                   cd->label);
+        return false;
+    }
+    if (s->listener) {
+        io_listener_set_client_func(s->listener, NULL, NULL, NULL);
+        return socket_accept(s, errp);
+    }
+    if (s->reconnect_s) {
+        return socket_connect_until(s, errp);
+    }
+    error_setf(errp, "chardev '%s' has lost its peer", cd->label);
+    return false;
+}
+
 static bool socket_start_server(ChardevSocket *s, GError **errp)
 {
-    g_autofree char *name = NULL;
-    IoCancel *interrupt = chardevs_hooks(s->cd.cs)->interrupt;
     IoSocketAddress *local;
-    IoChannel *ch;
 
     if (s->wait_asked && !vm_lock_may_wait()) {
         error_setf(errp,
@@ -488,15 +560,7 @@ static bool socket_start_server(ChardevSocket *s, GError **errp)
         io_listener_set_client_func(s->listener, NULL, socket_client, s);
         return true;
     }
-    name = chardev_filename(&s->cd);
-    log_info("waiting for connection on: %s", name);
-    ch = io_listener_accept(s->listener, interrupt, errp);
-    if (!ch) {
-        socket_say_interrupted(interrupt, errp);
-        return false;
-    }
-    socket_set_peer(s, ch);
-    return true;
+    return socket_accept(s, errp);
 }
 
 static bool socket_start(Chardev *cd, GError **errp)
@@ -532,4 +596,5 @@ const ChardevOps chardev_socket_ops = {
     .decode = socket_decode,
     .hangup = socket_hangup,
     .disconnect = socket_disconnect,
+    .wait_peer = socket_wait_peer,
 };
