@@ -105,6 +105,7 @@ static void legacy_write(Device *dev, uint64_t off, uint64_t val, unsigned size)
     case VIRTIO_MSI_QUEUE_VECTOR:
         if (q != NULL) {
             virtio_pci_set_vector(d, &q->vector, val);
+            virtio_queue_call_changed(q);
         }
         break;
     default:

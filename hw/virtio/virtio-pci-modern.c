@@ -117,6 +117,7 @@ static void write_queue(VirtioDevice *d, VirtioQueue *q, uint64_t off,
         break;
     case VIRTIO_PCI_COMMON_Q_MSIX:
         virtio_pci_set_vector(d, &q->vector, val);
+        virtio_queue_call_changed(q);
         break;
     case VIRTIO_PCI_COMMON_Q_ENABLE:
         if (val == 1) {

@@ -118,6 +118,26 @@ static void unwatch_kicks(VirtioQueue *q)
     }
 }
 
+int virtio_queue_kick_fd(VirtQueue *vq, GError **errp)
+{
+    VirtioQueue *q = container_of(vq, VirtioQueue, vq);
+
+    if (event_notifier_fd(&q->kick) < 0 &&
+        !event_notifier_init(&q->kick, false, errp)) {
+        return -1;
+    }
+    return event_notifier_fd(&q->kick);
+}
+
+void virtio_queue_pass_kick(VirtQueue *vq)
+{
+    VirtioQueue *q = container_of(vq, VirtioQueue, vq);
+
+    if (event_notifier_fd(&q->kick) >= 0) {
+        event_notifier_set(&q->kick);
+    }
+}
+
 /* Where the driver kicks a queue, by the interface that it uses. */
 static void place_doorbell(VirtioDevice *d, VirtioQueue *q)
 {
@@ -137,14 +157,13 @@ static void place_doorbell(VirtioDevice *d, VirtioQueue *q)
 
 static void doorbell_add(VirtioDevice *d, VirtioQueue *q)
 {
-    if (q->bell_on || (event_notifier_fd(&q->kick) < 0 &&
-                       !event_notifier_init(&q->kick, false, NULL))) {
+    if (q->bell_on || virtio_queue_kick_fd(&q->vq, NULL) < 0) {
         return; /* without one a kick comes the long way */
     }
     place_doorbell(d, q);
     memory_region_add_eventfd(q->bell_mr, &q->bell);
     q->bell_on = true;
-    if (d->core->thread == NULL) {
+    if (d->core->thread == NULL && !q->external) {
         watch_kicks(q);
     }
 }
@@ -188,9 +207,74 @@ void virtio_pci_update_doorbells(VirtioDevice *d)
     for (unsigned i = 0; i < d->core->nqueues; i++) {
         VirtioQueue *q = d->core->queues[i];
 
-        if (!q->bell_on && d->core->thread == NULL) {
+        if (!q->bell_on && d->core->thread == NULL && !q->external) {
             event_notifier_fini(&q->kick);
         }
+    }
+}
+
+/* Interrupts of another process */
+
+static gboolean called(gint fd, GIOCondition cond, gpointer opaque)
+{
+    VM_LOCK_GUARD();
+    VirtioQueue *q = opaque;
+
+    if (event_notifier_test_and_clear(&q->call)) {
+        __atomic_fetch_or(&q->d->isr, 1, __ATOMIC_RELAXED);
+        virtio_queue_interrupt(q);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+/* Through the main loop: a pin has a level, and a status register. */
+static int pin_call_fd(VirtioQueue *q)
+{
+    if (event_notifier_fd(&q->call) >= 0) {
+        return event_notifier_fd(&q->call);
+    }
+    if (!event_notifier_init(&q->call, false, NULL)) {
+        return -1;
+    }
+    q->call_source = g_unix_fd_source_new(event_notifier_fd(&q->call), G_IO_IN);
+    g_source_set_callback(q->call_source, G_SOURCE_FUNC(called), q, NULL);
+    g_source_attach(q->call_source, NULL);
+    return event_notifier_fd(&q->call);
+}
+
+int virtio_queue_call_fd(VirtQueue *vq)
+{
+    VirtioQueue *q = container_of(vq, VirtioQueue, vq);
+    GError *err = NULL;
+    int fd;
+
+    if (!msix_enabled(&q->d->pci)) {
+        return pin_call_fd(q);
+    }
+    if (q->vector == VIRTIO_NO_VECTOR) {
+        return -1;
+    }
+    fd = msix_vector_fd(&q->d->pci, q->vector, &err);
+    if (fd < 0) {
+        log_take_error(err);
+    }
+    return fd;
+}
+
+void virtio_pci_queue_fini(VirtioQueue *q)
+{
+    if (q->call_source != NULL) {
+        g_source_destroy(q->call_source);
+        g_clear_pointer(&q->call_source, g_source_unref);
+    }
+    event_notifier_fini(&q->call);
+    event_notifier_fini(&q->kick);
+}
+
+static void all_calls_changed(VirtioDevice *d)
+{
+    for (unsigned i = 0; i < d->core->nqueues; i++) {
+        virtio_queue_call_changed(d->core->queues[i]);
     }
 }
 
@@ -207,8 +291,12 @@ static uint32_t pci_read(PciDevice *p, unsigned addr, unsigned len)
 static void pci_write(PciDevice *p, unsigned addr, uint32_t val, unsigned len)
 {
     VirtioDevice *d = container_of(p, VirtioDevice, pci);
+    bool by_message = msix_enabled(p);
 
     pci_default_config_write(p, addr, val, len);
+    if (msix_enabled(p) != by_message) {
+        all_calls_changed(d);
+    }
     if (addr < PCI_COMMAND + 2 && PCI_COMMAND < addr + len) {
         virtio_thread_stop(d);
         d->disabled = !dma_is_open(&p->dma);

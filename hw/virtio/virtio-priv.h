@@ -25,6 +25,9 @@ typedef struct VirtioQueue {
     VirtioOutputFn *fn;
     uint16_t vector;       /* VIRTIO_NO_VECTOR: none; migrated */
     bool doorbell;         /* is worth one */
+    bool external;         /* another process works with it … */
+    EventNotifier call;    /* … and writes here where there is no vector */
+    GSource *call_source;  /* reads it */
     EventNotifier kick;    /* the kernel writes it; fd -1: there is none */
     MemoryEventFd bell;    /* as it was put … */
     MemoryRegion *bell_mr; /* … in there */
@@ -72,6 +75,10 @@ void virtio_config_write(VirtioDevice *d, unsigned off, uint32_t val,
 void virtio_kick(VirtioDevice *d, unsigned n);
 /* Places the ring of a legacy driver, whose parts follow one another. */
 void virtio_set_legacy_ring(VirtioQueue *q, uint64_t desc);
+/* Closes what was opened for it. */
+void virtio_pci_queue_fini(VirtioQueue *q);
+/* The driver gave it another vector. */
+void virtio_queue_call_changed(VirtioQueue *q);
 void virtio_queue_place(VirtioQueue *q); /* where a modern driver says */
 void virtio_queue_reset(VirtioDevice *d, VirtioQueue *q);
 

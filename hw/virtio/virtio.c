@@ -97,6 +97,7 @@ VirtQueue *virtio_add_queue(VirtioDevice *d, unsigned size, VirtioOutputFn *fn)
     q->fn = fn;
     q->vector = VIRTIO_NO_VECTOR;
     q->kick = (EventNotifier)EVENT_NOTIFIER_NONE;
+    q->call = (EventNotifier)EVENT_NOTIFIER_NONE;
     c->queues = g_renew(VirtioQueue *, c->queues, c->nqueues + 1);
     c->queues[c->nqueues++] = q;
     return &q->vq;
@@ -107,6 +108,18 @@ void virtio_queue_set_doorbell(VirtQueue *q, bool on)
     container_of(q, VirtioQueue, vq)->doorbell = on;
 }
 
+void virtio_queue_set_external(VirtQueue *q)
+{
+    container_of(q, VirtioQueue, vq)->external = true;
+}
+
+void virtio_queue_call_changed(VirtioQueue *q)
+{
+    if (q->external && q->d->vtype->call_changed != NULL) {
+        q->d->vtype->call_changed(q->d, &q->vq);
+    }
+}
+
 void virtio_del_queues(VirtioDevice *d, unsigned first)
 {
     VirtioCore *c = d->core;
@@ -115,8 +128,8 @@ void virtio_del_queues(VirtioDevice *d, unsigned first)
         VirtioQueue *q = c->queues[--c->nqueues];
 
         virtio_pci_set_vector(d, &q->vector, VIRTIO_NO_VECTOR);
+        virtio_pci_queue_fini(q);
         virtqueue_fini(&q->vq);
-        event_notifier_fini(&q->kick);
         g_free(q);
     }
 }

@@ -66,6 +66,8 @@ typedef struct VirtioType {
     void (*set_status)(VirtioDevice *d, uint8_t old);
     /* To power-on state: elements in hand are detached.  Then the core. */
     void (*reset)(VirtioDevice *d);
+    /* virtio_queue_call_fd() of an external queue may give another one. */
+    void (*call_changed)(VirtioDevice *d, VirtQueue *q);
     /* One queue is reset (VIRTIO_F_RING_RESET), or turned on again. */
     void (*queue_reset)(VirtioDevice *d, VirtQueue *q);
     void (*queue_enable)(VirtioDevice *d, VirtQueue *q);
@@ -151,6 +153,21 @@ void virtio_notify_config(VirtioDevice *d);
  */
 void virtio_error(VirtioDevice *d, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 
+/*
+ * In realize(): another process works with the queue, not this one.  Kicks by
+ * a doorbell reach it through the descriptor, which stays the same while the
+ * queue is there; others call `fn`, for virtio_queue_pass_kick().
+ */
+void virtio_queue_set_external(VirtQueue *q);
+/* -1 with errp: no descriptors are left. */
+int virtio_queue_kick_fd(VirtQueue *q, GError **errp);
+void virtio_queue_pass_kick(VirtQueue *q);
+/*
+ * What the other process writes to interrupt the driver: straight to its
+ * vector where the kernel can, else through the main loop.  -1: the driver
+ * has no interrupt for this queue.
+ */
+int virtio_queue_call_fd(VirtQueue *q);
 /*
  * In realize(): the queues belong to the I/O thread of that id while the
  * device runs.  Their handlers are called there, without vm_lock; they and

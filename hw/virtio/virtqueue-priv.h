@@ -120,7 +120,5 @@ void virtqueue_set_rings(VirtQueue *q, uint64_t desc, uint64_t avail,
 bool virtqueue_rewind(VirtQueue *q, unsigned n);
 /* The driver's index as it is now; false if the queue can't be used. */
 bool virtqueue_peek_avail(VirtQueue *q, uint16_t *ret);
-/* Where a back end or a migration says that the queue stands. */
-void virtqueue_set_last_avail(VirtQueue *q, uint16_t idx);
 
 #endif

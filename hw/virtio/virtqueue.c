@@ -18,6 +18,16 @@ unsigned virtqueue_index(const VirtQueue *q)
     return q->index;
 }
 
+VirtQueuePlace virtqueue_place(const VirtQueue *q)
+{
+    return (VirtQueuePlace){ q->desc, q->avail, q->used };
+}
+
+uint16_t virtqueue_last_avail(const VirtQueue *q)
+{
+    return q->last_avail;
+}
+
 unsigned virtqueue_size(const VirtQueue *q)
 {
     return q->size;

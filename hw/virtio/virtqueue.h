@@ -83,6 +83,15 @@ void virtqueue_notify(VirtQueue *q);
 /* The same, but the driver isn't asked; the queue's vector is raised. */
 void virtqueue_notify_always(VirtQueue *q);
 
+/* Where the driver has placed it, in guest memory; desc 0: nowhere. */
+typedef struct VirtQueuePlace {
+    uint64_t desc, avail, used;
+} VirtQueuePlace;
+VirtQueuePlace virtqueue_place(const VirtQueue *q);
+/* The next available entry to pop; and where somebody else says it is. */
+uint16_t virtqueue_last_avail(const VirtQueue *q);
+void virtqueue_set_last_avail(VirtQueue *q, uint16_t idx);
+
 unsigned virtqueue_index(const VirtQueue *q); /* 0.. in its device */
 unsigned virtqueue_size(const VirtQueue *q);  /* entries; 0: doesn't exist */
 /* The driver has placed the ring and made it ready. */
