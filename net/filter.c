@@ -229,6 +229,10 @@ bool net_filter_complete(Object *obj, GError **errp)
         error_setf(errp, "Parameter 'netdev' expects a network backend id");
         return false;
     }
+    if (port->ops->wants_rings) {
+        error_setf(errp, "Vhost is not supported");
+        return false;
+    }
     f->link.data = f;
     if (!filter_insert(f, port, errp)) {
         return false;

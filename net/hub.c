@@ -111,6 +111,13 @@ bool netdev_new_hubport(Networks *nets, const Netdev *nd, GError **errp)
             error_setf(errp, "netdev '%s' not found", o->netdev);
             return false;
         }
+        if (peer->ops->wants_rings) {
+            error_setf(errp,
+                       "netdev '%s' can't be in a hub: no packets pass "
+                       "through it",
+                       o->netdev);
+            return false;
+        }
         if (peer->peer != NULL) {
             error_setf(errp, "netdev '%s' is in use by '%s'", o->netdev,
                        peer->peer->name);

@@ -27,6 +27,7 @@ bool netdev_new_tap(Networks *nets, const Netdev *nd, GError **errp);
 bool netdev_new_socket(Networks *nets, const Netdev *nd, GError **errp);
 bool netdev_new_stream(Networks *nets, const Netdev *nd, GError **errp);
 bool netdev_new_dgram(Networks *nets, const Netdev *nd, GError **errp);
+bool netdev_new_vhost_user(Networks *nets, const Netdev *nd, GError **errp);
 bool netdev_new_hubport(Networks *nets, const Netdev *nd, GError **errp);
 
 /* A number, or a name that "getfd" gave; -1 with an error that names it. */

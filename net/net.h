@@ -58,6 +58,8 @@ typedef struct NetPacket {
 typedef struct NetPortOps {
     const char *type; /* "nic", "user", … as `info network` shows it */
     bool is_nic;
+    /* No packets pass here: it works with the rings of its card itself. */
+    bool wants_rings;
     /*
      * Takes a packet (or drops it for a reason of its own): true.  False:
      * later; net_port_ready() is called once it can.

@@ -18,6 +18,7 @@ static bool (*const makers[])(Networks *nets, const Netdev *nd,
     [NET_CLIENT_DRIVER_SOCKET] = netdev_new_socket,
     [NET_CLIENT_DRIVER_STREAM] = netdev_new_stream,
     [NET_CLIENT_DRIVER_DGRAM] = netdev_new_dgram,
+    [NET_CLIENT_DRIVER_VHOST_USER] = netdev_new_vhost_user,
     [NET_CLIENT_DRIVER_HUBPORT] = netdev_new_hubport,
 };
 

@@ -151,6 +151,12 @@ bool nic_realize(Nic *nic, Device *dev, const NetPortOps *ops, unsigned nqueues,
                    dev->type->name, nic->netdev->name);
         return false;
     }
+    if (nic->netdev != NULL && nic->netdev->ops->wants_rings &&
+        !nic->shares_rings) {
+        error_setf(errp, "%s requires frontend driver virtio-net-*",
+                   nic->netdev->ops->type);
+        return false;
+    }
     if (!nic_set_boot_order(nic, dev, errp)) {
         return false;
     }

@@ -19,6 +19,7 @@ typedef struct Nic {
     NetPort *netdev;   /* to be joined with; NULL: none */
     int32_t bootindex; /* -1: none */
     Device *dev;       /* the card; NULL: not realized */
+    bool shares_rings; /* a back end may work with them itself */
 } Nic;
 
 /* For the table of properties of a card T, whose member f is the Nic. */
