@@ -270,6 +270,7 @@ static bool ctrl_mq(VirtioNet *n, uint8_t cmd, CtrlData *d)
         return false;
     }
     n->curr_pairs = pairs;
+    vnet_vhost_set_pairs(n);
     return true;
 }
 

@@ -10,6 +10,7 @@
 
 #include "hw/net/nic.h"
 #include "hw/virtio/virtio.h"
+#include "net/vhost-user.h"
 #include "system/clock.h"
 
 enum {
@@ -61,6 +62,12 @@ struct VirtioNet {
     uint32_t vlans[VNET_VLAN_WORDS]; /* a bit for each; little endian words */
     uint64_t guest_offloads; /* VIRTIO_NET_F_GUEST_*, as the driver set them */
 
+    VhostUser *vhost;     /* works with the rings; NULL: this process does */
+    bool external;        /* there was one when the card was made */
+    bool vhost_on;        /* the rings are handed over … */
+    unsigned vhost_rings; /* … so many of them */
+    bool vhost_go_on; /* given back, but where they stand isn't known here */
+
     bool filter_event; /* NIC_RX_FILTER_CHANGED is due at a change */
 };
 
@@ -106,6 +113,21 @@ void vnet_filter_reset(VirtioNet *n);
 /* Is the frame (its first bytes, at least 18) for the guest? */
 bool vnet_filter_accepts(const VirtioNet *n, const uint8_t *frame);
 RxFilterInfo *vnet_filter_info(NetPort *p);
+
+/* virtio-net-vhost.c */
+bool vnet_vhost_realize(VirtioNet *n, GError **errp);
+void vnet_vhost_unrealize(VirtioNet *n);
+/* The back end was deleted. */
+void vnet_vhost_gone(VirtioNet *n);
+/* Of `offered` what a back end has, too. */
+uint64_t vnet_vhost_features(const VirtioNet *n, uint64_t offered);
+/* Driver, run state or link changed: hands the rings over, or takes them. */
+void vnet_vhost_update(VirtioNet *n);
+void vnet_vhost_reset(VirtioNet *n);
+void vnet_vhost_set_pairs(VirtioNet *n);
+void vnet_vhost_call_changed(VirtioDevice *d, VirtQueue *q);
+/* After a migration: makes what costs time before the guest runs. */
+void vnet_vhost_loaded(VirtioNet *n);
 
 /* virtio-net-vmstate.c */
 extern const Vmstate vnet_own_vmstate;

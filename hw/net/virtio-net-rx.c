@@ -25,6 +25,10 @@ typedef struct RxChains {
 /* Buffers came: whoever waits may send. */
 void vnet_rx_kick(VirtioDevice *d, VirtQueue *q)
 {
+    if (vnet_of(d)->external) {
+        virtio_queue_pass_kick(q);
+        return;
+    }
     net_port_ready(&vnet_of(d)->nic.port, virtqueue_index(q) / 2);
 }
 
@@ -136,8 +140,8 @@ bool vnet_receive(NetPort *p, const NetPacket *pkt)
     uint8_t hdr[sizeof(struct virtio_net_hdr_mrg_rxbuf)];
     RxChains c;
 
-    if (!virtio_running(&n->vdev) || !virtqueue_ready(pair->rx) ||
-        rx_filtered(n, pkt)) {
+    if (n->external || !virtio_running(&n->vdev) ||
+        !virtqueue_ready(pair->rx) || rx_filtered(n, pkt)) {
         return true;
     }
     if (!take_chains(n, pair->rx, need, &c)) {

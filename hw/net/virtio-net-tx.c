@@ -126,7 +126,7 @@ static void tx_run(VnetPair *p)
 {
     VirtioNet *n = p->net;
 
-    if (p->in_tx || p->tx_blocked || !virtio_running(&n->vdev)) {
+    if (n->external || p->in_tx || p->tx_blocked || !virtio_running(&n->vdev)) {
         return;
     }
     virtqueue_set_notification(p->tx, false);
@@ -163,6 +163,10 @@ void vnet_tx_kick(VirtioDevice *d, VirtQueue *q)
     unsigned i = virtqueue_index(q) / 2;
     VnetPair *p = &n->pairs[MIN(i, n->max_pairs - 1)];
 
+    if (n->external) {
+        virtio_queue_pass_kick(q);
+        return;
+    }
     if (by_timer(n) && virtio_running(d) && !timer_pending(&p->tx_timer)) {
         virtqueue_set_notification(q, false);
         p->tx_waiting = 1;

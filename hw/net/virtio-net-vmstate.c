@@ -192,5 +192,6 @@ bool vnet_post_load(VirtioDevice *d, GError **errp)
     n->nic.port.mac = n->mac;
     n->nic.port.link_down = (n->status & VIRTIO_NET_S_LINK_UP) == 0;
     vnet_apply_offloads(n);
+    vnet_vhost_loaded(n);
     return true;
 }

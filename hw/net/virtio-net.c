@@ -91,7 +91,7 @@ static uint64_t vnet_get_features(VirtioDevice *d, uint64_t offered)
         f &= ~(VIRTIO_BIT(VIRTIO_NET_F_HOST_UFO) |
                VIRTIO_BIT(VIRTIO_NET_F_GUEST_UFO));
     }
-    return offered | f;
+    return vnet_vhost_features(n, offered | f);
 }
 
 void vnet_apply_offloads(VirtioNet *n)
@@ -113,6 +113,11 @@ static void add_pair(VirtioNet *n, unsigned i)
     p->rx = virtio_add_queue(&n->vdev, n->rx_queue_size, vnet_rx_kick);
     p->tx = virtio_add_queue(&n->vdev, n->tx_queue_size, vnet_tx_kick);
     virtio_queue_set_doorbell(p->tx, true);
+    if (n->external) {
+        virtio_queue_set_doorbell(p->rx, true);
+        virtio_queue_set_external(p->rx);
+        virtio_queue_set_external(p->tx);
+    }
 }
 
 /* The control queue is always the last. */
@@ -211,6 +216,14 @@ static void vnet_link_changed(NetPort *p)
     if (n->status != old) {
         virtio_notify_config(&n->vdev);
     }
+    vnet_vhost_update(n);
+}
+
+static void vnet_peer_changed(NetPort *p)
+{
+    if (p->peer == NULL) {
+        vnet_vhost_gone(vnet_of_port(p));
+    }
 }
 
 /* The driver sends what tells the network where its addresses are now. */
@@ -233,6 +246,7 @@ static const NetPortOps vnet_port_ops = {
     .is_nic = true,
     .receive = vnet_receive,
     .resume = vnet_tx_resume,
+    .peer_changed = vnet_peer_changed,
     .link_changed = vnet_link_changed,
     .rx_filter = vnet_filter_info,
     .announce = vnet_announce,
@@ -248,6 +262,7 @@ static void vnet_reset(VirtioDevice *d)
         vnet_tx_stop(&n->pairs[i]);
         n->pairs[i].tx_waiting = 0;
     }
+    vnet_vhost_reset(n);
     vnet_filter_reset(n);
     n->curr_pairs = 1;
     n->mac = n->nic.mac;
@@ -269,6 +284,7 @@ static void vnet_set_status(VirtioDevice *d, uint8_t old)
             vnet_tx_stop(&n->pairs[i]);
         }
     }
+    vnet_vhost_update(n);
 }
 
 static bool check_queue_size(const char *name, uint16_t size, GError **errp)
@@ -333,8 +349,13 @@ static bool vnet_realize(VirtioDevice *d, GError **errp)
     }
     n->max_pairs = n->nic.netdev != NULL ? n->nic.netdev->nqueues : 1;
     n->nic.port.has_vnet = true;
+    n->nic.shares_rings = true;
     if (!nic_realize(&n->nic, &d->pci.dev, &vnet_port_ops, n->max_pairs,
                      errp)) {
+        return false;
+    }
+    if (!vnet_vhost_realize(n, errp)) {
+        nic_unrealize(&n->nic);
         return false;
     }
     if (d->props.vectors == VIRTIO_VECTORS_AUTO) {
@@ -343,7 +364,7 @@ static bool vnet_realize(VirtioDevice *d, GError **errp)
     n->filter_event = true;
     n->curr_pairs = 1;
     n->mac = n->nic.mac;
-    n->status = VIRTIO_NET_S_LINK_UP;
+    n->status = n->nic.port.link_down ? 0 : VIRTIO_NET_S_LINK_UP;
     n->pairs = g_new0(VnetPair, n->max_pairs);
     for (unsigned i = 0; i < n->max_pairs; i++) {
         n->pairs[i].net = n;
@@ -361,6 +382,7 @@ static void vnet_unrealize(VirtioDevice *d)
 {
     VirtioNet *n = vnet_of(d);
 
+    vnet_vhost_unrealize(n);
     nic_unrealize(&n->nic);
     for (unsigned i = 0; i < n->max_pairs; i++) {
         vnet_tx_stop(&n->pairs[i]);
@@ -382,6 +404,7 @@ static const VirtioType virtio_net = {
     .set_config = vnet_set_config,
     .set_status = vnet_set_status,
     .reset = vnet_reset,
+    .call_changed = vnet_vhost_call_changed,
     .vmstate = &vnet_own_vmstate,
     .load_queues = vnet_load_queues,
     .post_load = vnet_post_load,
