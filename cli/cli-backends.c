@@ -191,6 +191,25 @@ bool cli_make_filters(Cli *cli, GError **errp)
     return true;
 }
 
+/*
+ * Old command lines have -mem-path and a vhost-user back end, which can only
+ * see memory that is shared, and don't say so.
+ */
+static bool has_vhost_user(const Cli *cli)
+{
+    for (guint i = 0; i < cli->args->len; i++) {
+        const CliArg *a = cli->args->pdata[i];
+        bool net = a->opt->fn == cli_netdev || a->opt->fn == cli_nic;
+
+        if (net && (g_str_has_prefix(a->text, "vhost-user,") ||
+                    strstr(a->text, "type=vhost-user") != NULL ||
+                    strstr(a->text, "\"vhost-user\"") != NULL)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* -mem-path and -mem-prealloc are a memory back end without a name. */
 bool cli_make_memory(Cli *cli, GError **errp)
 {
@@ -219,6 +238,9 @@ bool cli_make_memory(Cli *cli, GError **errp)
     json_object_set_uint(args, "prealloc-threads", MAX(m->smp.cpus, 1u));
     json_object_set_bool(args, "merge", m->mem_merge);
     json_object_set_bool(args, "dump", m->dump_guest_core);
+    if (cli->mem_path != NULL && has_vhost_user(cli)) {
+        json_object_set_bool(args, "share", true);
+    }
     if (!object_make(cli->vm->root, args, false, errp)) {
         return false;
     }
