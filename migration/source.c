@@ -132,6 +132,8 @@ static bool log_start(MigSource *s, GError **errp)
         return false;
     }
     s->log_on = true;
+    /* Back ends log what they write from here on; drops the lock. */
+    vm_outside_settle(s->vm);
     return true;
 }
 
