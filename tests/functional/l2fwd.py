@@ -162,6 +162,39 @@ def one_card_reflects(t):
     check_equal(cable.got, [swapped(data)], 'frames')
 
 
+def ipv4_udp(source, target, sport, dport, payload):
+    """Header fields at their places (RFC 791, RFC 768); no checksums."""
+    length = 28 + len(payload)
+    return (bytes((0x45, 0)) + length.to_bytes(2, 'big') + bytes(4) +
+            bytes((64, 17)) + bytes(2) + source + target +
+            sport.to_bytes(2, 'big') + dport.to_bytes(2, 'big') +
+            (8 + len(payload)).to_bytes(2, 'big') + bytes(2) + payload)
+
+
+@test()
+def answers_arp_and_udp(t):
+    """echo=1: what a guest behind `-netdev user` needs."""
+    cable = Cable(t, 'net')
+    vm = t.machine(*cable.args(0)[:-1],
+                   cable.args(0)[-1] + ',mac=02:00:00:00:00:02', mem=48,
+                   config='mode=l2fwd echo=1')
+    vm.wait_line('^ready$')
+    ours, theirs = bytes((10, 0, 2, 2)), bytes((10, 0, 2, 15))
+    arp = bytes.fromhex('0001080006040001')     # a request for IPv4
+    cable.send(b'\xff' * 6 + HOST_MAC + b'\x08\x06' + arp + HOST_MAC +
+               ours + bytes(6) + theirs + bytes(18))
+    t.reactor.wait(lambda: cable.got, 'an answer')
+    check_equal(cable.got.pop()[:42], HOST_MAC + GUEST_MAC + b'\x08\x06' +
+                bytes.fromhex('0001080006040002') + GUEST_MAC + theirs +
+                HOST_MAC + ours, 'ARP reply')
+    head, payload = b'\x08\x00', bytes(range(40))
+    cable.send(GUEST_MAC + HOST_MAC + head +
+               ipv4_udp(ours, theirs, 1234, 7, payload))
+    t.reactor.wait(lambda: cable.got, 'a datagram')
+    check_equal(cable.got.pop(), HOST_MAC + GUEST_MAC + head +
+                ipv4_udp(theirs, ours, 7, 1234, payload), 'datagram')
+
+
 @test()
 def short_frames_are_dropped(t):
     """Less than an Ethernet header: counted, and the queue goes on."""
