@@ -423,16 +423,27 @@ static uint64_t serial_features(VirtioDevice *d, uint64_t offered)
 
 /* State */
 
+/* Port 0 is kept for a console: its bit is set in streams in any case. */
+#define PORT0_BIT UINT32_C(1)
+
+static uint32_t ports_map(const VirtioSerial *s, uint32_t *ret_n)
+{
+    uint32_t map = PORT0_BIT;
+
+    *ret_n = 0;
+    for (unsigned i = 0; i < s->max_ports; i++) {
+        map |= s->ports[i] != NULL ? UINT32_C(1) << i : 0;
+        *ret_n += s->ports[i] != NULL;
+    }
+    return map;
+}
+
 static bool own_put(StreamOut *out, const void *field, size_t size,
                     GError **errp)
 {
     const VirtioSerial *s = field;
-    uint32_t map = 0, n = 0;
+    uint32_t n, map = ports_map(s, &n);
 
-    for (unsigned i = 0; i < s->max_ports; i++) {
-        map |= s->ports[i] != NULL ? UINT32_C(1) << i : 0;
-        n += s->ports[i] != NULL;
-    }
     stream_put_be32(out, 0); /* columns, rows */
     stream_put_be32(out, s->max_ports);
     stream_put_be32(out, map);
@@ -475,7 +486,8 @@ static bool get_port(VirtioSerial *s, StreamIn *in, GError **errp)
 static bool own_get(StreamIn *in, void *field, size_t size, GError **errp)
 {
     VirtioSerial *s = field;
-    uint32_t max, map, n;
+    uint32_t max, map, n, nhere;
+    uint32_t here = ports_map(s, &nhere);
 
     stream_get_be32(in);
     max = stream_get_be32(in);
@@ -484,17 +496,17 @@ static bool own_get(StreamIn *in, void *field, size_t size, GError **errp)
                    s->max_ports);
         return false;
     }
-    map = stream_get_be32(in);
+    map = stream_get_be32(in) | PORT0_BIT;
     for (unsigned i = 0; i < s->max_ports; i++) {
-        if ((map >> i & 1) != (s->ports[i] != NULL)) {
+        if ((map >> i & 1) != (here >> i & 1)) {
             error_setf(errp, "port %u is only %s", i,
-                       s->ports[i] != NULL ? "here" : "in the stream");
+                       here >> i & 1 ? "here" : "in the stream");
             return false;
         }
     }
     n = stream_get_be32(in);
-    if (n > s->max_ports) {
-        error_setf(errp, "%u active ports of %u", n, s->max_ports);
+    if (n != nhere) {
+        error_setf(errp, "%u ports in the stream, %u here", n, nhere);
         return false;
     }
     for (uint32_t i = 0; i < n; i++) {
