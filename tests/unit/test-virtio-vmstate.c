@@ -1,0 +1,236 @@
+/*
+ * State of the virtio devices: what a program of version 7.2 sends is loaded
+ * and saved again without a difference; what is cut off is refused; what is
+ * made up is refused or does no harm.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "hw/core/machine-none.h"
+#include "hw/net/virtio-net.h"
+#include "hw/virtio/virtio-devices.h"
+#include "hw/virtio/virtio.h"
+#include "net/net.h"
+#include "system/vm.h"
+#include "tests/unit/virtio-sections.h"
+#include "vmstate/stream.h"
+
+static const VmHooks no_hooks = { 0 };
+
+/* A PCI bus needs a device that it belongs to. */
+typedef struct Host {
+    Device dev;
+    PciBus pci;
+} Host;
+
+static bool host_realize(Device *dev, GError **errp)
+{
+    Host *h = DEVICE_CAST(Host, dev);
+    Memory *mem = &dev->vm->mem;
+
+    pci_bus_init(&h->pci, dev, "pci.0", &mem->root, &mem->io_root, 0);
+    return true;
+}
+
+static const DeviceType host_type = {
+    .name = "test-host",
+    .size = sizeof(Host),
+    .bus = BUS_SYSTEM,
+    .realize = host_realize,
+    .vmstate = VMSTATE_NONE,
+};
+
+typedef struct Fixture {
+    const DeviceType *type;
+    const char *hex;
+    const char *prop, *val; /* NULL: none */
+} Fixture;
+
+static const Fixture fixtures[] = {
+    { &virtio_rng_pci_type, rng_hex, NULL, NULL },
+    { &virtio_balloon_pci_type, balloon_hex, "free-page-reporting", "on" },
+    { &virtio_serial_pci_type, serial_hex, "max_ports", "4" },
+    { &virtio_net_pci_type, net_hex, "mac", "52:54:00:12:34:56" },
+};
+
+typedef struct Board {
+    Vm *vm;
+    Device *dev;
+} Board;
+
+ACQUIRE(&vm_lock) static Board *board_new(const Fixture *f)
+{
+    Board *b = g_new0(Board, 1);
+    g_autoptr(GError) err = NULL;
+    Device *host;
+
+    vm_lock_acquire();
+    b->vm = vm_new(&no_hooks);
+    b->vm->vmstates = vmstate_registry_new();
+    b->vm->networks = networks_new(b->vm);
+    machine_new(b->vm, &machine_none_type);
+    host = device_create(b->vm, &host_type, NULL, NULL);
+    g_assert_nonnull(host);
+    b->dev = device_new(b->vm, f->type);
+    if (f->prop != NULL) {
+        g_assert_true(object_prop_set_str(&b->dev->obj, f->prop, f->val, &err));
+    }
+    PCI_DEVICE(b->dev)->devfn = 2 << 3;
+    PCI_DEVICE(b->dev)->addr_set = true;
+    g_assert_true(
+        device_realize(b->dev, &DEVICE_CAST(Host, host)->pci.bus, &err));
+    return b;
+}
+
+RELEASE(&vm_lock) static void board_free(Board *b)
+{
+    Vm *vm = b->vm;
+
+    machine_free(vm->machine);
+    networks_free(vm->networks);
+    vm->networks = NULL;
+    vmstate_registry_free(vm->vmstates);
+    vm->vmstates = NULL;
+    vm_free(vm);
+    g_free(b);
+    vm_lock_release();
+}
+
+static GByteArray *section_bytes(const char *hex)
+{
+    GByteArray *out = g_byte_array_new();
+
+    while (*hex != '\0') {
+        unsigned long times = 1;
+        uint8_t byte;
+
+        if (*hex == ' ') {
+            hex++;
+            continue;
+        }
+        byte = g_ascii_xdigit_value(hex[0]) << 4 | g_ascii_xdigit_value(hex[1]);
+        hex += 2;
+        if (*hex == '*') {
+            times = strtoul(hex + 1, (char **)&hex, 10);
+        }
+        while (times-- > 0) {
+            g_byte_array_append(out, &byte, 1);
+        }
+    }
+    return out;
+}
+
+static bool load(Board *b, const uint8_t *buf, size_t len, GError **errp)
+{
+    g_autoptr(StreamIn) in = stream_in_new_mem(buf, len);
+    const Vmstate *vms = b->dev->type->vmstate;
+
+    device_reset_tree(b->dev);
+    return vmstate_load(in, vms, b->dev, vms->version, errp) &&
+           stream_in_bytes(in) == len;
+}
+
+static void expect_saved(Board *b, const GByteArray *want)
+{
+    g_autoptr(StreamOut) out = stream_out_new(NULL);
+    g_autoptr(GError) err = NULL;
+    const uint8_t *got;
+    size_t len;
+
+    vmstate_save(out, b->dev->type->vmstate, b->dev, &err);
+    g_assert_no_error(err);
+    got = stream_out_data(out, &len);
+    for (size_t i = 0; i < MIN(len, want->len); i++) {
+        if (got[i] != want->data[i]) {
+            g_error("%s: byte %zu is %02x, not %02x", b->dev->type->name, i,
+                    got[i], want->data[i]);
+        }
+    }
+    g_assert_cmpuint(len, ==, want->len);
+}
+
+static void test_round_trip(const void *opaque)
+{
+    const Fixture *f = opaque;
+    Board *b = board_new(f);
+    g_autoptr(GByteArray) bytes = section_bytes(f->hex);
+    g_autoptr(GError) err = NULL;
+
+    load(b, bytes->data, bytes->len, &err);
+    g_assert_no_error(err);
+    expect_saved(b, bytes);
+    /* Nothing of what was there before is left. */
+    g_assert_true(load(b, bytes->data, bytes->len, NULL));
+    expect_saved(b, bytes);
+    board_free(b);
+}
+
+/*
+ * The long runs of zeros in a stream (queues that don't exist) say at each
+ * length the same: of those only some are tried.  A stream may end before a
+ * subsection: then it is a shorter one.  One that ends in a subsection's name
+ * is not taken to its end, which the section's footer finds.
+ */
+static void test_truncated(const void *opaque)
+{
+    const Fixture *f = opaque;
+    Board *b = board_new(f);
+    g_autoptr(GByteArray) bytes = section_bytes(f->hex);
+    unsigned whole = 0;
+
+    for (size_t len = 0; len < bytes->len;
+         len += len < 1000 || len + 200 > bytes->len ? 1 : 997) {
+        whole += load(b, bytes->data, len, NULL);
+    }
+    g_assert_cmpuint(whole, <=, 8);
+    board_free(b);
+}
+
+/* One byte is another one: refused, or saved again as some legal state. */
+static void test_changed(const void *opaque)
+{
+    const Fixture *f = opaque;
+    Board *b = board_new(f);
+    g_autoptr(GByteArray) bytes = section_bytes(f->hex);
+
+    for (unsigned i = 0; i < 3000; i++) {
+        size_t at = g_test_rand_int_range(0, MIN(bytes->len, 1000u));
+        uint8_t old = bytes->data[at];
+        g_autoptr(StreamOut) out = stream_out_new(NULL);
+        g_autoptr(GError) err = NULL;
+
+        bytes->data[at] = g_test_rand_int_range(0, 256);
+        if (load(b, bytes->data, bytes->len, &err)) {
+            vmstate_save(out, b->dev->type->vmstate, b->dev, &err);
+            g_assert_no_error(err);
+        }
+        bytes->data[at] = old;
+    }
+    load(b, bytes->data, bytes->len, NULL);
+    expect_saved(b, bytes);
+    board_free(b);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(fixtures); i++) {
+        const Fixture *f = &fixtures[i];
+        const struct {
+            const char *name;
+            void (*fn)(const void *opaque);
+        } tests[] = { { "round-trip", test_round_trip },
+                      { "truncated", test_truncated },
+                      { "changed", test_changed } };
+
+        for (size_t k = 0; k < G_N_ELEMENTS(tests); k++) {
+            g_autofree char *path =
+                g_strdup_printf("/virtio-vmstate/%s/%s", f->type->name,
+                                tests[k].name);
+
+            g_test_add_data_func(path, f, tests[k].fn);
+        }
+    }
+    return g_test_run();
+}
