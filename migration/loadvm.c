@@ -9,6 +9,7 @@
 #include "migration/wire.h"
 #include "util/error.h"
 #include "util/lock.h"
+#include "vmstate/vmstate-defaults.h"
 
 enum {
     /*
@@ -42,6 +43,7 @@ typedef struct Loadvm {
     Row *rows;
     size_t nrows;
     VmstateLoad *device;
+    GHashTable *defaults;   /* by VmstateEntry: VmstateDefaults */
     uint64_t devices_bytes; /* of this attempt */
     bool begun;             /* a section or command has come */
     uint8_t command[UINT16_MAX];
@@ -237,6 +239,15 @@ static bool check_missing(const Loadvm *l, const VmstateEntry *end,
     return e == NULL;
 }
 
+static void restore_defaults(const Loadvm *l, VmstateEntry *e)
+{
+    const VmstateDefaults *d = g_hash_table_lookup(l->defaults, e);
+
+    if (d != NULL) {
+        vmstate_defaults_restore(d);
+    }
+}
+
 /*
  * One look at what has arrived of a device.  Fields are stored; what they mean
  * to others (post_load) follows when nothing is missing.
@@ -257,6 +268,9 @@ static bool try_device(Loadvm *l, const SectionHead *h, GError **errp)
     if (h->version > INT_MAX) {
         error_setf(errp, "version %u", h->version);
         return false;
+    }
+    if (e->load_attempt != 0) {
+        restore_defaults(l, e); /* the attempt before left others */
     }
     if (!vmstate_load_fields(l->device, l->s, e->vms, e->opaque, h->version,
                              errp) ||
@@ -388,11 +402,40 @@ static bool load_command(Loadvm *l, bool *ret_more, GError **errp)
     return ok;
 }
 
+/* Devices that the attempt before had, and this one has not. */
+static void restore_missing(const Loadvm *l)
+{
+    for (GList *g = l->registry->entries.head; g != NULL; g = g->next) {
+        VmstateEntry *e = g->data;
+
+        if (e->vms->needed != NULL && e->load_attempt != 0 &&
+            e->load_attempt != l->registry->load_attempt) {
+            restore_defaults(l, e);
+            e->load_attempt = 0;
+        }
+    }
+}
+
 static bool check_all_came(const Loadvm *l, GError **errp)
 {
     VM_LOCK_GUARD();
 
+    restore_missing(l);
     return check_missing(l, NULL, errp);
+}
+
+/* Before anything comes: what devices are when they are told nothing. */
+static void note_defaults(Loadvm *l)
+{
+    VM_LOCK_GUARD();
+
+    for (GList *g = l->registry->entries.head; g != NULL; g = g->next) {
+        VmstateEntry *e = g->data;
+
+        e->load_attempt = 0;
+        g_hash_table_insert(l->defaults, e,
+                            vmstate_defaults_new(e->vms, e->opaque));
+    }
 }
 
 static bool load_one(Loadvm *l, bool *ret_more, GError **errp)
@@ -433,6 +476,7 @@ static bool load_one(Loadvm *l, bool *ret_more, GError **errp)
 static void loadvm_free(Loadvm *l)
 {
     vmstate_load_free(l->device);
+    g_hash_table_unref(l->defaults);
     g_free(l->rows);
     g_free(l);
 }
@@ -454,7 +498,10 @@ bool loadvm_run(StreamIn *s, VmstateRegistry *r, const LoadvmRow *rows,
         l->rows[i].given = &rows[i];
     }
     l->device = vmstate_load_new();
+    l->defaults = g_hash_table_new_full(NULL, NULL, NULL,
+                                        (GDestroyNotify)vmstate_defaults_free);
     r->load_attempt++;
+    note_defaults(l);
     ok = load_header(l, errp);
     while (ok && more) {
         ok = load_one(l, &more, errp);
