@@ -24,6 +24,8 @@
 #define LAST_WORD_MS 2000
 /* For the description behind the end of a plain stream, if there is one. */
 #define DESCRIPTION_MS 5000
+/* Bytes: magic and version; with the longest name of a machine type. */
+enum { WIRE_HEADER_LEN = 8, CONFIGURATION_END = 8 + 5 + 64 };
 /* And for the source to close the connection. */
 #define CLOSE_MS 30000
 
@@ -342,9 +344,23 @@ static void finish_plain(MigLoad *l)
     drain(l, CLOSE_MS);
 }
 
+/*
+ * A source of another machine type doesn't get to open the return path; but a
+ * Godwit looks there next, and another program doesn't look.
+ */
+static bool may_say_error(const MigLoad *l)
+{
+    uint64_t have = stream_in_bytes(l->in);
+
+    return l->return_path ||
+           (have > WIRE_HEADER_LEN && have <= CONFIGURATION_END &&
+            !stream_in_ended(l->in) &&
+            io_channel_has_feature(l->ch, IO_FEATURE_BIDIRECTIONAL));
+}
+
 static void say_error(MigLoad *l, const GError *err)
 {
-    if (!l->return_path) {
+    if (!may_say_error(l)) {
         return;
     }
     rp_send_within(l, LAST_WORD_MS * NS_PER_MS, WIRE_RP_ERROR, err->message,

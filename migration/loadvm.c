@@ -169,12 +169,17 @@ static bool load_start(Loadvm *l, const SectionHead *h, GError **errp)
     return load_content(l, row, WIRE_SECTION_START, errp);
 }
 
-static unsigned count_entries(const VmstateRegistry *r, const char *idstr)
+/* How many there are of that name, or have come of it. */
+static unsigned count_entries(const VmstateRegistry *r, const char *idstr,
+                              bool came)
 {
     unsigned n = 0;
 
     for (GList *g = r->entries.head; g != NULL; g = g->next) {
-        n += strcmp(((const VmstateEntry *)g->data)->idstr, idstr) == 0;
+        const VmstateEntry *e = g->data;
+
+        n += strcmp(e->idstr, idstr) == 0 &&
+             (!came || e->load_attempt == r->load_attempt);
     }
     return n;
 }
@@ -186,7 +191,7 @@ static const char *maybe_cpus(const char *idstr)
 
 static void say_unknown(const Loadvm *l, const SectionHead *h, GError **errp)
 {
-    unsigned n = count_entries(l->registry, h->name);
+    unsigned n = count_entries(l->registry, h->name, false);
 
     if (n == 0) {
         error_setf(errp, "no such device here");
@@ -194,8 +199,8 @@ static void say_unknown(const Loadvm *l, const SectionHead *h, GError **errp)
     }
     error_setf(errp,
                "no such device here: this machine has %u of them and the "
-               "source more%s",
-               n, maybe_cpus(h->name));
+               "source at least %" PRIu64 "%s",
+               n, (uint64_t)h->instance + 1, maybe_cpus(h->name));
 }
 
 /*
@@ -231,9 +236,10 @@ static bool check_missing(const Loadvm *l, const VmstateEntry *end,
 
     if (e != NULL) {
         error_setf(errp,
-                   "this machine has %u '%s', of which the source sends no "
+                   "this machine has %u '%s' and the source %u: it sends no "
                    "instance %u%s",
-                   count_entries(l->registry, e->idstr), e->idstr, e->instance,
+                   count_entries(l->registry, e->idstr, false), e->idstr,
+                   count_entries(l->registry, e->idstr, true), e->instance,
                    maybe_cpus(e->idstr));
     }
     return e == NULL;

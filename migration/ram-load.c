@@ -110,16 +110,38 @@ static bool check_block_size(RamLoad *r, RamBlock *rb, uint64_t len,
     return false;
 }
 
+/* "'pc.ram' (64 bytes), ...": the blocks here that travel; RCU. */
+static char *own_blocks(const RamLoad *r)
+{
+    g_autoptr(GString) s = g_string_new(NULL);
+    RamBlock *rb;
+
+    RAM_BLOCK_FOREACH(rb, &r->mem->ram)
+    {
+        if (rb->migratable) {
+            g_string_append_printf(s, "%s'%s' (%" PRIu64 " bytes)",
+                                   s->len > 0 ? ", " : "", rb->name,
+                                   rb->used_length);
+        }
+    }
+    return g_string_free(g_steal_pointer(&s), false);
+}
+
 /* A block of this machine, the first time that the list names it. */
-static RamBlock *listed_block(RamLoad *r, const char *name, GError **errp)
+static RamBlock *listed_block(RamLoad *r, const char *name, uint64_t len,
+                              GError **errp)
 {
     RamBlock *rb;
     RCU_READ_GUARD();
 
     rb = ram_block_find(&r->mem->ram, name);
     if (rb == NULL || !rb->migratable) {
-        error_setf(errp, "RAM block '%s' of the stream is not known here",
-                   name);
+        g_autofree char *own = own_blocks(r);
+
+        error_setf(errp,
+                   "RAM block '%s' of the stream, of %" PRIu64
+                   " bytes, is not known here; here are %s",
+                   name, len, own);
         return NULL;
     }
     if (g_ptr_array_find(r->blocks, rb, NULL)) {
@@ -127,6 +149,26 @@ static RamBlock *listed_block(RamLoad *r, const char *name, GError **errp)
         return NULL;
     }
     return rb;
+}
+
+/* The list is at its end: a block that it lacks would never be written. */
+static bool check_none_missing(RamLoad *r, GError **errp)
+{
+    RamBlock *rb;
+    RCU_READ_GUARD();
+
+    RAM_BLOCK_FOREACH(rb, &r->mem->ram)
+    {
+        if (rb->migratable && rb->used_length > 0 &&
+            !g_ptr_array_find(r->blocks, rb, NULL)) {
+            error_setf(errp,
+                       "RAM block '%s' of %" PRIu64 " bytes is here, but not "
+                       "among the %u of the stream",
+                       rb->name, rb->used_length, r->blocks->len);
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool load_block_list(RamLoad *r, StreamIn *s, uint64_t total,
@@ -146,7 +188,7 @@ static bool load_block_list(RamLoad *r, StreamIn *s, uint64_t total,
         if (!stream_in_check(s, errp)) {
             return false;
         }
-        rb = listed_block(r, name, errp);
+        rb = listed_block(r, name, len, errp);
         if (rb == NULL) {
             return false;
         }
@@ -163,8 +205,8 @@ static bool load_block_list(RamLoad *r, StreamIn *s, uint64_t total,
         g_ptr_array_add(r->blocks, rb);
         total -= len;
     }
-    r->ready = true;
-    return true;
+    r->ready = check_none_missing(r, errp);
+    return r->ready;
 }
 
 /* The block a record is about; its name follows unless "as before". */

@@ -499,18 +499,22 @@ def hung_destination_and_cancel(t):
     dst_fails(t, dst)
 
 
-def other_machine(t, src, what, **changes):
-    """A destination that does not fit: it says why, the guest goes on."""
+def other_machine(t, src, what, *extra, **changes):
+    """A destination that does not fit: both sides say why, with both values,
+    and the guest goes on."""
     port = free_port()
     args = {**src.pattern_args, **changes}
-    dst = t.machine('-incoming', 'tcp:127.0.0.1:%d' % port, name='dst', **args)
+    dst = t.machine('-incoming', 'tcp:127.0.0.1:%d' % port, *extra,
+                    name='dst', **args)
     src.qmp.cmd('migrate', uri='tcp:127.0.0.1:%d' % port)
     info = wait_status(src, ('failed', 'completed'))
     dst_fails(t, dst)
     t.note(dst.error_lines())
     if t.host.is_godwit:
         check_equal(info['status'], 'failed', 'source')
-        check_in(what, ' '.join(dst.error_lines()), 'message')
+        for text in what:
+            check_in(text, ' '.join(dst.error_lines()), 'destination')
+            check_in(text, info['error-desc'], 'source')
     else:
         src.qmp.cmd('cont')
     source_goes_on(src)
@@ -518,22 +522,48 @@ def other_machine(t, src, what, **changes):
 
 @test()
 def destination_with_less_memory(t):
-    other_machine(t, start_pattern(t, mb=16), 'pc.ram', mem=32)
+    other_machine(t, start_pattern(t, mb=16),
+                  ("'pc.ram'", '67108864', '33554432'),
+                  mem=32)
 
 
 @test()
 def destination_with_more_memory(t):
-    other_machine(t, start_pattern(t, mb=16), 'pc.ram', mem=128)
+    other_machine(t, start_pattern(t, mb=16),
+                  ("'pc.ram'", '67108864', '134217728'),
+                  mem=128)
 
 
 @test()
 def destination_of_another_type(t):
-    other_machine(t, start_pattern(t, mb=16), 'microvm', machine='microvm')
+    other_machine(t, start_pattern(t, mb=16), ('pc-i440fx-7.2', 'microvm'),
+                  machine='microvm')
 
 
 @test()
 def destination_with_fewer_cpus(t):
-    other_machine(t, start_pattern(t, mb=16, smp=2), 'cpu', smp=1)
+    other_machine(t, start_pattern(t, mb=16, smp=2),
+                  ("'cpu", 'this machine has 1 of them',
+                   'the source at least 2'), smp=1)
+
+
+@test()
+def destination_with_more_cpus(t):
+    other_machine(t, start_pattern(t, mb=16),
+                  ("this machine has 2 'cpu", 'the source 1'), smp=2)
+
+
+@test(godwit_only='the peer leaves the block as it is')
+def destination_with_another_block(t):
+    other_machine(t, start_pattern(t, mb=16),
+                  ("e1000.rom' of 262144 bytes is here", 'of the stream'),
+                  '-device', 'e1000,addr=7')
+
+
+@test()
+def destination_without_a_block(t):
+    other_machine(t, start_pattern(t, '-device', 'e1000,addr=7', mb=16),
+                  ("e1000.rom' of the stream, of 262144 bytes", "'pc.ram'"))
 
 
 def garbage(t, texts):

@@ -277,7 +277,13 @@ static void test_list_refused(void)
     world_init(&w);
     put64(&w, PAGE | RAM_REC_MEM_SIZE);
     put_entry(&w, "c", PAGE);
-    load_bad(&w, "offset 0: RAM block 'c' of the stream is not known here");
+    load_bad(&w, "offset 0: RAM block 'c' of the stream, of 4096 bytes, is "
+                 "not known here; here are 'b' (20580 bytes), 'a' (32768 ");
+    put64(&w, (PAGES * PAGE) | RAM_REC_MEM_SIZE);
+    put_entry(&w, "a", PAGES * PAGE);
+    load_bad(&w, "RAM block 'b' of 20580 bytes is here, but not among the 1");
+    ram_load_free(w.load);
+    w.load = ram_load_new(&w.mem);
     put64(&w, PAGE | RAM_REC_MEM_SIZE);
     put_entry(&w, "a", PAGE);
     load_bad(&w, "RAM block 'a' is 32768 bytes here but 4096 bytes in the");
@@ -410,8 +416,10 @@ static void test_absent_stay(void)
         VM_LOCK_GUARD();
         add_block(&w, "large", LARGE, NULL);
     }
-    put64(&w, LARGE | RAM_REC_MEM_SIZE);
+    put64(&w, (LARGE + (PAGES + 6) * PAGE) | RAM_REC_MEM_SIZE);
     put_entry(&w, "large", LARGE);
+    put_entry(&w, "b", 6 * PAGE);
+    put_entry(&w, "a", PAGES * PAGE);
     load_good(&w);
     before = own_pages();
     put64(&w, RAM_REC_EXTENT | RAM_REC_FILL);
