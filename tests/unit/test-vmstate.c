@@ -370,6 +370,92 @@ static void test_equal(void)
     }
 }
 
+typedef struct Sized {
+    uint32_t len;
+    uint8_t buf[8]; /* of which four may be used */
+    uint8_t *far;
+} Sized;
+
+static const Vmstate sized_vmstate = {
+    .name = "sized",
+    .version = 1,
+    .oldest = 1,
+    .fields =
+        (const VmstateField[]){
+            VMSTATE_U32(Sized, len),
+            { .name = "buf",
+              .kind = VMS_BUFFER,
+              .offset = offsetof(Sized, buf),
+              .num_offset = offsetof(Sized, len),
+              .num_max = 4,
+              .flags = VMF_VSIZE_U32 },
+            VMSTATE_END,
+        },
+};
+
+static const Vmstate far_vmstate = {
+    .name = "far",
+    .version = 1,
+    .oldest = 1,
+    .fields =
+        (const VmstateField[]){
+            { .name = "far",
+              .kind = VMS_U8,
+              .offset = offsetof(Sized, far),
+              .size = 1,
+              .flags = VMF_POINTER },
+            VMSTATE_END,
+        },
+};
+
+/* Each contains itself: no struct of a device is that deep. */
+static const Vmstate deep_vmstate;
+static const VmstateField deep_fields[] = {
+    VMSTATE_FIELD_(Sized, len, VMS_STRUCT, .vms = &deep_vmstate,
+                   .struct_version = 1),
+    VMSTATE_END,
+};
+static const Vmstate deep_vmstate = {
+    .name = "deep",
+    .version = 1,
+    .oldest = 1,
+    .fields = deep_fields,
+};
+
+static bool sized_load(const Vmstate *vms, Sized *t, const char *bytes,
+                       size_t len, GError **errp)
+{
+    g_autoptr(StreamIn) in = stream_in_new_mem(bytes, len);
+    bool ok = vmstate_load(in, vms, t, 1, errp);
+
+    g_assert_cmpuint(stream_in_bytes(in), <=, len);
+    return ok;
+}
+
+/* Sizes from the stream up to their bound, and what has no place to go. */
+static void test_bounds(void)
+{
+    Sized t = { 0 };
+    uint8_t byte = 0;
+    g_autoptr(GError) err = NULL;
+
+    g_assert_true(sized_load(&sized_vmstate, &t, "\0\0\0\4abcd", 8, NULL));
+    g_assert_cmpmem(t.buf, 8, "abcd\0\0\0\0", 8);
+    g_assert_true(sized_load(&sized_vmstate, &t, "\0\0\0\0", 4, NULL));
+    g_assert_false(sized_load(&sized_vmstate, &t, "\0\0\0\5efghi", 9, &err));
+    g_assert_nonnull(strstr(err->message, "buf: 5 bytes: at most 4"));
+    g_assert_cmpmem(t.buf, 8, "abcd\0\0\0\0", 8);
+    g_clear_error(&err);
+    g_assert_false(sized_load(&far_vmstate, &t, "x", 1, &err));
+    g_assert_nonnull(strstr(err->message, "far: points nowhere"));
+    g_clear_error(&err);
+    t.far = &byte;
+    g_assert_true(sized_load(&far_vmstate, &t, "x", 1, NULL));
+    g_assert_cmpint(byte, ==, 'x');
+    g_assert_false(sized_load(&deep_vmstate, &t, "", 0, &err));
+    g_assert_nonnull(strstr(err->message, "deep: nested too deeply"));
+}
+
 static void nothing(void *opaque)
 {
 }
@@ -563,6 +649,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vmstate/truncated", test_truncated);
     g_test_add_func("/vmstate/hostile", test_hostile);
     g_test_add_func("/vmstate/equal", test_equal);
+    g_test_add_func("/vmstate/bounds", test_bounds);
     g_test_add_func("/vmstate/timer", test_timer);
     g_test_add_func("/vmstate/timer-described", test_timer_described);
     g_test_add_func("/vmstate/save-fails", test_save_fails);
