@@ -156,9 +156,11 @@ static void add_model(const char *name, void *opaque)
 {
     CpuTypes *types = opaque;
     char *type_name = g_strdup_printf("%s-" BASE_TYPE, name);
+    const char *parent =
+        g_str_equal(name, "host") ? "max-" BASE_TYPE : BASE_TYPE;
 
     g_ptr_array_add(types->all,
-                    vcpu_object_type_new(type_name, BASE_TYPE, types->props));
+                    vcpu_object_type_new(type_name, parent, types->props));
 }
 
 const ObjectType *const *cpu_object_types(void)

@@ -174,27 +174,26 @@ static void test_slots(Fixture *f, gconstpointer unused)
 static void test_probe(Fixture *f, gconstpointer unused)
 {
     static const struct {
-        const char *format, *mark;
+        const char *error, *mark;
         unsigned off, len;
     } t[] = {
-        { "qcow2", "QFI\xfb\0\0\0\3", 0, 8 },
-        { "qed", "QED\0", 0, 4 },
-        { "vmdk", "KDMV", 0, 4 },
-        { "vdi", "\x7f\x10\xda\xbe", 64, 4 },
-        { "vpc", "conectix", 0, 8 },
-        { "vhdx", "vhdxfile", 0, 8 },
-        { "luks", "LUKS\xba\xbe", 0, 6 },
+        { "qcow2: clusters of", "QFI\xfb\0\0\0\3", 0, 8 },
+        { "'qed'", "QED\0", 0, 4 },
+        { "'vmdk'", "KDMV", 0, 4 },
+        { "'vdi'", "\x7f\x10\xda\xbe", 64, 4 },
+        { "'vpc'", "conectix", 0, 8 },
+        { "'vhdx'", "vhdxfile", 0, 8 },
+        { "'luks'", "LUKS\xba\xbe", 0, 6 },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
-        g_autofree char *want = g_strdup_printf("'%s'", t[i].format);
         g_autoptr(GError) err = NULL;
         char head[512] = { 0 };
 
         memcpy(head + t[i].off, t[i].mark, t[i].len);
         g_assert_true(g_file_set_contents(f->image, head, sizeof(head), NULL));
         g_assert_null(drive(f->bs, f, "file=@", &err));
-        g_assert_nonnull(strstr(err->message, want));
+        g_assert_nonnull(strstr(err->message, t[i].error));
         /* Who says that it is raw has it raw. */
         good_drive(f, "file=@,format=raw,if=none");
     }
