@@ -17,7 +17,7 @@ from godwit.migration import set_capabilities, start_incoming, start_pattern
 from godwit.peer import PEER
 from godwit.qmp import QmpError
 from godwit.tap import check, check_equal, free_port
-from watch import Observed, Watch
+from watch import Observed, PeerFault, Watch
 
 REACH_S = 40    # until the message comes
 SETTLE_S = 40   # until both sides have made up their minds
@@ -54,10 +54,6 @@ def parse_cell(name):
 
 class NotReached(AssertionError):
     """The migration went by without the message."""
-
-
-class PeerFault(Exception):
-    """What went wrong is the other program's."""
 
 
 class Migration:

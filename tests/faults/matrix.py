@@ -28,6 +28,7 @@ sys.path.insert(0, str(HERE.parent / 'functional'))
 import cell as cells  # noqa: E402
 from godwit.peer import PEER, need_peer  # noqa: E402
 from godwit.tap import Host, Skip, Test, default_binary  # noqa: E402
+from watch import PeerFault  # noqa: E402
 
 PAIRS = ('gg', 'qg', 'gq')
 # Rows that an undisturbed migration doesn't have for certain.
@@ -83,7 +84,7 @@ def guarded(host, cell, func, *args):
         out.text = func(t, *args)
     except Skip as err:
         out.word, out.text = 'skip', str(err)
-    except cells.PeerFault as err:
+    except PeerFault as err:
         out.word, out.text = 'peer', str(err)
     except AssertionError as err:
         out.word, out.text = 'FAIL', str(err)

@@ -6,7 +6,9 @@ import re
 import time
 
 from godwit.migration import check_lines
+from godwit.peer import PEER
 from godwit.qmp import QmpClosed
+from godwit.reactor import WaitTimeout
 from godwit.tap import check
 
 QMP_BOUND_S = 10  # for an answer, whatever goes on
@@ -15,6 +17,10 @@ LOCK_WRITE = 101
 HEARTBEAT = re.compile(r'^hb (\d+) ')
 PASS = re.compile(r'^ok pass=\d+ cpu=(\d+) ')
 DISK = re.compile(r'^disk pass=')
+
+
+class PeerFault(Exception):
+    """What went wrong is the other program's."""
 
 
 class Observed:
@@ -165,9 +171,16 @@ class Watch:
             for o, n in zip(self.observed, before)), seconds)
 
     def command(self, o, name, **arguments):
-        """A command whose answer is waited for with the others'."""
+        """A command whose answer is waited for with the others'.
+
+        QEMU 7.2 answers none while it writes the last of memory to a network
+        that stands still: it holds the lock meanwhile."""
         try:
             return o.vm.qmp.cmd(name, _timeout=QMP_BOUND_S, **arguments)
+        except WaitTimeout as err:
+            if o.vm.args[0] == PEER:
+                raise PeerFault('%s: %s' % (o.vm.name, err)) from err
+            raise
         except QmpClosed:
             return None
 
