@@ -208,16 +208,30 @@ static void fence(SoftCpu *s, const SoftOp *op)
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
+/* There is no cache, but the address has to be one that can be read. */
+static void clflush(SoftCpu *s, const SoftOp *op)
+{
+    uint64_t lin = soft_ea_lin(s, op, 1, false);
+
+    if (s->mode == 3 && !soft_canonical(s, lin)) {
+        soft_raise_gp0(s);
+    }
+    soft_host_page(s, lin, SOFT_READ, s->mmu);
+}
+
 SoftFn *soft_select_move(const SoftOp *op)
 {
     static SoftFn *const simple[INSN_COUNT] = {
-        [INSN_SETCC] = setcc, [INSN_NOP] = nop,     [INSN_PAUSE] = pause_insn,
-        [INSN_MOVBE] = movbe, [INSN_BSWAP] = bswap, [INSN_MOVNTI] = movnti,
-        [INSN_CBW] = cbw,     [INSN_CWD] = cwd,     [INSN_XLAT] = xlat,
-        [INSN_SAHF] = sahf,   [INSN_LAHF] = lahf,   [INSN_CLC] = flag_op,
-        [INSN_STC] = flag_op, [INSN_CMC] = flag_op, [INSN_CLD] = flag_op,
-        [INSN_STD] = flag_op, [INSN_SALC] = salc,   [INSN_FENCE] = fence,
-        [INSN_CLFLUSH] = nop,
+        [INSN_SETCC] = setcc,      [INSN_NOP] = nop,
+        [INSN_PAUSE] = pause_insn, [INSN_MOVBE] = movbe,
+        [INSN_BSWAP] = bswap,      [INSN_MOVNTI] = movnti,
+        [INSN_CBW] = cbw,          [INSN_CWD] = cwd,
+        [INSN_XLAT] = xlat,        [INSN_SAHF] = sahf,
+        [INSN_LAHF] = lahf,        [INSN_CLC] = flag_op,
+        [INSN_STC] = flag_op,      [INSN_CMC] = flag_op,
+        [INSN_CLD] = flag_op,      [INSN_STD] = flag_op,
+        [INSN_SALC] = salc,        [INSN_FENCE] = fence,
+        [INSN_CLFLUSH] = clflush,
     };
     unsigned v = soft_variant(op);
 

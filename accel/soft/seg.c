@@ -14,6 +14,14 @@ void soft_seg_check(SoftCpu *s, unsigned seg, uint64_t off, unsigned n,
 {
     bool ok = (write ? s->seg_wr : s->seg_rd) >> seg & 1;
 
+    if (s->mode == 3) {
+        uint64_t lin = s->segbase[seg] + off;
+
+        if (!soft_canonical(s, lin) || !soft_canonical(s, lin + n - 1)) {
+            soft_raise_error(s, seg == X86_SS ? EXC_SS : EXC_GP, 0);
+        }
+        return;
+    }
     if (!ok || off < s->seg_lo[seg] || off > s->seg_hi[seg] ||
         n - 1 > s->seg_hi[seg] - off) {
         soft_raise_error(s, seg == X86_SS ? EXC_SS : EXC_GP, 0);
@@ -245,9 +253,13 @@ void soft_seg_drop_inner(SoftCpu *s)
 
 void soft_stack_push(SoftCpu *s, SoftStack *st, unsigned n, uint64_t v)
 {
+    bool wide = st->mask == ~UINT64_C(0);
+
     st->sp -= n;
+    if (wide && !soft_canonical(s, st->sp)) {
+        soft_raise_error(s, EXC_SS, 0);
+    }
     soft_st(s,
-            (st->base + (st->sp & st->mask)) &
-                (st->mask == ~UINT64_C(0) ? st->mask : 0xffffffff),
+            (st->base + (st->sp & st->mask)) & (wide ? st->mask : 0xffffffff),
             v, n, st->mmu);
 }

@@ -47,7 +47,8 @@ void soft_update_segment(SoftCpu *s, unsigned seg)
         if (seg != X86_FS && seg != X86_GS) {
             s->segbase[seg] = 0;
         }
-        set_bit(&s->seg_flat, seg, true);
+        /* A bad address is #SS on the stack, #GP elsewhere. */
+        set_bit(&s->seg_flat, seg, seg != X86_SS);
         return;
     }
     s->segbase[seg] = (uint32_t)r->base;
