@@ -104,6 +104,7 @@ typedef enum Mode {
     MODE_POLL,    /* heartbeat from a busy loop */
     MODE_DIRTY,   /* write to a range of pages at a given rate */
     MODE_PATTERN, /* rewrite and check all pages for ever */
+    MODE_CLOCK,   /* read clocks and tell of them */
     MODE_L2FWD,   /* forward packets, and some of MODE_PATTERN */
 } Mode;
 
@@ -283,6 +284,9 @@ void smp_wait(unsigned ncpus);
  * that takes long calls it at least every few microseconds.
  */
 void heartbeat(Cpu *cpu);
+
+/* mode=clock, by the first CPU (timekeeping.c). */
+__attribute__((noreturn)) void clock_watch(Cpu *cpu);
 
 /* Sleep until the next timer interrupt, unless there was one already. */
 void cpu_idle(Cpu *cpu);

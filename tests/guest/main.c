@@ -127,6 +127,11 @@ static void __attribute__((noreturn)) run(Cpu *cpu)
         load_pattern(cpu);
     case MODE_POLL:
         run_poll(cpu);
+    case MODE_CLOCK:
+        if (cpu->id == 0) {
+            clock_watch(cpu);
+        }
+        run_idle(cpu);
     case MODE_L2FWD:
         if (cpu->id < config.queues) {
             l2fwd_run(cpu);
