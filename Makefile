@@ -53,6 +53,15 @@ bench: deps all
 	@$(NINJA) tests/guest/guest.rom bench-programs
 	@python3 tests/bench/bench.py --binary $(EMULATOR) $(BENCH_ARGS)
 
+# The working tree against another revision: make bench-ab BASE=HEAD~3
+.PHONY: bench-ab
+bench-ab: deps all
+	@test -n "$(BASE)" || { \
+	    echo 'make bench-ab BASE=REV: which revision?' >&2; exit 1; }
+	@$(NINJA) tests/guest/guest.rom
+	@python3 tests/bench/ab.py --binary $(EMULATOR) --base $(BASE) \
+	    $(BENCH_ARGS)
+
 .PHONY: bench-cpu
 bench-cpu: deps all
 	@scripts/get-guest-assets --build $(BUILD)
@@ -156,6 +165,7 @@ help:
 	@echo 'make                   build $(EMULATOR)'
 	@echo 'make demo              migrate a guest and print the table'
 	@echo 'make bench             the same with more runs: JSON, Markdown'
+	@echo 'make bench-ab BASE=REV two builds, alternating, with a rank test'
 	@echo 'make bench-cpu         speed of the software CPU in a Linux guest'
 	@echo 'make bench-nfv         migration of a packet-forwarding guest'
 	@echo 'make bench-net         packet rate and CPU cost of back ends'
