@@ -11,6 +11,7 @@
 
 #include "block/block.h"
 #include "block/node-priv.h"
+#include "block/stats.h"
 #include "util/event-notifier.h"
 #include "util/lock.h"
 #include "util/tsa.h"
@@ -89,6 +90,7 @@ struct BlockBackend {
     const BlockDevOps *dev_ops; /* NULL: it has no tray */
     void *dev_opaque;
     unsigned in_flight;   /* requests that are not done */
+    BlockStats stats;     /* what is done */
     BlockNode *root;      /* NULL: no medium */
     BlockMediumOpts opts; /* of the next medium */
 };
@@ -122,9 +124,11 @@ struct BlockReq {
     BlockImage *img; /* where all of it is; NULL: node's driver does it */
     BlockMap map;    /* of `img` */
     BlockOp op;
-    bool unmap;     /* BLOCK_WRITE_ZEROES may give room back */
-    bool abandoned; /* nobody waits: later ones mustn't overtake it */
-    uint64_t off;   /* of what is left to do */
+    bool invalid;     /* refused, and not the host's doing */
+    int64_t start_ns; /* clock_monotonic_ns() */
+    bool unmap;       /* BLOCK_WRITE_ZEROES may give room back */
+    bool abandoned;   /* nobody waits: later ones mustn't overtake it */
+    uint64_t off;     /* of what is left to do */
     size_t left;
     struct iovec *iov; /* of what is left; a copy */
     unsigned niov;
@@ -253,5 +257,8 @@ struct BlockEngine {
 extern const BlockEngineOps block_threads_ops;   /* threads.c */
 extern const BlockEngineOps block_linux_aio_ops; /* linux-aio.c */
 extern const BlockEngineOps block_io_uring_ops;  /* io-uring.c */
+
+/* stats.c: a request has ended. */
+void block_stats_add(BlockReq *r, int ret);
 
 #endif

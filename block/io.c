@@ -281,6 +281,7 @@ static void req_end(BlockReq *r, int ret)
         iov_from_buf(r->req_iov, r->req_niov, 0,
                      (char *)r->bounce + r->head_pad, r->req_len);
     }
+    block_stats_add(r, ret);
     r->aio->in_flight--;
     r->backend->in_flight--;
     r->done(r->opaque, ret);
@@ -467,6 +468,7 @@ static void req_start(BlockReq *r)
     int ret;
 
     r->aio = b->all->aio;
+    r->start_ns = clock_monotonic_ns();
     r->node = b->root;
     r->off = r->req_off;
     r->left = r->req_len;
@@ -476,6 +478,7 @@ static void req_start(BlockReq *r)
     b->in_flight++;
     ret = req_check(b, r);
     if (ret != 0) {
+        r->invalid = ret < 0;
         req_finish(r, MIN(ret, 0));
         return;
     }

@@ -83,6 +83,7 @@ void hmp_print_help(HmpOut *out, const HmpCommand *table, const char *prefix,
 void hmp_cmd_closefd(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_dump_guest_memory(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_getfd(HmpOut *out, const HmpArgs *a);
+void hmp_info_blockstats(HmpOut *out, const HmpArgs *a);
 void hmp_info_dump(HmpOut *out, const HmpArgs *a);
 void hmp_info_irq(HmpOut *out, const HmpArgs *a);
 void hmp_info_mice(HmpOut *out, const HmpArgs *a);

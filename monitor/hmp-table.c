@@ -164,6 +164,8 @@ const HmpCommand hmp_info_commands[] = {
     ROW("balloon", "", "", "show what memory the guest has", hmp_info_balloon),
     ROW("block", "-n name:s?", "[-n] [drive]", "show the block devices",
         hmp_info_block),
+    ROW("blockstats", "", "", "show what drives have done",
+        hmp_info_blockstats),
     ROW("chardev", "", "", "show the character devices", hmp_info_chardev),
     ROW("cpus", "", "", "show each CPU's thread", hmp_info_cpus),
     ROW("dump", "", "", "show the last dump of memory", hmp_info_dump),

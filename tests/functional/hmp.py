@@ -518,5 +518,35 @@ def descriptors(t):
     os.close(r)
 
 
+@test()
+def block_statistics(t):
+    """What firmware's boot sector read is counted, by drive and by node."""
+    path = t.path('disk')
+    with open(path, 'wb') as f:
+        f.truncate(1 << 20)
+    args = ['-machine', 'pc', '-accel', t.host.accel, '-nodefaults',
+            '-display', 'none', '-drive', 'file=%s,format=raw,id=d0' % path]
+    vm = t.launch(args)
+
+    def drive():
+        return vm.qmp.cmd('query-blockstats')[0]
+
+    t.reactor.wait(lambda: drive()['stats']['rd_operations'] > 0,
+                   'reads of the firmware', 60)
+    vm.qmp.cmd('stop')
+    found = drive()
+    stats = found['stats']
+    check_equal(found['device'], 'd0', 'device')
+    check(stats['rd_bytes'] >= 512 and stats['rd_total_time_ns'] > 0,
+          'figures %s' % stats)
+    check_equal([stats[k] for k in ('wr_bytes', 'failed_rd_operations',
+                                    'wr_highest_offset')], [0, 0, 0], 'others')
+    check_in('d0: rd_bytes=%d wr_bytes=0 rd_operations=%d ' % (
+        stats['rd_bytes'], stats['rd_operations']),
+        vm.qmp.hmp('info blockstats'), 'info blockstats')
+    nodes = vm.qmp.cmd('query-blockstats', query_nodes=True)
+    check_in(found['node-name'], [n['node-name'] for n in nodes], 'nodes')
+
+
 if __name__ == '__main__':
     main()
