@@ -350,21 +350,8 @@ static bool vnet_realize(VirtioDevice *d, GError **errp)
     n->max_pairs = n->nic.netdev != NULL ? n->nic.netdev->nqueues : 1;
     n->nic.port.has_vnet = true;
     n->nic.shares_rings = true;
-    if (!nic_realize(&n->nic, &d->pci.dev, &vnet_port_ops, n->max_pairs,
-                     errp)) {
-        return false;
-    }
-    if (!vnet_vhost_realize(n, errp)) {
-        nic_unrealize(&n->nic);
-        return false;
-    }
-    if (d->props.vectors == VIRTIO_VECTORS_AUTO) {
-        d->props.vectors = 2 * n->max_pairs + 2;
-    }
-    n->filter_event = true;
+    /* A network that runs calls its new port at once. */
     n->curr_pairs = 1;
-    n->mac = n->nic.mac;
-    n->status = n->nic.port.link_down ? 0 : VIRTIO_NET_S_LINK_UP;
     n->pairs = g_new0(VnetPair, n->max_pairs);
     for (unsigned i = 0; i < n->max_pairs; i++) {
         n->pairs[i].net = n;
@@ -372,6 +359,22 @@ static bool vnet_realize(VirtioDevice *d, GError **errp)
         timer_init(&n->pairs[i].tx_timer, vm->clocks, CLOCK_TYPE_VIRTUAL,
                    vnet_tx_timer, &n->pairs[i]);
     }
+    if (!nic_realize(&n->nic, &d->pci.dev, &vnet_port_ops, n->max_pairs,
+                     errp)) {
+        g_clear_pointer(&n->pairs, g_free);
+        return false;
+    }
+    if (!vnet_vhost_realize(n, errp)) {
+        nic_unrealize(&n->nic);
+        g_clear_pointer(&n->pairs, g_free);
+        return false;
+    }
+    if (d->props.vectors == VIRTIO_VECTORS_AUTO) {
+        d->props.vectors = 2 * n->max_pairs + 2;
+    }
+    n->filter_event = true;
+    n->mac = n->nic.mac;
+    n->status = n->nic.port.link_down ? 0 : VIRTIO_NET_S_LINK_UP;
     make_queues(n, n->max_pairs);
     d->config_size = config_size(n);
     vnet_filter_reset(n);
