@@ -35,7 +35,9 @@ enum {
     AML_SHIFT_RIGHT = 0x7a,
     AML_AND = 0x7b,
     AML_OR = 0x7d,
+    AML_DEREF_OF = 0x83,
     AML_NOTIFY = 0x86,             /* object, value */
+    AML_INDEX = 0x88,              /* package or buffer, number, where */
     AML_CREATE_DWORD_FIELD = 0x8a, /* buffer, offset, name */
     AML_LAND = 0x90,
     AML_LOR = 0x91,

@@ -209,6 +209,129 @@ static void put_hotplug(Aml *a)
     aml_end(a, n);
 }
 
+/* AIDX (bus, slot): the acpi-index of the function there; 0: none. */
+static void put_index_method(Aml *a)
+{
+    size_t m = aml_begin_method(a, "AIDX", 2, false);
+
+    aml_op(a, AML_ACQUIRE);
+    aml_path(a, "BLCK");
+    aml_word(a, 0xffff);
+    aml_op(a, AML_STORE);
+    aml_arg(a, 0);
+    aml_path(a, "BNUM");
+    aml_op(a, AML_SHIFT_LEFT);
+    aml_int(a, 1);
+    aml_arg(a, 1);
+    aml_path(a, "PIDX");
+    aml_op(a, AML_STORE);
+    aml_path(a, "PIDX");
+    aml_local(a, 0);
+    aml_op(a, AML_RELEASE);
+    aml_path(a, "BLCK");
+    aml_op(a, AML_RETURN);
+    aml_local(a, 0);
+    aml_end(a, m);
+}
+
+static void put_return_buffer(Aml *a, uint8_t value)
+{
+    aml_op(a, AML_RETURN);
+    aml_buffer(a, &value, 1);
+}
+
+static void begin_if_arg(Aml *a, unsigned arg, uint64_t value, size_t *ret_if)
+{
+    *ret_if = aml_begin(a, AML_IF);
+    aml_op(a, AML_LEQUAL);
+    aml_arg(a, arg);
+    aml_int(a, value);
+}
+
+/*
+ * PDSM (UUID, revision, function, arguments, {bus, slot}): what _DSM of a slot
+ * says.  Function 7 is the name of a device under operating systems (PCI
+ * Firmware Specification 3.2, section 4.6.7); 0 says whether there is 7.
+ */
+static void put_dsm_method(Aml *a)
+{
+    /* e5c937d0-3553-4d7a-9117-ea4d19c3434d */
+    static const uint8_t uuid[] = { 0xd0, 0x37, 0xc9, 0xe5, 0x53, 0x35,
+                                    0x7a, 0x4d, 0x91, 0x17, 0xea, 0x4d,
+                                    0x19, 0xc3, 0x43, 0x4d };
+    size_t m = aml_begin_method(a, "PDSM", 5, true), cond, pkg;
+
+    cond = aml_begin(a, AML_IF);
+    aml_op(a, AML_LOR);
+    aml_op(a, AML_LNOT);
+    aml_op(a, AML_LEQUAL);
+    aml_arg(a, 0);
+    aml_buffer(a, uuid, sizeof(uuid));
+    aml_op(a, AML_LLESS);
+    aml_arg(a, 1);
+    aml_int(a, 2);
+    put_return_buffer(a, 0);
+    aml_end(a, cond);
+    aml_op(a, AML_STORE);
+    aml_path(a, "AIDX");
+    for (unsigned i = 0; i < 2; i++) {
+        aml_op(a, AML_DEREF_OF);
+        aml_op(a, AML_INDEX);
+        aml_arg(a, 4);
+        aml_int(a, i);
+        aml_op(a, AML_NULL_TARGET);
+    }
+    aml_local(a, 0);
+    cond = aml_begin(a, AML_IF);
+    aml_op(a, AML_LEQUAL);
+    aml_local(a, 0);
+    aml_int(a, 0);
+    put_return_buffer(a, 0);
+    aml_end(a, cond);
+    begin_if_arg(a, 2, 0, &cond);
+    put_return_buffer(a, 1 << 7 | 1 << 0);
+    aml_end(a, cond);
+    begin_if_arg(a, 2, 7, &cond);
+    aml_name(a, "PKG0");
+    pkg = aml_begin_package(a, 2);
+    aml_int(a, 0);
+    aml_string(a, "");
+    aml_end(a, pkg);
+    aml_op(a, AML_STORE);
+    aml_local(a, 0);
+    aml_op(a, AML_INDEX);
+    aml_path(a, "PKG0");
+    aml_int(a, 0);
+    aml_op(a, AML_NULL_TARGET);
+    aml_op(a, AML_RETURN);
+    aml_path(a, "PKG0");
+    aml_end(a, cond);
+    put_return_buffer(a, 0);
+    aml_end(a, m);
+}
+
+/* _DSM of the slot ASUN. */
+static void put_slot_dsm(Aml *a, unsigned slot)
+{
+    size_t m, pkg;
+
+    aml_name_int(a, "ASUN", slot);
+    m = aml_begin_method(a, "_DSM", 4, true);
+    aml_op(a, AML_STORE);
+    pkg = aml_begin_package(a, 2);
+    aml_path(a, "BSEL");
+    aml_path(a, "ASUN");
+    aml_end(a, pkg);
+    aml_local(a, 0);
+    aml_op(a, AML_RETURN);
+    aml_path(a, "PDSM");
+    for (unsigned i = 0; i < 4; i++) {
+        aml_arg(a, i);
+    }
+    aml_local(a, 0);
+    aml_end(a, m);
+}
+
 static void slot_name(char name[5], unsigned slot)
 {
     g_snprintf(name, 5, "S%02X", slot << 3);
@@ -238,6 +361,7 @@ static void put_slot(Aml *a, unsigned slot, const AcpiConfig *c)
     slot_name(name, slot);
     dev = aml_begin_device(a, name);
     aml_name_int(a, "_ADR", (uint64_t)slot << 16);
+    put_slot_dsm(a, slot);
     if (!(c->slots & (1U << slot))) {
         aml_name_int(a, "_SUN", slot);
         n = aml_begin_method(a, "_EJ0", 1, false);
@@ -365,6 +489,8 @@ static void put_root(Aml *a, const AcpiConfig *c)
     put_root_windows(a, c);
     put_routing(a);
     put_hotplug(a);
+    put_index_method(a);
+    put_dsm_method(a);
     put_reserved(a, "GPE0", "GPE0 resources", PIIX4_GPE0_BASE, PIIX4_GPE0_LEN);
     put_reserved(a, "PHPR", "PCI Hotplug resources", PIIX4_PCIHP_BASE,
                  PIIX4_PCIHP_LEN);
