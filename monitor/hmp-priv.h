@@ -81,6 +81,8 @@ void hmp_print_help(HmpOut *out, const HmpCommand *table, const char *prefix,
                     const char *only);
 /* hmp-cmds-*.c */
 void hmp_cmd_closefd(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_device_add(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_device_del(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_dump_guest_memory(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_getfd(HmpOut *out, const HmpArgs *a);
 void hmp_info_blockstats(HmpOut *out, const HmpArgs *a);

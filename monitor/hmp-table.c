@@ -56,6 +56,10 @@ const HmpCommand hmp_commands[] = {
         hmp_cmd_closefd),
     ROW("cont|c", "", "", "resume emulation", hmp_cmd_cont),
     ROW("cpu", "index:i", "index", "set the default CPU", hmp_cmd_cpu),
+    ROW("device_add", "device:S", "driver[,prop=value][,...]",
+        "plug a device in while the machine is up", hmp_cmd_device_add),
+    ROW("device_del", "id:s", "device", "ask the guest to let go of a device",
+        hmp_cmd_device_del),
     ROW("dump-guest-memory", "-p -d -z -l -s -w filename:s begin:i? length:i?",
         "[-p] [-d] filename [begin length]",
         "dump the guest's memory to an ELF file (-p: with the addresses of "

@@ -81,6 +81,12 @@ static void event_balloon(Vm *vm, uint64_t actual)
     EMIT(vm, qapi_event_balloon_change(to, actual));
 }
 
+/* id NULL: it had none. */
+static void event_device_deleted(Vm *vm, const char *id, const char *path)
+{
+    EMIT(vm, qapi_event_device_deleted(to, id, path));
+}
+
 static void hook_machine_reset(Vm *vm, ShutdownCause cause)
 {
     if (vm->machine != NULL) {
@@ -163,6 +169,7 @@ const VmHooks monitor_vm_hooks = {
     .event_wakeup = event_wakeup,
     .event_tray_moved = event_tray_moved,
     .event_balloon = event_balloon,
+    .event_device_deleted = event_device_deleted,
 };
 
 static int net_fd_by_name(void *opaque, const char *name)

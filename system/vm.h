@@ -118,6 +118,7 @@ typedef struct VmHooks {
     void (*event_powerdown)(Vm *vm);
     void (*event_suspend)(Vm *vm);
     void (*event_wakeup)(Vm *vm);
+    void (*event_device_deleted)(Vm *vm, const char *id, const char *path);
     void (*event_tray_moved)(Vm *vm, const char *drive, const char *id,
                              bool open);
     void (*event_balloon)(Vm *vm, uint64_t actual); /* bytes the guest has */

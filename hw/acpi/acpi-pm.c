@@ -125,6 +125,12 @@ void acpi_pm_raise(AcpiPm *pm, uint16_t sts)
     acpi_pm_update_sci(pm);
 }
 
+void acpi_pm_raise_gpe(AcpiPm *pm, uint16_t sts)
+{
+    pm->gpe_sts |= sts;
+    acpi_pm_update_sci(pm);
+}
+
 /* Registers.  Accesses of any size are cut out of, or into, the whole. */
 
 static uint32_t merge(uint32_t old, unsigned off, uint32_t val, unsigned size)

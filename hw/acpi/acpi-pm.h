@@ -19,6 +19,7 @@ enum {
     ACPI_PM1_SCI_EN = 1 << 0,
     ACPI_PM1_SLP_EN = 1 << 13,
     ACPI_PM1_SLP_TYP_SHIFT = 10,
+    ACPI_GPE_PCI_HOTPLUG = 1 << 1, /* _E01 of the tables */
 };
 
 typedef struct AcpiPm {
@@ -42,6 +43,8 @@ bool acpi_pm_post_load(AcpiPm *pm, GError **errp);
 void acpi_pm_update_sci(AcpiPm *pm);
 /* Sets status bits ACPI_PM1_*_STS, with the interrupt they bring. */
 void acpi_pm_raise(AcpiPm *pm, uint16_t sts);
+/* The same for bits of the general-purpose events. */
+void acpi_pm_raise_gpe(AcpiPm *pm, uint16_t sts);
 
 /* off: in the block; size: 1, 2 or 4 bytes, any alignment. */
 uint64_t acpi_pm_evt_read(AcpiPm *pm, unsigned off, unsigned size);

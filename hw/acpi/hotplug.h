@@ -1,13 +1,14 @@
 /*
  * Register blocks by which a guest's ACPI code learns of hot-plugged PCI
- * functions and CPUs.  Nothing is ever plugged or asked to go in this
- * version: they show what is there, and carry their state in a migration.
+ * functions and CPUs.  No CPU is ever plugged or asked to go in this version:
+ * that block shows what is there, and carries its state in a migration.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef HW_ACPI_HOTPLUG_H
 #define HW_ACPI_HOTPLUG_H
 
+#include "hw/acpi/acpi-pm.h"
 #include "hw/pci/pci.h"
 
 #define ACPI_PCIHP_BUSES 256
@@ -20,14 +21,25 @@ typedef struct AcpiPcihpStatus {
 
 typedef struct AcpiPcihp {
     PciBus *root;
+    AcpiPm *pm;      /* raises the event */
     uint32_t select; /* bus; migrated, as all below */
     uint32_t acpi_index;
     AcpiPcihpStatus status[ACPI_PCIHP_BUSES];
 } AcpiPcihp;
 
+/*
+ * From now on functions come to and go from `root` by these registers and
+ * `pm`'s event.
+ */
+void acpi_pcihp_init(AcpiPcihp *hp, PciBus *root, AcpiPm *pm);
+void acpi_pcihp_fini(AcpiPcihp *hp);
+/* size: only whole dwords are registers. */
 uint64_t acpi_pcihp_read(AcpiPcihp *hp, unsigned off, unsigned size);
 void acpi_pcihp_write(AcpiPcihp *hp, unsigned off, uint32_t val, unsigned size);
+/* What the guest was asked to let go of stays asked. */
 void acpi_pcihp_reset(AcpiPcihp *hp);
+/* In a reset, when no list of devices is walked: those are deleted. */
+void acpi_pcihp_eject_pending(AcpiPcihp *hp);
 extern const Vmstate acpi_pcihp_status_vmstate;
 
 typedef struct AcpiCpuhpDev {

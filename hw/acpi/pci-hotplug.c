@@ -1,5 +1,11 @@
 /*
- * PCI hot-plug registers of ACPI, 24 bytes.
+ * PCI hot-plug registers of ACPI, 24 bytes in dwords.
+ *
+ * A function that is plugged sets its slot's bit in UP, one that is to go in
+ * DOWN, and both raise general-purpose event 1.  The guest's ACPI code reads
+ * the bits, its driver lets go of the function, and _EJ0 writes the slot to
+ * EJECT: only then the function is gone.  A reset does so for a guest that
+ * never answered.
  *
  * Stream: "acpi_pcihp_pci_status" version 1, ABI, as part of the chip's.
  *
@@ -10,15 +16,22 @@
 #include "hw/acpi/hotplug.h"
 
 #include "hw/pci/pci-regs.h"
+#include "util/error.h"
 
 enum {
-    REG_UP = 0x00,        /* slots with something new */
+    REG_UP = 0x00,        /* slots with something new; read once */
     REG_DOWN = 0x04,      /* slots that are asked to go */
-    REG_EJECT = 0x08,     /* W: the guest let go of these */
+    REG_EJECT = 0x08,     /* W: the guest let go of this slot */
     REG_REMOVABLE = 0x0c, /* slots that can be ejected */
-    REG_SELECT = 0x10,    /* W: bus that the registers above speak of */
-    REG_INDEX = 0x14,
+    REG_SELECT = 0x10,    /* bus that the registers speak of */
+    REG_INDEX = 0x14,     /* W: slot; R: its acpi-index, once */
 };
+
+/* As the tables number the buses in BSEL; NULL: there is none. */
+static PciBus *selected_bus(const AcpiPcihp *hp)
+{
+    return hp->select == 0 ? hp->root : NULL;
+}
 
 /* A slot stays if one of its functions can't be unplugged. */
 static uint32_t removable_slots(const PciBus *bus)
@@ -35,50 +48,121 @@ static uint32_t removable_slots(const PciBus *bus)
     return slots;
 }
 
-static uint32_t read_reg(const AcpiPcihp *hp, unsigned reg)
+/* All functions of it; the slot has no business any more. */
+static void eject_slot(AcpiPcihp *hp, PciBus *bus, unsigned slot)
 {
-    if (hp->select >= ACPI_PCIHP_BUSES) {
-        return 0;
-    }
-    switch (reg) {
-    case REG_UP:
-        return hp->status[hp->select].up;
-    case REG_DOWN:
-        return hp->status[hp->select].down;
-    case REG_REMOVABLE:
-        return hp->select == 0 ? removable_slots(hp->root) : 0;
-    case REG_INDEX:
-        return hp->acpi_index;
-    default:
-        return 0;
+    AcpiPcihpStatus *st = &hp->status[0];
+    uint32_t bit = UINT32_C(1) << slot;
+
+    st->up &= ~bit;
+    st->down &= ~bit;
+    for (unsigned devfn = slot << 3; devfn < (slot + 1) << 3; devfn++) {
+        PciDevice *d = bus->devs[devfn];
+
+        if (d != NULL && d->dev.type->hotpluggable) {
+            device_delete(&d->dev);
+        }
     }
 }
 
-/* Reading which slots are new is also what acknowledges them. */
+/* The index of a slot's function, which names its network card. */
+static uint32_t slot_index(const PciBus *bus, uint32_t mask)
+{
+    const PciDevice *d = mask != 0 ? bus->devs[__builtin_ctz(mask) << 3] : NULL;
+
+    return d != NULL ? d->acpi_index : 0;
+}
+
 uint64_t acpi_pcihp_read(AcpiPcihp *hp, unsigned off, unsigned size)
 {
-    unsigned reg = off & ~3u;
-    uint32_t val = read_reg(hp, reg);
+    const PciBus *bus = selected_bus(hp);
+    AcpiPcihpStatus *st;
+    uint32_t val = 0;
 
-    if (reg == REG_UP && hp->select < ACPI_PCIHP_BUSES) {
-        hp->status[hp->select].up = 0;
+    if (size != 4 || hp->select >= ACPI_PCIHP_BUSES) {
+        return 0;
     }
-    return val >> ((off & 3) * 8);
+    st = &hp->status[hp->select];
+    switch (off) {
+    case REG_UP:
+        val = st->up;
+        st->up = 0;
+        break;
+    case REG_DOWN:
+        val = st->down;
+        break;
+    case REG_REMOVABLE:
+        val = bus != NULL ? removable_slots(bus) : UINT32_MAX;
+        break;
+    case REG_SELECT:
+        val = hp->select;
+        break;
+    case REG_INDEX:
+        val = hp->acpi_index;
+        hp->acpi_index = 0;
+        break;
+    default:
+        break;
+    }
+    return val;
 }
 
 void acpi_pcihp_write(AcpiPcihp *hp, unsigned off, uint32_t val, unsigned size)
 {
+    PciBus *bus = selected_bus(hp);
+
+    if (size != 4) {
+        return;
+    }
     switch (off) {
+    case REG_EJECT:
+        if (bus != NULL && val != 0) {
+            eject_slot(hp, bus, __builtin_ctz(val));
+        }
+        break;
     case REG_SELECT:
         hp->select = val;
         break;
     case REG_INDEX:
-        /* Asks for the index of the function in a slot: none has one. */
-        hp->acpi_index = 0;
+        hp->acpi_index = bus != NULL ? slot_index(bus, val) : 0;
         break;
     default:
-        /* REG_EJECT too: no slot was asked to go. */
         break;
+    }
+}
+
+static void function_plugged(void *opaque, PciDevice *d)
+{
+    AcpiPcihp *hp = opaque;
+
+    hp->status[0].up |= UINT32_C(1) << PCI_SLOT_OF(d->devfn);
+    acpi_pm_raise_gpe(hp->pm, ACPI_GPE_PCI_HOTPLUG);
+}
+
+static void function_unplug_asked(void *opaque, PciDevice *d)
+{
+    AcpiPcihp *hp = opaque;
+
+    hp->status[0].down |= UINT32_C(1) << PCI_SLOT_OF(d->devfn);
+    acpi_pm_raise_gpe(hp->pm, ACPI_GPE_PCI_HOTPLUG);
+}
+
+static const PciHotplugOps hotplug_ops = {
+    .plugged = function_plugged,
+    .unplug_asked = function_unplug_asked,
+};
+
+void acpi_pcihp_init(AcpiPcihp *hp, PciBus *root, AcpiPm *pm)
+{
+    hp->root = root;
+    hp->pm = pm;
+    pci_bus_set_hotplug(root, &hotplug_ops, hp);
+}
+
+void acpi_pcihp_fini(AcpiPcihp *hp)
+{
+    if (hp->root != NULL) {
+        pci_bus_set_hotplug(hp->root, NULL, NULL);
     }
 }
 
@@ -86,7 +170,16 @@ void acpi_pcihp_reset(AcpiPcihp *hp)
 {
     hp->select = 0;
     hp->acpi_index = 0;
-    memset(hp->status, 0, sizeof(hp->status));
+    for (unsigned i = 0; i < ACPI_PCIHP_BUSES; i++) {
+        hp->status[i].up = 0;
+    }
+}
+
+void acpi_pcihp_eject_pending(AcpiPcihp *hp)
+{
+    while (hp->status[0].down != 0) {
+        eject_slot(hp, hp->root, __builtin_ctz(hp->status[0].down));
+    }
 }
 
 const Vmstate acpi_pcihp_status_vmstate = {

@@ -296,7 +296,7 @@ static bool pm_realize(Device *dev, GError **errp)
         return false;
     }
     s->pci.config_write = pm_config_write;
-    s->pcihp.root = pci_bus_of(&s->pci);
+    acpi_pcihp_init(&s->pcihp, pci_bus_of(&s->pci), &s->pm);
     init_config(s);
     add_movable_ports(s);
     acpi_cpuhp_init(&s->cpuhp, dev->vm);
@@ -314,6 +314,7 @@ static void pm_unrealize(Device *dev)
 {
     Piix4Pm *s = pm_of(dev);
 
+    acpi_pcihp_fini(&s->pcihp);
     acpi_pm_fini(&s->pm);
     smbus_fini(&s->smb, dev->vm);
     acpi_cpuhp_fini(&s->cpuhp);
@@ -523,6 +524,11 @@ Device *piix4_pm_create(Machine *m, PciBus *bus, GError **errp)
     d->devfn = PIIX4_PM_DEVFN;
     d->addr_set = true;
     return device_realize(dev, &bus->bus, errp) ? dev : NULL;
+}
+
+void piix4_pm_eject_pending(Device *pm)
+{
+    acpi_pcihp_eject_pending(&pm_of(pm)->pcihp);
 }
 
 void piix4_pm_press_button(Device *pm)

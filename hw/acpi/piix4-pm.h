@@ -38,6 +38,8 @@ Device *piix4_pm_create(Machine *m, PciBus *bus, GError **errp);
  * whether it has a parallel port, and a bit for each serial port.
  */
 void piix4_pm_set_ports(Device *pm, bool parallel, uint8_t serials);
+/* Last in a reset: what the guest was asked to let go of goes. */
+void piix4_pm_eject_pending(Device *pm);
 /* The power button: MachineType.powerdown. */
 void piix4_pm_press_button(Device *pm);
 /* Out of S3: MachineType.wakeup. */

@@ -223,6 +223,11 @@ Device *device_new_from_json(Vm *vm, const JsonValue *args, GError **errp)
     return device_new_from(vm, args, false, errp);
 }
 
+Device *device_new_from_text(Vm *vm, const JsonValue *args, GError **errp)
+{
+    return device_new_from(vm, args, true, errp);
+}
+
 /* Last one wins, as a key given twice does in the text. */
 Device *device_new_from_keyval(Vm *vm, const KeyVal *kv, GError **errp)
 {
@@ -254,6 +259,15 @@ bool device_del_by_id(Vm *vm, const char *id, GError **errp)
                    dev->type->name);
         return false;
     }
-    device_delete(dev);
+    if (dev->unplug_asked) {
+        error_setf(errp, "Device %s is already in the process of unplug", id);
+        return false;
+    }
+    if (dev->parent_bus->unplug_ask == NULL) {
+        device_delete(dev);
+        return true;
+    }
+    dev->unplug_asked = true;
+    dev->parent_bus->unplug_ask(dev->parent_bus, dev);
     return true;
 }

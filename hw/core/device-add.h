@@ -18,9 +18,12 @@
 Device *device_new_from_keyval(Vm *vm, const KeyVal *kv, GError **errp);
 /* The same from a JSON object with typed values. */
 Device *device_new_from_json(Vm *vm, const JsonValue *args, GError **errp);
+/* The same, with strings for values as in a -device text. */
+Device *device_new_from_text(Vm *vm, const JsonValue *args, GError **errp);
 /*
- * device_del: by id or QOM path.  Deletes the device at once; it has to be
- * one that can leave while the machine is up.
+ * device_del: by id or QOM path, of a device that can leave while the machine
+ * is up.  It is deleted at once, or when the guest has let go of it: the hook
+ * event_device_deleted tells.
  */
 bool device_del_by_id(Vm *vm, const char *id, GError **errp);
 

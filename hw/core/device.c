@@ -9,6 +9,7 @@
 
 #include "hw/core/device-priv.h"
 #include "hw/core/machine.h"
+#include "system/vm.h"
 #include "util/error.h"
 
 static JsonValue *device_get_parent_bus(Object *obj, const Property *p,
@@ -216,10 +217,10 @@ static void device_do_unrealize(Device *dev)
 
 static bool device_do_realize(Device *dev, Bus *bus, GError **errp)
 {
+    dev->hotplugged = dev->machine != NULL && dev->machine->ready;
     if (!device_check_migratable(dev, errp) || !device_plug(dev, bus, errp)) {
         return false;
     }
-    dev->hotplugged = dev->machine != NULL && dev->machine->ready;
     if (dev->type->realize != NULL && !dev->type->realize(dev, errp)) {
         device_release_claims(dev);
         device_unplug(dev);
@@ -269,6 +270,20 @@ Device *device_create(Vm *vm, const DeviceType *type, Bus *bus, GError **errp)
     return device_realize(dev, bus, errp) ? dev : NULL;
 }
 
+/* One of the user's that goes while the machine is up. */
+static void device_tell_deleted(const Device *dev)
+{
+    const VmHooks *hooks = dev->vm->hooks;
+    g_autofree char *path = NULL;
+
+    if (!dev->user_created || dev->machine == NULL || !dev->machine->ready ||
+        hooks == NULL || hooks->event_device_deleted == NULL) {
+        return;
+    }
+    path = object_path(&dev->obj);
+    hooks->event_device_deleted(dev->vm, dev->id, path);
+}
+
 void device_delete(Device *dev)
 {
     if (dev == NULL) {
@@ -278,6 +293,7 @@ void device_delete(Device *dev)
         device_unregister_vmstate(dev);
         device_do_unrealize(dev);
         dev->realized = false;
+        device_tell_deleted(dev);
         device_drop(dev, false);
     } else {
         device_drop(dev, true);

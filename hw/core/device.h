@@ -80,6 +80,7 @@ struct Device {
     GQueue child_buses; /* Bus */
     bool realized;
     bool hotplugged;
+    bool unplug_asked;  /* the guest is to let go of it */
     bool user_created;  /* by -device or device_add */
     GError *init_error; /* of a -global; device_realize() fails with it */
     GPtrArray *regions; /* IoRange/MemoryRegion claims to release */
@@ -114,6 +115,11 @@ struct Bus {
     /* Last in realizing a device; unplug() follows if it fails. May be NULL */
     bool (*realized)(Bus *bus, Device *dev, GError **errp);
     void (*unplug)(Bus *bus, Device *dev);
+    /*
+     * Asks the guest to let go of a device, which is deleted when it has.
+     * NULL: it needn't be asked.
+     */
+    void (*unplug_ask)(Bus *bus, Device *dev);
     void (*reset)(Bus *bus); /* before its devices; may be NULL */
     /* Path for vmstate names ("0000:00:01.0"), new string; or NULL. */
     char *(*dev_path)(Bus *bus, Device *dev);

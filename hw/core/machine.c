@@ -292,6 +292,7 @@ void machine_free(Machine *m)
         return;
     }
     vm = m->vm;
+    m->ready = false;
     machine_stop_cpus(m);
     /* Local APICs are devices below the CPUs. */
     machine_delete_devices(m);

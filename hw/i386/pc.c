@@ -402,6 +402,9 @@ static void pc_reset(Machine *m, ShutdownCause cause)
     if (p->x.resuming) {
         return;
     }
+    if (p->pm != NULL) {
+        piix4_pm_eject_pending(p->pm);
+    }
     /* -boot once= is for the first boot only. */
     if (++p->nresets == 2 && m->boot_once != NULL) {
         GError *err = NULL;

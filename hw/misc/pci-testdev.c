@@ -228,6 +228,7 @@ const DeviceType pci_testdev_type = {
     .size = sizeof(PciTestdev),
     .bus = BUS_PCI,
     .user_creatable = true,
+    .hotpluggable = true,
     .props = testdev_props,
     .pci = &testdev_pci,
     .realize = testdev_realize,

@@ -38,19 +38,65 @@ static int free_devfn(const PciBus *bus)
     return -1;
 }
 
-/* A slot with more than function 0 says so in function 0's header. */
-static bool check_slot(const PciBus *bus, const PciDevice *d, int devfn,
-                       GError **errp)
+static const char *id_text(const PciDevice *d)
 {
-    const PciDevice *f0 = bus->devs[devfn & ~7];
+    return d->dev.id != NULL ? d->dev.id : "(null)";
+}
 
-    if (PCI_FUNC_OF(devfn) != 0 && f0 != NULL && !f0->multifunction) {
+/*
+ * Function 0 says in its header whether there are others; and a guest looks
+ * for functions of a slot when function 0 is plugged.
+ */
+static bool check_functions(const PciBus *bus, const PciDevice *d, int devfn,
+                            GError **errp)
+{
+    unsigned slot = PCI_SLOT_OF(devfn), func = PCI_FUNC_OF(devfn);
+    const PciDevice *f0 = bus->devs[slot << 3];
+
+    if (func != 0 && f0 != NULL && d->dev.hotplugged) {
         error_setf(errp,
-                   "PCI: slot %u function 0 is single-function, '%s' can't be "
-                   "function %u",
-                   PCI_SLOT_OF(devfn), device_name(&d->dev),
-                   PCI_FUNC_OF(devfn));
+                   "PCI: slot %u function 0 already occupied by %s, new func "
+                   "%s cannot be exposed to guest.",
+                   slot, f0->dev.type->name, d->dev.type->name);
         return false;
+    }
+    if (func != 0) {
+        if (f0 == NULL || f0->multifunction) {
+            return true;
+        }
+        error_setf(errp,
+                   "PCI: single function device can't be populated in "
+                   "function %x.%x",
+                   slot, func);
+        return false;
+    }
+    for (unsigned f = 1; f < 8 && !d->multifunction; f++) {
+        if (bus->devs[devfn + f] != NULL) {
+            error_setf(errp,
+                       "PCI: %x.0 indicates single function, but %x.%x is "
+                       "already populated.",
+                       slot, slot, f);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool check_acpi_index(const PciBus *bus, const PciDevice *d,
+                             GError **errp)
+{
+    if (d->acpi_index > PCI_ACPI_INDEX_MAX) {
+        error_setf(errp, "acpi-index should be less or equal to %u",
+                   PCI_ACPI_INDEX_MAX);
+        return false;
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(bus->devs); i++) {
+        if (d->acpi_index != 0 && bus->devs[i] != NULL &&
+            bus->devs[i]->acpi_index == d->acpi_index) {
+            error_setf(errp, "a PCI device with acpi-index = %u already exist",
+                       d->acpi_index);
+            return false;
+        }
     }
     return true;
 }
@@ -62,19 +108,22 @@ static bool bus_plug(Bus *b, Device *dev, GError **errp)
     int devfn = d->addr_set ? d->devfn : free_devfn(bus);
 
     if (devfn < 0) {
-        error_setf(errp, "PCI: no slot/function available for %s, all in use",
-                   device_name(dev));
+        error_setf(errp,
+                   "PCI: no slot/function available for %s, all in use or "
+                   "reserved",
+                   dev->type->name);
         return false;
     }
     if (bus->devs[devfn] != NULL) {
         error_setf(errp,
                    "PCI: slot %u function %u not available for %s, in use by "
-                   "%s",
-                   PCI_SLOT_OF(devfn), PCI_FUNC_OF(devfn), device_name(dev),
-                   device_name(&bus->devs[devfn]->dev));
+                   "%s,id=%s",
+                   PCI_SLOT_OF(devfn), PCI_FUNC_OF(devfn), dev->type->name,
+                   bus->devs[devfn]->dev.type->name, id_text(bus->devs[devfn]));
         return false;
     }
-    if (!check_slot(bus, d, devfn, errp)) {
+    if (!check_functions(bus, d, devfn, errp) ||
+        !check_acpi_index(bus, d, errp)) {
         return false;
     }
     d->devfn = devfn;
@@ -83,10 +132,36 @@ static bool bus_plug(Bus *b, Device *dev, GError **errp)
     return true;
 }
 
-/* Its identity is what the option ROM is to be for. */
+/*
+ * Its identity is what the option ROM is to be for.  The guest may look at
+ * once: it sees what is there in full.
+ */
 static bool bus_realized(Bus *b, Device *dev, GError **errp)
 {
-    return pci_rom_load(PCI_DEVICE(dev), errp);
+    PciBus *bus = PCI_BUS(b);
+
+    if (!pci_rom_load(PCI_DEVICE(dev), errp)) {
+        return false;
+    }
+    if (dev->hotplugged && bus->hotplug != NULL) {
+        bus->hotplug->plugged(bus->hotplug_opaque, PCI_DEVICE(dev));
+    }
+    return true;
+}
+
+static void bus_unplug_ask(Bus *b, Device *dev)
+{
+    PciBus *bus = PCI_BUS(b);
+
+    bus->hotplug->unplug_asked(bus->hotplug_opaque, PCI_DEVICE(dev));
+}
+
+void pci_bus_set_hotplug(PciBus *bus, const PciHotplugOps *ops, void *opaque)
+{
+    bus->hotplug = ops;
+    bus->hotplug_opaque = opaque;
+    bus->bus.hotplug = ops != NULL;
+    bus->bus.unplug_ask = ops != NULL ? bus_unplug_ask : NULL;
 }
 
 static void bus_unplug(Bus *b, Device *dev)

@@ -74,6 +74,7 @@ const Property pci_props[] = {
     PROP(PROP_STR, PciDevice, romfile, "romfile"),
     PROP(PROP_U32, PciDevice, romsize, "romsize", .def = UINT32_MAX),
     PROP(PROP_U32, PciDevice, rombar, "rombar", .def = 1),
+    PROP(PROP_U32, PciDevice, acpi_index, "acpi-index"),
     PROP(PROP_BOOL, PciDevice, multifunction, "multifunction",
          .help = "on/off"),
     PROP_END,

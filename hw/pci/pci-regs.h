@@ -14,7 +14,8 @@ enum {
     PCI_DEFAULT_SUBVENDOR = 0x1af4, /* of functions that have none */
     PCI_DEFAULT_SUBSYSTEM = 0x1100,
     PCI_PINS = 4,
-    PCI_ROM_SIZE_MIN = 2048, /* the BAR's lowest address bit is 11 */
+    PCI_ACPI_INDEX_MAX = 16383, /* that names of network cards allow */
+    PCI_ROM_SIZE_MIN = 2048,    /* the BAR's lowest address bit is 11 */
 };
 
 /* Base class << 8 | sub-class (PCI Code and ID Assignment Specification). */

@@ -41,6 +41,7 @@ struct PciDevice {
     int32_t devfn; /* slot << 3 | function, once plugged or addr_set */
     bool addr_set; /* by the property; else the next free slot is taken */
     bool multifunction;
+    uint32_t acpi_index;  /* by which guests name a card; 0: none */
     char *romfile;        /* NULL until plugged: the type's */
     uint32_t romsize;     /* bytes; UINT32_MAX: as large as the file needs */
     uint32_t rombar;      /* 0: firmware gets the ROM as a file */
@@ -63,8 +64,19 @@ struct PciDevice {
 };
 #define PCI_DEVICE(dev_) DEVICE_CAST(PciDevice, dev_)
 
+/*
+ * Who tells the guest of functions that come and go while it runs.  An asked
+ * function goes by device_delete(), when the guest has let go of it.
+ */
+typedef struct PciHotplugOps {
+    void (*plugged)(void *opaque, PciDevice *d);
+    void (*unplug_asked)(void *opaque, PciDevice *d);
+} PciHotplugOps;
+
 struct PciBus {
     Bus bus;
+    const PciHotplugOps *hotplug; /* NULL: none; bus.hotplug is false */
+    void *hotplug_opaque;
     PciDevice *devs[256];   /* by devfn */
     uint8_t devfn_min;      /* lowest for automatic slots */
     MemoryRegion *mem, *io; /* where BARs are mapped */
@@ -85,6 +97,8 @@ void pci_bus_set_irqs(PciBus *bus, unsigned nirq,
                       unsigned (*map)(PciDevice *d, unsigned pin),
                       void (*set)(void *opaque, unsigned line, bool level),
                       void *opaque);
+/* NULL: functions can't come or go any more. */
+void pci_bus_set_hotplug(PciBus *bus, const PciHotplugOps *ops, void *opaque);
 /* Registers the section "PCIBUS": behind the host bridge's. */
 void pci_bus_register_vmstate(PciBus *bus);
 PciBus *pci_bus_of(PciDevice *d);

@@ -10,6 +10,8 @@ import sys
 import threading
 
 from godwit.linux import (Assets, Shell, linux_args, top_folder)
+from godwit.migration import transport, wait_drained, wait_running
+from godwit.qmp import QmpError
 from godwit.tap import check, check_equal, check_in, main, test
 
 sys.path.insert(0, os.path.join(top_folder(), 'scripts'))
@@ -46,15 +48,19 @@ def initrd(t, assets, card):
     return path
 
 
-def boot(t, card, *args, name='linux'):
-    """A guest with the card's driver loaded."""
+def boot_vm(t, card, *args, name='linux'):
     assets = Assets(network=True)
     argv = linux_args(assets)
     if card == 'e1000':
         argv[argv.index('-kernel') + 1] = os.path.join(assets.folder,
                                                        'vmlinuz-generic')
     argv[argv.index('-initrd') + 1] = initrd(t, assets, card)
-    shell = Shell(t.launch(argv + list(args), name=name))
+    return t.launch(argv + list(args), name=name)
+
+
+def boot(t, card, *args, name='linux'):
+    """A guest with the card's driver loaded."""
+    shell = Shell(boot_vm(t, card, *args, name=name))
     shell.wait_prompt()
     check_equal(shell.run('load-card')[0], 0, 'status of load-card')
     return shell
@@ -146,6 +152,72 @@ def two_guests(t):
         check_equal(status, 0, 'status of ping over ' + kind[0])
         check(any('5 packets received' in line for line in lines),
               'all answers over %s: %r' % (kind[0], lines[-3:]))
+
+
+def card_there(shell, there):
+    """The guest's kernel has made or removed the interface."""
+    status, _ = shell.run('(for i in $(seq 100); do [ %s -d /sys/class/net/'
+                          'eth0 ] && exit 0; sleep 0.1; done; exit 1)' %
+                          ('' if there else '!'))
+    check_equal(status, 0, 'status of waiting for the card')
+
+
+def check_traffic(shell):
+    status, lines = shell.run('ifconfig eth0 up && udhcpc -i eth0 -n -q -t 20 '
+                              '2>&1 && ping -c 2 -W 5 10.0.2.2')
+    check_equal(status, 0, 'status of DHCP and ping: %r' % lines)
+
+
+def refused(vm, command, **args):
+    try:
+        vm.qmp.cmd(command, **args)
+    except QmpError as err:
+        check_equal(err.desc, command + ' not allowed while migrating',
+                    'message')
+        return
+    check(False, '%s during a migration' % command)
+
+
+def move_with_card(t, shell, extra):
+    """To a machine started with it; meanwhile nothing comes or goes."""
+    src = shell.vm
+    way = transport(t, 'tcp')
+    dst = boot_vm(t, 'virtio-net-pci', *extra, '-incoming', way.incoming,
+                  name='dst')
+    src.qmp.cmd('migrate-set-parameters', max_bandwidth=1 << 20)
+    src.qmp.cmd('migrate', uri=way.outgoing)
+    for vm in (src, dst):
+        refused(vm, 'device_add', driver='virtio-net-pci')
+        refused(vm, 'device_del', id='card')
+    src.qmp.cmd('migrate-set-parameters', max_bandwidth=0)
+    wait_running(dst, 120)
+    wait_drained(src)
+    dst.serial.adopt(src.serial)
+    shell.vm = dst
+
+
+@test()
+def hot_plug(t):
+    """A card comes, goes under traffic, comes again; then the guest moves."""
+    shell = boot(t, 'virtio-net-pci', name='src')
+    qmp = shell.vm.qmp
+    for again in (False, True):
+        qmp.cmd('netdev_add', type='user', id='n')
+        qmp.cmd('device_add', driver='virtio-net-pci', id='card', netdev='n',
+                addr='0x6')
+        card_there(shell, True)
+        check_traffic(shell)
+        if again:
+            break
+        shell.run('(ping -q 10.0.2.2 > /dev/null 2>&1 &)')
+        qmp.cmd('device_del', id='card')
+        qmp.wait_event('DEVICE_DELETED',
+                       lambda e: e['data'].get('device') == 'card')
+        qmp.cmd('netdev_del', id='n')
+        card_there(shell, False)
+    move_with_card(t, shell, ('-netdev', 'user,id=n', '-device',
+                              'virtio-net-pci,id=card,netdev=n,addr=6'))
+    check_traffic(shell)
 
 
 main()

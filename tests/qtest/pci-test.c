@@ -1,5 +1,5 @@
 /*
- * PCI: option ROMs.
+ * PCI: option ROMs, hot-plug.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -107,10 +107,169 @@ static void test_rom_identity(void)
     check_default_rom("virtio-net-pci,disable-legacy=on", 0x10411af4);
 }
 
+/* Hot-plug registers and general-purpose events, as the tables name them. */
+enum {
+    PCIHP = 0xae00,
+    PCIU = PCIHP + 0x00,
+    PCID = PCIHP + 0x04,
+    B0EJ = PCIHP + 0x08,
+    REMOVABLE = PCIHP + 0x0c,
+    BNUM = PCIHP + 0x10,
+    PIDX = PCIHP + 0x14,
+    GPE0_STS = 0xafe0,
+    GPE0_EN = 0xafe2,
+    GPE_PCI = 1 << 1,
+    SCI = 9,
+};
+
+static void check_ok(JsonValue *answer)
+{
+    g_assert_false(json_object_has(answer, "error"));
+    json_unref(answer);
+}
+
+static void check_error(JsonValue *answer, const char *desc)
+{
+    const JsonValue *error = json_object_get(answer, "error");
+    const char *text = json_get_string(json_object_get(error, "desc"));
+
+    g_assert_cmpstr(text, ==, desc);
+    json_unref(answer);
+}
+
+static void check_deleted(QTest *q, const char *id)
+{
+    g_autoptr(JsonValue) event = qtest_qmp_event(q, "DEVICE_DELETED");
+    const JsonValue *data = json_object_get(event, "data");
+
+    g_assert_cmpstr(json_get_string(json_object_get(data, "device")), ==, id);
+}
+
+/* It comes, is found, is asked to go, goes when the guest says so. */
+static void test_hotplug(void)
+{
+    QTest *q = qtest_start("-machine pc");
+    uint32_t bit = 1 << 6;
+
+    qtest_irq_intercept_in(q, "ioapic");
+    qtest_outw(q, GPE0_EN, GPE_PCI);
+    check_ok(qtest_qmp(q, "{'execute': 'device_add', 'arguments': {'driver': "
+                          "'e1000', 'id': 'n', 'addr': 6, 'acpi-index': 7}}"));
+    g_assert_true(qtest_get_irq(q, SCI));
+    g_assert_cmphex(qtest_inw(q, GPE0_STS), ==, GPE_PCI);
+    g_assert_cmphex(qtest_inb(q, PCIU), ==, 0);
+    g_assert_cmphex(qtest_inl(q, PCIU), ==, bit);
+    g_assert_cmphex(qtest_inl(q, PCIU), ==, 0);
+    g_assert_cmphex(qtest_inl(q, REMOVABLE) & (bit | 1 << 1), ==, bit);
+    qtest_outl(q, PIDX, bit);
+    g_assert_cmphex(qtest_inl(q, PIDX), ==, 7);
+    g_assert_cmphex(config_readl(q, 6 << 3, 0), ==, 0x100e8086);
+    qtest_outw(q, GPE0_STS, GPE_PCI);
+    g_assert_false(qtest_get_irq(q, SCI));
+    check_ok(
+        qtest_qmp(q, "{'execute': 'device_del', 'arguments': {'id': 'n'}}"));
+    g_assert_true(qtest_get_irq(q, SCI));
+    check_error(
+        qtest_qmp(q, "{'execute': 'device_del', 'arguments': {'id': 'n'}}"),
+        "Device n is already in the process of unplug");
+    g_assert_cmphex(qtest_inl(q, PCID), ==, bit);
+    qtest_outl(q, BNUM, 1); /* no such bus */
+    qtest_outl(q, B0EJ, bit);
+    qtest_outl(q, BNUM, 0);
+    qtest_outb(q, B0EJ, bit);
+    qtest_outl(q, B0EJ, 1 << 1); /* the board's own */
+    qtest_outl(q, B0EJ, 0);
+    g_assert_cmphex(config_readl(q, 1 << 3, 0), ==, 0x70008086);
+    g_assert_cmphex(config_readl(q, 6 << 3, 0), ==, 0x100e8086);
+    qtest_outl(q, B0EJ, bit);
+    check_deleted(q, "n");
+    g_assert_cmphex(config_readl(q, 6 << 3, 0), ==, UINT32_MAX);
+    g_assert_cmphex(qtest_inl(q, PCID), ==, 0);
+    qtest_quit(q);
+}
+
+/* A guest that never answers has lost the function after a reset. */
+static void test_hotplug_reset(void)
+{
+    QTest *q = qtest_start("-machine pc -device virtio-net-pci,id=a,addr=5 "
+                           "-device virtio-rng-pci,id=b,addr=6");
+
+    check_ok(
+        qtest_qmp(q, "{'execute': 'device_del', 'arguments': {'id': 'a'}}"));
+    check_ok(qtest_qmp(q, "{'execute': 'device_add', 'arguments': {'driver': "
+                          "'virtio-rng-pci', 'id': 'c', 'addr': '8'}}"));
+    json_unref(qtest_qmp(q, "{'execute': 'system_reset'}"));
+    check_deleted(q, "a");
+    g_assert_cmphex(qtest_inl(q, PCIU), ==, 0);
+    g_assert_cmphex(qtest_inl(q, PCID), ==, 0);
+    g_assert_cmphex(config_readl(q, 5 << 3, 0), ==, UINT32_MAX);
+    g_assert_cmphex(config_readl(q, 6 << 3, 0), ==, 0x10051af4);
+    g_assert_cmphex(config_readl(q, 8 << 3, 0), ==, 0x10051af4);
+    qtest_quit(q);
+}
+
+static void test_hotplug_errors(void)
+{
+    static const struct {
+        const char *args, *desc;
+    } t[] = {
+        { "'driver': 'nosuch'", "'nosuch' is not a valid device model name" },
+        { "'id': 'x'", "Parameter 'driver' is missing" },
+        { "'driver': 'e1000', 'bus': 'nobus'", "Bus 'nobus' not found" },
+        { "'driver': 'e1000', 'bus': 'isa.0'",
+          "Device 'e1000' can't go on ISA bus" },
+        { "'driver': 'isa-serial'",
+          "Bus 'isa.0' does not support hotplugging" },
+        { "'driver': 'PIIX3'",
+          "Parameter 'driver' expects a pluggable device type" },
+        { "'driver': 'e1000', 'id': 'v'", "Duplicate device ID 'v'" },
+        { "'driver': 'e1000', 'addr': '5'",
+          "PCI: slot 5 function 0 not available for e1000, in use by "
+          "virtio-net-pci,id=v" },
+        { "'driver': 'e1000', 'addr': '5.2'",
+          "PCI: slot 5 function 0 already occupied by virtio-net-pci, new "
+          "func e1000 cannot be exposed to guest." },
+        { "'driver': 'e1000', 'addr': '40'",
+          "Property 'e1000.addr' doesn't take value '40'" },
+        { "'driver': 'e1000', 'foo': 1", "Property 'e1000.foo' not found" },
+        { "'driver': 'e1000', 'mac': 'zz'",
+          "Property 'e1000.mac' doesn't take value 'zz'" },
+        { "'driver': 'e1000', 'netdev': 'n'",
+          "Property 'e1000.netdev' can't take value 'n', it's in use" },
+        { "'driver': 'e1000', 'romfile': 'nosuch.rom'",
+          "failed to find romfile \"nosuch.rom\"" },
+        { "'driver': 'e1000', 'rombar': 0",
+          "Hot-plugged device without ROM bar can't have an option ROM" },
+        { "'driver': 'e1000', 'acpi-index': 99",
+          "a PCI device with acpi-index = 99 already exist" },
+        { "'driver': 'e1000', 'acpi-index': 16384",
+          "acpi-index should be less or equal to 16383" },
+    };
+    QTest *q = qtest_start("-machine pc -netdev user,id=n -device "
+                           "virtio-net-pci,id=v,addr=5,netdev=n,acpi-index=99");
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(t); i++) {
+        g_autofree char *line =
+            g_strdup_printf("{'execute': 'device_add', 'arguments': {%s}}",
+                            t[i].args);
+
+        check_error(qtest_qmp(q, "%s", line), t[i].desc);
+    }
+    check_error(
+        qtest_qmp(q, "{'execute': 'device_del', 'arguments': {'id': 'x'}}"),
+        "Device 'x' not found");
+    g_assert_cmphex(qtest_inl(q, PCIU), ==, 0);
+    g_assert_cmphex(qtest_inw(q, GPE0_STS), ==, 0);
+    qtest_quit(q);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/pci/rom/bar", test_rom_bar);
     g_test_add_func("/pci/rom/identity", test_rom_identity);
+    g_test_add_func("/pci/hotplug/guest", test_hotplug);
+    g_test_add_func("/pci/hotplug/reset", test_hotplug_reset);
+    g_test_add_func("/pci/hotplug/errors", test_hotplug_errors);
     return g_test_run();
 }

@@ -1,0 +1,68 @@
+/*
+ * QMP commands device_add and device_del.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "hw/core/device-add.h"
+#include "migration/migration.h"
+#include "monitor/qmp.h"
+#include "qapi/qapi-commands.h"
+#include "system/vm.h"
+#include "util/error.h"
+
+/*
+ * The devices of both sides have to be the same from the start of a migration
+ * to its end.
+ */
+static bool check_no_migration(Vm *vm, const char *command, GError **errp)
+{
+    if (vm->migration != NULL && !migration_is_idle(vm->migration)) {
+        error_setf(errp, "%s not allowed while migrating", command);
+        return false;
+    }
+    return true;
+}
+
+/* Properties take any scalar, in quotes or not, as on the command line. */
+static JsonValue *args_as_text(const JsonValue *args)
+{
+    JsonValue *text = json_object_new();
+
+    for (size_t i = 0; i < json_object_len(args); i++) {
+        JsonValue *val;
+        const char *key = json_object_at(args, i, &val);
+        g_autofree char *printed = json_to_string(val, false);
+        bool on;
+
+        if (json_get_bool(val, &on)) {
+            json_object_set_string(text, key, on ? "on" : "off");
+        } else {
+            json_object_set_string(text, key,
+                                   json_get_string(val) != NULL
+                                       ? json_get_string(val)
+                                       : printed);
+        }
+    }
+    return text;
+}
+
+bool qmp_device_add(QmpCtx *ctx, const JsonValue *args, JsonValue **ret,
+                    GError **errp)
+{
+    g_autoptr(JsonValue) text = args_as_text(args);
+
+    if (!check_no_migration(ctx->vm, "device_add", errp) ||
+        device_new_from_text(ctx->vm, text, errp) == NULL) {
+        return false;
+    }
+    *ret = json_object_new();
+    return true;
+}
+
+bool qmp_device_del(QmpCtx *ctx, const char *id, GError **errp)
+{
+    return check_no_migration(ctx->vm, "device_del", errp) &&
+           device_del_by_id(ctx->vm, id, errp);
+}
