@@ -95,7 +95,7 @@ void runstate_set(Vm *vm, RunState state)
     }
     TRACE(runstate_set, "%s -> %s", run_state_str(vm->run_state),
           run_state_str(state));
-    vm->run_state = state;
+    __atomic_store_n(&vm->run_state, state, __ATOMIC_RELAXED);
     /* Requests may have waited for the end of a migration. */
     vm_wake_main();
 }
@@ -173,9 +173,11 @@ enum {
 /* The guest's state is a migration's: on its way out, or half here. */
 static bool state_is_taken(const Vm *vm)
 {
-    return vm->run_state == RUN_STATE_FINISH_MIGRATE ||
-           vm->run_state == RUN_STATE_SAVE_VM ||
-           (vm->run_state == RUN_STATE_INMIGRATE && vm->loading);
+    /* Without vm_lock, too: who changes it wakes who looks. */
+    RunState now = __atomic_load_n(&vm->run_state, __ATOMIC_RELAXED);
+
+    return now == RUN_STATE_FINISH_MIGRATE || now == RUN_STATE_SAVE_VM ||
+           (now == RUN_STATE_INMIGRATE && vm->loading);
 }
 
 /*
