@@ -255,7 +255,9 @@ def nobody_is_right(m):
     late = cell.row in LAST_WORDS[cell.pair]
     if cell.fault == 'quit':
         return  # the user ended the only one who had it
-    if cell.fault == 'term' and cell.row == '<resumed':
+    if cell.fault == 'term' and (
+            cell.row == '<resumed' or
+            cell.row == '<shut' and src.status == 'completed'):
         return  # it had the guest and said so before it was ended
     # A destination that was ended can't hear the last message.
     late |= cell.fault == 'term' and cell.row == '<loaded'
