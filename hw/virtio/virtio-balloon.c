@@ -301,11 +301,20 @@ static bool balloon_realize(VirtioDevice *d, GError **errp)
     return true;
 }
 
+/* The statistics' buffer isn't given back: the driver has gone. */
+static void forget_stats_elem(VirtioBalloon *b)
+{
+    if (b->stats_elem != NULL) {
+        virtqueue_detach(b->statsq, g_steal_pointer(&b->stats_elem));
+    }
+}
+
 static void balloon_unrealize(VirtioDevice *d)
 {
     VirtioBalloon *b = balloon_of(d);
 
     balloon_stats_fini(b);
+    forget_stats_elem(b);
     part_forget(&b->part);
     d->pci.dev.vm->balloon = NULL;
 }
@@ -328,9 +337,7 @@ static void balloon_reset(VirtioDevice *d)
 {
     VirtioBalloon *b = balloon_of(d);
 
-    if (b->stats_elem != NULL) {
-        virtqueue_detach(b->statsq, g_steal_pointer(&b->stats_elem));
-    }
+    forget_stats_elem(b);
     part_forget(&b->part);
     b->poison_val = 0;
 }
