@@ -77,9 +77,16 @@ static void note_field(VmstateDefaults *d, const VmstateField *f, void *opaque,
 {
     unsigned n = vmstate_field_count(f, opaque);
     void *base = vmstate_field_base(f, opaque);
+    const size_t bytes = bytes_in_memory(f);
 
-    if (base == NULL ||
+    if (base == NULL || n == 0 ||
         (f->flags & (VMF_ALLOC | VMF_VSIZE_U32 | VMF_VSIZE_I32)) != 0) {
+        return;
+    }
+    /* A disk's buffer is an array of 128 KiB of single bytes. */
+    if (optional && bytes > 0 && (f->flags & VMF_ARRAY_OF_POINTERS) == 0 &&
+        f->size == bytes) {
+        note_bytes(d, base, n * bytes);
         return;
     }
     for (unsigned i = 0; i < n; i++) {
@@ -89,8 +96,8 @@ static void note_field(VmstateDefaults *d, const VmstateField *f, void *opaque,
             note_vmsd(d, f->vms, elem, optional);
         } else if (optional && f->kind == VMS_TIMER) {
             note_timer(d, elem);
-        } else if (optional && bytes_in_memory(f) > 0) {
-            note_bytes(d, elem, bytes_in_memory(f));
+        } else if (optional && bytes > 0) {
+            note_bytes(d, elem, bytes);
         }
     }
 }
