@@ -5,6 +5,7 @@ For scripts/mutate.  A change never adds or takes a line, so that what depends
 on line numbers stays as it is.
 """
 
+import collections
 import dataclasses
 import random
 import re
@@ -69,6 +70,7 @@ class Mutation:
     kind: str = dataclasses.field(compare=False)
     line: int = dataclasses.field(compare=False)
     what: str = dataclasses.field(compare=False)
+    function: str = dataclasses.field(compare=False)
 
     def apply(self, text):
         return text[:self.start] + self.new + text[self.end:]
@@ -100,14 +102,25 @@ def matching(tokens, i, opening, closing):
     return len(tokens) - 1
 
 
+def name_before(tokens, i):
+    """The function whose parameters end with the parenthesis at i."""
+    depth = 0
+    while i > 0:
+        depth += {')': 1, '(': -1}.get(tokens[i].text, 0)
+        i -= 1
+        if not depth:
+            break
+    return tokens[i].text
+
+
 def bodies(tokens):
-    """(first, last) of the tokens between the braces of each function."""
+    """(name, first, last) of each function: the tokens between its braces."""
     i = 0
     while i < len(tokens):
         if tokens[i].text == '{':
             end = matching(tokens, i, '{', '}')
             if i and tokens[i - 1].text == ')':
-                yield i + 1, end
+                yield name_before(tokens, i - 1), i + 1, end
             i = end
         i += 1
 
@@ -173,20 +186,25 @@ class Finder:
         self.text = text
         self.tokens = tokens_of(text)
         self.found = []
+        self.function = ''
+        self.known = collections.Counter()
 
     def add(self, kind, start, end, new, what):
+        """Note a change of a name that no other in its function has."""
         line = self.text.count('\n', 0, start) + 1
-        # What is replaced may have been of several lines.
-        new += '\n' * self.text.count('\n', start, end)
+        key = self.function, what
+        self.known[key] += 1
+        if self.known[key] > 1:
+            what += f' (#{self.known[key]})'
         self.found.append(Mutation(self.path, start, end, new, kind, line,
-                                   what))
+                                   what, self.function))
 
     def source(self, first, last):
         raw = self.text[self.tokens[first].start:self.tokens[last].end]
         return re.sub(r'\s+', ' ', raw)
 
     def all(self):
-        for first, end in bodies(self.tokens):
+        for self.function, first, end in bodies(self.tokens):
             skipped = self.find_statements(first, end)
             for i in range(first, end):
                 if i not in skipped:
@@ -209,7 +227,10 @@ class Finder:
                 before = None
                 continue
             if not (head == 'return' and st.depth == 0):
-                self.add('drop', words[0].start, words[-1].end, ';',
+                start, stop = words[0].start, words[-1].end
+                # What is dropped may have been of several lines.
+                lines = '\n' * self.text.count('\n', start, stop)
+                self.add('drop', start, stop, ';' + lines,
                          f"drop '{self.source(st.first, st.last)}'")
             if head in ('return', 'break', 'continue', 'goto'):
                 before = None
@@ -253,9 +274,8 @@ class Finder:
                 self.independent(a, b):
             return
         gap = self.text[self.tokens[a.last].end:self.tokens[b.first].start]
-        line = self.text.count('\n', 0, start) + 1
-        self.found.append(Mutation(self.path, start, end, two + gap + one,
-                                   'swap', line, f"swap '{one}' and '{two}'"))
+        self.add('swap', start, end, two + gap + one,
+                 f"swap '{one}' and '{two}'")
 
     def find_token(self, i):
         token = self.tokens[i]
@@ -299,10 +319,8 @@ class Finder:
         last = matching(self.tokens, i, '(', ')')
         cond = self.text[self.tokens[i].start:self.tokens[last].end]
         start, end = self.tokens[i].start, self.tokens[last].end
-        line = self.text.count('\n', 0, start) + 1
-        self.found.append(Mutation(
-            self.path, start, end, f'(!{cond})', 'negate', line,
-            f"negate '{self.source(i, last)}'"))
+        self.add('negate', start, end, f'(!{cond})',
+                 f"negate '{self.source(i, last)}'")
 
     def replace(self, kind, token, new):
         self.add(kind, token.start, token.end, new,

@@ -119,6 +119,16 @@ class Finding(unittest.TestCase):
         text = '/* 1\n2 */\nint f(void)\n{\n#if 1 + 1\n    return 5;\n#endif\n}'
         self.assertEqual({m.line for m in mutations.find('f.c', text)}, {6})
 
+    def test_names(self):
+        """A change is known by its function and what is unlike in it."""
+        text = ('static int\nf(int (*g)(int), int a)\n{\n'
+                '    return a + 1 + 1;\n}\nint h(void)\n{\n    if (x) {\n'
+                '    }\n    if (x) {\n    }\n}\n')
+        names = [(m.function, m.what) for m in mutations.find('f.c', text)]
+        self.assertEqual(len(set(names)), len(names))
+        self.assertEqual({n for n, _ in names}, {'f', 'h'})
+        self.assertIn(('h', "negate '(x)' (#2)"), names)
+
     def test_choice(self):
         _, all_of_them = found('if (a < 1 && b < 2) {\n    g(1);\n    h(2);\n}')
         for n in (0, 1, 5, 1000):
@@ -260,6 +270,35 @@ class Running(unittest.TestCase):
         code, _, err, _ = self.run_it('--again', str(kept))
         self.assertEqual(code, 2)
         self.assertIn("isn't a result of --json", err)
+
+    def test_equal(self):
+        """What is listed isn't tried, and each needs a reason."""
+        path = self.source / 'scripts' / 'mutate.equal'
+        path.parent.mkdir(exist_ok=True)
+        self.addCleanup(path.unlink)
+        change = "'<' -> '<=' in 'return n < 10 ? n : 7;'"
+        listed = (f'# which\n\np.c limited: {change}\n  why\n\n'
+                  f'p.c larger: {change}\n  another function\n'
+                  f'other.c limited: {change}\n  of no interest\n')
+        path.write_text(listed)
+        code, out, err, got = self.run_it(
+            '--kinds', 'operator', '--kinds', 'negate', 'p.c')
+        self.assertEqual(code, 0, err)
+        self.assertEqual(got.pop(('p.c', change)), 'equivalent')
+        self.assertEqual(set(got.values()), {'killed', 'same code'})
+        self.assertIn('1 killed, 0 timed out, 0 survived, 0 not compiled, '
+                      '1 same code, 1 equivalent', out)
+        self.assertIn('score: 100.0 %', out)
+        self.assertIn(f'no such change: p.c larger: {change}', err)
+        self.assertEqual(err.count('no such change'), 1)
+        for bad, text in [
+                ('p.c: x\n why\n', ":1: not 'FILE FUNCTION: CHANGE'"),
+                ('p.c f:\n why\n', ":1: not 'FILE FUNCTION: CHANGE'"),
+                ('\np.c f: x\np.c f: y\n why\n', ':2: nothing says why')]:
+            path.write_text(bad)
+            code, _, err, _ = self.run_it('p.c')
+            self.assertEqual(code, 2)
+            self.assertIn('mutate.equal' + text, err)
 
     def test_not_compiled_and_same_code(self):
         path = self.source / 'p.c'
