@@ -316,6 +316,23 @@ class Running(unittest.TestCase):
         _, out, err, got = self.run_it('p.c')
         self.assertIn('not compiled', got.values(), out + err)
 
+    def test_sanitize(self):
+        """An access behind an object that no test can see."""
+        path = self.source / 'p.c'
+        path.write_text('#include "p.h"\n#include <stdlib.h>\n'
+                        'int larger(int a, int b)\n{\n'
+                        '    return a > b ? a : b;\n}\n'
+                        'int limited(int n)\n{\n'
+                        '    volatile char *p = calloc(1, 8);\n'
+                        '    char c = p[7];\n    free((void *)p);\n'
+                        '    return n + c;\n}\n')
+        for args, expected in [([], 'survived'), (['--sanitize'], 'killed')]:
+            _, out, err, got = self.run_it('--kinds', 'constant', *args, 'p.c')
+            change = "'7' -> '8' in 'char c = p[7];'"
+            self.assertEqual(got[('p.c', change)], expected, out + err)
+            change = "'7' -> '6' in 'char c = p[7];'"
+            self.assertEqual(got[('p.c', change)], 'survived', out + err)
+
     def test_errors(self):
         for args, text in [(('nothing.c',), "no C file 'nothing.c'"),
                            (('--functional', 'no', 'p.c'), "no test 'no'")]:
