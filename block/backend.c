@@ -147,6 +147,18 @@ BlockBackend *block_find(BlockBackends *bs, const char *name)
     return NULL;
 }
 
+BlockBackend *block_find_of_node(BlockBackends *bs, const char *node_name)
+{
+    for (GList *l = bs->list.head; l != NULL; l = l->next) {
+        BlockBackend *b = container_of(l, BlockBackend, link);
+
+        if (b->root != NULL && g_str_equal(b->root->name, node_name)) {
+            return b;
+        }
+    }
+    return NULL;
+}
+
 BlockBackend *block_find_slot(BlockBackends *bs, const char *if_name, int bus,
                               int unit)
 {
@@ -326,6 +338,7 @@ void block_get_info(const BlockBackend *b, BlockInfo *ret)
         .locked = b->locked,
         .tray_open = b->tray_open,
         .writeback = b->writeback,
+        .io_status = b->io_status,
     };
     if (b->root != NULL) {
         block_node_get_info(b->root, &ret->node);
@@ -440,6 +453,11 @@ bool block_drain_step(BlockBackends *bs, bool first, int *ret)
     flush_end(bs, bs->flush_error);
     *ret = bs->flush_error;
     return true;
+}
+
+void block_drain(BlockBackend *b)
+{
+    block_aio_drain_one(b);
 }
 
 void block_set_inactive(BlockBackends *bs)

@@ -83,10 +83,12 @@ struct BlockBackend {
     bool removable; /* by the device that uses it */
     bool anonymous; /* made by it, goes with it */
     bool share_rw;
-    bool unflushed;             /* written since block_drain_all() flushed it */
-    bool writeback;             /* false: each write reaches the medium */
-    struct Object *dev;         /* that uses it; NULL: none */
-    char *dev_path;             /* its id, or where it is in the tree */
+    bool unflushed;     /* written since block_drain_all() flushed it */
+    bool writeback;     /* false: each write reaches the medium */
+    struct Object *dev; /* that uses it; NULL: none */
+    char *dev_path;     /* its id, or where it is in the tree */
+    BlockOnError on_read_error, on_write_error;
+    BlockIoStatus io_status;    /* since the VM was last started */
     const BlockDevOps *dev_ops; /* NULL: it has no tray */
     void *dev_opaque;
     unsigned in_flight;   /* requests that are not done */
@@ -105,6 +107,8 @@ struct BlockBackends {
     int flush_error;
     int (*fdset_open)(void *opaque, int64_t id, int flags);
     void *fdset_opaque;
+    BlockErrorHook *error_hook; /* NULL: nobody wants to know */
+    void *error_opaque;
     BlockTrayMoved *tray_moved; /* NULL: nobody wants to know */
     void *tray_opaque;
 };

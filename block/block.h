@@ -18,6 +18,38 @@ typedef struct BlockBackend BlockBackend;
 /* -errno or 0; called in the main thread under vm_lock. */
 typedef void BlockDone(void *opaque, int ret);
 
+/* werror=, rerror=; AUTO: report, but stop when a write finds no room. */
+typedef enum BlockOnError {
+    BLOCK_ON_ERROR_AUTO,
+    BLOCK_ON_ERROR_REPORT,
+    BLOCK_ON_ERROR_IGNORE,
+    BLOCK_ON_ERROR_ENOSPC, /* stop if that is it, else report */
+    BLOCK_ON_ERROR_STOP,
+} BlockOnError;
+
+/* What a device does with a failed request. */
+typedef enum BlockErrorChoice {
+    BLOCK_ERROR_REPORT, /* tells the guest */
+    BLOCK_ERROR_IGNORE, /* tells the guest that it is done */
+    BLOCK_ERROR_STOP,   /* keeps it, and does it again when the VM goes on */
+} BlockErrorChoice;
+
+typedef enum BlockIoStatus {
+    BLOCK_IO_OK,
+    BLOCK_IO_FAILED,
+    BLOCK_IO_NO_SPACE,
+} BlockIoStatus;
+
+typedef struct BlockErrorReport {
+    const char *device, *node; /* names; node NULL: no medium */
+    bool is_read, no_space;
+    BlockErrorChoice action;
+    const char *reason;
+} BlockErrorReport;
+
+/* Tells users; and stops the VM, if the action is that. */
+typedef void BlockErrorHook(void *opaque, const BlockErrorReport *r);
+
 typedef enum BlockDetectZeroes {
     BLOCK_DETECT_ZEROES_OFF,
     BLOCK_DETECT_ZEROES_ON,
@@ -48,6 +80,7 @@ typedef struct BlockInfo {
     BlockNodeInfo node;           /* of root */
     bool read_only, removable, inserted, has_tray, locked, tray_open;
     bool writeback; /* cache=… */
+    BlockIoStatus io_status;
 } BlockInfo;
 
 /* What a device is told; medium_changed NULL: it has no tray. */
@@ -89,6 +122,8 @@ BlockBackend *block_find(BlockBackends *bs, const char *name);
  * the node of that name, which block_detach() frees.  NULL: there is neither.
  */
 BlockBackend *block_find_for_device(BlockBackends *bs, const char *name);
+/* Who has the node of that name as its medium; NULL: nobody. */
+BlockBackend *block_find_of_node(BlockBackends *bs, const char *node_name);
 /* The device didn't attach it after all: frees one without a name. */
 void block_release(BlockBackend *b);
 
@@ -134,6 +169,20 @@ bool block_read_only(const BlockBackend *b);
 /* Is a write done when it is in the host's or drive's cache? */
 bool block_write_cache(const BlockBackend *b);
 void block_set_write_cache(BlockBackend *b, bool on);
+
+/*
+ * errors.c.  A device's own rerror= and werror=, before block_attach(); AUTO:
+ * the drive's.
+ */
+void block_set_on_error(BlockBackend *b, BlockOnError on_read,
+                        BlockOnError on_write);
+/* Is nothing else asked for than telling the guest? */
+bool block_reports_errors(const BlockBackend *b);
+/* A request failed with `err` (a positive errno): tells users, too. */
+BlockErrorChoice block_error_action(BlockBackend *b, bool is_read, int err);
+void block_set_error_hook(BlockBackends *bs, BlockErrorHook *fn, void *opaque);
+/* The VM goes on. */
+void block_reset_io_status(BlockBackends *bs);
 
 /* medium.c: after block_attach(), a device that has a tray says so. */
 void block_set_dev_ops(BlockBackend *b, const BlockDevOps *ops, void *opaque);
@@ -203,6 +252,13 @@ int block_drain_all(BlockBackends *bs, bool flush);
  * in between, or they are waited for, too.
  */
 bool block_drain_step(BlockBackends *bs, bool first, int *ret);
+/* Waits for what one back end has in flight, without a flush. */
+void block_drain(BlockBackend *b);
+/*
+ * Without vm_lock: waits a moment for requests to end, and tells of those
+ * that have.  Any thread.
+ */
+void block_wait_ends(BlockBackends *bs);
 /* Reads at once: for devices that look at a medium while they are realized. */
 int block_read_sync(BlockBackend *b, uint64_t off, void *buf, size_t len);
 

@@ -379,6 +379,18 @@ void block_aio_drain_one(BlockBackend *b)
     }
 }
 
+void block_wait_ends(BlockBackends *bs)
+{
+    enum { WAIT_MS = 10 }; /* another thread may take the event */
+    BlockAio *aio = bs->aio;
+    struct pollfd pfd = { .fd = event_notifier_fd(&aio->event),
+                          .events = POLLIN };
+
+    (void)poll(&pfd, 1, WAIT_MS);
+    VM_LOCK_GUARD();
+    block_aio_reap(aio);
+}
+
 /* One that no engine has yet is not begun any more. */
 static void req_abandon(BlockReq *r, bool waits)
 {

@@ -12,6 +12,7 @@
 typedef struct DriveOpts {
     BlockMediumOpts medium;
     bool writeback;
+    BlockOnError on_read_error, on_write_error;
     const char *filename, *format; /* NULL: none; look into it */
     const char *id;
     int if_index; /* in drive_ifs */
@@ -221,6 +222,24 @@ static void take_rest(KeyVal *kv, DriveOpts *o)
     }
 }
 
+static bool take_on_error(KeyVal *kv, const char *key, BlockOnError *ret,
+                          GError **errp)
+{
+    static const char *const names[] = { "auto",   "report", "ignore",
+                                         "enospc", "stop",   NULL };
+    int on = *ret;
+
+    if (!keyval_get_enum(kv, key, names, &on, errp)) {
+        return false;
+    }
+    if (on == BLOCK_ON_ERROR_ENOSPC && g_str_equal(key, "rerror")) {
+        error_setf(errp, "'enospc' invalid read error action");
+        return false;
+    }
+    *ret = on;
+    return true;
+}
+
 static bool take_image(KeyVal *kv, DriveOpts *o, GError **errp)
 {
     o->filename = either(kv, "file.filename", "file");
@@ -231,7 +250,9 @@ static bool take_image(KeyVal *kv, DriveOpts *o, GError **errp)
     if (!take_read_only(kv, o, errp) || !take_cache(kv, o, errp) ||
         !take_engine(kv, &o->medium, errp) ||
         !take_zeroes(kv, &o->medium, errp) ||
-        !take_locking(kv, &o->medium, errp)) {
+        !take_locking(kv, &o->medium, errp) ||
+        !take_on_error(kv, "rerror", &o->on_read_error, errp) ||
+        !take_on_error(kv, "werror", &o->on_write_error, errp)) {
         return false;
     }
     take_rest(kv, o);
@@ -417,6 +438,8 @@ static BlockBackend *drive_new(BlockBackends *bs, const DriveOpts *o,
     b->unit = o->unit;
     b->cdrom = o->cdrom;
     b->writeback = o->writeback;
+    b->on_read_error = o->on_read_error;
+    b->on_write_error = o->on_write_error;
     b->opts = o->medium;
     if (!open_image(b, o, errp) || !block_backend_add(b, errp)) {
         block_backend_free(b);

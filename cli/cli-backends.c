@@ -273,6 +273,24 @@ bool cli_blockdev(Cli *cli, CliArg *a, GError **errp)
     return kv != NULL && blockdev_add_from_keyval(cli->vm->blocks, kv, errp);
 }
 
+bool cli_drive_devices(Cli *cli, GError **errp)
+{
+    BlockBackend *b;
+
+    for (unsigned i = 0;
+         (b = block_find_slot(cli->vm->blocks, "virtio", 0, i)) != NULL; i++) {
+        g_autoptr(JsonValue) args = json_object_new();
+
+        json_object_set_string(args, "driver", "virtio-blk-pci");
+        json_object_set_string(args, "drive", block_name(b));
+        if (device_new_from_json(cli->vm, args, errp) == NULL) {
+            error_prefix(errp, "-drive if=virtio ('%s'): ", block_name(b));
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool disk_make(Cli *cli, const char *file, unsigned index,
                       const char *media, GError **errp)
 {

@@ -116,6 +116,7 @@ static bool make_vm(Cli *cli, GError **errp)
     vm->blocks = block_backends_new();
     block_set_fdset_open(vm->blocks, chardev_fdset_open, vm);
     block_set_tray_moved(vm->blocks, tray_moved, vm);
+    block_set_error_hook(vm->blocks, monitor_block_error, vm);
     if (cli->incoming != NULL) {
         block_set_inactive(vm->blocks);
         networks_set_incoming(vm->networks);
@@ -225,6 +226,7 @@ bool cli_build(Cli *cli, GError **errp)
     }
     if (!cli_make_debugcon(cli, errp) ||
         !cli_run_phase(cli, CLI_DEVICE, errp) ||
+        !cli_drive_devices(cli, errp) ||
         !block_check_unused(cli->vm->blocks, errp)) {
         return false;
     }

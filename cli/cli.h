@@ -200,6 +200,8 @@ CLI_HANDLER(cli_add_fd);
 CLI_HANDLER(cli_chardev);
 CLI_HANDLER(cli_object);
 CLI_HANDLER(cli_blockdev);
+/* Devices of the drives with if=virtio, behind those of -device. */
+bool cli_drive_devices(Cli *cli, GError **errp);
 CLI_HANDLER(cli_drive);
 CLI_HANDLER(cli_disk);
 CLI_HANDLER(cli_cdrom);

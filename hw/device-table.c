@@ -7,6 +7,7 @@
 
 #include "hw/acpi/ged.h"
 #include "hw/acpi/piix4-pm.h"
+#include "hw/block/virtio-blk.h"
 #include "hw/core/device.h"
 #include "hw/i386/fw-cfg.h"
 #include "hw/i386/isabus-bridge.h"
@@ -69,6 +70,10 @@ const DeviceType *const device_table[] = {
     &pcspk_type,
     &pit_type,
     &rtc_type,
+    /* block */
+    &virtio_blk_pci_non_transitional_type,
+    &virtio_blk_pci_transitional_type,
+    &virtio_blk_pci_type,
     /* virtio */
     &virtconsole_type,
     &virtio_balloon_pci_non_transitional_type,

@@ -87,6 +87,24 @@ static void event_device_deleted(Vm *vm, const char *id, const char *path)
     EMIT(vm, qapi_event_device_deleted(to, id, path));
 }
 
+void monitor_block_error(void *opaque, const BlockErrorReport *r)
+{
+    static const BlockErrorAction actions[] = {
+        [BLOCK_ERROR_REPORT] = BLOCK_ERROR_ACTION_REPORT,
+        [BLOCK_ERROR_IGNORE] = BLOCK_ERROR_ACTION_IGNORE,
+        [BLOCK_ERROR_STOP] = BLOCK_ERROR_ACTION_STOP,
+    };
+    Vm *vm = opaque;
+
+    EMIT(vm, qapi_event_block_io_error(
+                 to, r->device, r->node,
+                 r->is_read ? IO_OPERATION_TYPE_READ : IO_OPERATION_TYPE_WRITE,
+                 actions[r->action], true, r->no_space, r->reason));
+    if (r->action == BLOCK_ERROR_STOP) {
+        vm_stop_request(vm, RUN_STATE_IO_ERROR);
+    }
+}
+
 static void hook_machine_reset(Vm *vm, ShutdownCause cause)
 {
     if (vm->machine != NULL) {

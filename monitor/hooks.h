@@ -6,6 +6,7 @@
 #ifndef MONITOR_HOOKS_H
 #define MONITOR_HOOKS_H
 
+#include "block/block.h"
 #include "migration/migration.h"
 #include "net/net.h"
 #include "system/vm.h"
@@ -13,5 +14,7 @@
 extern const VmHooks monitor_vm_hooks;
 extern const NetHooks monitor_net_hooks; /* opaque: the Vm */
 extern const MigrationHooks monitor_migration_hooks;
+/* For block_set_error_hook(); opaque: the Vm. */
+void monitor_block_error(void *opaque, const BlockErrorReport *r);
 
 #endif

@@ -96,9 +96,8 @@ static void add_block(BlockBackend *b, void *opaque)
     info->locked = bi.locked;
     info->has_tray_open = bi.has_tray;
     info->tray_open = bi.tray_open;
-    /* Errors are the guest's: none is kept here. */
     info->has_io_status = bi.device_path != NULL;
-    info->io_status = BLOCK_DEVICE_IO_STATUS_OK;
+    info->io_status = (BlockDeviceIoStatus)bi.io_status;
     if (bi.inserted) {
         info->inserted = device_info(&bi.node, bi.writeback, false);
     }
@@ -226,4 +225,28 @@ bool qmp_blockdev_change_medium(QmpCtx *ctx, const char *device, const char *id,
                                has_read_only_mode ? medium_mode(read_only_mode)
                                                   : BLOCK_MEDIUM_RETAIN,
                                has_force && force, errp);
+}
+
+bool qmp_block_resize(QmpCtx *ctx, const char *device, const char *node_name,
+                      int64_t size, GError **errp)
+{
+    BlockBackend *b;
+
+    if ((device == NULL) == (node_name == NULL)) {
+        error_setf(errp, "Need exactly one of 'device' and 'node-name'");
+        return false;
+    }
+    if (size < 0) {
+        error_setf(errp, "Parameter 'size' expects a >0 size");
+        return false;
+    }
+    b = device != NULL ? block_find(ctx->vm->blocks, device)
+                       : block_find_of_node(ctx->vm->blocks, node_name);
+    if (b == NULL) {
+        error_setf(errp, "Cannot find device='%s' nor node-name='%s'",
+                   device != NULL ? device : "",
+                   node_name != NULL ? node_name : "");
+        return false;
+    }
+    return block_resize(b, size, errp);
 }

@@ -8,6 +8,7 @@
 #include "monitor/vm-control.h"
 
 #include "accel/accel.h"
+#include "block/block.h"
 #include "migration/migration.h"
 #include "util/error.h"
 
@@ -52,6 +53,9 @@ bool vm_control_cont(Vm *vm, GError **errp)
     /* After a migration the images may be another process's. */
     if (!vm_block_activate(vm, errp)) {
         return false;
+    }
+    if (vm->blocks != NULL) {
+        block_reset_io_status(vm->blocks);
     }
     vm_start(vm);
     return true;

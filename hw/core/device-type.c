@@ -162,6 +162,7 @@ static const ObjectType abstract_types[] = {
     ABSTRACT("pci-ide", "pci-device"),
     ABSTRACT("pci-piix3", "pci-device"),
     ABSTRACT("virtio-pci", "pci-device"),
+    ABSTRACT("virtio-blk-pci-base", "virtio-pci"),
     ABSTRACT("virtio-net-pci-base", "virtio-pci"),
     ABSTRACT("virtio-balloon-pci-base", "virtio-pci"),
     ABSTRACT("virtio-rng-pci-base", "virtio-pci"),

@@ -308,6 +308,12 @@ static bool ide_device_realize(IdeDevice *s, bool cd, GError **errp)
         block_release(g_steal_pointer(&s->blk));
         return false;
     }
+    if (!block_reports_errors(s->blk)) {
+        error_setf(errp, "werror and rerror: IDE drives can only 'report' "
+                         "errors yet");
+        block_release(g_steal_pointer(&s->blk));
+        return false;
+    }
     block_set_share_rw(s->blk, s->share_rw);
     if (!set_boot_order(s, errp) ||
         !block_attach(s->blk, &s->dev.obj, cd, errp)) {

@@ -43,9 +43,11 @@ typedef struct VqElem {
     VirtQueueElem pub;
     struct VqElem *next; /* in the queue's pool */
     unsigned cap, n;     /* of iov and segs */
+    unsigned first_in;   /* of segs */
     struct iovec *iov;   /* pub.out, then pub.in */
     VqSeg *segs;
     size_t bounced; /* bytes */
+    unsigned epoch; /* of the queue when it was popped */
 } VqElem;
 
 struct VirtQueue {
@@ -62,6 +64,7 @@ struct VirtQueue {
     bool signalled_valid, notification;
     bool resync; /* used_idx has to be read from the ring */
     unsigned inuse;
+    unsigned epoch; /* counts resets */
     VqElem *pool;
     char error[160]; /* found in an RCU section, told after it */
 };

@@ -79,6 +79,7 @@ static VqElem *elem_new(VirtQueue *q)
     e->pub = (VirtQueueElem){ 0 };
     e->n = 0;
     e->bounced = 0;
+    e->epoch = q->epoch;
     return e;
 }
 
@@ -212,6 +213,7 @@ static void elem_finish(VqElem *e, unsigned head)
                                     .iov_len = e->segs[i].len };
     }
     e->pub.head = head;
+    e->first_in = e->pub.nout;
     e->pub.out = e->iov;
     e->pub.in = e->iov + e->pub.nout;
 }
@@ -219,7 +221,7 @@ static void elem_finish(VqElem *e, unsigned head)
 /* What the driver gives in a device's registers or in ROM. */
 static void elem_fetch_bounced(VirtQueue *q, VqElem *e)
 {
-    for (unsigned i = 0; i < e->pub.nout && e->bounced > 0; i++) {
+    for (unsigned i = 0; i < e->first_in && e->bounced > 0; i++) {
         VqSeg *s = &e->segs[i];
 
         if (s->rb == NULL) {
@@ -285,13 +287,39 @@ VirtQueueElem *virtqueue_pop(VirtQueue *q)
     return &e->pub;
 }
 
+VirtQueueElem *virtqueue_take(VirtQueue *q, uint32_t head)
+{
+    const FlatView *view;
+    VqElem *e = NULL;
+
+    {
+        RCU_READ_GUARD();
+        if (head < q->size && vq_rings_open(q, &view)) {
+            /* The ring counts it already: it isn't in the used ring yet. */
+            e = elem_new(q);
+            if (elem_fill(q, e, view, head)) {
+                elem_finish(e, head);
+            } else {
+                elem_release(q, e);
+                e = NULL;
+            }
+        }
+    }
+    if (e == NULL) {
+        tell_error(q);
+        return NULL;
+    }
+    elem_fetch_bounced(q, e);
+    return &e->pub;
+}
+
 /* The first `written` bytes of what the device was to fill. */
 static void elem_write_back(VirtQueue *q, VqElem *e, size_t written,
                             bool bounced)
 {
     Memory *mem = q->host->dma->as->mem;
 
-    for (unsigned i = e->pub.nout; i < e->n && written > 0; i++) {
+    for (unsigned i = e->first_in; i < e->n && written > 0; i++) {
         VqSeg *s = &e->segs[i];
         size_t n = MIN(written, s->len);
 
@@ -356,7 +384,9 @@ void virtqueue_detach(VirtQueue *q, VirtQueueElem *elem)
 
     /* It may have been filled in part, which nobody says. */
     elem_write_back(q, e, SIZE_MAX, false);
-    q->inuse -= MIN(q->inuse, 1u);
+    if (e->epoch == q->epoch) {
+        q->inuse -= MIN(q->inuse, 1u);
+    }
     elem_release(q, e);
 }
 
@@ -552,6 +582,7 @@ void virtqueue_reset(VirtQueue *q)
     q->notification = true;
     q->resync = false;
     q->inuse = 0;
+    q->epoch++;
     q->error[0] = '\0';
 }
 

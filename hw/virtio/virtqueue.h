@@ -22,6 +22,7 @@
 #define HW_VIRTIO_VIRTQUEUE_H
 
 #include "util/iov.h"
+#include "vmstate/stream.h"
 
 #define VIRTQUEUE_MAX_SIZE 1024 /* descriptors in a ring, and in a chain */
 
@@ -60,8 +61,21 @@ void virtqueue_fill(VirtQueue *q, VirtQueueElem *e, size_t written,
 void virtqueue_flush(VirtQueue *q, unsigned count);
 /* The element popped last: it is there for the next pop again. */
 void virtqueue_unpop(VirtQueue *q, VirtQueueElem *e);
-/* Forgets an element without telling the driver (reset, unplug). */
+/*
+ * Forgets an element without telling the driver (reset, unplug).  One that
+ * was popped before the queue was reset can only end so.
+ */
 void virtqueue_detach(VirtQueue *q, VirtQueueElem *e);
+
+/*
+ * Elements that a device holds while the VM migrates.  put: as the stream has
+ * one; get: skips one and says its head; take: the chain of that head, which
+ * was popped before the migration: the ring counts it as in use; NULL if the
+ * ring has no such chain.
+ */
+void virtqueue_put_elem(StreamOut *out, const VirtQueueElem *e);
+bool virtqueue_get_elem(StreamIn *in, uint32_t *ret_head, GError **errp);
+VirtQueueElem *virtqueue_take(VirtQueue *q, uint32_t head);
 
 /* Nothing to pop; true for a queue that isn't ready. */
 bool virtqueue_empty(VirtQueue *q);

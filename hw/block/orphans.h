@@ -1,0 +1,30 @@
+/*
+ * Requests that a reset has given up while the host still works on them.
+ *
+ * They read and write the guest's memory until they end.  So a reset doesn't
+ * wait for them under vm_lock, but who asked for it goes on when they have
+ * ended: the driver's vCPU when it has left the device, a machine's reset
+ * before its firmware runs.  As long as the host's storage takes.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_BLOCK_ORPHANS_H
+#define HW_BLOCK_ORPHANS_H
+
+#include "block/block.h"
+
+struct Vm;
+typedef struct BlkOrphans BlkOrphans; /* of one device */
+
+/* vm_lock for all of them.  `name`: as users know the device. */
+BlkOrphans *blk_orphans_new(struct Vm *vm, const char *name);
+/* None is left. */
+void blk_orphans_free(struct Vm *vm, BlkOrphans *o);
+/* `n` requests were given up. */
+void blk_orphans_add(BlkOrphans *o, unsigned n);
+/* One of them has ended; any thread. */
+void blk_orphans_end(BlkOrphans *o);
+/* This thread waits for them when it has let go of vm_lock. */
+void blk_orphans_wait_later(BlkOrphans *o);
+
+#endif

@@ -1,0 +1,342 @@
+/*
+ * qtest: the virtio disk: configuration, requests, what bad ones get.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include <glib/gstdio.h>
+#include <linux/pci_regs.h>
+#include <linux/virtio_blk.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_pci.h>
+
+#include "tests/qtest/libqtest.h"
+#include "util/bswap.h"
+
+enum {
+    DEVFN = 2 << 3,
+    MSIX = 0xfe000000,
+    MODERN = 0xfd000000,
+    CONFIG = MODERN + 0x2000,
+    NOTIFY = MODERN + 0x3000,
+    DESC = 0x10000,
+    AVAIL = 0x11000,
+    USED = 0x12000,
+    HEADER = 0x20000,
+    STATUS = 0x20010,
+    DATA = 0x21000,
+    DISK = 1 << 20,
+};
+
+typedef struct Blk {
+    QTest *q;
+    char *image;
+    unsigned n; /* requests so far */
+} Blk;
+
+static void cfg_write(QTest *q, unsigned reg, uint32_t val)
+{
+    qtest_outl(q, 0xcf8, 0x80000000u | DEVFN << 8 | reg);
+    qtest_outl(q, 0xcfc, val);
+}
+
+static void drive(QTest *q)
+{
+    cfg_write(q, PCI_BASE_ADDRESS_1, MSIX);
+    cfg_write(q, PCI_BASE_ADDRESS_4, MODERN);
+    cfg_write(q, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+    qtest_writeb(q, MODERN + VIRTIO_PCI_COMMON_STATUS, 3);
+    qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_GFSELECT, 0);
+    qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_GF, 1 << VIRTIO_BLK_F_FLUSH);
+    qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_GFSELECT, 1);
+    qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_GF, 1);
+    qtest_writeb(q, MODERN + VIRTIO_PCI_COMMON_STATUS, 0xb);
+    qtest_writew(q, MODERN + VIRTIO_PCI_COMMON_Q_SELECT, 0);
+    qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_Q_DESCLO, DESC);
+    qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_Q_AVAILLO, AVAIL);
+    qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_Q_USEDLO, USED);
+    qtest_writew(q, MODERN + VIRTIO_PCI_COMMON_Q_ENABLE, 1);
+    qtest_writeb(q, MODERN + VIRTIO_PCI_COMMON_STATUS, 0xf);
+}
+
+/* A disk of 1 MiB; each sector has its number in its bytes. */
+static Blk *start(const char *props, const char *drive_opts)
+{
+    g_autofree uint8_t *bytes = g_malloc(DISK);
+    Blk *b = g_new0(Blk, 1);
+    int fd = g_file_open_tmp("virtio-blk-XXXXXX", &b->image, NULL);
+
+    g_assert_cmpint(fd, >=, 0);
+    close(fd);
+    for (unsigned i = 0; i < DISK; i++) {
+        bytes[i] = i / 512;
+    }
+    g_assert_true(g_file_set_contents(b->image, (char *)bytes, DISK, NULL));
+    b->q = qtest_startf("-drive file=%s,format=raw,if=none,id=d0%s "
+                        "-device virtio-blk-pci,addr=2,drive=d0%s",
+                        b->image, drive_opts, props);
+    drive(b->q);
+    return b;
+}
+
+static void stop(Blk *b)
+{
+    qtest_quit(b->q);
+    g_unlink(b->image);
+    g_free(b->image);
+    g_free(b);
+}
+
+static void describe(QTest *q, unsigned i, uint64_t at, uint32_t len,
+                     unsigned flags)
+{
+    qtest_writeq(q, DESC + 16 * i, at);
+    qtest_writel(q, DESC + 16 * i + 8, len);
+    qtest_writew(q, DESC + 16 * i + 12, flags);
+    qtest_writew(q, DESC + 16 * i + 14, i + 1);
+}
+
+/* The chain at descriptor 0. */
+static void make_available(Blk *b)
+{
+    qtest_writew(b->q, AVAIL + 4 + 2 * (b->n % 256), 0);
+    qtest_writew(b->q, AVAIL + 2, ++b->n);
+    qtest_writew(b->q, NOTIFY, 0);
+}
+
+/* As a driver leaves them for a device that was reset. */
+static void empty_rings(Blk *b)
+{
+    b->n = 0;
+    qtest_writew(b->q, AVAIL + 2, 0);
+    qtest_writew(b->q, USED + 2, 0);
+}
+
+/* As told with the request before. */
+static uint32_t used_length(Blk *b)
+{
+    return qtest_readl(b->q, USED + 4 + 8 * ((b->n - 1) % 256) + 4);
+}
+
+/* Begins a request; data of `len` bytes, for the device to fill if `in`. */
+static void submit(Blk *b, uint32_t type, uint64_t sector, uint32_t len,
+                   bool in)
+{
+    QTest *q = b->q;
+    unsigned next = 1;
+
+    qtest_writel(q, HEADER, type);
+    qtest_writel(q, HEADER + 4, 0);
+    qtest_writeq(q, HEADER + 8, sector);
+    qtest_writeb(q, STATUS, 0xff);
+    describe(q, 0, HEADER, 16, 1);
+    if (len > 0) {
+        describe(q, next++, DATA, len, 1 | (in ? 2 : 0));
+    }
+    describe(q, next, STATUS, 1, 2);
+    make_available(b);
+}
+
+static uint8_t finish(Blk *b)
+{
+    while (qtest_readw(b->q, USED + 2) != b->n) {
+        g_usleep(200);
+    }
+    return qtest_readb(b->q, STATUS);
+}
+
+static uint8_t request(Blk *b, uint32_t type, uint64_t sector, uint32_t len,
+                       bool in)
+{
+    submit(b, type, sector, len, in);
+    return finish(b);
+}
+
+static void test_config(void)
+{
+    Blk *b = start(",serial=abc,num-queues=3,physical_block_size=4096", "");
+
+    g_assert_cmpuint(qtest_readq(b->q, CONFIG), ==, DISK / 512);
+    g_assert_cmpuint(qtest_readl(b->q, CONFIG + 12), ==, 254);
+    g_assert_cmpuint(qtest_readl(b->q, CONFIG + 20), ==, 512);
+    g_assert_cmpuint(qtest_readb(b->q, CONFIG + 24), ==, 3);
+    g_assert_cmpuint(qtest_readb(b->q, CONFIG + 32), ==, 1);
+    g_assert_cmpuint(qtest_readw(b->q, CONFIG + 34), ==, 3);
+    g_assert_cmpuint(qtest_readl(b->q, CONFIG + 36), ==, 4194303);
+    g_assert_cmpuint(qtest_readb(b->q, CONFIG + 56), ==, 1);
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_GET_ID, 0, 20, true), ==, 0);
+    g_assert_cmphex(qtest_readl(b->q, DATA), ==, 0x00636261);
+    g_assert_cmpuint(qtest_readl(b->q, USED + 8), ==, 21);
+    stop(b);
+}
+
+static void test_transfers(void)
+{
+    Blk *b = start("", "");
+    uint8_t buf[1024];
+
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_IN, 7, 1024, true), ==, 0);
+    g_assert_cmpuint(qtest_readl(b->q, USED + 8), ==, 1025);
+    qtest_memread(b->q, DATA, buf, sizeof(buf));
+    g_assert_cmpuint(buf[0] + buf[511], ==, 14);
+    g_assert_cmpuint(buf[512] + buf[1023], ==, 16);
+    memset(buf, 0x77, sizeof(buf));
+    qtest_memwrite(b->q, DATA, buf, sizeof(buf));
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_OUT, 2046, 1024, false), ==, 0);
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_FLUSH, 0, 0, false), ==, 0);
+    qtest_writeq(b->q, DATA, 0);
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_IN, 2047, 512, true), ==, 0);
+    g_assert_cmphex(qtest_readq(b->q, DATA), ==, 0x7777777777777777);
+    /* Beyond the end, overflows, no whole sector, nothing of the kind. */
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_IN, 2047, 1024, true), ==, 1);
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_OUT, 2048, 512, false), ==, 1);
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_IN, UINT64_MAX, 512, true), ==, 1);
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_IN, 0, 100, true), ==, 1);
+    g_assert_cmpuint(request(b, 99, 0, 512, true), ==, 2);
+    stop(b);
+}
+
+static uint8_t range(Blk *b, uint32_t type, uint64_t sector, uint32_t n,
+                     uint32_t flags)
+{
+    qtest_writeq(b->q, DATA, sector);
+    qtest_writel(b->q, DATA + 8, n);
+    qtest_writel(b->q, DATA + 12, flags);
+    return request(b, type, 0, 16, false);
+}
+
+static void test_ranges(void)
+{
+    Blk *b = start("", ",discard=unmap");
+
+    g_assert_cmpuint(range(b, VIRTIO_BLK_T_WRITE_ZEROES, 4, 8, 1), ==, 0);
+    g_assert_cmpuint(range(b, VIRTIO_BLK_T_DISCARD, 16, 8, 0), ==, 0);
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_IN, 11, 512, true), ==, 0);
+    g_assert_cmphex(qtest_readq(b->q, DATA), ==, 0);
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_IN, 12, 512, true), ==, 0);
+    g_assert_cmphex(qtest_readq(b->q, DATA), ==, 0x0c0c0c0c0c0c0c0c);
+    g_assert_cmpuint(range(b, VIRTIO_BLK_T_DISCARD, 2040, 9, 0), ==, 1);
+    g_assert_cmpuint(range(b, VIRTIO_BLK_T_DISCARD, 0, 8, 1), ==, 2);
+    g_assert_cmpuint(range(b, VIRTIO_BLK_T_WRITE_ZEROES, 0, 8, 2), ==, 2);
+    g_assert_cmpuint(range(b, VIRTIO_BLK_T_WRITE_ZEROES, 0, UINT32_MAX, 0), ==,
+                     1);
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_DISCARD, 0, 32, false), ==, 2);
+    stop(b);
+}
+
+static void test_bad_request(void)
+{
+    Blk *b = start("", "");
+
+    /* No status byte: there is no way to answer. */
+    describe(b->q, 0, HEADER, 16, 0);
+    qtest_writew(b->q, AVAIL + 2, 1);
+    qtest_writew(b->q, NOTIFY, 0);
+    g_assert_cmphex(qtest_readb(b->q, MODERN + VIRTIO_PCI_COMMON_STATUS), ==,
+                    0xf | VIRTIO_CONFIG_S_NEEDS_RESET);
+    /* After a reset it works. */
+    qtest_writeb(b->q, MODERN + VIRTIO_PCI_COMMON_STATUS, 0);
+    empty_rings(b);
+    drive(b->q);
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_IN, 1, 512, true), ==, 0);
+    stop(b);
+}
+
+/* The length told is that of all there was to fill, whatever came of it. */
+static void test_used_length(void)
+{
+    Blk *b = start(",serial=abc", "");
+
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_GET_ID, 0, 64, true), ==, 0);
+    g_assert_cmpuint(used_length(b), ==, 65);
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_IN, 4096, 512, true), ==, 1);
+    g_assert_cmpuint(used_length(b), ==, 513);
+    g_assert_cmpuint(request(b, 99, 0, 512, true), ==, 2);
+    g_assert_cmpuint(used_length(b), ==, 513);
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_FLUSH, 0, 0, false), ==, 0);
+    g_assert_cmpuint(used_length(b), ==, 1);
+    stop(b);
+}
+
+/* Header and data in pieces; header, data and status in as few as can be. */
+static void test_layouts(void)
+{
+    Blk *b = start("", "");
+    uint8_t buf[512];
+
+    qtest_writel(b->q, HEADER, VIRTIO_BLK_T_IN);
+    qtest_writeq(b->q, HEADER + 8, 9);
+    describe(b->q, 0, HEADER, 5, 1);
+    describe(b->q, 1, HEADER + 5, 11, 1);
+    describe(b->q, 2, DATA, 1, 3);
+    describe(b->q, 3, DATA + 1, 500, 3);
+    describe(b->q, 4, DATA + 501, 12, 2);
+    make_available(b);
+    finish(b);
+    qtest_memread(b->q, DATA, buf, sizeof(buf));
+    g_assert_cmpuint(buf[0] + buf[1] + buf[511], ==, 27);
+    g_assert_cmpuint(qtest_readb(b->q, DATA + 512), ==, 0);
+    /* A write whose data follows the header in one buffer. */
+    qtest_writel(b->q, HEADER, VIRTIO_BLK_T_OUT);
+    qtest_memset(b->q, HEADER + 16, 0x55, 512);
+    qtest_writeb(b->q, DATA, 0xff);
+    describe(b->q, 0, HEADER, 16 + 512, 1);
+    describe(b->q, 1, DATA, 1, 2);
+    make_available(b);
+    finish(b);
+    g_assert_cmpuint(qtest_readb(b->q, DATA), ==, 0);
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_IN, 9, 512, true), ==, 0);
+    g_assert_cmphex(qtest_readq(b->q, DATA), ==, 0x5555555555555555);
+    stop(b);
+}
+
+/*
+ * A reset with requests under way: the old ones tell nothing in the new ring,
+ * and all of the queue's entries are there to be used again.
+ */
+static void test_reset(void)
+{
+    Blk *b = start(",queue-size=4", "");
+
+    for (unsigned round = 0; round < 6; round++) {
+        submit(b, VIRTIO_BLK_T_OUT, 5, 512, false);
+        qtest_writeb(b->q, MODERN + VIRTIO_PCI_COMMON_STATUS, 0);
+        g_assert_cmphex(qtest_readb(b->q, MODERN + VIRTIO_PCI_COMMON_STATUS),
+                        ==, 0);
+        empty_rings(b);
+        drive(b->q);
+        g_assert_cmpuint(qtest_readw(b->q, USED + 2), ==, 0);
+    }
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_IN, 9, 512, true), ==, 0);
+    g_assert_cmphex(qtest_readq(b->q, DATA), ==, 0x0909090909090909);
+    stop(b);
+}
+
+static void test_read_only(void)
+{
+    Blk *b = start("", ",readonly=on");
+
+    qtest_writel(b->q, MODERN + VIRTIO_PCI_COMMON_DFSELECT, 0);
+    g_assert_cmphex(qtest_readl(b->q, MODERN + VIRTIO_PCI_COMMON_DF) &
+                        1 << VIRTIO_BLK_F_RO,
+                    !=, 0);
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_IN, 1, 512, true), ==, 0);
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_OUT, 1, 512, false), ==, 1);
+    g_assert_cmpuint(range(b, VIRTIO_BLK_T_DISCARD, 0, 8, 0), ==, 2);
+    stop(b);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/virtio-blk/config", test_config);
+    g_test_add_func("/virtio-blk/transfers", test_transfers);
+    g_test_add_func("/virtio-blk/ranges", test_ranges);
+    g_test_add_func("/virtio-blk/bad-request", test_bad_request);
+    g_test_add_func("/virtio-blk/used-length", test_used_length);
+    g_test_add_func("/virtio-blk/layouts", test_layouts);
+    g_test_add_func("/virtio-blk/reset", test_reset);
+    g_test_add_func("/virtio-blk/read-only", test_read_only);
+    return g_test_run();
+}
