@@ -58,7 +58,7 @@ static const CliParams cli_params[] = {
                   { "to", NUM },         { "wait", BOOL } } },
     { "fw_cfg",
       .params = { { "file", STR }, { "name", STR }, { "string", STR } } },
-    { "global",
+    { "global", .helps = true,
       .params = { { "driver", STR }, { "property", STR }, { "value", STR } } },
     { "machine",
       .params = { { "accel", STR, "accelerators, separated by colons" },

@@ -360,31 +360,61 @@ bool cli_fw_cfg(Cli *cli, CliArg *a, GError **errp)
 
 /* What isn't there, and how one says that it needn't be. */
 
+/* "-display none": the parameters of all kinds change nothing here. */
+static bool display_none_params(KeyVal *kv, GError **errp)
+{
+    static const char *const flags[] = {
+        "full-screen",
+        "window-close",
+        "show-cursor",
+        NULL,
+    };
+    const char *gl = keyval_get(kv, "gl");
+    bool set = false;
+
+    for (size_t i = 0; flags[i] != NULL; i++) {
+        if (!keyval_get_bool(kv, flags[i], &set, errp)) {
+            return false;
+        }
+    }
+    if (gl != NULL && !g_str_equal(gl, "off")) {
+        error_setf(errp, "OpenGL is not supported by the display");
+        return false;
+    }
+    return cli_check_keys(kv, errp);
+}
+
 bool cli_display(Cli *cli, CliArg *a, GError **errp)
 {
     static const char *const kinds[] = {
         "spice-app",    "sdl",  "gtk",   "vnc",     "curses",
         "egl-headless", "dbus", "cocoa", "default", NULL,
     };
-    g_auto(GStrv) parts = g_strsplit(a->text, ",", 2);
-    g_auto(GStrv) kind = g_strsplit(parts[0] ? parts[0] : "", "=", 2);
+    g_autoptr(KeyVal) kv = NULL;
+    GError *err = NULL;
+    const char *type;
 
-    if (g_strcmp0(parts[0], "none") == 0) {
-        cli->no_display = true;
-        return true;
-    }
-    if (g_strcmp0(parts[0], "help") == 0) {
+    if (g_str_equal(a->text, "help")) {
         printf("Available display backend types:\nnone\n");
         cli->done = true;
         return true;
     }
-    if (kind[0] != NULL && g_strv_contains(kinds, kind[0])) {
-        error_setf(errp, "Display '%s' is not available.", kind[0]);
+    kv = cli_arg_keyval(a, "type", &err);
+    type = kv != NULL ? keyval_get(kv, "type") : NULL;
+    if (g_strcmp0(type, "none") == 0 && display_none_params(kv, &err)) {
+        cli->no_display = true;
+        return true;
+    }
+    if (err != NULL) {
+        error_prefix(&err, "-display %s: ", a->text);
+        g_propagate_error(errp, err);
+    } else if (type != NULL && g_strv_contains(kinds, type)) {
+        error_setf(errp, "Display '%s' is not available.", type);
     } else {
         error_setf(errp,
                    "-display %s: Parameter 'type' does not accept value "
                    "'%s'",
-                   a->text, kind[0] != NULL ? kind[0] : "");
+                   a->text, type != NULL ? type : "");
     }
     return false;
 }
@@ -395,6 +425,11 @@ bool cli_vga(Cli *cli, CliArg *a, GError **errp)
         "std", "cirrus", "vmware", "qxl", "xenfb", "tcx", "cg3", "virtio", NULL,
     };
 
+    if (g_str_equal(a->text, "help")) {
+        printf("none                 no graphic card (default)\n");
+        cli->done = true;
+        return true;
+    }
     if (g_str_equal(a->text, "none")) {
         return true;
     }
@@ -455,6 +490,11 @@ bool cli_audiodev(Cli *cli, CliArg *a, GError **errp)
 
     if (kv == NULL) {
         return false;
+    }
+    if (keyval_wants_help(kv)) {
+        printf("Available audio drivers:\nnone\n");
+        cli->done = true;
+        return true;
     }
     driver = keyval_get(kv, "driver");
     id = keyval_get(kv, "id");

@@ -109,7 +109,8 @@ bool cli_run_phase(Cli *cli, CliPhase phase, GError **errp)
         if (a->opt->phase != phase) {
             continue;
         }
-        if (g_str_equal(a->text, "help") && cli_print_param_help(a->opt)) {
+        if ((g_str_equal(a->text, "help") || g_str_equal(a->text, "?")) &&
+            cli_print_param_help(a->opt)) {
             cli->done = true;
             return true;
         }

@@ -108,6 +108,8 @@ TABLE = (
     # Back ends that nothing is there for.
     (['-netdev', 'no-such-netdev,id=n'], 'no-such-netdev'),
     (['-display', 'no-such-display'], 'no-such-display'),
+    (['-display', 'none,wide=on'], "Parameter 'wide'"),
+    (['-display', 'none,gl=on'], 'OpenGL'),
     (['-vga', 'no-such-vga'], 'no-such-vga'),
     (['-vnc', 'nonsense'], 'nonsense'),
     (['-audiodev', 'no-such-driver,id=a'], 'no-such-driver'),
@@ -464,7 +466,12 @@ def lists(t):
                         (['-object', 'help'], ('memory-backend-ram',
                                                'memory-backend-memfd')),
                         (['-chardev', 'help'], ('socket', 'stdio', 'file',
-                                                'null', 'pty', 'pipe'))):
+                                                'null', 'pty', 'pipe')),
+                        (['-global', 'help'], ('driver=', 'property=',
+                                               'value=')),
+                        (['-smp', '?'], ('cpus=', 'maxcpus=')),
+                        (['-vga', 'help'], ('none ',)),
+                        (['-audiodev', 'help'], ('none',))):
         vm = t.run_to_end(args)
         check_equal(vm.status, 0, '%r: status' % args)
         for word in words:
