@@ -5,7 +5,8 @@
  * Documentation/admin-guide/mm/pagemap.rst), or the entries of
  * /proc/self/pagemap.  Shared memory may have been filled through another
  * mapping, which this process's page tables don't show: there the file system
- * is asked with SEEK_DATA.
+ * is asked with SEEK_DATA.  Shared memory that has no descriptor counts as
+ * present.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -178,10 +179,13 @@ static bool asks_file(const RamBlock *rb)
     return rb->shared && rb->fd >= 0;
 }
 
-/* A private file mapping shows the file where it has no own page. */
+/*
+ * A private file mapping shows the file where it has no own page; and of a
+ * shared one the page tables forget what the kernel swaps out.
+ */
 static bool asks_pagemap(const Presence *p, const RamBlock *rb)
 {
-    return rb->backing == RAM_ANONYMOUS && p->pagemap_fd >= 0;
+    return rb->backing == RAM_ANONYMOUS && !rb->shared && p->pagemap_fd >= 0;
 }
 
 bool presence_is_cheap(const Presence *p, const RamBlock *rb)

@@ -151,6 +151,36 @@ static void test_unknown(void)
     block_fini(&rb);
 }
 
+/*
+ * Shared memory without a descriptor stays when its page tables go, as when
+ * the kernel swaps it out: they say nothing about it.
+ */
+static void test_shared_nameless(void)
+{
+    for (unsigned way = 0; way < 2; way++) {
+        unsigned long map[PAGES / 64] = { 0 };
+        Seen seen = { .map = map };
+        Presence p;
+        RamBlock rb;
+
+        block_init(&rb, false);
+        rb.shared = true;
+        g_assert_true(mmap(rb.host, rb.max_length, PROT_READ | PROT_WRITE,
+                           MAP_FIXED | MAP_SHARED | MAP_ANONYMOUS, -1,
+                           0) == rb.host);
+        presence_init(&p, NULL);
+        p.has_scan = p.has_scan && way == 0;
+        rb.host[7 * RAM_PAGE_SIZE] = 1;
+        g_assert_cmpint(madvise(rb.host, rb.max_length, MADV_DONTNEED), ==, 0);
+        presence_foreach(&p, &rb, 0, PAGES, see, &seen);
+        g_assert_cmpuint(rb.host[7 * RAM_PAGE_SIZE], ==, 1);
+        g_assert_true(bitmap_test(map, 7));
+        g_assert_false(presence_is_cheap(&p, &rb));
+        presence_fini(&p);
+        block_fini(&rb);
+    }
+}
+
 /* A range that ends inside a hole, begins in one, is one; and of one page. */
 static void check_edges(Presence *p, RamBlock *rb)
 {
@@ -292,6 +322,7 @@ int main(int argc, char **argv)
     g_test_add_func("/presence/pagemap", test_pagemap);
     g_test_add_func("/presence/shared", test_shared);
     g_test_add_func("/presence/unknown", test_unknown);
+    g_test_add_func("/presence/shared-nameless", test_shared_nameless);
     g_test_add_func("/presence/edges", test_edges);
     g_test_add_data_func("/scan-pool/alone", GUINT_TO_POINTER(0), test_pool);
     g_test_add_data_func("/scan-pool/three", GUINT_TO_POINTER(3), test_pool);
