@@ -140,10 +140,9 @@ static SwitchResult step_stop(MigSource *s, int64_t *t, GError **errp)
     reset_breakdown(s);
     s->stop_ns = *t;
     s->stop_bytes = stream_out_bytes(s->out);
-    s->was_running = runstate_is_running(s->vm);
-    s->old_state = runstate_get(s->vm);
     s->stopped = true;
-    vm_stop_force(s->vm, RUN_STATE_FINISH_MIGRATE);
+    s->old_state = vm_stop_force(s->vm, RUN_STATE_FINISH_MIGRATE);
+    s->was_running = s->old_state == RUN_STATE_RUNNING;
     make_plan(s);
     return SWITCH_GOES_ON;
 }

@@ -289,9 +289,11 @@ int vm_stop(Vm *vm, RunState state)
     return ret;
 }
 
-void vm_stop_force(Vm *vm, RunState state)
+RunState vm_stop_force(Vm *vm, RunState state)
 {
     bool stopped = stop_guest(vm, state);
+    /* Another thread may have stopped it while this one waited for vCPUs. */
+    RunState before = stopped ? RUN_STATE_RUNNING : vm->run_state;
 
     if (vm->run_state != state) {
         runstate_set(vm, state);
@@ -299,6 +301,7 @@ void vm_stop_force(Vm *vm, RunState state)
     if (stopped) {
         vm->hooks->event_stop(vm);
     }
+    return before;
 }
 
 bool vm_drain_step(Vm *vm, bool first, int *ret)

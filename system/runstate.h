@@ -59,9 +59,10 @@ int vm_stop(struct Vm *vm, RunState state);
 /*
  * The same without the drain, and the state becomes `state` also if the guest
  * stood already (migration: FINISH_MIGRATE, whatever it was).  What is in
- * flight is the caller's to wait for, by vm_drain_step().
+ * flight is the caller's to wait for, by vm_drain_step().  Returns the state
+ * that it took the guest from: RUNNING only if this call stopped it.
  */
-void vm_stop_force(struct Vm *vm, RunState state);
+RunState vm_stop_force(struct Vm *vm, RunState state);
 /*
  * One step of waiting for what a stopped guest has asked of its disks, and of
  * flushing them; vm_lock held, and let go of between two steps.  False: not

@@ -146,6 +146,42 @@ static void test_stood(void)
     check_stood(RUN_STATE_SUSPENDED, false);
 }
 
+/* The user's stop is done while the migration waits for the vCPUs. */
+static void stop_first(SpVm *v)
+{
+    v->at_stop = NULL;
+    vm_stop(v->vm, RUN_STATE_PAUSED);
+}
+
+/* Who was stopped in that moment stands afterwards, wherever that is. */
+static void test_stopped_first(gconstpointer opaque)
+{
+    bool arrives = GPOINTER_TO_INT(opaque);
+    SpVm v;
+    SpPeer p;
+
+    begin(&v);
+    v.at_stop = stop_first;
+    sp_connect(&v, &p);
+    sp_greet(&p, WIRE_F_ALL);
+    sp_read_to(&p, SP_EOF);
+    g_assert_cmpstr(p.runstate, ==, "paused");
+    if (arrives) {
+        sp_say_loaded(&p, 1);
+        sp_read_to(&p, WIRE_CMD_RUN);
+        sp_say_resumed(&p);
+        sp_drain(&p);
+        g_assert_cmpint(sp_wait_end(&v), ==, MIGRATION_STATUS_COMPLETED);
+    } else {
+        sp_close(&p);
+        g_assert_cmpint(sp_wait_end(&v), ==, MIGRATION_STATUS_FAILED);
+        g_assert_cmpstr(run_state_str(sp_run_state(&v)), ==, "paused");
+    }
+    g_assert_cmpuint(v.starts, ==, 0);
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
 /* The go-ahead is for one migration: the next waits for its own. */
 static void test_go_ahead_again(void)
 {
@@ -245,6 +281,10 @@ int main(int argc, char **argv)
         g_test_add_data_func(path, &breakages[i], test_breakage);
     }
     g_test_add_func("/mig-resume/stood", test_stood);
+    g_test_add_data_func("/mig-resume/stopped-first/arrives",
+                         GINT_TO_POINTER(true), test_stopped_first);
+    g_test_add_data_func("/mig-resume/stopped-first/stays", NULL,
+                         test_stopped_first);
     g_test_add_func("/mig-resume/go-ahead-again", test_go_ahead_again);
     g_test_add_func("/mig-resume/asked-too-late", test_asked_too_late);
     g_test_add_func("/mig-resume/breakdown-anew", test_breakdown_anew);
