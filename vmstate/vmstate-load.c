@@ -328,12 +328,19 @@ static bool load_vmsd(VmstateLoad *l, const Vmstate *vms, void *opaque,
     return true;
 }
 
-VmstateLoad *vmstate_load_new(void)
+static VmstateLoad *load_new(void)
 {
     VmstateLoad *l = g_new0(VmstateLoad, 1);
 
     l->frames = g_array_new(false, true, sizeof(LoadFrame));
     l->hooks = g_array_new(false, true, sizeof(int));
+    return l;
+}
+
+VmstateLoad *vmstate_load_new(void)
+{
+    VmstateLoad *l = load_new();
+
     /* Room that is there, page by page, before a guest stands and waits. */
     g_array_set_size(l->frames, FRAMES_READY);
     g_array_set_size(l->hooks, FRAMES_READY);
@@ -392,7 +399,7 @@ bool vmstate_load_finish(VmstateLoad *l, GError **errp)
 bool vmstate_load(StreamIn *s, const Vmstate *vms, void *opaque, int version,
                   GError **errp)
 {
-    g_autoptr(VmstateLoad) l = vmstate_load_new();
+    g_autoptr(VmstateLoad) l = load_new();
 
     return vmstate_load_fields(l, s, vms, opaque, version, errp) &&
            vmstate_load_finish(l, errp);
