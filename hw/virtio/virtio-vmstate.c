@@ -23,6 +23,7 @@
 #include "hw/pci/msix.h"
 #include "hw/virtio/virtio-pci.h"
 #include "hw/virtio/virtio-priv.h"
+#include "system/vm.h"
 #include "util/bswap.h"
 #include "util/error.h"
 
@@ -52,16 +53,16 @@ static bool rings_put(StreamOut *s, const void *field, size_t size,
 static bool rings_get(StreamIn *s, void *field, size_t size, GError **errp)
 {
     VirtioDevice *d = field;
+    const unsigned n = d->core->nqueues;
 
-    for (unsigned i = 0; i < VIRTIO_MAX_QUEUES; i++) {
+    for (unsigned i = 0; i < n; i++) {
         uint64_t avail = stream_get_be64(s), used = stream_get_be64(s);
-        VirtioQueue *q = virtio_core_queue(d, i);
+        VirtQueue *vq = &d->core->queues[i]->vq;
 
-        if (q != NULL) {
-            virtqueue_set_rings(&q->vq, q->vq.desc, avail, used);
-        }
+        virtqueue_set_rings(vq, vq->desc, avail, used);
     }
-    return true;
+    stream_skip(s, (VIRTIO_MAX_QUEUES - n) * RINGS_BYTES);
+    return stream_in_check(s, errp);
 }
 
 static bool sizes_put(StreamOut *s, const void *field, size_t size,
@@ -80,7 +81,8 @@ static bool sizes_put(StreamOut *s, const void *field, size_t size,
 /* The size after a reset is the device's own. */
 static bool sizes_get(StreamIn *s, void *field, size_t size, GError **errp)
 {
-    return stream_skip(s, VIRTIO_MAX_QUEUES * sizeof(uint32_t));
+    stream_skip(s, VIRTIO_MAX_QUEUES * sizeof(uint32_t));
+    return stream_in_check(s, errp);
 }
 
 static void modern_put_queue(const VirtioQueue *q, uint8_t *p)
@@ -127,6 +129,7 @@ static void modern_get_queue(VirtioQueue *q, const uint8_t *p)
 static bool modern_get(StreamIn *s, void *field, size_t size, GError **errp)
 {
     VirtioDevice *d = field;
+    const unsigned n = d->core->nqueues;
     uint8_t buf[MODERN_BYTES];
 
     for (unsigned i = 0; i < 2; i++) {
@@ -135,17 +138,14 @@ static bool modern_get(StreamIn *s, void *field, size_t size, GError **errp)
     for (unsigned i = 0; i < 2; i++) {
         virtio_pci_guest_features(d)[i] = stream_get_be32(s);
     }
-    for (unsigned i = 0; i < VIRTIO_MAX_QUEUES; i++) {
-        VirtioQueue *q = virtio_core_queue(d, i);
-
+    for (unsigned i = 0; i < n; i++) {
         if (!stream_get(s, buf, sizeof(buf))) {
             return stream_in_check(s, errp);
         }
-        if (q != NULL) {
-            modern_get_queue(q, buf);
-        }
+        modern_get_queue(d->core->queues[i], buf);
     }
-    return true;
+    stream_skip(s, (VIRTIO_MAX_QUEUES - n) * MODERN_BYTES);
+    return stream_in_check(s, errp);
 }
 
 static bool is_modern(void *opaque)
@@ -484,12 +484,8 @@ static bool load_finish(VirtioDevice *d, GError **errp)
     return true;
 }
 
-static bool virtio_get(StreamIn *s, void *field, size_t size, GError **errp)
+static bool load_body(VirtioDevice *d, StreamIn *s, GError **errp)
 {
-    VirtioDevice *d = field;
-
-    d->core->host.broken = false;
-    d->disabled = false;
     return load_function(d, s, errp) && load_header(d, s, errp) &&
            load_queues(d, s, errp) &&
            (d->vtype->vmstate == NULL ||
@@ -497,6 +493,21 @@ static bool virtio_get(StreamIn *s, void *field, size_t size, GError **errp)
                          errp)) &&
            vmstate_load(s, &subsections_vmstate, d, 1, errp) &&
            load_finish(d, errp);
+}
+
+static bool virtio_get(StreamIn *s, void *field, size_t size, GError **errp)
+{
+    VirtioDevice *d = field;
+    Memory *mem = &d->pci.dev.vm->mem;
+    bool ok;
+
+    d->core->host.broken = false;
+    d->disabled = false;
+    /* Its regions and its doorbells cost one new view of memory, not five. */
+    memory_transaction_begin(mem);
+    ok = load_body(d, s, errp);
+    memory_transaction_commit(mem);
+    return ok;
 }
 
 static const VmstateInfo virtio_info = { .name = "virtio",
