@@ -12,6 +12,11 @@
 
 enum {
     IN_BUF_SIZE = 64 * 1024,
+    /*
+     * Room while records are held: each that doesn't fit is parsed twice, and
+     * a virtio device's has 45 KiB.
+     */
+    IN_HELD_SIZE = 512 * 1024,
     /* Reads at least this long go straight to their place. */
     IN_DIRECT_MIN = 2048,
     /* How far ahead one may look; less than the buffer. */
@@ -22,7 +27,7 @@ struct StreamIn {
     IoChannel *ch;      /* NULL: memory */
     const uint8_t *src; /* buf, or the caller's memory */
     uint8_t *buf;       /* NULL for memory */
-    size_t cap;         /* bytes of buf; IN_BUF_SIZE and up */
+    size_t cap;         /* bytes of buf; IN_HELD_SIZE and up */
     size_t pos, end;    /* valid bytes in src: [pos, end) */
     uint64_t base;      /* stream offset of src[0] */
     bool eof;           /* the channel ended cleanly */
@@ -38,8 +43,9 @@ StreamIn *stream_in_new(IoChannel *ch)
     StreamIn *s = g_new0(StreamIn, 1);
 
     s->ch = io_channel_ref(ch);
-    s->cap = IN_BUF_SIZE;
+    s->cap = IN_HELD_SIZE;
     s->buf = g_malloc(s->cap);
+    memset(s->buf, 0, s->cap); /* pages that are there when a guest waits */
     s->src = s->buf;
     return s;
 }
@@ -120,6 +126,9 @@ static void in_compact(StreamIn *s)
 /* Waits until `want` bytes are buffered; false at the end or an error. */
 static bool in_read(StreamIn *s, size_t want)
 {
+    /* What is no record is read into its place: see stream_get(). */
+    const size_t room = s->held ? s->cap : IN_BUF_SIZE;
+
     while (s->end - s->pos < want) {
         ssize_t n;
 
@@ -127,7 +136,7 @@ static bool in_read(StreamIn *s, size_t want)
             return false;
         }
         in_compact(s);
-        n = io_channel_read(s->ch, s->buf + s->end, s->cap - s->end);
+        n = io_channel_read(s->ch, s->buf + s->end, room - s->end);
         if (n == -EINTR) {
             continue;
         }
