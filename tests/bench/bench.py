@@ -72,6 +72,8 @@ def workloads(mem):
     chosen.append(Workload('%d MiB flat out, limit 300 ms' % small, mem,
                            guest='mode=dirty mb=%d' % small, limit_ms=300,
                            needs=4 * small + 600, only=MAIN))
+    chosen.append(Workload('idle, 16 virtio cards', small, needs=600, only=MAIN,
+                           devices=['virtio-net-pci'] * 16))
     for cpus in (2, 3, 4):
         chosen.append(Workload('idle, %d vCPUs' % cpus, mem, smp=cpus,
                                needs=600,

@@ -67,7 +67,8 @@ class Workload:
     """A machine and what its guest does."""
 
     def __init__(self, name, mem, guest='mode=idle', limit_ms=300, smp=1,
-                 prealloc=False, hugepages=False, needs=0, only=None):
+                 prealloc=False, hugepages=False, needs=0, only=None,
+                 devices=()):
         self.name = name
         self.mem = mem              # MiB
         self.guest = guest
@@ -77,6 +78,7 @@ class Workload:
         self.hugepages = hugepages
         self.needs = needs          # MiB of host memory, both sides
         self.only = only            # names of the programs to run, or all
+        self.devices = devices      # -device, each
 
     def describe(self):
         text = '%d MiB, %d vCPU' % (self.mem, self.smp)
@@ -100,6 +102,8 @@ class Workload:
                      'prealloc=%s' % (kind, self.mem,
                                       'on' if self.prealloc else 'off'),
                      '-machine', 'memory-backend=pc.ram']
+        for device in self.devices:
+            args += ['-device', device]
         return args
 
 
