@@ -7,13 +7,19 @@
  */
 #include "util/base.h"
 
+#include <linux/virtio_blk.h>
+
+#include "block/block.h"
+#include "hw/block/virtio-blk.h"
 #include "hw/core/machine-none.h"
 #include "hw/net/virtio-net.h"
 #include "hw/virtio/virtio-devices.h"
 #include "hw/virtio/virtio.h"
+#include "hw/virtio/virtqueue-priv.h"
 #include "net/net.h"
 #include "system/vm.h"
 #include "tests/unit/virtio-sections.h"
+#include "util/bswap.h"
 #include "vmstate/stream.h"
 
 static const VmHooks no_hooks = { 0 };
@@ -45,19 +51,61 @@ typedef struct Fixture {
     const DeviceType *type;
     const char *hex;
     const char *prop, *val; /* NULL: none */
+    bool is_disk;           /* it needs a drive, and a ring in memory */
 } Fixture;
 
 static const Fixture fixtures[] = {
-    { &virtio_rng_pci_type, rng_hex, NULL, NULL },
-    { &virtio_balloon_pci_type, balloon_hex, "free-page-reporting", "on" },
-    { &virtio_serial_pci_type, serial_hex, "max_ports", "4" },
-    { &virtio_net_pci_type, net_hex, "mac", "52:54:00:12:34:56" },
+    { &virtio_rng_pci_type, rng_hex, NULL, NULL, false },
+    { &virtio_balloon_pci_type, balloon_hex, "free-page-reporting", "on",
+      false },
+    { &virtio_serial_pci_type, serial_hex, "max_ports", "4", false },
+    { &virtio_net_pci_type, net_hex, "mac", "52:54:00:12:34:56", false },
+    { &virtio_blk_pci_type, blk_hex, "drive", "d0", true },
 };
+
+enum { RAM_BYTES = 256 * KiB, DESC = 0x10000, AVAIL = 0x11000 };
 
 typedef struct Board {
     Vm *vm;
     Device *dev;
+    bool is_disk;
+    MemoryRegion ram; /* of a disk's board */
 } Board;
+
+static void describe(uint8_t *ring, unsigned i, uint64_t at, uint32_t len,
+                     uint16_t flags)
+{
+    uint8_t *d = ring + sizeof(struct vring_desc) * i;
+
+    stq_le_p(d, at);
+    stl_le_p(d + 8, len);
+    stw_le_p(d + 12, flags);
+    stw_le_p(d + 14, i + 1);
+}
+
+/* The drive, and what the driver had in memory. */
+static void disk_setup(Board *b)
+{
+    g_autoptr(KeyVal) kv = keyval_new();
+    g_autoptr(GError) err = NULL;
+    uint8_t *mem;
+
+    g_assert_true(memory_region_init_ram(&b->ram, &b->vm->mem, "pc.ram",
+                                         RAM_BYTES, &err));
+    memory_region_add(&b->vm->mem.root, 0, &b->ram, 0);
+    mem = memory_region_ram_ptr(&b->ram);
+    describe(mem + DESC, 0, 0x20000, 16, VRING_DESC_F_NEXT);
+    describe(mem + DESC, 1, 0x21000, 512, VRING_DESC_F_NEXT);
+    describe(mem + DESC, 2, 0x20010, 1, VRING_DESC_F_WRITE);
+    stw_le_p(mem + AVAIL + 2, 1);
+    stl_le_p(mem + 0x20000, VIRTIO_BLK_T_OUT);
+    b->vm->blocks = block_backends_new();
+    keyval_add(kv, "id", "d0");
+    keyval_add(kv, "if", "none");
+    keyval_add(kv, "driver", "null-co");
+    keyval_add(kv, "size", "1M");
+    g_assert_nonnull(block_new_from_keyval(b->vm->blocks, kv, &err));
+}
 
 ACQUIRE(&vm_lock) static Board *board_new(const Fixture *f)
 {
@@ -70,6 +118,10 @@ ACQUIRE(&vm_lock) static Board *board_new(const Fixture *f)
     b->vm->vmstates = vmstate_registry_new();
     b->vm->networks = networks_new(b->vm);
     machine_new(b->vm, &machine_none_type);
+    b->is_disk = f->is_disk;
+    if (b->is_disk) {
+        disk_setup(b);
+    }
     host = device_create(b->vm, &host_type, NULL, NULL);
     g_assert_nonnull(host);
     b->dev = device_new(b->vm, f->type);
@@ -90,6 +142,11 @@ RELEASE(&vm_lock) static void board_free(Board *b)
     machine_free(vm->machine);
     networks_free(vm->networks);
     vm->networks = NULL;
+    block_backends_free(g_steal_pointer(&vm->blocks));
+    if (b->is_disk) {
+        memory_region_del(&b->ram);
+        memory_region_fini(&b->ram);
+    }
     vmstate_registry_free(vm->vmstates);
     vm->vmstates = NULL;
     vm_free(vm);
