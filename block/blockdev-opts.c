@@ -45,6 +45,45 @@ static bool add_nested(JsonValue *obj, const char *key, const char *value,
     return false;
 }
 
+/* Are its keys "0" to "N-1"? */
+static bool is_list(const JsonValue *obj)
+{
+    size_t n = json_object_len(obj);
+
+    for (size_t i = 0; i < n; i++) {
+        g_autofree char *key = g_strdup_printf("%zu", i);
+
+        if (!json_object_has(obj, key)) {
+            return false;
+        }
+    }
+    return n > 0;
+}
+
+/* "a.0", "a.1": a list. */
+static JsonValue *with_lists(const JsonValue *v)
+{
+    bool list = json_type(v) == JSON_OBJECT && is_list(v);
+    JsonValue *to;
+
+    if (json_type(v) != JSON_OBJECT) {
+        return json_ref(v);
+    }
+    to = list ? json_array_new() : json_object_new();
+    for (size_t i = 0; i < json_object_len(v); i++) {
+        JsonValue *item;
+        const char *key = json_object_at(v, i, &item);
+        g_autofree char *number = g_strdup_printf("%zu", i);
+
+        if (list) {
+            json_array_add(to, with_lists(json_object_get(v, number)));
+        } else {
+            json_object_set(to, key, with_lists(item));
+        }
+    }
+    return to;
+}
+
 /* A scalar as options have it; "" for null. */
 static void add_scalar(KeyVal *kv, const char *key, const JsonValue *v)
 {
@@ -118,6 +157,7 @@ bool blockdev_add_from_keyval(BlockBackends *bs, const KeyVal *kv,
                               GError **errp)
 {
     g_autoptr(JsonValue) obj = json_object_new();
+    g_autoptr(JsonValue) nested = NULL;
 
     for (unsigned i = 0; i < keyval_count(kv); i++) {
         if (!add_nested(obj, keyval_key_at(kv, i), keyval_value_at(kv, i),
@@ -125,5 +165,6 @@ bool blockdev_add_from_keyval(BlockBackends *bs, const KeyVal *kv,
             return false;
         }
     }
-    return add_from_json(bs, obj, QAPI_IN_TEXT, errp);
+    nested = with_lists(obj);
+    return add_from_json(bs, nested, QAPI_IN_TEXT, errp);
 }

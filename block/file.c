@@ -179,8 +179,12 @@ const BlockDriver block_host_device_driver = {
 
 int block_file_pwrite(BlockNode *n, uint64_t off, const void *buf, size_t len)
 {
-    return n->img != NULL ? block_image_pwrite(n->img, off, buf, len)
-                          : block_node_pwrite(n, off, buf, len);
+    if (n->img != NULL) {
+        return block_image_pwrite(n->img, off, buf, len);
+    }
+    /* Filters pass on what is beyond the end, too. */
+    return n->drv->is_filter ? n->drv->pwrite(n, off, buf, len)
+                             : block_node_pwrite(n, off, buf, len);
 }
 
 int block_file_pread(BlockNode *n, uint64_t off, void *buf, size_t len)
@@ -190,6 +194,9 @@ int block_file_pread(BlockNode *n, uint64_t off, void *buf, size_t len)
 
     if (n->img != NULL) {
         return block_image_pread(n->img, off, buf, len);
+    }
+    if (n->drv->is_filter) {
+        return n->drv->pread(n, off, buf, len);
     }
     have = off < n->size ? MIN(len, n->size - off) : 0;
     ret = have > 0 ? block_node_pread(n, off, buf, have) : 0;
@@ -210,6 +217,9 @@ int64_t block_file_length(const BlockNode *n)
 {
     struct stat st;
 
+    while (n->drv->is_filter) {
+        n = n->file;
+    }
     if (n->img == NULL || n->img->is_device) {
         return (int64_t)n->size;
     }

@@ -52,8 +52,9 @@ typedef struct BlockMap {
 
 struct BlockDriver {
     const char *name;
-    bool is_protocol; /* it has no child */
-    bool is_filter;   /* its filename is its child's */
+    bool is_protocol;      /* it has no child */
+    bool is_filter;        /* its bytes are its child's */
+    const char *child_key; /* the option for n->file; NULL: "file" */
     /*
      * Takes its own options out of kv; n->file is set where file= said so.
      * Sets n->size.
@@ -107,6 +108,7 @@ struct BlockNode {
     unsigned want_perms, want_unshared;
 };
 
+extern const BlockDriver block_blkdebug_driver;    /* blkdebug.c */
 extern const BlockDriver block_file_driver;        /* file.c */
 extern const BlockDriver block_host_device_driver; /* file.c */
 extern const BlockDriver block_null_co_driver;     /* null.c */

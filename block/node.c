@@ -16,8 +16,9 @@
 /* Drivers and names */
 
 static const BlockDriver *const drivers[] = {
-    &block_file_driver,     &block_host_device_driver, &block_null_co_driver,
-    &block_null_aio_driver, &block_raw_driver,         &block_qcow2_driver,
+    &block_blkdebug_driver, &block_file_driver,     &block_host_device_driver,
+    &block_null_co_driver,  &block_null_aio_driver, &block_raw_driver,
+    &block_qcow2_driver,
 };
 
 const BlockDriver *block_driver_find(const char *name)
@@ -228,20 +229,21 @@ BlockNode *block_node_open_child(BlockNode *n, KeyVal *kv, const char *key,
 static bool open_file_child(BlockNode *n, KeyVal *kv, const BlockInherit *inh,
                             GError **errp)
 {
+    const char *key = n->drv->child_key != NULL ? n->drv->child_key : "file";
     GError *err = NULL;
 
     if (n->drv->is_protocol) {
         return true;
     }
     if (n->file == NULL) {
-        n->file = block_node_open_child(n, kv, "file", inh, &err);
+        n->file = block_node_open_child(n, kv, key, inh, &err);
     }
     if (err != NULL) {
         g_propagate_error(errp, err);
         return false;
     }
     if (n->file == NULL) {
-        error_setf(errp, "A block device must be specified for \"file\"");
+        error_setf(errp, "A block device must be specified for \"%s\"", key);
         return false;
     }
     n->align = n->file->align;

@@ -327,6 +327,127 @@ static void test_read_only(void)
     stop(b);
 }
 
+static void expect_status(QTest *q, const char *want)
+{
+    for (;;) {
+        g_autoptr(JsonValue) r = qtest_qmp(q, "{\"execute\":\"query-status\"}");
+        const char *got = json_get_string(json_object_get(r, "status"));
+
+        if (g_strcmp0(got, want) == 0) {
+            return;
+        }
+        g_usleep(1000);
+    }
+}
+
+static void qmp_ok(QTest *q, const char *cmd)
+{
+    g_autoptr(JsonValue) r = qtest_qmp(q, "%s", cmd);
+
+    g_assert_false(json_object_has(r, "error"));
+}
+
+/* A failed write stops the VM, and is done where the VM goes on. */
+static void test_stop(gconstpointer moves)
+{
+    g_autofree char *stream = NULL, *go = NULL;
+    g_autoptr(JsonValue) event = NULL;
+    Blk b = { 0 };
+    int fd = g_file_open_tmp("virtio-blk-XXXXXX", &b.image, NULL);
+    g_autofree char *args = g_strdup_printf(
+        "-drive file=%s,format=raw,if=none,id=plain,file.locking=off "
+        "-blockdev driver=blkdebug,node-name=bad,image.driver=file,"
+        "image.locking=off,image.filename=%s,inject-error.0.event=write_aio,"
+        "inject-error.0.errno=28,inject-error.0.once=on",
+        b.image, b.image);
+
+    g_assert_cmpint(ftruncate(fd, DISK), ==, 0);
+    b.q = qtest_startf("%s -device virtio-blk-pci,addr=2,drive=bad,num-queues=2"
+                       ",share-rw=on",
+                       args);
+    drive(b.q);
+    qtest_memset(b.q, DATA, 0x5c, 512);
+    submit(&b, VIRTIO_BLK_T_OUT, 3, 512, false);
+    event = qtest_qmp_event(b.q, "BLOCK_IO_ERROR");
+    g_assert_nonnull(event);
+    expect_status(b.q, "io-error");
+    g_assert_cmpuint(qtest_readw(b.q, USED + 2), ==, 0);
+    if (moves != NULL) {
+        stream = g_strdup_printf("%s.stream", b.image);
+        go = g_strdup_printf("{\"execute\":\"migrate\",\"arguments\":"
+                             "{\"uri\":\"exec:cat > %s\"}}",
+                             stream);
+        qmp_ok(b.q, go);
+        expect_status(b.q, "postmigrate");
+        qtest_quit(b.q);
+        b.q = qtest_startf("%s -device virtio-blk-pci,addr=2,drive=plain,"
+                           "num-queues=2,share-rw=on -incoming 'exec:cat %s'",
+                           args, stream);
+        expect_status(b.q, "io-error");
+        g_unlink(stream);
+    }
+    qmp_ok(b.q, "{\"execute\":\"cont\"}");
+    g_assert_cmpuint(finish(&b), ==, 0);
+    {
+        uint8_t buf[512];
+
+        g_assert_cmpint(pread(fd, buf, 512, 3 * 512), ==, 512);
+        g_assert_cmpint(buf[0] & buf[511], ==, 0x5c);
+    }
+    close(fd);
+    qtest_quit(b.q);
+    g_unlink(b.image);
+    g_free(b.image);
+}
+
+typedef struct Policy {
+    const char *props;
+    uint32_t type;    /* of the request that fails */
+    int error;        /* errno */
+    uint8_t status;   /* that the driver sees */
+    const char *name; /* of what is told to users */
+} Policy;
+
+/* What werror= and rerror= make of an error, where the VM goes on. */
+static void test_policies(void)
+{
+    static const Policy policies[] = {
+        { "", VIRTIO_BLK_T_OUT, EIO, 1, "report" },
+        { "", VIRTIO_BLK_T_IN, ENOSPC, 1, "report" },
+        { ",werror=enospc", VIRTIO_BLK_T_OUT, EIO, 1, "report" },
+        { ",werror=report", VIRTIO_BLK_T_OUT, ENOSPC, 1, "report" },
+        { ",werror=ignore", VIRTIO_BLK_T_OUT, ENOSPC, 0, "ignore" },
+        { ",rerror=ignore", VIRTIO_BLK_T_IN, EIO, 0, "ignore" },
+        { ",werror=ignore", VIRTIO_BLK_T_FLUSH, EIO, 0, "ignore" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(policies); i++) {
+        const Policy *p = &policies[i];
+        uint32_t len = p->type == VIRTIO_BLK_T_FLUSH ? 0 : 512;
+        g_autoptr(JsonValue) event = NULL;
+        Blk b = { 0 };
+
+        b.q = qtest_startf(
+            "-blockdev driver=blkdebug,node-name=bad,image.driver=null-co,"
+            "image.size=1048576,inject-error.0.event=none,"
+            "inject-error.0.errno=%d,inject-error.0.once=on "
+            "-device virtio-blk-pci,addr=2,drive=bad%s",
+            p->error, p->props);
+        drive(b.q);
+        g_assert_cmpuint(request(&b, p->type, 0, len,
+                                 p->type == VIRTIO_BLK_T_IN),
+                         ==, p->status);
+        event = qtest_qmp_event(b.q, "BLOCK_IO_ERROR");
+        g_assert_cmpstr(json_get_string(json_object_get(
+                            json_object_get(event, "data"), "action")),
+                        ==, p->name);
+        /* It failed once only. */
+        g_assert_cmpuint(
+            request(&b, p->type, 0, len, p->type == VIRTIO_BLK_T_IN), ==, 0);
+        qtest_quit(b.q);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -338,5 +459,8 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-blk/layouts", test_layouts);
     g_test_add_func("/virtio-blk/reset", test_reset);
     g_test_add_func("/virtio-blk/read-only", test_read_only);
+    g_test_add_data_func("/virtio-blk/stop", NULL, test_stop);
+    g_test_add_data_func("/virtio-blk/stop-and-move", "", test_stop);
+    g_test_add_func("/virtio-blk/policies", test_policies);
     return g_test_run();
 }

@@ -264,6 +264,33 @@ static void test_zeroes(Fixture *f, gconstpointer unused)
     block_detach(b);
 }
 
+/* Errors once, by state, and at a place. */
+static void test_blkdebug(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(Object) dev = object_new_container("container");
+    uint8_t buf[512] = { 0 };
+    BlockBackend *b;
+
+    good_add(f, "{\"driver\":\"blkdebug\",\"node-name\":\"b0\","
+                "\"image\":{\"driver\":\"file\",\"filename\":\"@\"},"
+                "\"inject-error\":["
+                "{\"event\":\"write_aio\",\"errno\":28,\"once\":true},"
+                "{\"event\":\"read_aio\",\"sector\":9},"
+                "{\"event\":\"write_aio\",\"state\":2,\"errno\":5}],"
+                "\"set-state\":[{\"event\":\"flush_to_disk\","
+                "\"new_state\":2}]}");
+    bad_add(f, "blkdebug,node-name=b1,image=f9", "Cannot find device='f9'");
+    b = block_find_for_device(f->bs, "b0");
+    g_assert_true(block_attach(b, dev, false, NULL));
+    g_assert_cmpint(do_io(b, true, 0, buf, 512), ==, -ENOSPC);
+    g_assert_cmpint(do_io(b, true, 0, buf, 512), ==, 0);
+    g_assert_cmpint(do_io(b, false, 8 * 512, buf, 512), ==, 0);
+    g_assert_cmpint(do_io(b, false, 9 * 512, buf, 512), ==, -EIO);
+    g_assert_cmpint(block_drain_all(f->bs, true), ==, 0);
+    g_assert_cmpint(do_io(b, true, 0, buf, 512), ==, -EIO);
+    block_detach(b);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -275,5 +302,6 @@ int main(int argc, char **argv)
     ADD("/block/graph/null", test_null, NULL);
     ADD("/block/graph/users", test_users, NULL);
     ADD("/block/graph/zeroes", test_zeroes, NULL);
+    ADD("/block/graph/blkdebug", test_blkdebug, NULL);
     return g_test_run();
 }
