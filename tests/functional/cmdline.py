@@ -108,7 +108,7 @@ TABLE = (
     # Back ends that nothing is there for.
     (['-netdev', 'no-such-netdev,id=n'], 'no-such-netdev'),
     (['-display', 'no-such-display'], 'no-such-display'),
-    (['-display', 'none,wide=on'], "Parameter 'wide'"),
+    (['-display', 'none,wide=on'], "parameter 'wide'"),
     (['-display', 'none,gl=on'], 'OpenGL'),
     (['-vga', 'no-such-vga'], 'no-such-vga'),
     (['-vnc', 'nonsense'], 'nonsense'),
