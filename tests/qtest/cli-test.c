@@ -104,6 +104,7 @@ static void test_refused(void)
         int status = 0;
         g_autofree char *text = qtest_run(args, &status);
 
+        g_test_message("%s", args);
         g_assert_cmpstr(text, ==, expect);
         g_assert_cmpint(status, ==, 1);
     }
@@ -134,6 +135,7 @@ static void test_accelerators(void)
         int status = 0;
         g_autofree char *text = qtest_run(args, &status);
 
+        g_test_message("%s", args);
         g_assert_cmpstr(text, ==, t[i].message);
         g_assert_cmpint(status, ==, 1);
     }
@@ -165,6 +167,7 @@ static void test_help(void)
         int status = 1;
         g_autofree char *text = qtest_run(line, &status);
 
+        g_test_message("%s", line);
         g_assert_cmpstr(text, ==, "");
         g_assert_cmpint(status, ==, 0);
     }

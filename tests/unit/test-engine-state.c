@@ -119,6 +119,7 @@ static void load(World *w, GBytes *b)
         VmstateLoad *l = vmstate_load_new();
         GError *err = NULL;
 
+        g_test_message("section %s", parts[i].name);
         g_assert_true(vmstate_load_fields(l, in, e->vms, e->opaque,
                                           e->vms->version, &err));
         g_assert_true(vmstate_load_finish(l, &err));

@@ -147,6 +147,7 @@ static void test_command_fails(void)
         g_autoptr(GError) err = NULL;
         g_autoptr(IoChannel) ch = NULL;
 
+        g_test_message("command '%s'", t[i].cmd);
         ch = io_channel_new_command(t[i].cmd, O_WRONLY, &err);
         g_assert_no_error(err);
         g_assert_cmpint(io_channel_close(ch, &err), ==, !t[i].error);

@@ -213,6 +213,7 @@ static void test_state_only(void)
     world_init(&w);
     w.m->error_desc = g_strdup("why");
     for (size_t i = 0; i < G_N_ELEMENTS(states); i++) {
+        g_test_message("status %s", migration_status_str(states[i]));
         show.have_setup = states[i] != MIGRATION_STATUS_SETUP;
         info = query(&w, &show, states[i]);
         g_assert_true(info->has_status);

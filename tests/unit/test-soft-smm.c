@@ -435,6 +435,8 @@ static void test_bad_state(void)
     for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
         SoftGuest *g = guest_new(LONG);
 
+        g_test_message("0x%" PRIx64 " at 0x%" PRIx64, (uint64_t)bad[i].v,
+                       (uint64_t)bad[i].at);
         poke(g, HANDLER, HALT RSM, 3);
         smi(g);
         run(g, SOFT_EXIT_HALT);
