@@ -41,7 +41,8 @@ OUT_OF_SCOPE = re.compile(r'(LOCK_GUARD|VM_LOCK_GUARD|RCU_READ_GUARD|'
 # Between instants, whether the same one counts makes no difference.
 INSTANTS = re.compile(r'(now|clock_monotonic_ns|g_get_monotonic_time)$')
 # Functions whose only effect is their result.
-NO_EFFECT = re.compile(r'(MIN|MAX|clock_monotonic_ns|ld\w+_[bl]e_p)$')
+NO_EFFECT = re.compile(r'(MIN|MAX|clock_monotonic_ns|ld\w+_[bl]e_p|sizeof|'
+                       r'g_(strdup|memdup2|new0?))$')
 # An object more than is needed.
 ONE_OBJECT = re.compile(r'\bg_(try_)?new0?\([^(),;]*,\s*$')
 BLOCK_WORDS = {'if', 'else', 'for', 'while', 'do', 'switch', 'case',
@@ -251,8 +252,15 @@ class Finder:
             i += 1
 
     def assignment(self, st):
-        """(what is assigned to, the value), if no call in it does more."""
+        """(what is assigned to, what that hangs on) as lists of tokens, if no
+        call in the statement does more."""
         texts = [t.text for t in self.tokens[st.first:st.last]]
+        if texts[:2] == ['memset', '('] and texts.count('(') == \
+                1 + texts.count('sizeof') and ',' in texts:
+            at = texts.index(',')
+            return texts[3 if texts[2] == '&' else 2:at], []
+        if texts[-1] in ('++', '--'):
+            return texts[:-1], texts[:-1]
         calls = [a for a, b in zip(texts, texts[1:]) if b == '(']
         if not all(NO_EFFECT.match(c) for c in calls) or \
                 '++' in texts or '--' in texts or texts.count('=') != 1:
@@ -263,8 +271,9 @@ class Finder:
     def independent(self, a, b):
         """Two plain assignments whose order makes no difference."""
         one, two = self.assignment(a), self.assignment(b)
-        return bool(one and two) and one[0] != two[0] and \
-            not contains(two[1], one[0]) and not contains(one[1], two[0])
+        return bool(one and two) and not any(
+            contains(two[i], one[0]) or contains(one[i], two[0])
+            for i in (0, 1))
 
     def swap(self, a, b):
         start, end = self.tokens[a.first].start, self.tokens[b.last].end

@@ -99,10 +99,17 @@ class Finding(unittest.TestCase):
         self.assertEqual(len(results('b[4] = c;', 'constant')), 2)
         self.assertEqual(results('b = g_new0(struct B, 1);', 'constant'), [])
         for body in ('a->b = 1;\na->c = d;', 'a = b;\nc[1] = &d;',
-                     'a = MIN(b, 1);\nc = lduw_be_p(d);'):
+                     'a = MIN(b, 1);\nc = lduw_be_p(d);',
+                     'a->b++;\na->c = 0;', 'a->b--;\nc++;',
+                     'a = g_strdup(b);\nc = g_new0(T, 2);',
+                     'a = 1;\nmemset(&b->c, 0, sizeof(b->c));'):
             self.assertEqual(results(body, 'swap'), [])
         for body in ('a = 1;\na = 2;', 'a->b = 1;\nc = a->b;',
                      'a = b();\nc = 1;', 'a = 1;\nb += 1;',
+                     'a++;\nb = a;', 'a++;\na = 0;', 'a = b();\nc++;',
+                     'a->b = 1;\nmemset(a, 0, 4);', 'a->b++;\na = c;',
+                     'memset(a, f(), 4);\nb = 1;',
+                     'memset(&a.b, 0, 4);\na.b.c = 1;',
                      'b = a;\na = 1;'):
             self.assertEqual(len(results(body, 'swap')), 1, body)
         for text in ('clock_monotonic_ns() >= a', 'a < now', 'now <= a'):
