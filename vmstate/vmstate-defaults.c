@@ -80,12 +80,11 @@ static void note_field(VmstateDefaults *d, const VmstateField *f, void *opaque,
     const size_t bytes = bytes_in_memory(f);
 
     if (base == NULL || n == 0 ||
-        (f->flags & (VMF_ALLOC | VMF_VSIZE_U32 | VMF_VSIZE_I32)) != 0) {
+        (f->flags & (VMF_ALLOC | VMF_VSIZE_U32)) != 0) {
         return;
     }
     /* A disk's buffer is an array of 128 KiB of single bytes. */
-    if (optional && bytes > 0 && (f->flags & VMF_ARRAY_OF_POINTERS) == 0 &&
-        f->size == bytes) {
+    if (optional && bytes > 0 && f->size == bytes) {
         note_bytes(d, base, n * bytes);
         return;
     }

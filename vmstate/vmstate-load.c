@@ -139,7 +139,7 @@ static bool check_bounds(const VmstateField *f, unsigned n, size_t size,
         error_setf(errp, "%u elements: at most %u", n, f->num_max);
         return false;
     }
-    if ((f->flags & (VMF_VSIZE_U32 | VMF_VSIZE_I32)) && size > f->num_max) {
+    if ((f->flags & VMF_VSIZE_U32) && size > f->num_max) {
         error_setf(errp, "%zu bytes: at most %u", size, f->num_max);
         return false;
     }

@@ -39,7 +39,7 @@ size_t vmstate_field_size(const VmstateField *f, void *opaque)
     case VMS_STRUCT:
         return 0;
     case VMS_BUFFER:
-        if (f->flags & (VMF_VSIZE_U32 | VMF_VSIZE_I32)) {
+        if (f->flags & VMF_VSIZE_U32) {
             return *(const uint32_t *)p;
         }
         return f->size;
@@ -61,9 +61,6 @@ void *vmstate_field_base(const VmstateField *f, void *opaque)
 
 void *vmstate_field_elem(const VmstateField *f, void *base, unsigned i)
 {
-    if (f->flags & VMF_ARRAY_OF_POINTERS) {
-        return ((void **)base)[i];
-    }
     return (uint8_t *)base + f->size * i;
 }
 

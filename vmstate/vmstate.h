@@ -55,15 +55,13 @@ typedef struct VmstateInfo {
 enum {
     VMF_POINTER = 1 << 0, /* the field holds a pointer to the element(s) */
     VMF_MUST_EXIST = 1 << 1,
-    VMF_ARRAY_OF_POINTERS = 1 << 2,
     /* Count of elements is read from the state itself: */
     VMF_VARRAY_U8 = 1 << 3,
     VMF_VARRAY_U16 = 1 << 4,
     VMF_VARRAY_U32 = 1 << 5,
     VMF_VARRAY_I32 = 1 << 6,
-    /* Size in bytes of a VMS_BUFFER is read from the state (u32 / i32): */
+    /* Size in bytes of a VMS_BUFFER is read from the state: */
     VMF_VSIZE_U32 = 1 << 7,
-    VMF_VSIZE_I32 = 1 << 8,
     VMF_ALLOC = 1 << 9, /* load allocates the pointed-to buffer */
     /* In the JSON description only: */
     VMF_DESC_EACH = 1 << 10, /* elements one by one, also if they are equal */
