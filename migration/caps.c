@@ -1,5 +1,5 @@
 /*
- * Migration capabilities: defaults, what needs and excludes what.
+ * Migration capabilities: defaults, and which there are.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,7 +11,6 @@
 typedef struct MigCap {
     bool available; /* the engine does it */
     bool on;        /* by default */
-    MigCapSet needs, excludes;
 } MigCap;
 
 static const MigCap mig_caps[MIGRATION_CAPABILITY__MAX] = {
@@ -40,22 +39,10 @@ static bool check_one(MigCapSet want, int i, GError **errp)
 {
     const MigCap *cap = &mig_caps[i];
     const char *name = migration_capability_str(i);
-    MigCapSet missing = cap->needs & ~want;
-    MigCapSet clash = cap->excludes & want;
 
     if (!cap->available) {
         error_setf(errp, "Capability '%s' is not available in this version",
                    name);
-        return false;
-    }
-    if (missing != 0) {
-        error_setf(errp, "Capability '%s' requires capability '%s'", name,
-                   migration_capability_str(__builtin_ctzll(missing)));
-        return false;
-    }
-    if (clash != 0) {
-        error_setf(errp, "Capability '%s' is not compatible with '%s'", name,
-                   migration_capability_str(__builtin_ctzll(clash)));
         return false;
     }
     return true;

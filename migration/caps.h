@@ -17,10 +17,7 @@ typedef uint64_t MigCapSet; /* bit n: MigrationCapability n */
 
 /* What a new VM has: the three optimisations and switchover-abort. */
 MigCapSet mig_caps_default(void);
-/*
- * Is the set allowed?  False with an error that names the capability which is
- * not available here, or which of two exclude each other.
- */
+/* Is the set allowed?  False with an error that names what isn't available. */
 bool mig_caps_check(MigCapSet want, GError **errp);
 static inline bool mig_caps_has(MigCapSet set, MigrationCapability cap)
 {
