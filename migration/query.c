@@ -86,8 +86,11 @@ static bool eta_ms(const MigShow *s, uint64_t *ret)
     if (!pages_per_s) {
         pages_per_s = s->bytes_per_s / RAM_PAGE_SIZE;
     }
-    *ret = pages_per_s ? s->ram.remaining_pages * 1000 / pages_per_s : 0;
-    return pages_per_s != 0;
+    if (!pages_per_s) {
+        return false;
+    }
+    *ret = s->ram.remaining_pages * 1000 / pages_per_s;
+    return true;
 }
 
 static void query_progress(const MigShow *s, MigrationInfo *info)
