@@ -54,6 +54,7 @@ static int hook_drain(Vm *vm)
 
 static bool hook_drain_step(Vm *vm, bool first, int *ret)
 {
+    the_vm->drain_steps++;
     *ret = the_vm->drain;
     return !the_vm->storage_hangs;
 }
@@ -111,6 +112,7 @@ static void hook_status(Vm *vm, MigrationStatus status)
 
 static void hook_pass(Vm *vm, int64_t pass)
 {
+    the_vm->passes++;
 }
 
 static int hook_take_fd(Vm *vm, const char *name, GError **errp)

@@ -32,7 +32,8 @@ typedef struct SpVm {
     int fd; /* for the migration to take; -1: taken */
     /* Counted with vm_lock held. */
     unsigned stops, starts, resets, powerdowns, activated, inactivated;
-    unsigned cpu_syncs, nmis;
+    unsigned cpu_syncs, nmis, drain_steps;
+    unsigned passes;   /* that events told */
     unsigned statuses; /* mask of 1 << MigrationStatus that events told */
     bool prepared;
     bool storage_hangs;              /* block_drain_step isn't done */

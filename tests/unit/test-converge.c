@@ -35,6 +35,13 @@ static void test_fixed_hinders(void)
     g_assert_false(converge_fixed_hinders(&in));
     in.fixed_ns = INT64_MAX;
     g_assert_true(converge_fixed_hinders(&in));
+    /* RAM alone takes all that there is. */
+    in.pending_bytes = 3 * (GB / 10);
+    in.fixed_ns = 1;
+    g_assert_true(converge_fixed_hinders(&in));
+    in.fixed_ns = 0;
+    g_assert_false(converge_fixed_hinders(&in));
+    in.fixed_ns = INT64_MAX;
     /* RAM alone is too much, or nothing is known of it. */
     in.pending_bytes = GB;
     g_assert_false(converge_fixed_hinders(&in));

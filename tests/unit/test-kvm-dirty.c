@@ -27,6 +27,8 @@ typedef struct Rig {
 /* False: not here, or not with all bits set at first. */
 static bool rig_init(Rig *r)
 {
+    int cap;
+
     memset(r, 0, sizeof(*r));
     if (!have_kvm()) {
         return false;
@@ -35,6 +37,11 @@ static bool rig_init(Rig *r)
     r->k = KVM_ACCEL(r->g->acc);
     r->slot = g_ptr_array_index(r->k->slots, 0);
     g_assert_cmpuint(r->slot->size, ==, PAGES * RAM_PAGE_SIZE);
+    cap = kvm_check(r->k, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2);
+    g_assert_cmpint(r->k->manual_clear, ==,
+                    (cap & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE) != 0);
+    g_assert_cmpint(r->k->initially_set, ==,
+                    (cap & KVM_DIRTY_LOG_INITIALLY_SET) != 0);
     if (!r->k->initially_set) {
         guest_free(r->g);
         g_test_skip("KVM: no initially set dirty log");
@@ -228,6 +235,27 @@ static void test_flags(void)
                      KVM_MEM_LOG_DIRTY_PAGES);
 }
 
+/* A log that is on already keeps what it has reported. */
+static void test_again(void)
+{
+    const unsigned long *reported;
+    Rig r;
+
+    if (!rig_init(&r)) {
+        return;
+    }
+    log_start(r.g);
+    reported = r.slot->reported;
+    g_assert_nonnull(reported);
+    bitmap_clear(r.slot->reported, 7, 1);
+    g_assert_cmpint(kvm_slot_update_log(r.k, r.slot), ==, 0);
+    g_assert_true(r.slot->reported == reported);
+    g_assert_false(bitmap_test(r.slot->reported, 7));
+    log_stop(r.g);
+    g_assert_null(r.slot->reported);
+    rig_fini(&r);
+}
+
 static void change(Rig *r, uint8_t old, uint8_t now)
 {
     MemorySection s = section(r, 0, PAGES);
@@ -308,6 +336,7 @@ int main(int argc, char **argv)
     g_test_add_func("/kvm-dirty/clear-fails", test_clear_fails);
     g_test_add_func("/kvm-dirty/sync-fails", test_sync_fails);
     g_test_add_func("/kvm-dirty/flags", test_flags);
+    g_test_add_func("/kvm-dirty/again", test_again);
     g_test_add_func("/kvm-dirty/display", test_display);
     g_test_add_func("/kvm-dirty/ring-goes", test_ring_goes);
     return g_test_run();

@@ -131,6 +131,7 @@ static void test_file(void)
     check_file(0, 0);
     check_file(SP_PAGES * RAM_PAGE_SIZE * 2, 0); /* longer: it is cut */
     check_file(0, 4096);
+    check_file(OLD_BYTES, 1);
     check_file(OLD_BYTES, 4096 * 3);
 }
 

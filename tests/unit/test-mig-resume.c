@@ -271,6 +271,74 @@ static void test_breakdown_anew(void)
     sp_vm_fini(&v);
 }
 
+/* What needs a guest that runs was asked for while it stands: it stays. */
+static void test_go_ahead_suspend(void)
+{
+    GError *err = NULL;
+    SpVm v;
+    SpPeer p;
+
+    begin(&v);
+    sp_caps(&v, MIGRATION_CAPABILITY_PAUSE_BEFORE_SWITCHOVER, true);
+    sp_connect(&v, &p);
+    sp_greet(&p, WIRE_F_ALL);
+    sp_read_to(&p, SP_RAM_PART);
+    sp_read_to(&p, WIRE_CMD_PING);
+    sp_wait_status(&v, MIGRATION_STATUS_PRE_SWITCHOVER);
+    vm_request_suspend(v.vm);
+    g_assert_true(
+        migration_continue(v.m, MIGRATION_STATUS_PRE_SWITCHOVER, &err));
+    g_assert_cmpint(sp_drain(&p), ==, SP_END);
+    g_assert_cmpuint(p.aborts, ==, 1);
+    g_assert_cmpuint(p.attempt, ==, 0);
+    sp_close(&p);
+    g_assert_cmpint(sp_wait_end(&v), ==, MIGRATION_STATUS_FAILED);
+    sp_check_error(&v, "was asked for before the switch-over");
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
+/*
+ * Storage that doesn't answer is asked less often the longer it takes, at most
+ * each millisecond.
+ */
+static void test_storage_looks(void)
+{
+    enum { FIRST_LOOKS = 10, LOOK_MS = 100 };
+    unsigned before, looks;
+    int64_t start, ms;
+    SpVm v;
+    SpPeer p;
+
+    begin(&v);
+    v.storage_hangs = true;
+    sp_connect(&v, &p);
+    sp_greet(&p, WIRE_F_ALL);
+    sp_read_to(&p, SP_RAM_PART);
+    sp_read_to(&p, WIRE_CMD_PING);
+    sp_wait_run_state(&v, RUN_STATE_FINISH_MIGRATE);
+    start = clock_monotonic_ns();
+    vm_lock_acquire();
+    before = v.drain_steps;
+    vm_lock_release();
+    g_usleep(LOOK_MS * 1000);
+    vm_lock_acquire();
+    looks = v.drain_steps - before;
+    ms = (clock_monotonic_ns() - start) / NS_PER_MS;
+    v.storage_hangs = false;
+    vm_lock_release();
+    g_assert_cmpuint(looks, >, 0);
+    g_assert_cmpuint(looks, <=, FIRST_LOOKS + ms);
+    sp_read_to(&p, SP_EOF);
+    sp_say_loaded(&p, 1);
+    sp_read_to(&p, WIRE_CMD_RUN);
+    sp_say_resumed(&p);
+    sp_drain(&p);
+    g_assert_cmpint(sp_wait_end(&v), ==, MIGRATION_STATUS_COMPLETED);
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -288,5 +356,7 @@ int main(int argc, char **argv)
     g_test_add_func("/mig-resume/go-ahead-again", test_go_ahead_again);
     g_test_add_func("/mig-resume/asked-too-late", test_asked_too_late);
     g_test_add_func("/mig-resume/breakdown-anew", test_breakdown_anew);
+    g_test_add_func("/mig-resume/go-ahead-suspend", test_go_ahead_suspend);
+    g_test_add_func("/mig-resume/storage-looks", test_storage_looks);
     return g_test_run();
 }

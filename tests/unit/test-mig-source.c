@@ -44,6 +44,7 @@ static void test_godwit(void)
     g_assert_cmpuint(v.starts, ==, 0);
     g_assert_cmpuint(v.inactivated, ==, 1);
     g_assert_cmpuint(v.activated, ==, 0);
+    g_assert_cmpuint(v.passes, ==, 1);
     g_assert_cmpuint(p.descriptions, ==, 0);
     g_assert_cmpuint(p.device_value, ==, v.device.value);
     g_assert_cmpstr(p.runstate, ==, "running");
@@ -54,12 +55,14 @@ static void test_godwit(void)
     sp_vm_fini(&v);
 }
 
+/* And nobody wants to hear of it. */
 static void test_plain(void)
 {
     SpVm v;
     SpPeer p;
 
     sp_vm_init(&v, SMALL_DEVICE);
+    sp_caps(&v, MIGRATION_CAPABILITY_EVENTS, false);
     patient(&v);
     sp_connect(&v, &p);
     sp_greet(&p, PLAIN);
@@ -70,6 +73,8 @@ static void test_plain(void)
     g_assert_cmpint(sp_wait_end(&v), ==, MIGRATION_STATUS_COMPLETED);
     g_assert_cmpint(sp_run_state(&v), ==, RUN_STATE_POSTMIGRATE);
     g_assert_cmpuint(v.starts, ==, 0);
+    g_assert_cmpuint(v.passes, ==, 0);
+    g_assert_cmphex(v.statuses, ==, 0);
     g_assert_cmpuint(p.device_value, ==, v.device.value);
     sp_check_memory(&p);
     sp_peer_fini(&p);
@@ -271,6 +276,12 @@ static void test_plain_silent(void)
         vm_start(v.vm);
     }
     g_assert_cmpint(sp_run_state(&v), ==, RUN_STATE_RUNNING);
+    sp_peer_fini(&p);
+    /* It is ours again: a migration of it can be cancelled. */
+    sp_connect(&v, &p);
+    sp_read_to(&p, WIRE_CMD_PING);
+    migration_cancel(v.m);
+    g_assert_cmpint(sp_wait_end(&v), ==, MIGRATION_STATUS_CANCELLED);
     sp_peer_fini(&p);
     sp_vm_fini(&v);
 }

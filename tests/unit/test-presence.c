@@ -5,6 +5,7 @@
  */
 #include "util/base.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -15,7 +16,8 @@
 
 enum { PAGES = 4096 };
 
-static void block_init(RamBlock *rb, bool shared)
+/* `at`: pages of the file before it. */
+static void block_init_at(RamBlock *rb, bool shared, uint64_t at)
 {
     *rb = (RamBlock){ .used_length = PAGES * RAM_PAGE_SIZE,
                       .max_length = PAGES * RAM_PAGE_SIZE,
@@ -25,14 +27,21 @@ static void block_init(RamBlock *rb, bool shared)
     if (shared) {
         rb->backing = RAM_MEMFD;
         rb->fd = memfd_create("test", MFD_CLOEXEC);
-        g_assert_cmpint(ftruncate(rb->fd, rb->max_length), ==, 0);
+        rb->fd_offset = at * RAM_PAGE_SIZE;
+        g_assert_cmpint(ftruncate(rb->fd, rb->fd_offset + rb->max_length), ==,
+                        0);
     }
-    rb->host =
-        mmap(NULL, rb->max_length, PROT_READ | PROT_WRITE,
-             shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, rb->fd, 0);
+    rb->host = mmap(NULL, rb->max_length, PROT_READ | PROT_WRITE,
+                    shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, rb->fd,
+                    rb->fd_offset);
     g_assert_true(rb->host != MAP_FAILED);
     /* A huge page would bring neighbours along. */
     madvise(rb->host, rb->max_length, MADV_NOHUGEPAGE);
+}
+
+static void block_init(RamBlock *rb, bool shared)
+{
+    block_init_at(rb, shared, 0);
 }
 
 static void block_fini(RamBlock *rb)
@@ -130,6 +139,45 @@ static void test_shared(void)
     presence_fini(&p);
 }
 
+/* Of any file there may be a part, and of any descriptor. */
+static void test_part_of_file(void)
+{
+    Presence p;
+    RamBlock rb;
+
+    presence_init(&p, NULL);
+    block_init_at(&rb, true, 77);
+    g_assert_cmpint(dup2(rb.fd, 0), ==, 0);
+    close(rb.fd);
+    rb.fd = 0;
+    check_block(&p, &rb);
+    block_fini(&rb);
+    g_assert_cmpint(open("/dev/null", O_RDONLY), ==, 0);
+    presence_fini(&p);
+}
+
+/* A file system that doesn't tell: it may all be there. */
+static void test_no_seek(void)
+{
+    g_autofree unsigned long *map = bitmap_new(PAGES);
+    Seen seen = { .map = map, .next = 3 };
+    Presence p;
+    RamBlock rb;
+    int fds[2];
+
+    presence_init(&p, NULL);
+    block_init_at(&rb, true, 5);
+    g_assert_cmpint(pipe(fds), ==, 0);
+    g_assert_cmpint(dup2(fds[0], rb.fd), ==, rb.fd);
+    presence_foreach(&p, &rb, 3, 100, see, &seen);
+    g_assert_cmpuint(seen.next, ==, 103);
+    g_assert_true(bitmap_test_all(map, 3, 100));
+    close(fds[0]);
+    close(fds[1]);
+    block_fini(&rb);
+    presence_fini(&p);
+}
+
 /* Where nothing can be asked, everything counts as present. */
 static void test_unknown(void)
 {
@@ -179,6 +227,44 @@ static void test_shared_nameless(void)
         presence_fini(&p);
         block_fini(&rb);
     }
+}
+
+static int open_as_zero(void)
+{
+    int fd = presence_system_ops.open();
+
+    g_assert_cmpint(dup2(fd, 0), ==, 0);
+    close(fd);
+    return 0;
+}
+
+/* Somebody who reads nothing takes the end for an error. */
+static ssize_t read_some(int fd, void *buf, size_t len, off_t at)
+{
+    g_assert_cmpuint(len, >, 0);
+    return presence_system_ops.read(fd, buf, len, at);
+}
+
+/* Any descriptor is one, until it is closed. */
+static void test_descriptor(void)
+{
+    PresenceOps ops = presence_system_ops;
+    Presence p;
+    RamBlock rb;
+
+    ops.open = open_as_zero;
+    ops.read = read_some;
+    presence_init(&p, &ops);
+    g_assert_cmpint(p.pagemap_fd, ==, 0);
+    p.has_scan = false;
+    block_init(&rb, false);
+    check_block(&p, &rb);
+    block_fini(&rb);
+    presence_fini(&p);
+    g_assert_cmpint(p.pagemap_fd, <, 0);
+    g_assert_cmpint(open("/dev/null", O_RDONLY), ==, 0);
+    presence_fini(&p);
+    g_assert_cmpint(fcntl(0, F_GETFD), >=, 0);
 }
 
 /* A range that ends inside a hole, begins in one, is one; and of one page. */
@@ -288,7 +374,9 @@ static bool look_together(const void *buf, size_t len)
         return true;
     }
     __atomic_add_fetch(&together.active, 1, __ATOMIC_SEQ_CST);
-    __atomic_add_fetch(&together.helpers, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_fetch_add(&together.helpers, 1, __ATOMIC_SEQ_CST) == 0) {
+        g_usleep(2000); /* by then the caller has nothing left but to wait */
+    }
     for (unsigned i = 0; i < 10; i++) {
         sched_yield();
     }
@@ -321,8 +409,11 @@ int main(int argc, char **argv)
     g_test_add_func("/presence/scan", test_scan);
     g_test_add_func("/presence/pagemap", test_pagemap);
     g_test_add_func("/presence/shared", test_shared);
+    g_test_add_func("/presence/part-of-file", test_part_of_file);
+    g_test_add_func("/presence/no-seek", test_no_seek);
     g_test_add_func("/presence/unknown", test_unknown);
     g_test_add_func("/presence/shared-nameless", test_shared_nameless);
+    g_test_add_func("/presence/descriptor", test_descriptor);
     g_test_add_func("/presence/edges", test_edges);
     g_test_add_data_func("/scan-pool/alone", GUINT_TO_POINTER(0), test_pool);
     g_test_add_data_func("/scan-pool/three", GUINT_TO_POINTER(3), test_pool);
