@@ -52,6 +52,17 @@ class Promises(unittest.TestCase):
             with self.subTest(tests):
                 self.assertEqual(len(problems(tests)), 1)
 
+    def test_what_works_is_tested(self):
+        """What README.md prints in bold in its list has a row here."""
+        text = (TOP / 'README.md').read_text(encoding='utf-8')
+        part = text.split('\n### Works\n')[1].split('\n### ')[0]
+        names = re.findall(r'\*\*(.*?)\*\*', part)
+        self.assertGreater(len(names), 5)
+        promises = [promise for promise, _ in rows()]
+        for name in names:
+            with self.subTest(name):
+                self.assertIn(name, promises)
+
     def test_none_is_missing(self):
         """Each item of migration.md's list is here."""
         text = (TOP / 'docs' / 'migration.md').read_text(encoding='utf-8')
