@@ -95,6 +95,24 @@ static void test_epyc_leaves(void)
     x86_cpu_model_free(m);
 }
 
+/* As qtest has it: nothing is executed, and so nothing is lacking. */
+static void test_max_without_accelerator(void)
+{
+    static const X86Topology topo = { .dies = 1, .cores = 1, .threads = 1 };
+    X86CpuModel *m = model("max,phys-bits=40", NULL);
+    X86Cpu *cpu = x86_cpu_new(m, &topo, 0, 0);
+    uint32_t r[4];
+
+    x86_cpu_cpuid(cpu, 1, 0, r);
+    g_assert_cmphex(r[3] & 1, ==, 1);          /* FPU */
+    g_assert_cmphex(r[2] & 1, ==, 1);          /* SSE3 */
+    g_assert_cmphex(r[2] & (1U << 21), !=, 0); /* x2APIC */
+    x86_cpu_cpuid(cpu, 7, 0, r);
+    g_assert_cmphex(r[1] & (1U << 5), !=, 0); /* AVX2 */
+    x86_cpu_free(cpu);
+    x86_cpu_model_free(m);
+}
+
 /* As above, Intel's: caches, dies in leaf 0x1f, XSAVE in leaf 0xd. */
 static void test_skylake_leaves(void)
 {
@@ -426,6 +444,7 @@ int main(int argc, char **argv)
     g_test_add_func("/cpu-model/all", test_all_models);
     g_test_add_func("/cpu-model/epyc", test_epyc_leaves);
     g_test_add_func("/cpu-model/skylake", test_skylake_leaves);
+    g_test_add_func("/cpu-model/max-qtest", test_max_without_accelerator);
     g_test_add_func("/cpu-model/options", test_options);
     g_test_add_func("/cpu-model/option-order", test_option_order);
     g_test_add_func("/cpu-model/bad-options", test_bad_options);
