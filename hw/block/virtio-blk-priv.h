@@ -70,6 +70,8 @@ void vblk_take_stopped(VirtioBlk *s, VirtQueue *q, VirtQueueElem *e);
 void vblk_restart(VirtioBlk *s);
 /* Forgets all of a queue's, or of all queues' (NULL); doesn't wait. */
 void vblk_give_up(VirtioBlk *s, const VirtQueue *q);
+/* The same for those that wait for the VM to go on; no I/O is under way. */
+void vblk_give_up_stopped(VirtioBlk *s, const VirtQueue *q);
 
 /* virtio-blk-vmstate.c */
 extern const Vmstate vblk_own_vmstate;

@@ -256,7 +256,7 @@ static bool is_of(const VblkReq *r, const VirtQueue *q)
     return q == NULL || r->q == q;
 }
 
-static void give_up_stopped(VirtioBlk *s, const VirtQueue *q)
+void vblk_give_up_stopped(VirtioBlk *s, const VirtQueue *q)
 {
     for (GList *l = s->stopped.head, *next; l != NULL; l = next) {
         VblkReq *r = l->data;
@@ -274,7 +274,7 @@ void vblk_give_up(VirtioBlk *s, const VirtQueue *q)
 {
     unsigned n = 0;
 
-    give_up_stopped(s, q);
+    vblk_give_up_stopped(s, q);
     for (GList *l = s->active.head, *next; l != NULL; l = next) {
         VblkReq *r = l->data;
 

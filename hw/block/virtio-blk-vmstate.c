@@ -35,6 +35,8 @@ static bool own_get(StreamIn *in, void *field, size_t size, GError **errp)
 {
     VirtioBlk *s = field;
 
+    /* The state of an attempt that was undone is replaced as a whole. */
+    vblk_give_up_stopped(s, NULL);
     g_array_set_size(s->loaded, 0);
     while (stream_get_u8(in) != 0) {
         VblkLoaded l = { 0 };
