@@ -18,6 +18,7 @@
 #include "hw/virtio/virtqueue-priv.h"
 #include "net/net.h"
 #include "system/vm.h"
+#include "tests/unit/section-bytes.h"
 #include "tests/unit/virtio-sections.h"
 #include "util/bswap.h"
 #include "vmstate/stream.h"
@@ -152,30 +153,6 @@ RELEASE(&vm_lock) static void board_free(Board *b)
     vm_free(vm);
     g_free(b);
     vm_lock_release();
-}
-
-static GByteArray *section_bytes(const char *hex)
-{
-    GByteArray *out = g_byte_array_new();
-
-    while (*hex != '\0') {
-        unsigned long times = 1;
-        uint8_t byte;
-
-        if (*hex == ' ') {
-            hex++;
-            continue;
-        }
-        byte = g_ascii_xdigit_value(hex[0]) << 4 | g_ascii_xdigit_value(hex[1]);
-        hex += 2;
-        if (*hex == '*') {
-            times = strtoul(hex + 1, (char **)&hex, 10);
-        }
-        while (times-- > 0) {
-            g_byte_array_append(out, &byte, 1);
-        }
-    }
-    return out;
 }
 
 /* As when an attempt follows one that was undone. */
