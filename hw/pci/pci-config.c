@@ -13,6 +13,7 @@
 
 #include "accel/accel.h"
 #include "hw/intc/apic.h"
+#include "hw/pci/msi.h"
 #include "hw/pci/msix-priv.h"
 #include "hw/pci/pci-priv.h"
 #include "hw/pci/pci-regs.h"
@@ -263,6 +264,7 @@ void pci_default_config_write(PciDevice *d, unsigned addr, uint32_t val,
         update_decoding(d);
     }
     update_intx_disable(d, old_cmd);
+    msi_config_written(d, addr, len);
     msix_config_written(d, addr, len);
 }
 

@@ -57,6 +57,7 @@ struct PciDevice {
     uint8_t irq_state;  /* bit n: INTx pin n asserted; migrated */
     DmaSpace dma;       /* open: the function is a bus master */
     struct Msix *msix;  /* NULL: has none; see msix.h */
+    uint8_t msi_cap;    /* offset of its MSI capability; 0: has none */
     /* Function hooks, set in realize(); defaults do the standard thing. */
     uint32_t (*config_read)(PciDevice *d, unsigned addr, unsigned len);
     void (*config_write)(PciDevice *d, unsigned addr, uint32_t val,
