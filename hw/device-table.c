@@ -18,6 +18,7 @@
 #include "hw/net/e1000.h"
 #include "hw/net/virtio-net.h"
 #include "hw/pci/i440fx.h"
+#include "hw/pci/pci-bridge.h"
 #include "hw/virtio/virtio-devices.h"
 
 const DeviceType *const device_table[] = {
@@ -64,6 +65,10 @@ const DeviceType *const device_table[] = {
     /* pci */
     &i440fx_pcihost_type,
     &i440fx_type,
+    &ioh3420_type,
+    &pci_bridge_type,
+    &pcie_pci_bridge_type,
+    &pcie_root_port_type,
     /* timer */
     &hpet_type,
     &kvm_pit_type,

@@ -8,7 +8,7 @@
  */
 #include "util/base.h"
 
-#include "hw/pci/pci.h"
+#include "hw/pci/pci-bridge.h"
 #include "monitor/qmp.h"
 #include "qapi/qapi-commands.h"
 #include "system/vm.h"
@@ -26,14 +26,6 @@ enum {
     REG_PRIMARY_BUS = 0x18,
     REG_SECONDARY_BUS = 0x19,
     REG_SUBORDINATE_BUS = 0x1a,
-    REG_IO_BASE = 0x1c,
-    REG_IO_LIMIT = 0x1d,
-    REG_MEMORY_BASE = 0x20,
-    REG_MEMORY_LIMIT = 0x22,
-    REG_PREFETCH_BASE = 0x24,
-    REG_PREFETCH_LIMIT = 0x26,
-    REG_PREFETCH_BASE_HIGH = 0x28,
-    REG_PREFETCH_LIMIT_HIGH = 0x2c,
 
     BAR_IO = 1 << 0,
     BAR_64 = 1 << 2,
@@ -46,11 +38,6 @@ static PciDeviceInfoList *bus_devices(PciBus *bus, int number);
 static unsigned reg16(const PciDevice *d, unsigned reg)
 {
     return d->config[reg] | d->config[reg + 1] << 8;
-}
-
-static uint64_t reg32(const PciDevice *d, unsigned reg)
-{
-    return reg16(d, reg) | (uint64_t)reg16(d, reg + 2) << 16;
 }
 
 static PciMemoryRegion *bar_info(const PciBar *bar, unsigned n)
@@ -70,12 +57,13 @@ static PciMemoryRegion *bar_info(const PciBar *bar, unsigned n)
     return info;
 }
 
-static PciMemoryRange *range_info(uint64_t base, uint64_t limit)
+static PciMemoryRange *range_info(const PciDevice *d, PciWindowKind kind)
 {
     PciMemoryRange *r = pci_memory_range_new();
+    PciWindow w = pci_bridge_window(d, kind);
 
-    r->base = (int64_t)base;
-    r->limit = (int64_t)limit;
+    r->base = (int64_t)w.base;
+    r->limit = (int64_t)w.limit;
     return r;
 }
 
@@ -86,32 +74,10 @@ static PciBusInfo *bridge_bus_info(const PciDevice *d)
     info->number = d->config[REG_PRIMARY_BUS];
     info->secondary = d->config[REG_SECONDARY_BUS];
     info->subordinate = d->config[REG_SUBORDINATE_BUS];
-    info->io_range =
-        range_info((uint64_t)(d->config[REG_IO_BASE] & 0xf0) << 8,
-                   (uint64_t)(d->config[REG_IO_LIMIT] & 0xf0) << 8 | 0xfff);
-    info->memory_range =
-        range_info((uint64_t)(reg16(d, REG_MEMORY_BASE) & 0xfff0) << 16,
-                   (uint64_t)(reg16(d, REG_MEMORY_LIMIT) & 0xfff0) << 16 |
-                       0xfffff);
-    info->prefetchable_range =
-        range_info((uint64_t)(reg16(d, REG_PREFETCH_BASE) & 0xfff0) << 16 |
-                       reg32(d, REG_PREFETCH_BASE_HIGH) << 32,
-                   (uint64_t)(reg16(d, REG_PREFETCH_LIMIT) & 0xfff0) << 16 |
-                       0xfffff | reg32(d, REG_PREFETCH_LIMIT_HIGH) << 32);
+    info->io_range = range_info(d, PCI_WINDOW_IO);
+    info->memory_range = range_info(d, PCI_WINDOW_MEM);
+    info->prefetchable_range = range_info(d, PCI_WINDOW_PREF);
     return info;
-}
-
-/* The bus behind a bridge; NULL if the function has none. */
-static PciBus *secondary_bus(PciDevice *d)
-{
-    for (GList *at = d->dev.child_buses.head; at; at = at->next) {
-        Bus *bus = container_of(at, Bus, link);
-
-        if (bus->kind == BUS_PCI) {
-            return PCI_BUS(bus);
-        }
-    }
-    return NULL;
 }
 
 static PciDeviceInfo *device_info(PciDevice *d, int bus_number)
@@ -145,13 +111,11 @@ static PciDeviceInfo *device_info(PciDevice *d, int bus_number)
         }
     }
     if (header == HEADER_BRIDGE) {
-        PciBus *behind = secondary_bus(d);
-
         info->pci_bridge = pci_bridge_info_new();
         info->pci_bridge->bus = bridge_bus_info(d);
-        if (behind) {
+        if (d->secondary) {
             info->pci_bridge->devices =
-                bus_devices(behind, d->config[REG_SECONDARY_BUS]);
+                bus_devices(d->secondary, d->config[REG_SECONDARY_BUS]);
         }
     }
     return info;

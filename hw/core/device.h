@@ -190,6 +190,8 @@ void device_print_tree(struct Vm *vm, GString *out);
  * buses, then the devices there.
  */
 void device_reset_tree(Device *dev);
+/* The same for what is on a bus, the bus first. */
+void bus_reset_tree(Bus *bus);
 const char *device_name(const Device *dev); /* id or type, for messages */
 
 /*

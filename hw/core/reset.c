@@ -12,7 +12,7 @@
 #include "hw/core/device-priv.h"
 #include "hw/core/machine-priv.h"
 
-static void bus_reset_tree(Bus *bus)
+void bus_reset_tree(Bus *bus)
 {
     if (bus->reset != NULL) {
         bus->reset(bus);

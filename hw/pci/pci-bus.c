@@ -1,6 +1,7 @@
 /*
- * Conventional PCI: the bus, its slots and its interrupt lines.
- * (PCI Local Bus Specification 3.0, sections 2.2.6 and 6.2.)
+ * PCI: a bus, its slots and its interrupt lines.
+ * (PCI Local Bus Specification 3.0, sections 2.2.6 and 6.2; PCI-to-PCI Bridge
+ * Architecture Specification 1.2, sections 3.1 and 9.1.)
  *
  * Stream: "PCIBUS" version 1: number of lines, asserted sources per line.
  *
@@ -187,12 +188,25 @@ static void bus_reset(Bus *b)
     }
 }
 
+void pci_function_reset(PciDevice *d)
+{
+    pci_config_reset(d);
+    device_reset_tree(&d->dev);
+}
+
+/* By slots all the way down: bus numbers are the guest's. */
 static char *bus_dev_path(Bus *b, Device *dev)
 {
-    int devfn = PCI_DEVICE(dev)->devfn;
+    PciDevice *d = PCI_DEVICE(dev), *bridge = PCI_BUS(b)->parent;
+    g_autofree char *above = NULL;
 
-    return g_strdup_printf("0000:00:%02x.%x", PCI_SLOT_OF(devfn),
-                           PCI_FUNC_OF(devfn));
+    if (bridge == NULL) {
+        above = g_strdup("0000:00");
+    } else {
+        above = bus_dev_path(bridge->dev.parent_bus, &bridge->dev);
+    }
+    return g_strdup_printf("%s:%02x.%x", above, PCI_SLOT_OF(d->devfn),
+                           PCI_FUNC_OF(d->devfn));
 }
 
 /* By class, else by what it is: "ide@1,1", "pci8086,7113@1,3". */
@@ -215,6 +229,9 @@ static char *bus_firmware_node(Bus *b, Device *dev)
     case PCI_CLASS_BRIDGE_ISA:
         name = g_strdup("isa");
         break;
+    case PCI_CLASS_BRIDGE_PCI:
+        name = g_strdup("pci-bridge");
+        break;
     default:
         name = g_strdup_printf("pci%04x,%04x",
                                lduw_le_p(d->config + PCI_VENDOR_ID),
@@ -233,18 +250,17 @@ static void bus_print_dev(Bus *b, Device *dev, GString *out, int indent)
     pci_class_name(lduw_le_p(d->config + PCI_CLASS_DEVICE), class,
                    sizeof(class));
     g_string_append_printf(
-        out, "%*sclass %s, addr 00:%02x.%x, pci id %04x:%04x (sub %04x:%04x)\n",
-        indent, "", class, PCI_SLOT_OF(d->devfn), PCI_FUNC_OF(d->devfn),
-        lduw_le_p(d->config + PCI_VENDOR_ID),
+        out,
+        "%*sclass %s, addr %02x:%02x.%x, pci id %04x:%04x (sub %04x:%04x)\n",
+        indent, "", class, pci_bus_number(PCI_BUS(b)), PCI_SLOT_OF(d->devfn),
+        PCI_FUNC_OF(d->devfn), lduw_le_p(d->config + PCI_VENDOR_ID),
         lduw_le_p(d->config + PCI_DEVICE_ID),
         lduw_le_p(d->config + PCI_SUBSYSTEM_VENDOR_ID),
         lduw_le_p(d->config + PCI_SUBSYSTEM_ID));
 }
 
-void pci_bus_init(PciBus *bus, Device *owner, const char *name,
-                  MemoryRegion *mem, MemoryRegion *io, unsigned devfn_min)
+static void bus_set_ops(PciBus *bus)
 {
-    bus_init(&bus->bus, BUS_PCI, "PCI", name, owner, owner->vm);
     bus->bus.plug = bus_plug;
     bus->bus.realized = bus_realized;
     bus->bus.unplug = bus_unplug;
@@ -252,9 +268,29 @@ void pci_bus_init(PciBus *bus, Device *owner, const char *name,
     bus->bus.dev_path = bus_dev_path;
     bus->bus.firmware_node = bus_firmware_node;
     bus->bus.print_dev = bus_print_dev;
+}
+
+void pci_bus_init(PciBus *bus, Device *owner, const char *name,
+                  MemoryRegion *mem, MemoryRegion *io, unsigned devfn_min)
+{
+    bus_init(&bus->bus, BUS_PCI, "PCI", name, owner, owner->vm);
+    bus_set_ops(bus);
     bus->mem = mem;
     bus->io = io;
     bus->devfn_min = devfn_min;
+}
+
+void pci_bus_init_secondary(PciBus *bus, PciDevice *bridge, bool express,
+                            MemoryRegion *mem, MemoryRegion *io)
+{
+    bus_init(&bus->bus, BUS_PCI, express ? "PCIE" : "PCI", bridge->dev.id,
+             &bridge->dev, bridge->dev.vm);
+    bus_set_ops(bus);
+    bus->mem = mem;
+    bus->io = io;
+    bus->express = express;
+    bus->parent = bridge;
+    bridge->secondary = bus;
 }
 
 void pci_bus_set_irqs(PciBus *bus, unsigned nirq,
@@ -287,9 +323,10 @@ static const Vmstate pci_bus_vmstate = {
         },
 };
 
-void pci_bus_register_vmstate(PciBus *bus)
+VmstateEntry *pci_bus_register_vmstate(PciBus *bus)
 {
-    vmstate_register(bus->bus.vm->vmstates, NULL, -1, &pci_bus_vmstate, bus);
+    return vmstate_register(bus->bus.vm->vmstates, NULL, -1, &pci_bus_vmstate,
+                            bus);
 }
 
 /* A source of a shared line came or went. */
@@ -306,36 +343,96 @@ void pci_irq_route(PciDevice *d, unsigned pin, bool level)
 {
     PciBus *bus = pci_bus_of(d);
 
+    /* Bridges rotate the pins by the slot of who drives them. */
+    while (bus->parent != NULL) {
+        pin = (pin + PCI_SLOT_OF(d->devfn)) % PCI_PINS;
+        d = bus->parent;
+        bus = pci_bus_of(d);
+    }
     if (bus->map_irq != NULL) {
         change_line(bus, bus->map_irq(d, pin), level ? 1 : -1);
     }
 }
 
-PciDevice *pci_find(PciBus *root, unsigned bus, unsigned devfn)
+unsigned pci_bus_number(const PciBus *bus)
 {
-    return bus == 0 && devfn < G_N_ELEMENTS(root->devs) ? root->devs[devfn]
-                                                        : NULL;
+    return bus->parent != NULL ? bus->parent->config[PCI_SECONDARY_BUS] : 0;
 }
 
-/* addr: bus << 16 | devfn << 8 | register; absent functions read as ones. */
-uint32_t pci_host_config_read(PciBus *root, uint32_t addr, unsigned len)
+/*
+ * A bridge takes configuration cycles for its secondary bus, and passes on
+ * those up to its subordinate one.  Numbers are the guest's: any, also twice.
+ */
+static PciBus *bus_below(PciBus *bus, unsigned number)
 {
-    PciDevice *d = pci_find(root, (addr >> 16) & 0xff, (addr >> 8) & 0xff);
-    unsigned reg = addr & 0xff;
+    for (unsigned i = 0; i < G_N_ELEMENTS(bus->devs); i++) {
+        PciDevice *d = bus->devs[i];
+        PciBus *found;
 
+        if (d == NULL || d->secondary == NULL ||
+            d->config[PCI_SECONDARY_BUS] == 0 ||
+            number < d->config[PCI_SECONDARY_BUS] ||
+            number > d->config[PCI_SUBORDINATE_BUS] ||
+            (d->config[PCI_BRIDGE_CONTROL] & PCI_BRIDGE_CTL_BUS_RESET)) {
+            continue;
+        }
+        if (number == d->config[PCI_SECONDARY_BUS]) {
+            return d->secondary;
+        }
+        found = bus_below(d->secondary, number);
+        if (found != NULL) {
+            return found;
+        }
+    }
+    return NULL;
+}
+
+PciDevice *pci_find(PciBus *root, unsigned bus, unsigned devfn)
+{
+    PciBus *found = bus == 0 ? root : bus_below(root, bus);
+
+    return found != NULL && devfn < G_N_ELEMENTS(found->devs)
+               ? found->devs[devfn]
+               : NULL;
+}
+
+static uint32_t config_read(PciDevice *d, unsigned reg, unsigned len)
+{
     if (d == NULL || len == 0 || len > 4 || reg + len > d->config_size) {
         return MAKE_64BIT_MASK(0, MIN(len, 4u) * 8);
     }
     return d->config_read(d, reg, len);
 }
 
-void pci_host_config_write(PciBus *root, uint32_t addr, uint32_t val,
-                           unsigned len)
+static void config_write(PciDevice *d, unsigned reg, uint32_t val, unsigned len)
 {
-    PciDevice *d = pci_find(root, (addr >> 16) & 0xff, (addr >> 8) & 0xff);
-    unsigned reg = addr & 0xff;
-
     if (d != NULL && len >= 1 && len <= 4 && reg + len <= d->config_size) {
         d->config_write(d, reg, val, len);
     }
+}
+
+/* addr: bus << 16 | devfn << 8 | register; absent functions read as ones. */
+uint32_t pci_host_config_read(PciBus *root, uint32_t addr, unsigned len)
+{
+    return config_read(pci_find(root, (addr >> 16) & 0xff, (addr >> 8) & 0xff),
+                       addr & 0xff, len);
+}
+
+void pci_host_config_write(PciBus *root, uint32_t addr, uint32_t val,
+                           unsigned len)
+{
+    config_write(pci_find(root, (addr >> 16) & 0xff, (addr >> 8) & 0xff),
+                 addr & 0xff, val, len);
+}
+
+uint32_t pci_ecam_read(PciBus *root, uint32_t off, unsigned len)
+{
+    return config_read(pci_find(root, (off >> 20) & 0xff, (off >> 12) & 0xff),
+                       off & 0xfff, len);
+}
+
+void pci_ecam_write(PciBus *root, uint32_t off, uint32_t val, unsigned len)
+{
+    config_write(pci_find(root, (off >> 20) & 0xff, (off >> 12) & 0xff),
+                 off & 0xfff, val, len);
 }

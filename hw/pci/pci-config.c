@@ -2,8 +2,8 @@
  * Configuration space of a function: header, BARs, capabilities, INTx.
  * (PCI Local Bus Specification 3.0, chapter 6.)
  *
- * Stream: "PCIDevice" version 2: version, 256 bytes of configuration space,
- * level of each of the four pins (be32).
+ * Stream: "PCIDevice" version 2: version, 256 or 4096 bytes of configuration
+ * space, level of each of the four pins (be32).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -23,9 +23,18 @@
 
 #define BAR_UNMAPPED UINT64_MAX
 
+static bool pci_is_bridge(const PciDevice *d)
+{
+    return (d->config[PCI_HEADER_TYPE] & PCI_HEADER_TYPE_MASK) ==
+           PCI_HEADER_TYPE_BRIDGE;
+}
+
 static unsigned bar_reg(const PciDevice *d, unsigned n)
 {
-    return n == PCI_ROM_SLOT ? PCI_ROM_ADDRESS : PCI_BASE_ADDRESS_0 + 4 * n;
+    if (n != PCI_ROM_SLOT) {
+        return PCI_BASE_ADDRESS_0 + 4 * n;
+    }
+    return pci_is_bridge(d) ? PCI_ROM_ADDRESS1 : PCI_ROM_ADDRESS;
 }
 
 static bool bar_is_64(const PciBar *bar)
@@ -47,6 +56,9 @@ static void init_identity(PciDevice *d)
     stw_le_p(c + PCI_CLASS_DEVICE, info->class_id);
     stb_p(c + PCI_HEADER_TYPE,
           info->header_type | (d->multifunction ? 0x80 : 0));
+    if (pci_is_bridge(d)) {
+        return; /* has no such registers, but a capability */
+    }
     stw_le_p(c + PCI_SUBSYSTEM_VENDOR_ID, info->subsystem_vendor_id
                                               ? info->subsystem_vendor_id
                                               : PCI_DEFAULT_SUBVENDOR);
@@ -85,7 +97,8 @@ void pci_config_init(PciDevice *d)
     for (unsigned i = 0; i < PCI_NUM_BARS; i++) {
         d->bars[i] = (PciBar){ .addr = BAR_UNMAPPED };
     }
-    d->config_size = PCI_CONFIG_SIZE;
+    d->config_size =
+        d->dev.type->pci->express ? PCIE_CONFIG_SIZE : PCI_CONFIG_SIZE;
     d->version_id = 2;
     d->dma.as = &d->dev.vm->mem.memory;
     d->config_read = pci_default_config_read;
@@ -260,7 +273,7 @@ void pci_default_config_write(PciDevice *d, unsigned addr, uint32_t val,
     }
     if (touches(addr, len, PCI_COMMAND, 2) ||
         touches(addr, len, PCI_BASE_ADDRESS_0, 24) ||
-        touches(addr, len, PCI_ROM_ADDRESS, 4)) {
+        touches(addr, len, bar_reg(d, PCI_ROM_SLOT), 4)) {
         update_decoding(d);
     }
     update_intx_disable(d, old_cmd);
@@ -492,7 +505,7 @@ const Vmstate vmstate_pci_device = {
               .size = PCI_CONFIG_SIZE,
               .exists = config_is_small,
               .info = &config_info },
-            { .name = "config[0]",
+            { .name = "config[1]",
               .kind = VMS_CUSTOM,
               .offset = offsetof(PciDevice, config),
               .size = PCIE_CONFIG_SIZE,

@@ -8,6 +8,7 @@
 
 #include "hw/pci/pci.h"
 
+#include "hw/pci/pci-bridge.h"
 #include "hw/pci/pci-priv.h"
 #include "hw/pci/pci-regs.h"
 #include "util/bswap.h"
@@ -75,30 +76,65 @@ static void print_bar(const PciDevice *d, unsigned n, GString *out)
         bar->addr, last);
 }
 
-static void print_function(const PciDevice *d, GString *out)
+static void print_bridge(const PciDevice *d, GString *out)
+{
+    const uint8_t *c = d->config;
+    const PciWindow io = pci_bridge_window(d, PCI_WINDOW_IO);
+    const PciWindow mem = pci_bridge_window(d, PCI_WINDOW_MEM);
+    const PciWindow pref = pci_bridge_window(d, PCI_WINDOW_PREF);
+
+    g_string_append_printf(out, "      BUS %u.\n", c[PCI_PRIMARY_BUS]);
+    g_string_append_printf(out, "      secondary bus %u.\n",
+                           c[PCI_SECONDARY_BUS]);
+    g_string_append_printf(out, "      subordinate bus %u.\n",
+                           c[PCI_SUBORDINATE_BUS]);
+    g_string_append_printf(out,
+                           "      IO range [0x%04" PRIx64 ", 0x%04" PRIx64
+                           "]\n",
+                           io.base, io.limit);
+    g_string_append_printf(out,
+                           "      memory range [0x%08" PRIx64 ", 0x%08" PRIx64
+                           "]\n",
+                           mem.base, mem.limit);
+    g_string_append_printf(out,
+                           "      prefetchable memory range [0x%08" PRIx64
+                           ", 0x%08" PRIx64 "]\n",
+                           pref.base, pref.limit);
+}
+
+static void print_function(PciDevice *d, GString *out)
 {
     const uint8_t *c = d->config;
     char class[64];
 
     pci_class_name(lduw_le_p(c + PCI_CLASS_DEVICE), class, sizeof(class));
-    g_string_append_printf(out, "  Bus %2u, device %3u, function %u:\n", 0u,
-                           PCI_SLOT_OF(d->devfn), PCI_FUNC_OF(d->devfn));
+    g_string_append_printf(out, "  Bus %2u, device %3u, function %u:\n",
+                           pci_bus_number(pci_bus_of(d)), PCI_SLOT_OF(d->devfn),
+                           PCI_FUNC_OF(d->devfn));
     g_string_append_printf(out, "    %s: PCI device %04x:%04x\n", class,
                            lduw_le_p(c + PCI_VENDOR_ID),
                            lduw_le_p(c + PCI_DEVICE_ID));
-    g_string_append_printf(out, "      PCI subsystem %04x:%04x\n",
-                           lduw_le_p(c + PCI_SUBSYSTEM_VENDOR_ID),
-                           lduw_le_p(c + PCI_SUBSYSTEM_ID));
+    if (d->secondary == NULL) {
+        g_string_append_printf(out, "      PCI subsystem %04x:%04x\n",
+                               lduw_le_p(c + PCI_SUBSYSTEM_VENDOR_ID),
+                               lduw_le_p(c + PCI_SUBSYSTEM_ID));
+    }
     if (c[PCI_INTERRUPT_PIN] != 0) {
         g_string_append_printf(out, "      IRQ %u, pin %c\n",
                                c[PCI_INTERRUPT_LINE],
                                'A' + c[PCI_INTERRUPT_PIN] - 1);
+    }
+    if (d->secondary != NULL) {
+        print_bridge(d, out);
     }
     for (unsigned n = 0; n < PCI_NUM_BARS; n++) {
         print_bar(d, n, out);
     }
     g_string_append_printf(out, "      id \"%s\"\n",
                            d->dev.id ? d->dev.id : "");
+    if (d->secondary != NULL) {
+        pci_print_info(d->secondary, out);
+    }
 }
 
 void pci_print_info(PciBus *root, GString *out)

@@ -1,5 +1,5 @@
 /*
- * Conventional PCI: buses, functions, configuration space, BARs, INTx, MSI.
+ * PCI: the tree of buses, functions, configuration space, BARs, INTx, MSI.
  * (PCI Local Bus Specification 3.0.)
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -53,11 +53,13 @@ struct PciDevice {
     uint8_t cmask[PCIE_CONFIG_SIZE];    /* bits checked on incoming state */
     uint8_t cap_bytes[PCI_CONFIG_SIZE]; /* 1: taken by a capability */
     PciBar bars[PCI_NUM_BARS];
-    int32_t version_id; /* in the stream; always 2 */
-    uint8_t irq_state;  /* bit n: INTx pin n asserted; migrated */
-    DmaSpace dma;       /* open: the function is a bus master */
-    struct Msix *msix;  /* NULL: has none; see msix.h */
-    uint8_t msi_cap;    /* offset of its MSI capability; 0: has none */
+    int32_t version_id;       /* in the stream; always 2 */
+    uint8_t irq_state;        /* bit n: INTx pin n asserted; migrated */
+    DmaSpace dma;             /* open: the function is a bus master */
+    struct Msix *msix;        /* NULL: has none; see msix.h */
+    uint8_t msi_cap;          /* offset of its MSI capability; 0: has none */
+    struct Shpc *shpc;        /* hot-plug controller of a bridge, or NULL */
+    struct PciBus *secondary; /* of a bridge; NULL: it is none */
     /* Function hooks, set in realize(); defaults do the standard thing. */
     uint32_t (*config_read)(PciDevice *d, unsigned addr, unsigned len);
     void (*config_write)(PciDevice *d, unsigned addr, uint32_t val,
@@ -88,21 +90,33 @@ struct PciBus {
     void (*set_irq)(void *opaque, unsigned line, bool level);
     void *irq_opaque;
     PciDevice *parent; /* bridge; NULL: root */
+    bool express;      /* its functions are PCI Express devices */
 };
 #define PCI_BUS(b) container_of(b, PciBus, bus)
 
 /* A root bus; see pci_bus_register_vmstate(). */
 void pci_bus_init(PciBus *bus, Device *owner, const char *name,
                   MemoryRegion *mem, MemoryRegion *io, unsigned devfn_min);
+/*
+ * The bus behind a bridge, from which memory and I/O are seen in `mem` and
+ * `io`; named by the bridge's id.
+ */
+void pci_bus_init_secondary(PciBus *bus, PciDevice *bridge, bool express,
+                            MemoryRegion *mem, MemoryRegion *io);
 void pci_bus_set_irqs(PciBus *bus, unsigned nirq,
                       unsigned (*map)(PciDevice *d, unsigned pin),
                       void (*set)(void *opaque, unsigned line, bool level),
                       void *opaque);
 /* NULL: functions can't come or go any more. */
 void pci_bus_set_hotplug(PciBus *bus, const PciHotplugOps *ops, void *opaque);
-/* Registers the section "PCIBUS": behind the host bridge's. */
-void pci_bus_register_vmstate(PciBus *bus);
+/*
+ * Registers the section "PCIBUS": behind the host bridge's.  A bridge
+ * unregisters that of its secondary bus.
+ */
+VmstateEntry *pci_bus_register_vmstate(PciBus *bus);
 PciBus *pci_bus_of(PciDevice *d);
+/* Bus number, as firmware has set it in the bridge; 0: a root bus. */
+unsigned pci_bus_number(const PciBus *bus);
 /* Properties every PCI function has (addr, multifunction, romfile, …). */
 extern const Property pci_props[];
 /* To be the first member of a function's vmstate: "PCIDevice" struct. */
@@ -130,6 +144,8 @@ void pci_unregister_bars(PciDevice *d);
 uint8_t pci_add_capability(PciDevice *d, uint8_t id, uint8_t off, uint8_t size,
                            GError **errp);
 void pci_set_irq(PciDevice *d, bool level); /* INTx by the interrupt pin */
+/* As RST# resets one function: registers, interrupts, the device. */
+void pci_function_reset(PciDevice *d);
 /* DMA through the function's bus mastering enable; MEM_ERROR if off. */
 MemResult pci_dma_read(PciDevice *d, uint64_t addr, void *buf, uint64_t len);
 MemResult pci_dma_write(PciDevice *d, uint64_t addr, const void *buf,
@@ -148,6 +164,12 @@ uint32_t pci_host_config_read(PciBus *root, uint32_t addr, unsigned len);
 void pci_host_config_write(PciBus *root, uint32_t addr, uint32_t val,
                            unsigned len);
 PciDevice *pci_find(PciBus *root, unsigned bus, unsigned devfn);
+/*
+ * The same by an offset in the ECAM window, bus << 20 | devfn << 12 | register,
+ * which reaches all 4 KiB (PCI Express Base Specification 5.0, section 7.2.2).
+ */
+uint32_t pci_ecam_read(PciBus *root, uint32_t off, unsigned len);
+void pci_ecam_write(PciBus *root, uint32_t off, uint32_t val, unsigned len);
 void pci_print_info(PciBus *root, GString *out); /* info pci */
 
 #endif
