@@ -15,6 +15,7 @@
 
 #include "accel/accel.h"
 #include "hw/pci/pci-regs.h"
+#include "hw/pci/pcie.h"
 #include "hw/virtio/virtio-pci-priv.h"
 #include "system/vm.h"
 #include "util/bswap.h"
@@ -306,6 +307,9 @@ static void pci_write(PciDevice *p, unsigned addr, uint32_t val, unsigned len)
         virtio_thread_start(d);
     }
     virtio_pci_cfg_written(d, addr, len);
+    if (pcie_reset_asked(p, addr, len)) {
+        pci_function_reset(p);
+    }
 }
 
 /* Life */
@@ -359,8 +363,29 @@ static bool init_msix(VirtioDevice *d, GError **errp)
     return n == 0 || msix_init_bar(&d->pci, n, VIRTIO_PCI_BAR_MSIX, 0, errp);
 }
 
+/* Behind a port of PCI Express it is an endpoint, elsewhere conventional. */
+static bool is_endpoint(VirtioDevice *d)
+{
+    const PciBus *bus = pci_bus_of(&d->pci);
+
+    return bus->express && bus->parent != NULL && !d->props.disable_modern;
+}
+
+static bool init_endpoint(VirtioDevice *d, GError **errp)
+{
+    const PcieLink link = { .speed = 1, .width = 1 };
+
+    pcie_make_express(&d->pci);
+    return pcie_add_capability(&d->pci, 0, PCI_EXP_TYPE_ENDPOINT, false, &link,
+                               errp) != 0 &&
+           pcie_add_pm(&d->pci, true, errp);
+}
+
 static bool init_function(VirtioDevice *d, GError **errp)
 {
+    if (is_endpoint(d) && !init_endpoint(d, errp)) {
+        return false;
+    }
     if (d->transport->has_modern && !virtio_pci_modern_init(d, errp)) {
         return false;
     }
@@ -395,7 +420,8 @@ bool virtio_pci_realize(Device *dev, GError **errp)
         return false;
     }
     if (d->props.disable_legacy == ON_OFF_AUTO_AUTO) {
-        d->props.disable_legacy = ON_OFF_AUTO_OFF;
+        d->props.disable_legacy =
+            is_endpoint(d) ? ON_OFF_AUTO_ON : ON_OFF_AUTO_OFF;
     }
     d->transport = g_new0(VirtioPciState, 1);
     d->transport->has_legacy = d->props.disable_legacy == ON_OFF_AUTO_OFF;
@@ -433,6 +459,7 @@ void virtio_pci_reset(Device *dev)
     memset(d->transport->guest_features, 0,
            sizeof(d->transport->guest_features));
     msix_reset(&d->pci);
+    pcie_reset(&d->pci);
 }
 
 void virtio_pci_init_transitional(Device *dev)

@@ -74,6 +74,24 @@ def boot_network_virtio(t):
 
 
 @test()
+def boot_network_bridges(t):
+    """Firmware numbers the buses and opens the windows on the way."""
+    boot_network(t, '-boot', 'strict=on',
+                 '-device', 'pcie-root-port,id=p,chassis=1',
+                 '-device', 'pcie-pci-bridge,id=c,bus=p',
+                 '-device', 'pci-bridge,id=b,bus=c,addr=2,chassis_nr=2',
+                 '-device', 'virtio-net-pci,netdev=n,bus=b,addr=3,bootindex=1')
+
+
+@test()
+def boot_network_root_port(t):
+    """A card that is a PCI Express endpoint."""
+    boot_network(t, '-boot', 'strict=on',
+                 '-device', 'ioh3420,id=p,chassis=1',
+                 '-device', 'virtio-net-pci,netdev=n,bus=p,bootindex=1')
+
+
+@test()
 def option_rom_errors(t):
     """What can't be a card's option ROM is said, and what is wrong."""
     path = t.path('empty.rom')
