@@ -284,14 +284,8 @@ bool stream_get(StreamIn *s, void *buf, size_t len)
             return true;
         }
     } else {
-        const uint8_t *p;
+        const uint8_t *p = in_take(s, len);
 
-        while (len > IN_BUF_SIZE / 2 && (p = in_take(s, IN_BUF_SIZE / 2))) {
-            memcpy(dst, p, IN_BUF_SIZE / 2);
-            dst += IN_BUF_SIZE / 2;
-            len -= IN_BUF_SIZE / 2;
-        }
-        p = in_take(s, len);
         if (p != NULL) {
             memcpy(dst, p, len);
             return true;
