@@ -33,23 +33,10 @@ unsigned vmstate_field_count(const VmstateField *f, void *opaque)
 
 size_t vmstate_field_size(const VmstateField *f, void *opaque)
 {
-    const uint8_t *p = (const uint8_t *)opaque + f->num_offset;
-
-    switch (f->kind) {
-    case VMS_STRUCT:
-        return 0;
-    case VMS_BUFFER:
-        if (f->flags & VMF_VSIZE_U32) {
-            return *(const uint32_t *)p;
-        }
-        return f->size;
-    case VMS_BOOL:
-        return 1;
-    case VMS_TIMER:
-        return 8;
-    default:
-        return f->size;
+    if (f->flags & VMF_VSIZE_U32) {
+        return *(const uint32_t *)((const uint8_t *)opaque + f->num_offset);
     }
+    return f->size;
 }
 
 void *vmstate_field_base(const VmstateField *f, void *opaque)
