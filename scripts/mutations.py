@@ -42,7 +42,7 @@ OUT_OF_SCOPE = re.compile(r'(LOCK_GUARD|VM_LOCK_GUARD|RCU_READ_GUARD|'
 INSTANTS = re.compile(r'(now|clock_monotonic_ns|g_get_monotonic_time)$')
 # Functions whose only effect is their result.
 NO_EFFECT = re.compile(r'(MIN|MAX|clock_monotonic_ns|ld\w+_[bl]e_p|sizeof|'
-                       r'g_(strdup|memdup2|new0?))$')
+                       r'g_(strdup|memdup2|new0?|(byte_)?array_new))$')
 # An object more than is needed.
 ONE_OBJECT = re.compile(r'\bg_(try_)?new0?\([^(),;]*,\s*$')
 BLOCK_WORDS = {'if', 'else', 'for', 'while', 'do', 'switch', 'case',
