@@ -195,6 +195,32 @@ static void test_start(void)
     g_assert_cmpuint(b.stops, ==, 1);
 }
 
+/* A block that is plugged in meanwhile is logged by the same clients. */
+static void test_new_block(void)
+{
+    GError *err = NULL;
+    MemoryRegion late;
+    Box b;
+
+    box_init(&b, true);
+    vm_lock_acquire();
+    g_assert_true(ram_dirty_start(&b.mem.ram, DIRTY_DISPLAY, false, &err));
+    g_assert_true(memory_region_init_ram(&late, &b.mem, "late",
+                                         SMALL * RAM_PAGE_SIZE, &err));
+    vm_lock_release();
+    g_assert_true(bitmap_test_all(late.ram->dirty[DIRTY_MIGRATION], 0, SMALL));
+    g_assert_nonnull(late.ram->dirty[DIRTY_DISPLAY]);
+    g_assert_cmpuint(bitmap_count(late.ram->dirty[DIRTY_DISPLAY], 0, SMALL), ==,
+                     0);
+    g_assert_null(late.ram->dirty[DIRTY_CODE]);
+    vm_lock_acquire();
+    ram_dirty_stop(&b.mem.ram, DIRTY_DISPLAY);
+    g_assert_null(late.ram->dirty[DIRTY_DISPLAY]);
+    memory_region_fini(&late);
+    vm_lock_release();
+    box_fini(&b);
+}
+
 /* A log that an accelerator can't keep isn't there at all. */
 static void test_start_fails(void)
 {
@@ -547,18 +573,20 @@ static void test_clients(void)
     g_assert_cmpuint(told, ==, 0);
     ram_block_set_dirty(&b.mem.ram, rb, 8 * RAM_PAGE_SIZE - 1, 2);
     g_assert_cmpuint(told, ==, 2);
+    ram_block_set_dirty(&b.mem.ram, rb, 7 * RAM_PAGE_SIZE - 1, 2);
+    g_assert_cmpuint(told, ==, 4);
     g_assert_cmpuint(bitmap_count(rb->dirty[DIRTY_CODE], 0, SMALL), ==, 1);
-    g_assert_cmpuint(bitmap_count(rb->dirty[DIRTY_DISPLAY], 0, SMALL), ==, 2);
-    g_assert_cmpuint(dirty_pages(rb), ==, 2);
+    g_assert_cmpuint(bitmap_count(rb->dirty[DIRTY_DISPLAY], 0, SMALL), ==, 3);
+    g_assert_cmpuint(dirty_pages(rb), ==, 3);
     /* An accelerator's, of which the last lies past the block. */
     ram_block_merge_dirty(rb, DIRTY_DISPLAY, 0, bits, 71);
     g_assert_true(is_dirty(rb, 7));
     g_assert_false(is_dirty(rb, 0));
     g_assert_true(bitmap_test(rb->dirty[DIRTY_DISPLAY], 69));
     g_assert_false(bitmap_test(rb->dirty[DIRTY_DISPLAY], 70));
-    g_assert_cmpuint(bitmap_count(rb->dirty[DIRTY_DISPLAY], 0, 71), ==, 5);
+    g_assert_cmpuint(bitmap_count(rb->dirty[DIRTY_DISPLAY], 0, 71), ==, 6);
     ram_block_merge_dirty(rb, DIRTY_DISPLAY, SMALL, bits, 2);
-    g_assert_cmpuint(bitmap_count(rb->dirty[DIRTY_DISPLAY], 0, 74), ==, 5);
+    g_assert_cmpuint(bitmap_count(rb->dirty[DIRTY_DISPLAY], 0, 74), ==, 6);
     vm_lock_acquire();
     ram_dirty_stop(&b.mem.ram, DIRTY_CODE);
     ram_dirty_stop(&b.mem.ram, DIRTY_DISPLAY);
@@ -572,6 +600,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/dirty-log/start", test_start);
+    g_test_add_func("/dirty-log/new-block", test_new_block);
     g_test_add_func("/dirty-log/start-fails", test_start_fails);
     g_test_add_func("/dirty-log/take-nothing", test_take_nothing);
     g_test_add_func("/dirty-log/gap", test_gap);

@@ -25,7 +25,10 @@ typedef struct Optional {
     uint32_t equal, custom, after;
     uint32_t extra; /* of the subsection */
     bool flag_after;
+    Timer runs, stands; /* at first */
 } Optional;
+
+enum { RUNS_UNTIL = 12345, LOADED_UNTIL = 77777 };
 
 static bool optional_needed(void *opaque)
 {
@@ -67,6 +70,8 @@ static const Vmstate optional_vmstate = {
               .offset = offsetof(Optional, custom),
               .size = sizeof(uint32_t),
               .info = &custom_info },
+            VMSTATE_TIMER(Optional, runs),
+            VMSTATE_TIMER(Optional, stands),
             VMSTATE_END,
         },
     .subsections = (const Vmstate *const[]){ &extra_vmstate, NULL },
@@ -117,6 +122,8 @@ static void put_optional(GByteArray *b)
     put64(b, 0x3333333333333333);
     put32(b, initial.equal);
     put32(b, 0x44444444);
+    put64(b, UINT64_MAX); /* it stands */
+    put64(b, LOADED_UNTIL);
     put_extra(b);
     put_footer(b, OPTIONAL_ID);
 }
@@ -180,6 +187,10 @@ static bool on_command(void *opaque, uint16_t cmd, const uint8_t *data,
     return true;
 }
 
+static void nothing(void *opaque)
+{
+}
+
 static bool try_run(World *w, const GByteArray *b, GError **errp)
 {
     static const IterativeOps part = { .name = "part",
@@ -191,11 +202,16 @@ static bool try_run(World *w, const GByteArray *b, GError **errp)
                             .complete = on_complete,
                             .opaque = w };
     g_autoptr(StreamIn) in = stream_in_new_mem(b->data, b->len);
+    Clocks *clocks;
     bool ok;
 
     memset(w, 0, sizeof(*w));
     w->optional = w->always = initial;
     vm_lock_acquire();
+    clocks = clocks_new();
+    timer_init(&w->optional.runs, clocks, CLOCK_TYPE_VIRTUAL, nothing, NULL);
+    timer_init(&w->optional.stands, clocks, CLOCK_TYPE_VIRTUAL, nothing, NULL);
+    timer_mod(&w->optional.runs, RUNS_UNTIL);
     w->registry = vmstate_registry_new();
     vmstate_register(w->registry, NULL, 0, &optional_vmstate, &w->optional);
     for (int i = 0; i < ALWAYS; i++) {
@@ -205,6 +221,9 @@ static bool try_run(World *w, const GByteArray *b, GError **errp)
     ok = loadvm_run(in, w->registry, &row, 1, MACHINE, &ops, errp);
     vm_lock_acquire();
     vmstate_registry_free(w->registry);
+    timer_del(&w->optional.runs);
+    timer_del(&w->optional.stands);
+    clocks_free(clocks);
     vm_lock_release();
     return ok;
 }
@@ -291,7 +310,11 @@ static void test_comes_no_more(void)
         g_test_message("attempt %u", i);
         if (came) {
             check_loaded(&w.seen[i]);
+            g_assert_cmpint(w.seen[i].runs.expire_ns, <, 0);
+            g_assert_cmpint(w.seen[i].stands.expire_ns, ==, LOADED_UNTIL);
         } else {
+            g_assert_cmpint(w.seen[i].runs.expire_ns, ==, RUNS_UNTIL);
+            g_assert_cmpint(w.seen[i].stands.expire_ns, <, 0);
             check_initial(&w.seen[i], 0x44444444);
         }
         g_assert_cmphex(w.seen_always[i].value, ==, i + 1);

@@ -286,6 +286,25 @@ static void test_plain_silent(void)
     sp_vm_fini(&v);
 }
 
+/* It reads all but the mark and doesn't say so in time: the guest is ours. */
+static void test_plain_no_pong(void)
+{
+    SpVm v;
+    SpPeer p;
+
+    sp_vm_init(&v, SMALL_DEVICE);
+    sp_param(&v, "downtime-limit", "300");
+    sp_connect(&v, &p);
+    sp_greet(&p, PLAIN);
+    p.answers_pings = false;
+    g_assert_cmpint(sp_drain(&p), ==, SP_END);
+    sp_close(&p);
+    sp_check_ours(&v, MIGRATION_STATUS_FAILED);
+    sp_check_error(&v, "did not take the device state in time");
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
 /* The user cancels when the peer may run it already: too late. */
 static void test_plain_cancel_too_late(void)
 {
@@ -458,6 +477,7 @@ int main(int argc, char **argv)
     g_test_add_func("/mig-source/plain/completes", test_plain);
     add_matrix();
     g_test_add_func("/mig-source/plain/silent", test_plain_silent);
+    g_test_add_func("/mig-source/plain/no-pong", test_plain_no_pong);
     g_test_add_func("/mig-source/plain/cancel-too-late",
                     test_plain_cancel_too_late);
     g_test_add_func("/mig-source/plain/description-not-taken",

@@ -421,6 +421,41 @@ static void test_peer_gone(void)
     io_channel_unref(ch[0]);
 }
 
+/* A peer that stops: the error says where, at the bytes that came. */
+static void test_peer_stalls(void)
+{
+    enum { BEFORE = 100, PART = 3000, WANTED = 5000 };
+    g_autofree uint8_t *data = random_data();
+    g_autofree uint8_t *got = g_malloc(WANTED);
+
+    for (unsigned direct = 0; direct < 2; direct++) {
+        g_autofree char *where =
+            g_strdup_printf("offset %d: ", BEFORE + (direct ? PART : 1));
+        g_autoptr(GError) err = NULL;
+        g_autoptr(StreamIn) in = NULL;
+        IoChannel *ch[2];
+
+        channel_pair(ch);
+        in = stream_in_new(ch[1]);
+        io_channel_set_io_timeout(ch[1], 50);
+        g_assert_true(io_channel_write_all(ch[0], data, BEFORE, NULL));
+        g_assert_true(stream_get(in, got, BEFORE));
+        g_assert_true(
+            io_channel_write_all(ch[0], data, direct ? PART : 1, NULL));
+        if (direct) {
+            g_assert_false(stream_get(in, got, WANTED));
+        } else {
+            stream_get_be16(in);
+        }
+        g_assert_false(stream_in_check(in, &err));
+        g_assert_nonnull(strstr(err->message, where));
+        g_assert_nonnull(strstr(err->message, "timed out"));
+        io_channel_unref(ch[0]);
+        g_clear_pointer(&in, stream_in_free);
+        io_channel_unref(ch[1]);
+    }
+}
+
 /* Also while an earlier put makes room. */
 static void test_peer_gone_in_put(void)
 {
@@ -575,6 +610,7 @@ int main(int argc, char **argv)
     g_test_add_func("/stream/peek", test_peek);
     g_test_add_func("/stream/first-error", test_first_error);
     g_test_add_func("/stream/peer-gone", test_peer_gone);
+    g_test_add_func("/stream/peer-stalls", test_peer_stalls);
     g_test_add_func("/stream/peer-gone-in-put", test_peer_gone_in_put);
     g_test_add_func("/stream/hold", test_hold);
     g_test_add_func("/stream/hold-long", test_hold_long);

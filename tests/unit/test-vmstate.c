@@ -180,6 +180,7 @@ static const Vmstate forms_vmstate = {
             PART("once", plain_vmstate, 2, 0),
             PART("each", plain_vmstate, 2, VMF_DESC_EACH),
             PART("varied", varied_vmstate, 2, 0),
+            PART("one", plain_vmstate, 1, 0),
             PART("tmp", plain_vmstate, 0, VMF_TMP),
             VMSTATE_END,
         },
@@ -192,8 +193,9 @@ static const Vmstate forms_vmstate = {
 static void test_description(void)
 {
     static const char *const want[] = {
-        "unused[0]",    "unused[1]",      "once array_len 2", "each index 0",
-        "each index 1", "varied index 0", "varied index 1",   "tmp",
+        "unused[0]",      "unused[1]",       "once array_len 2",
+        "each index 0",   "each index 1",    "varied index 0",
+        "varied index 1", "one array_len 1", "tmp",
     };
     g_autoptr(StreamOut) out = stream_out_new(NULL);
     g_autoptr(JsonValue) desc = json_object_new();
@@ -224,6 +226,82 @@ static void test_description(void)
                     "\"vmsd_name\": \"plain\", \"version\": 0, "
                     "\"fields\": [{\"name\": \"u8\", \"type\": \"uint8\", "
                     "\"size\": 1}], \"size\": 1}");
+}
+
+static const Vmstate raw_vmstate = {
+    .name = "raw",
+    .version = 1,
+    .oldest = 1,
+    .raw = true,
+    .fields = (const VmstateField[]){ VMSTATE_U16(Toy, u16), VMSTATE_END },
+};
+
+static void test_description_raw(void)
+{
+    g_autoptr(StreamOut) out = stream_out_new(NULL);
+    g_autoptr(JsonValue) desc = json_object_new();
+    g_autofree char *text = NULL;
+    Toy t = { .u16 = 1 };
+
+    g_assert_true(vmstate_save_desc(out, &raw_vmstate, &t, desc, NULL));
+    text = json_to_string(desc, false);
+    g_assert_cmpstr(text, ==,
+                    "{\"size\": 2, \"fields\": [{\"name\": \"data\", "
+                    "\"size\": 2, \"type\": \"buffer\"}]}");
+}
+
+typedef struct Counted {
+    uint8_t n8;
+    uint16_t n16;
+    uint32_t n32;
+    uint8_t a8[4], a16[4], a32[4];
+} Counted;
+
+#define COUNTED(array_, count_, flag_)                                        \
+    {                                                                         \
+        .name = #array_, .kind = VMS_U8, .offset = offsetof(Counted, array_), \
+        .size = 1, .num_offset = offsetof(Counted, count_), .num_max = 4,     \
+        .flags = (flag_)                                                      \
+    }
+
+static const Vmstate counted_vmstate = {
+    .name = "counted",
+    .version = 1,
+    .oldest = 1,
+    .fields =
+        (const VmstateField[]){
+            COUNTED(a8, n8, VMF_VARRAY_U8),
+            COUNTED(a16, n16, VMF_VARRAY_U16),
+            COUNTED(a32, n32, VMF_VARRAY_U32),
+            COUNTED(a32, n32, VMF_VARRAY_I32),
+            VMSTATE_END,
+        },
+};
+
+/* As many elements as the device says just then, whatever type the count. */
+static void test_counted(void)
+{
+    static const uint8_t want[] = { 1,  2,  11, 12, 13, 21, 22,
+                                    23, 24, 21, 22, 23, 24 };
+    Counted t = { .n8 = 2,
+                  .n16 = 3,
+                  .n32 = 4,
+                  .a8 = { 1, 2, 3, 4 },
+                  .a16 = { 11, 12, 13, 14 },
+                  .a32 = { 21, 22, 23, 24 } };
+    g_autoptr(StreamOut) out = stream_out_new(NULL);
+    g_autoptr(StreamIn) in = stream_in_new_mem(want, sizeof(want));
+    Counted got = { .n8 = 2, .n16 = 3, .n32 = 4 };
+    const uint8_t *data;
+    size_t len;
+
+    g_assert_true(vmstate_save(out, &counted_vmstate, &t, NULL));
+    data = stream_out_data(out, &len);
+    g_assert_cmpmem(data, len, want, sizeof(want));
+    g_assert_true(vmstate_load(in, &counted_vmstate, &got, 1, NULL));
+    g_assert_cmpmem(got.a8, 4, "\1\2\0\0", 4);
+    g_assert_cmpmem(got.a16, 4, "\13\14\15\0", 4);
+    g_assert_cmpmem(got.a32, 4, t.a32, 4);
 }
 
 static bool toy_load(Toy *t, const void *bytes, size_t len, int version,
@@ -645,6 +723,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/vmstate/bytes", test_bytes);
     g_test_add_func("/vmstate/description", test_description);
+    g_test_add_func("/vmstate/description-raw", test_description_raw);
+    g_test_add_func("/vmstate/counted", test_counted);
     g_test_add_func("/vmstate/load", test_load);
     g_test_add_func("/vmstate/truncated", test_truncated);
     g_test_add_func("/vmstate/hostile", test_hostile);
