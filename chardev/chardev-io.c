@@ -403,7 +403,10 @@ void chardev_drop_channel(Chardev *cd)
         watch_start(w, NULL);
     }
     chardev_close_fds(cd); /* they aren't for the next peer */
-    io_channel_shutdown(ch, IO_SHUTDOWN_BOTH);
+    if (!cd->lent) {
+        io_channel_shutdown(ch, IO_SHUTDOWN_BOTH);
+    }
+    cd->lent = false;
     io_channel_unref(ch);
     chardev_set_open(cd, false);
 }

@@ -86,6 +86,7 @@ struct Chardev {
     GSource *in_source;
     ChardevInput in_mode;
     bool in_ended; /* nothing more will come from the channel */
+    bool lent;     /* the front end has a copy of the socket: it shuts it */
     /* What a peer that is gone had sent when nobody took it; or NULL. */
     GByteArray *pending;
     GSList *watches; /* ChardevWatch */

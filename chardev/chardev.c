@@ -302,13 +302,16 @@ bool chardev_wait_peer(Chardev *cd, GError **errp)
 
 int chardev_unix_fd(Chardev *cd)
 {
+    int fd;
     LOCK_GUARD(&cd->out_lock);
 
     if (!chardev_is_socket(cd) || cd->ch == NULL ||
         !io_channel_has_feature(cd->ch, IO_FEATURE_FD_PASS)) {
         return -1;
     }
-    return fcntl(io_channel_fd(cd->ch, G_IO_IN), F_DUPFD_CLOEXEC, 0);
+    fd = fcntl(io_channel_fd(cd->ch, G_IO_IN), F_DUPFD_CLOEXEC, 0);
+    cd->lent = fd >= 0;
+    return fd;
 }
 
 int chardev_set_line(Chardev *cd, const ChardevLine *line)

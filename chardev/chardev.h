@@ -134,7 +134,10 @@ int chardev_take_fd(Chardev *cd);
 /*
  * For a front end that talks to a unix socket's peer itself, bytes and
  * descriptors: a copy of the connection's descriptor, the caller's; -1: there
- * is no peer, or it isn't that kind.  The front end takes no input then.
+ * is no peer, or it isn't that kind.  The front end takes no input then, and
+ * ends the connection itself when it is told that it is closed: after a
+ * shutdown() here nobody could find out any more whether the peer has closed
+ * its end.
  */
 int chardev_unix_fd(Chardev *cd);
 /*

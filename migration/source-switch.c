@@ -17,11 +17,15 @@
 #include "migration/converge.h"
 #include "migration/savevm.h"
 #include "migration/wire.h"
+#include "system/outside.h"
 #include "util/bswap.h"
 #include "util/error.h"
 #include "util/log.h"
 
-enum { LOADED_LEN = 20 /* bytes: the attempt and two times */ };
+enum {
+    LOADED_LEN = 20,     /* bytes: the attempt and two times */
+    STRAY_WAIT_MS = 100, /* the guest stands */
+};
 
 /* Between two looks at requests that storage has not answered. */
 #define DRAIN_LOOK_MIN_NS (20 * NS_PER_US)
@@ -144,7 +148,9 @@ static SwitchResult step_stop(MigSource *s, int64_t *t, GError **errp)
     s->old_state = vm_stop_force(s->vm, RUN_STATE_FINISH_MIGRATE);
     s->was_running = s->old_state == RUN_STATE_RUNNING;
     make_plan(s);
-    return SWITCH_GOES_ON;
+    /* Nobody writes any more: what is dirty is known for good. */
+    return vm_outside_check(s->vm, STRAY_WAIT_MS, errp) ? SWITCH_GOES_ON
+                                                        : SWITCH_FAILED;
 }
 
 /* Lets go of all locks for a moment, and less if it is cancelled. */

@@ -9,9 +9,11 @@
 
 #include "migration/converge.h"
 #include "migration/wire.h"
+#include "system/outside.h"
 #include "util/error.h"
 
 enum {
+    STRAY_WAIT_MS = 1000,        /* the guest runs */
     RATE_NS = 100 * 1000 * 1000, /* figures of the moment are of 100 ms */
     MAX_SCANNERS = 4,
 };
@@ -134,7 +136,7 @@ static bool log_start(MigSource *s, GError **errp)
     s->log_on = true;
     /* Back ends log what they write from here on; drops the lock. */
     vm_outside_settle(s->vm);
-    return true;
+    return vm_outside_check(s->vm, STRAY_WAIT_MS, errp);
 }
 
 static bool source_setup(MigSource *s, GError **errp)

@@ -30,6 +30,12 @@ typedef struct VhostWorkerHooks {
     unsigned stop_ms;    /* all rings given back, at most */
     /* There are news; from the thread, not under any lock. */
     void (*tell)(void *opaque);
+    /*
+     * A connection was ended whose back end may still write into the guest's
+     * memory: its socket, which is the hook's now, and why.  From the thread,
+     * not under any lock, before what was asked for counts as done.
+     */
+    void (*stray)(void *opaque, const char *why, int fd);
     /* What was asked for is done; vm_lock. */
     void (*settled)(void *opaque);
     void *opaque;
@@ -63,8 +69,12 @@ void vhost_worker_set_status(VhostWorker *w, uint8_t status);
 void vhost_worker_send_rarp(VhostWorker *w, const uint8_t mac[6]);
 
 bool vhost_worker_busy(VhostWorker *w);
-/* Until all that was posted before is done; without vm_lock. */
-void vhost_worker_wait(VhostWorker *w);
+/*
+ * Until all that was posted before is done; without vm_lock.  The deadline
+ * counts from @since_ns (CLOCK_MONOTONIC), so that those who hang together are
+ * waited for together.
+ */
+void vhost_worker_wait(VhostWorker *w, int64_t since_ns);
 /* Takes the news; false if there are none. */
 bool vhost_worker_news(VhostWorker *w, VhostNews *ret);
 /* Where ring `index` stood when it was stopped last. */

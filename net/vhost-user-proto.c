@@ -87,17 +87,32 @@ const char *vhost_request_str(unsigned request)
     return s != NULL ? s : "unknown request";
 }
 
-void vhost_conn_open(VhostConn *c, int fd, unsigned timeout_ms)
+void vhost_conn_open(VhostConn *c, int fd, int hang_up, unsigned timeout_ms)
 {
-    *c = (VhostConn){ .fd = fd, .timeout_ms = timeout_ms, .max_queues = 1 };
+    *c = (VhostConn){
+        .fd = fd, .hang_up = hang_up, .timeout_ms = timeout_ms, .max_queues = 1
+    };
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
+
+int vhost_conn_release(VhostConn *c)
+{
+    int fd = c->fd;
+
+    if (fd >= 0) {
+        close(c->hang_up);
+        c->fd = c->hang_up = -1;
+    }
+    return fd;
 }
 
 void vhost_conn_close(VhostConn *c)
 {
-    if (c->fd >= 0) {
-        close(c->fd);
-        c->fd = -1;
+    int fd = vhost_conn_release(c);
+
+    if (fd >= 0) {
+        shutdown(fd, SHUT_RDWR); /* the chardev has a copy */
+        close(fd);
     }
 }
 
@@ -118,7 +133,8 @@ typedef struct Exchange {
 
 static bool wait_for(const Exchange *x, short events, GError **errp)
 {
-    struct pollfd p = { .fd = x->c->fd, .events = events };
+    struct pollfd p[] = { { .fd = x->c->fd, .events = events },
+                          { .fd = x->c->hang_up, .events = POLLIN } };
 
     for (;;) {
         int64_t left = x->end_ns - clock_monotonic_ns();
@@ -128,7 +144,12 @@ static bool wait_for(const Exchange *x, short events, GError **errp)
             error_setf(errp, "%s: no answer in %u ms", x->name, x->timeout_ms);
             return false;
         }
-        n = poll(&p, 1, (int)MIN(left / NS_OF_MS + 1, (int64_t)INT_MAX));
+        n = poll(p, G_N_ELEMENTS(p),
+                 (int)MIN(left / NS_OF_MS + 1, (int64_t)INT_MAX));
+        if (n > 0 && p[1].revents != 0) {
+            error_setf(errp, "%s: no answer until it was given up", x->name);
+            return false;
+        }
         if (n > 0) {
             return true;
         }
@@ -237,8 +258,15 @@ static bool recv_all(const Exchange *x, void *buf, size_t len, GError **errp)
 /* What came before we asked is no answer to anything. */
 static bool check_quiet(const Exchange *x, GError **errp)
 {
+    struct pollfd end = { .fd = x->c->hang_up, .events = POLLIN };
     uint8_t byte;
-    ssize_t n = recv(x->c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    ssize_t n;
+
+    if (poll(&end, 1, 0) > 0) {
+        error_setf(errp, "%s: the connection has been given up", x->name);
+        return false;
+    }
+    n = recv(x->c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
     if (n > 0) {
         error_setf(errp, "%s: the back end had sent something unasked",

@@ -91,6 +91,7 @@ typedef struct VhostRing {
 
 typedef struct VhostConn {
     int fd;            /* owned; -1: no connection */
+    int hang_up;       /* owned; an eventfd: what waits is to give up */
     uint64_t offered;  /* features of the back end */
     uint64_t protocol; /* protocol features in use */
     uint64_t max_queues;
@@ -102,10 +103,15 @@ typedef struct VhostConn {
     unsigned nsent[VHOST_USER_REQUESTS]; /* requests, since it was opened */
 } VhostConn;
 
-/* Takes over a connected unix socket, non-blocking or not. */
-void vhost_conn_open(VhostConn *c, int fd, unsigned timeout_ms);
+/*
+ * Takes over a connected unix socket, non-blocking or not, and an eventfd by
+ * which others end it: all calls fail at once when it has been written to.
+ */
+void vhost_conn_open(VhostConn *c, int fd, int hang_up, unsigned timeout_ms);
 /* Fine for one that isn't open. */
 void vhost_conn_close(VhostConn *c);
+/* Closes it but for the socket, which is the caller's; -1: it isn't open. */
+int vhost_conn_release(VhostConn *c);
 static inline bool vhost_conn_is_open(const VhostConn *c)
 {
     return c->fd >= 0;

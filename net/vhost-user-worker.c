@@ -13,7 +13,7 @@
 #include "net/vhost-user-priv.h"
 
 #include <fcntl.h>
-#include <sys/socket.h>
+#include <sys/eventfd.h>
 
 #include "util/error.h"
 
@@ -24,8 +24,8 @@ struct VhostJob {
     bool (*run)(VhostWorker *w, VhostJob *j, GError **errp);
     bool always; /* also without a connection */
     unsigned connection;
-    uint64_t a, b; /* what the function says */
-    int fd;        /* owned; -1: none */
+    uint64_t a, b;   /* what the function says */
+    int fd, hang_up; /* owned; -1: none */
     VhostTable table;
     VhostRing *rings; /* n of them; their descriptors are owned */
     unsigned n;
@@ -46,7 +46,7 @@ struct VhostWorker {
     unsigned nstops; /* of them, and the one under way */
     bool busy, quit;
     unsigned last_connection; /* number that was given out last */
-    int live_fd;              /* a copy, to hang up by; -1: none */
+    int live_hang_up;         /* a copy of the present one's; -1: none */
     VhostNews news;
     bool have_news;
     uint16_t bases[VHOST_MAX_RINGS];
@@ -56,7 +56,8 @@ struct VhostWorker {
     unsigned connection;
     VhostTable table;
     bool table_set, table_told;
-    int log_fd; /* -1: nothing is logged */
+    bool rings_out; /* the back end has rings, and has not given them back */
+    int log_fd;     /* -1: nothing is logged */
     uint64_t log_bytes;
     uint64_t features;
     VhostRing *rings; /* started, whether there is a connection or not */
@@ -100,13 +101,14 @@ static VhostJob *job_new(bool (*run)(VhostWorker *w, VhostJob *j,
     VhostJob *j = g_new0(VhostJob, 1);
 
     j->run = run;
-    j->fd = -1;
+    j->fd = j->hang_up = -1;
     return j;
 }
 
 static void job_free(VhostJob *j)
 {
     close_fd(&j->fd);
+    close_fd(&j->hang_up);
     close_table(&j->table);
     close_rings(j->rings, j->n);
     g_free(j->rings);
@@ -123,14 +125,31 @@ static void post(VhostWorker *w, VhostJob *j)
 
 /* ------------------------------------------------------- connection --- */
 
+/*
+ * A back end that has rings may go on with them as long as it has not closed
+ * its end, whatever is done here.
+ */
+static void end_connection(VhostWorker *w, const char *why)
+{
+    if (w->rings_out && vhost_conn_is_open(&w->conn)) {
+        w->hooks.stray(w->hooks.opaque, why, vhost_conn_release(&w->conn));
+    }
+    w->rings_out = false;
+    vhost_conn_close(&w->conn);
+}
+
 static bool run_connect(VhostWorker *w, VhostJob *j, GError **errp)
 {
     bool ok;
 
-    vhost_conn_close(&w->conn);
-    vhost_conn_open(&w->conn, j->fd, w->hooks.request_ms);
-    j->fd = -1;
+    end_connection(w, "another one came");
     w->connection = j->connection;
+    if (j->hang_up < 0) {
+        error_setf(errp, "no descriptor for the connection");
+        return false;
+    }
+    vhost_conn_open(&w->conn, j->fd, j->hang_up, w->hooks.request_ms);
+    j->fd = j->hang_up = -1;
     w->table_told = false;
     ok = vhost_conn_greet(&w->conn, errp);
     if (ok && w->table_set) {
@@ -155,10 +174,11 @@ unsigned vhost_worker_connect(VhostWorker *w, int fd)
     VhostJob *j = job_new(run_connect);
     LOCK_GUARD(&w->lock);
 
-    close_fd(&w->live_fd);
-    w->live_fd = copy_fd(fd);
+    close_fd(&w->live_hang_up);
     j->always = true;
     j->fd = fd;
+    j->hang_up = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    w->live_hang_up = copy_fd(j->hang_up);
     j->connection = ++w->last_connection;
     g_queue_push_tail(&w->jobs, j);
     cond_signal(&w->work);
@@ -167,15 +187,17 @@ unsigned vhost_worker_connect(VhostWorker *w, int fd)
 
 static void hang_up_locked(VhostWorker *w) REQUIRES(&w->lock)
 {
-    if (w->live_fd >= 0) {
-        shutdown(w->live_fd, SHUT_RDWR);
+    static const uint64_t one = 1;
+
+    if (w->live_hang_up >= 0) {
+        (void)!write(w->live_hang_up, &one, sizeof(one));
     }
 }
 
 static bool run_close(VhostWorker *w, VhostJob *j, GError **errp)
 {
     if (w->connection == j->connection) {
-        vhost_conn_close(&w->conn);
+        end_connection(w, "it was disconnected");
     }
     return true;
 }
@@ -186,7 +208,7 @@ void vhost_worker_hang_up(VhostWorker *w)
     LOCK_GUARD(&w->lock);
 
     hang_up_locked(w); /* what is under way ends at once */
-    close_fd(&w->live_fd);
+    close_fd(&w->live_hang_up);
     j->always = true;
     j->connection = w->last_connection;
     g_queue_push_tail(&w->jobs, j);
@@ -336,6 +358,7 @@ static bool run_start(VhostWorker *w, VhostJob *j, GError **errp)
     if (!start_device(w, j, errp)) {
         return false;
     }
+    w->rings_out = true;
     for (unsigned i = 0; i < w->nrings; i++) {
         if (!vhost_conn_start_ring(&w->conn, &w->rings[i], errp)) {
             return false;
@@ -379,7 +402,7 @@ static bool run_stop(VhostWorker *w, VhostJob *j, GError **errp)
     bool ok = true;
 
     for (unsigned i = 0; i < w->nrings; i++) {
-        int64_t left = (end - clock_monotonic_ns()) / NSEC_PER_MSEC;
+        int64_t left = DIV_ROUND_UP(end - clock_monotonic_ns(), NSEC_PER_MSEC);
         const VhostRing *r = &w->rings[i];
         uint16_t base;
 
@@ -392,6 +415,7 @@ static bool run_stop(VhostWorker *w, VhostJob *j, GError **errp)
         }
         set_base(w, r->index, base);
     }
+    w->rings_out = w->rings_out && !ok; /* all have been given back */
     drop_rings(w);
     LOCK_GUARD(&w->lock);
     w->nstops--;
@@ -492,7 +516,7 @@ void vhost_worker_send_rarp(VhostWorker *w, const uint8_t mac[6])
 /* The connection is lost; what waits behind the job finds none. */
 static void lose_connection(VhostWorker *w, GError *err)
 {
-    vhost_conn_close(&w->conn);
+    end_connection(w, err->message);
     LOCK_GUARD(&w->lock);
     g_clear_error(&w->news.err);
     w->news = (VhostNews){ .connection = w->connection, .err = err };
@@ -542,6 +566,7 @@ static void *worker_run(void *opaque)
             w->hooks.tell(w->hooks.opaque);
         }
     }
+    end_connection(w, "its netdev was removed");
     return NULL;
 }
 
@@ -556,15 +581,13 @@ bool vhost_worker_busy(VhostWorker *w)
  * Each request has its deadline, and there may be several: all of them have
  * one, too.  Past it the connection is shut, so that the rest fails at once.
  */
-void vhost_worker_wait(VhostWorker *w)
+void vhost_worker_wait(VhostWorker *w, int64_t since_ns)
 {
-    int64_t start = clock_monotonic_ns();
-
     vm_lock_check_wait("a vhost-user back end");
     LOCK_GUARD(&w->lock);
     while (!w->quit && (w->busy || !g_queue_is_empty(&w->jobs))) {
         unsigned ms = w->nstops > 0 ? w->hooks.stop_ms : w->hooks.request_ms;
-        int64_t end = start + ms * NSEC_PER_MSEC;
+        int64_t end = since_ns + ms * NSEC_PER_MSEC;
 
         if (clock_monotonic_ns() < end) {
             cond_wait_until(&w->done, &w->lock, end);
@@ -605,9 +628,9 @@ static bool outside_busy(VmOutside *o)
     return vhost_worker_busy(container_of(o, VhostWorker, outside));
 }
 
-static void outside_wait(VmOutside *o)
+static void outside_wait(VmOutside *o, int64_t since_ns)
 {
-    vhost_worker_wait(container_of(o, VhostWorker, outside));
+    vhost_worker_wait(container_of(o, VhostWorker, outside), since_ns);
 }
 
 static void outside_settled(VmOutside *o)
@@ -639,7 +662,7 @@ VhostWorker *vhost_worker_new(const VhostWorkerHooks *hooks)
     w->hooks = *hooks;
     w->outside.ops = &outside_ops;
     w->outside.name = w->name = g_strdup(hooks->name);
-    w->live_fd = w->log_fd = w->conn.fd = -1;
+    w->live_hang_up = w->log_fd = w->conn.fd = -1;
     lock_init(&w->lock);
     cond_init(&w->work);
     cond_init(&w->done);
@@ -676,11 +699,10 @@ void vhost_worker_unref(VhostWorker *w)
     while ((j = g_queue_pop_head(&w->jobs)) != NULL) {
         job_free(j);
     }
-    vhost_conn_close(&w->conn);
     drop_rings(w);
     close_table(&w->table);
     close_fd(&w->log_fd);
-    close_fd(&w->live_fd);
+    close_fd(&w->live_hang_up);
     g_clear_error(&w->news.err);
     lock_fini(&w->lock);
     cond_fini(&w->work);

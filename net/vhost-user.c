@@ -11,6 +11,7 @@
 #include "net/net-priv.h"
 #include "net/vhost-user-mem.h"
 #include "net/vhost-user-priv.h"
+#include "system/strays.h"
 #include "system/vm.h"
 #include "util/bswap.h"
 #include "util/error.h"
@@ -32,6 +33,7 @@ struct VhostUser {
     Chardev *cd;
     void *fe_handle; /* NULL: not attached */
     VhostWorker *worker;
+    char *stray_name;    /* who it is, for those who only read it */
     GSource *news;       /* wakes the main loop for them; any thread */
     unsigned connection; /* number of the present one; 0: none */
     bool up;
@@ -164,6 +166,13 @@ static gboolean news_ready(gpointer opaque)
         chardev_disconnect(v->cd);
     }
     return G_SOURCE_CONTINUE;
+}
+
+static void connection_strayed(void *opaque, const char *why, int fd)
+{
+    VhostUser *v = opaque;
+
+    strays_add(v->vm->strays, v->stray_name, why, fd);
 }
 
 static void tell_news(void *opaque)
@@ -393,6 +402,7 @@ static void vhost_fini(NetPort *p)
 
 static void vhost_free(NetPort *p)
 {
+    g_free(of_port(p)->stray_name);
     g_free(of_port(p));
 }
 
@@ -427,6 +437,7 @@ static VhostUser *vhost_new(Networks *nets, const char *id, Chardev *cd,
         .request_ms = REQUEST_MS,
         .stop_ms = STOP_MS,
         .tell = tell_news,
+        .stray = connection_strayed,
         .settled = rings_settled,
     };
 
@@ -441,6 +452,7 @@ static VhostUser *vhost_new(Networks *nets, const char *id, Chardev *cd,
     v->news = g_source_new(&news_funcs, sizeof(GSource));
     g_source_set_callback(v->news, NULL, v, NULL);
     g_source_attach(v->news, NULL);
+    v->stray_name = g_strdup_printf("vhost-user netdev '%s'", id);
     hooks.opaque = v;
     v->worker = vhost_worker_new(&hooks);
     vm_outside_add(v->vm, vhost_worker_outside(v->worker));
@@ -451,12 +463,12 @@ static VhostUser *vhost_new(Networks *nets, const char *id, Chardev *cd,
 static NO_TSA void wait_greeted(VhostUser *v)
 {
     if (vm_lock_may_wait()) {
-        vhost_worker_wait(v->worker);
+        vhost_worker_wait(v->worker, clock_monotonic_ns());
         return;
     }
     vhost_worker_ref(v->worker);
     vm_lock_release();
-    vhost_worker_wait(v->worker);
+    vhost_worker_wait(v->worker, clock_monotonic_ns());
     vm_lock_acquire();
     vhost_worker_unref(v->worker);
 }

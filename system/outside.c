@@ -7,6 +7,7 @@
 
 #include "system/outside.h"
 
+#include "system/strays.h"
 #include "system/vm.h"
 #include "util/lock.h"
 
@@ -32,7 +33,6 @@ static GPtrArray *busy_ones(Vm *vm)
     for (GList *l = vm->outside.head; l; l = l->next) {
         VmOutside *o = l->data;
 
-        o->settled_ns = 0;
         if (o->ops->busy(o)) {
             o->ops->ref(o);
             g_ptr_array_add(list, o);
@@ -48,8 +48,7 @@ static void wait_all(GPtrArray *list)
     for (guint i = 0; i < list->len; i++) {
         VmOutside *o = list->pdata[i];
 
-        o->ops->wait(o);
-        o->settled_ns = clock_monotonic_ns() - start;
+        o->ops->wait(o, start);
     }
 }
 
@@ -79,11 +78,24 @@ NO_TSA void vm_outside_settle(Vm *vm)
     }
 }
 
+NO_TSA bool vm_outside_check(Vm *vm, unsigned wait_ms, GError **errp)
+{
+    bool ok;
+
+    if (strays_check(vm->strays, 0, NULL)) {
+        return true;
+    }
+    vm_lock_release();
+    ok = strays_check(vm->strays, wait_ms, errp);
+    vm_lock_acquire();
+    return ok;
+}
+
 static void wait_now(void *opaque)
 {
     VmOutside *o = opaque;
 
-    o->ops->wait(o);
+    o->ops->wait(o, clock_monotonic_ns());
     o->ops->unref(o);
 }
 

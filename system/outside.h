@@ -25,16 +25,15 @@ typedef struct VmOutsideOps {
     void (*unref)(VmOutside *o);
     /* Is something asked for and not done?  Any thread. */
     bool (*busy)(VmOutside *o);
-    /* Until nothing is; without vm_lock.  Bounded in time. */
-    void (*wait)(VmOutside *o);
+    /* Until nothing is; without vm_lock.  Its deadline counts from since_ns. */
+    void (*wait)(VmOutside *o, int64_t since_ns);
     /* The answers are there: takes them over.  vm_lock. */
     void (*settled)(VmOutside *o);
 } VmOutsideOps;
 
 struct VmOutside {
     const VmOutsideOps *ops;
-    const char *name;   /* as users know it; its own */
-    int64_t settled_ns; /* how long the last vm_outside_settle() waited */
+    const char *name; /* as users know it; its own */
     GList link;
 };
 
@@ -46,6 +45,13 @@ void vm_outside_del(struct Vm *vm, VmOutside *o);
  * taken over.  vm_lock held; dropped while it waits, if it has to.
  */
 void vm_outside_settle(struct Vm *vm);
+/*
+ * True if nobody outside can write into guest memory beside those who log it,
+ * or, when the guest stands, nobody at all; to be asked behind a
+ * vm_outside_settle().  False with errp, which names who may.  vm_lock held;
+ * dropped while it waits (@wait_ms at most), if it has to.
+ */
+bool vm_outside_check(struct Vm *vm, unsigned wait_ms, GError **errp);
 /*
  * For device callbacks, which can't let go of the lock: this thread waits for
  * @o when it has let go of it, so that a guest that asked for a reset goes on

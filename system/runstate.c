@@ -8,6 +8,7 @@
 
 #include "system/runstate.h"
 
+#include "system/outside.h"
 #include "system/vm-priv.h"
 #include "util/log.h"
 #include "util/trace.h"
@@ -291,10 +292,18 @@ int vm_stop(Vm *vm, RunState state)
 
 RunState vm_stop_force(Vm *vm, RunState state)
 {
-    bool stopped = stop_guest(vm, state);
-    /* Another thread may have stopped it while this one waited for vCPUs. */
-    RunState before = stopped ? RUN_STATE_RUNNING : vm->run_state;
+    RunState before;
+    bool stopped;
 
+    do {
+        stopped = stop_guest(vm, state);
+        if (!stopped) {
+            /* Another thread may have stopped it, and still wait for that. */
+            vm_outside_settle(vm);
+        }
+    } while (!stopped && runstate_is_running(vm));
+    /* It may have done so while this one waited for vCPUs. */
+    before = stopped ? RUN_STATE_RUNNING : vm->run_state;
     if (vm->run_state != state) {
         runstate_set(vm, state);
     }

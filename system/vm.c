@@ -10,6 +10,7 @@
 
 #include "system/vm.h"
 
+#include "system/strays.h"
 #include "system/vm-priv.h"
 
 typedef struct VmRoot {
@@ -90,6 +91,7 @@ Vm *vm_new(const VmHooks *hooks)
         object_add_child(vm->root, "objects", objects);
     }
     g_queue_init(&vm->run_listeners);
+    vm->strays = strays_new();
     vm->reset_handlers = g_array_new(false, false, sizeof(ResetHandler));
     vm->loop = g_main_loop_new(NULL, false);
     g_main_context_set_poll_func(NULL, poll_unlocked);
@@ -114,6 +116,7 @@ void vm_free(Vm *vm)
     clocks_free(vm->clocks);
     g_main_loop_unref(vm->loop);
     g_array_unref(vm->reset_handlers);
+    strays_free(vm->strays);
     g_free(vm->name);
     g_free(vm);
     /* Guest memory goes after a grace period: files are to be cut by now. */

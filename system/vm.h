@@ -12,7 +12,6 @@
 #include "qom/object.h"
 #include "system/clock.h"
 #include "system/memory.h"
-#include "system/outside.h"
 #include "system/runstate.h"
 
 struct Accel;
@@ -23,6 +22,7 @@ struct Machine;
 struct Migration;
 struct Monitors;
 struct Networks;
+struct Strays;
 struct Vcpu;
 struct VirtioBalloon;
 struct VmstateRegistry;
@@ -44,11 +44,12 @@ typedef struct Vm {
 
     /* Run state; vm_lock. */
     RunState run_state;
-    GQueue run_listeners; /* RunStateListener by priority */
-    GQueue outside;       /* VmOutside */
-    unsigned requests;    /* atomic; VmRequest bits, see runstate.c */
-    int reset_cause;      /* ShutdownCause of the pending request */
-    int wakeup_reason;    /* WakeupReason; atomic */
+    GQueue run_listeners;  /* RunStateListener by priority */
+    GQueue outside;        /* VmOutside */
+    struct Strays *strays; /* back ends that may write after all */
+    unsigned requests;     /* atomic; VmRequest bits, see runstate.c */
+    int reset_cause;       /* ShutdownCause of the pending request */
+    int wakeup_reason;     /* WakeupReason; atomic */
     int shutdown_cause;
     int stop_state;    /* RunState of the pending stop request */
     int exit_status;   /* of the program */

@@ -47,7 +47,7 @@ static bool orphans_busy(VmOutside *o)
  * The main loop, which usually tells the ends of requests, may be waiting for
  * this thread: so it is done here.
  */
-static void orphans_wait(VmOutside *o)
+static void orphans_wait(VmOutside *o, int64_t since_ns)
 {
     while (orphans_busy(o)) {
         block_wait_ends(orphans_of(o)->blocks);

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "net/vhost-user-priv.h"
+#include "system/strays.h"
 #include "util/error.h"
 
 enum {
@@ -21,6 +22,7 @@ enum {
     USED_INDEX = 77, /* what the used rings say */
     BASE = 1234,     /* what the back end says */
     PATIENCE_MS = 300,
+    A_MINUTE_MS = 60000,
 };
 
 typedef enum Fault {
@@ -36,12 +38,13 @@ typedef enum Fault {
     WITH_FD,
     REFUSES,
     DIES,
+    HANGS, /* answers nothing, reads nothing, closes nothing */
     FAULTS,
 } Fault;
 
 static const char *const fault_names[FAULTS] = {
-    "none", "late",  "never", "twice",      "short",   "long",
-    "huge", "other", "flags", "descriptor", "refuses", "dies",
+    "none",  "late",  "never",      "twice",   "short", "long",  "huge",
+    "other", "flags", "descriptor", "refuses", "dies",  "hangs",
 };
 
 typedef struct Wire {
@@ -55,6 +58,7 @@ typedef struct BackEnd {
     GThread *thread;
     unsigned request; /* where it goes wrong … */
     Fault fault;      /* … and how */
+    int let_go;       /* ends a hang; -1: it has none */
     uint64_t protocol;
     unsigned seen[NREQUESTS];
     uint64_t features; /* as set last */
@@ -137,6 +141,14 @@ static bool answer(BackEnd *b, const Wire *in, Wire *out)
     }
 }
 
+static void hang(const BackEnd *b)
+{
+    uint64_t ignored;
+
+    g_assert_cmpint(read(b->let_go, &ignored, sizeof(ignored)), ==,
+                    sizeof(ignored));
+}
+
 /* False: it dies. */
 static bool reply_wrongly(BackEnd *b, Wire *out)
 {
@@ -169,6 +181,9 @@ static bool reply_wrongly(BackEnd *b, Wire *out)
     case REFUSES:
         out->payload[0] = 1;
         break;
+    case HANGS:
+        hang(b);
+        return false;
     case DIES:
         return false;
     default:
@@ -181,7 +196,8 @@ static bool reply_wrongly(BackEnd *b, Wire *out)
 static void note(BackEnd *b, const Wire *in)
 {
     b->seen[in->request]++;
-    b->order[b->norder++ % G_N_ELEMENTS(b->order)] = in->request;
+    b->order[b->norder % G_N_ELEMENTS(b->order)] = in->request;
+    __atomic_store_n(&b->norder, b->norder + 1, __ATOMIC_RELEASE);
     if (in->request == VHOST_USER_SET_FEATURES) {
         b->features = in->payload[0];
     } else if (in->request == VHOST_USER_SET_VRING_ADDR) {
@@ -228,6 +244,7 @@ typedef struct Client {
     uint8_t *mem;
     int event;
     unsigned told; /* atomic */
+    Strays *strays;
 } Client;
 
 static void tell(void *opaque)
@@ -235,6 +252,13 @@ static void tell(void *opaque)
     Client *c = opaque;
 
     __atomic_fetch_add(&c->told, 1, __ATOMIC_RELAXED);
+}
+
+static void stray(void *opaque, const char *why, int fd)
+{
+    Client *c = opaque;
+
+    strays_add(c->strays, "n0", why, fd);
 }
 
 static void settled(void *opaque)
@@ -248,13 +272,15 @@ static void client_start(Client *c, uint64_t protocol, unsigned request,
                                      .request_ms = PATIENCE_MS,
                                      .stop_ms = PATIENCE_MS,
                                      .tell = tell,
+                                     .stray = stray,
                                      .settled = settled,
                                      .opaque = c };
     int pair[2];
 
-    *c = (Client){
-        .b = { .protocol = protocol, .request = request, .fault = fault }
-    };
+    *c = (Client){ .b = { .protocol = protocol,
+                          .request = request,
+                          .fault = fault,
+                          .let_go = eventfd(0, EFD_CLOEXEC) } };
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair),
                     ==, 0);
     c->mem_fd = memfd_create("guest", MFD_CLOEXEC);
@@ -266,21 +292,43 @@ static void client_start(Client *c, uint64_t protocol, unsigned request,
     for (unsigned i = 0; i < 4; i++) {
         *(uint16_t *)(c->mem + i * 16384 + 2) = USED_INDEX + i;
     }
+    c->strays = strays_new();
     c->b.fd = pair[1];
     c->b.thread = g_thread_new("backend", back_end_run, &c->b);
     c->w = vhost_worker_new(&hooks);
     vhost_worker_connect(c->w, pair[0]);
 }
 
-static void client_end(Client *c)
+static void client_let_go(Client *c)
 {
-    vhost_worker_quit(c->w);
+    const uint64_t one = 1;
+
+    g_assert_cmpint(write(c->b.let_go, &one, sizeof(one)), ==, sizeof(one));
+}
+
+/* What is left when the worker has ended. */
+static void client_free(Client *c)
+{
+    client_let_go(c);
     vhost_worker_unref(c->w);
+    strays_free(c->strays); /* closes its connections */
     g_thread_join(c->b.thread);
     close(c->b.fd);
+    close(c->b.let_go);
     close(c->event);
     munmap(c->mem, 65536);
     close(c->mem_fd);
+}
+
+static void client_end(Client *c)
+{
+    vhost_worker_quit(c->w);
+    client_free(c);
+}
+
+static void client_wait(Client *c)
+{
+    vhost_worker_wait(c->w, clock_monotonic_ns());
 }
 
 static void client_table(Client *c)
@@ -331,7 +379,7 @@ static void client_whole_life(Client *c)
     client_log(c, false);
     vhost_worker_stop(c->w);
     vhost_worker_set_status(c->w, 0);
-    vhost_worker_wait(c->w);
+    client_wait(c);
 }
 
 static GError *client_error(Client *c)
@@ -359,7 +407,7 @@ static void test_life(void)
     VhostNews n;
 
     client_start(&c, all_protocol | 1 << 12 /* unknown here */, 0, NONE);
-    vhost_worker_wait(c.w);
+    client_wait(&c);
     g_assert_true(vhost_worker_news(c.w, &n));
     g_assert_null(n.err);
     g_assert_true(n.greeted);
@@ -395,7 +443,7 @@ static void test_log_first(void)
     client_log(&c, true);
     client_rings(&c, false);
     vhost_worker_stop(c.w); /* its answer is behind all the others */
-    vhost_worker_wait(c.w);
+    client_wait(&c);
     g_assert_null(client_error(&c));
     g_assert_cmphex(c.b.features, ==,
                     1 | 1 << VHOST_FEATURE_PROTOCOL |
@@ -423,7 +471,7 @@ static void test_go_on(void)
     vhost_worker_hang_up(c.w);
     /* Without a connection the used index says it. */
     vhost_worker_stop(c.w);
-    vhost_worker_wait(c.w);
+    client_wait(&c);
     g_assert_cmpuint(vhost_worker_base(c.w, 0), ==, USED_INDEX);
     g_assert_cmpuint(vhost_worker_base(c.w, 1), ==, USED_INDEX + 1);
     client_end(&c);
@@ -440,7 +488,7 @@ static void test_reconnect(void)
     client_table(&c);
     client_log(&c, true);
     client_rings(&c, false);
-    vhost_worker_wait(c.w);
+    client_wait(&c);
     vhost_worker_stop(c.w);
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair),
                     ==, 0);
@@ -449,7 +497,7 @@ static void test_reconnect(void)
     g_assert_cmpuint(vhost_worker_connect(c.w, pair[0]), ==, 2);
     client_rings(&c, true);
     vhost_worker_stop(c.w);
-    vhost_worker_wait(c.w);
+    client_wait(&c);
     g_assert_null(client_error(&c));
     g_assert_cmpuint(second.seen[VHOST_USER_SET_MEM_TABLE], ==, 1);
     g_assert_cmpuint(second.seen[VHOST_USER_SET_LOG_BASE], ==, 1);
@@ -469,7 +517,7 @@ static void test_no_log(void)
     client_start(&c, 0, 0, NONE);
     client_table(&c);
     client_log(&c, true);
-    vhost_worker_wait(c.w);
+    client_wait(&c);
     err = client_error(&c);
     g_assert_nonnull(err);
     g_assert_nonnull(strstr(err->message, "VHOST_USER_PROTOCOL_F_LOG_SHMFD"));
@@ -490,6 +538,26 @@ static bool is_no_fault(unsigned request, Fault fault)
 {
     return fault == REFUSES && request != VHOST_USER_SET_MEM_TABLE &&
            request != VHOST_USER_SET_LOG_BASE;
+}
+
+/* When it is asked this, it has been given rings. */
+static bool has_rings(unsigned request)
+{
+    return request == VHOST_USER_GET_VRING_BASE ||
+           request == VHOST_USER_SET_LOG_BASE;
+}
+
+/* It hangs with rings: until it closes its end, it may write. */
+static void check_stray(Client *c, const char *why)
+{
+    g_autoptr(GError) err = NULL;
+
+    g_assert_false(strays_check(c->strays, 0, NULL));
+    g_assert_false(strays_check(c->strays, 10, &err));
+    g_assert_nonnull(strstr(err->message, "n0 may still write"));
+    g_assert_nonnull(strstr(err->message, why));
+    client_let_go(c);
+    g_assert_true(strays_check(c->strays, A_MINUTE_MS, NULL));
 }
 
 static void check_fault(unsigned request, Fault fault)
@@ -513,6 +581,12 @@ static void check_fault(unsigned request, Fault fault)
         g_assert_cmpuint(vhost_worker_base(c.w, 1), ==, USED_INDEX + 1);
     }
     g_assert_cmpuint(__atomic_load_n(&c.told, __ATOMIC_RELAXED), >=, 1);
+    /* Whoever closes its end when we do, or was done, may write no more. */
+    if (fault != HANGS || !has_rings(request)) {
+        g_assert_true(strays_check(c.strays, A_MINUTE_MS, NULL));
+    } else {
+        check_stray(&c, vhost_request_str(request));
+    }
     client_end(&c);
 }
 
@@ -543,6 +617,47 @@ static void test_deaths(void)
     }
 }
 
+/* A netdev that goes takes nothing with it: its back end has its rings. */
+static void test_stray_of_netdev(void)
+{
+    Client c;
+
+    client_start(&c, all_protocol, VHOST_USER_GET_VRING_BASE, HANGS);
+    client_table(&c);
+    client_rings(&c, false);
+    vhost_worker_stop(c.w);
+    while (__atomic_load_n(&c.b.norder, __ATOMIC_ACQUIRE) == 0 ||
+           c.b.order[c.b.norder - 1] != VHOST_USER_GET_VRING_BASE) {
+        g_usleep(1000);
+    }
+    vhost_worker_quit(c.w);
+    check_stray(&c, "GET_VRING_BASE");
+    client_free(&c);
+}
+
+/* More than anybody wants to look at: it isn't forgotten that there were. */
+static void test_many_strays(void)
+{
+    enum { MANY = 40 };
+    Strays *s = strays_new();
+    int theirs[MANY];
+
+    for (unsigned i = 0; i < MANY; i++) {
+        int pair[2];
+
+        g_assert_cmpint(
+            socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), ==, 0);
+        strays_add(s, "n0", "test", pair[0]);
+        theirs[i] = pair[1];
+    }
+    for (unsigned i = 0; i < MANY; i++) {
+        g_assert_false(strays_check(s, 0, NULL));
+        close(theirs[i]);
+    }
+    g_assert_false(strays_check(s, 0, NULL));
+    strays_free(s);
+}
+
 int main(int argc, char **argv)
 {
     static const unsigned answered[] = {
@@ -564,5 +679,7 @@ int main(int argc, char **argv)
         g_test_add_data_func(path, GUINT_TO_POINTER(answered[i]), test_faults);
     }
     g_test_add_func("/vhost-user/deaths", test_deaths);
+    g_test_add_func("/vhost-user/stray-of-netdev", test_stray_of_netdev);
+    g_test_add_func("/vhost-user/many-strays", test_many_strays);
     return g_test_run();
 }

@@ -1,0 +1,250 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Back ends that fall silent while a guest migrates. Who has rings and does
+not answer may still write into the guest's memory, unseen: the guest then
+stays where it is, and goes on there."""
+
+import os
+import select
+import struct
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+# pylint: disable=wrong-import-position
+from godwit.migration import (query, set_capabilities,  # noqa: E402
+                              set_parameters, start, transport, wait_running,
+                              wait_status)
+from godwit.tap import check, check_equal, check_in, main, test  # noqa: E402
+from godwit.vhost import FEATURES, LOG_ALL, VhostBackEnd  # noqa: E402
+
+MEM = 64  # MiB
+CARDS = 2
+ATTEMPTS = 3
+OWN = 'the peer waits for ever, or believes such a back end'
+MAY_WRITE = 'may still write into guest memory'
+
+
+def machine(t, name, *extra, accel=None, features=FEATURES):
+    """A guest that forwards between two cards, and their back ends."""
+    args = ['-object', 'memory-backend-memfd,id=m,size=%dM,share=on' % MEM]
+    backs = []
+    for i in range(CARDS):
+        path = t.path('%s-n%d' % (name, i))
+        backs.append(VhostBackEnd(t.reactor, path, features))
+        t.defer(backs[-1].close)
+        args += ['-chardev', 'socket,id=c%d,path=%s,reconnect=1' % (i, path),
+                 '-netdev', 'vhost-user,id=n%d,chardev=c%d' % (i, i),
+                 '-device', 'virtio-net-pci,netdev=n%d' % i]
+    vm = t.machine(*args, *extra, name=name, mem=MEM, machine='pc,'
+                   'memory-backend=m', config='mode=l2fwd report=100',
+                   accel=accel)
+    return vm, backs
+
+
+def source(t, **kwargs):
+    vm, backs = machine(t, 'src', **kwargs)
+    vm.wait_line('^ready$')
+    for back in backs:
+        back.wait_for('SET_VRING_KICK', 2)
+    return vm, backs
+
+
+def destination(t, name='dst'):
+    way = transport(t, 'tcp')
+    vm, backs = machine(t, name, '-incoming', way.incoming)
+    return vm, backs, way
+
+
+def disappointed(t, name='dst'):
+    """The way to one that will end when the source says that it failed."""
+    vm, _, way = destination(t, name)
+    vm.ends_expected = True
+    t.defer(vm.wait_end)
+    return way
+
+
+def goes_on(vm):
+    """The guest runs and says so."""
+    wait_running(vm)
+    vm.wait_line('^hb ', vm.mark())
+
+
+def check_failed(vm, *parts):
+    info = wait_status(vm, 'failed')
+    for part in parts:
+        check_in(part, info['error-desc'], 'error')
+
+
+def back_again(back):
+    """Its process is another one now: the card has its rings there."""
+    back.forget()
+    back.recover()
+    back.wait_for('SET_VRING_KICK', 2)
+
+
+def migrates(t, src, name='dst'):
+    dst, backs, way = destination(t, name)
+    start(src, way)
+    wait_status(src, 'completed')
+    wait_running(dst)
+    for back in backs:
+        back.wait_for('SET_VRING_KICK', 2)
+    dst.serial.adopt(src.serial)
+    goes_on(dst)
+
+
+@test(godwit_only=OWN)
+def silent_when_the_log_starts(t):
+    src, backs = source(t)
+    way = disappointed(t)
+    backs[1].silent_at = {'SET_LOG_BASE'}
+    start(src, way)
+    backs[1].wait_for('SET_LOG_BASE')
+    # The monitor answers, and the guest runs, while it is waited for.
+    check_equal(query(src)['status'], 'setup', 'migration')
+    goes_on(src)
+    check_failed(src, "vhost-user netdev 'n1'", MAY_WRITE, 'SET_LOG_BASE')
+    goes_on(src)
+    # It is still there: nothing has become better.
+    start(src, disappointed(t, 'dst2'))
+    check_failed(src, "vhost-user netdev 'n1'", MAY_WRITE)
+    back_again(backs[1])
+    migrates(t, src, 'dst3')
+
+
+@test(godwit_only=OWN)
+def silent_in_a_pass(t):
+    """Its rings were to come back while the guest ran."""
+    src, backs = source(t)
+    way = disappointed(t)
+    set_parameters(src, max_bandwidth=1 << 20)
+    start(src, way)
+    wait_status(src, 'active')
+    backs[0].silent_at = {'GET_VRING_BASE'}
+    src.qmp.cmd('set_link', name='n0', up=False)
+    backs[0].wait_for('GET_VRING_BASE')
+    set_parameters(src, max_bandwidth=0)
+    check_failed(src, "vhost-user netdev 'n0'", MAY_WRITE, 'GET_VRING_BASE')
+    goes_on(src)
+    src.qmp.cmd('set_link', name='n0', up=True)
+    back_again(backs[0])
+    migrates(t, src, 'dst2')
+
+
+def stop_unanswered(t, src, back, way):
+    """True if the monitor was seen to answer before the attempt had failed:
+    it does, unless this machine stood still for that second."""
+    back.silent_at = {'GET_VRING_BASE'}
+    start(src, way)
+    back.wait_for('GET_VRING_BASE')
+    now = src.qmp.cmd('query-status')['status']
+    check_failed(src, "vhost-user netdev 'n1'", MAY_WRITE, 'GET_VRING_BASE')
+    goes_on(src)
+    back_again(back)
+    t.note('status in the switch-over: ' + now)
+    return now == 'finish-migrate'
+
+
+@test(godwit_only=OWN)
+def silent_in_the_switchover(t):
+    src, backs = source(t)
+    way = disappointed(t)
+    answered = False
+    for i in range(ATTEMPTS):
+        if i > 0:
+            way = disappointed(t, 'dst%d' % i)
+        answered = answered or stop_unanswered(t, src, backs[1], way)
+        if answered:
+            break
+    check(answered, 'the monitor never answered while a back end hung')
+    migrates(t, src, 'last')
+
+
+@test(godwit_only=OWN)
+def silent_when_the_guest_was_stopped(t):
+    """The user's `stop` had no answer: no migration later trusts memory."""
+    src, backs = source(t)
+    way = disappointed(t)
+    backs[0].silent_at = {'GET_VRING_BASE'}
+    src.qmp.cmd('stop')
+    start(src, way)
+    check_failed(src, "vhost-user netdev 'n0'", MAY_WRITE, 'GET_VRING_BASE')
+    check_equal(src.qmp.cmd('query-status')['status'], 'paused', 'guest')
+    src.qmp.cmd('cont')
+    back_again(backs[0])
+    migrates(t, src, 'dst2')
+
+
+@test(godwit_only=OWN)
+def netdev_removed_while_silent(t):
+    """Its netdev is gone, the process is not."""
+    src, backs = source(t)
+    way = disappointed(t)
+    backs[1].silent_at = {'GET_VRING_BASE'}
+    src.qmp.cmd('set_link', name='n1', up=False)
+    backs[1].wait_for('GET_VRING_BASE')
+    src.qmp.cmd('netdev_del', id='n1')
+    start(src, way)
+    check_failed(src, "vhost-user netdev 'n1'", MAY_WRITE)
+    goes_on(src)
+
+
+@test(godwit_only=OWN)
+def silent_at_the_destination(t):
+    """It never had rings there: the guest goes on with the other card, and
+    nobody got a ring before it ran."""
+    src, _ = source(t)
+    way = transport(t, 'tcp')
+    dst, backs = machine(t, 'dst', '-incoming', way.incoming)
+    backs[0].silent_at = {'SET_VRING_ADDR'}
+    set_capabilities(src, pause_before_switchover=True)
+    start(src, way)
+    wait_status(src, 'pre-switchover')
+    for back in backs:
+        check('SET_VRING_KICK' not in back.names(),
+              'a ring before the guest ran')
+    src.qmp.cmd('migrate-continue', state='pre-switchover')
+    wait_status(src, 'completed')
+    wait_running(dst)
+    backs[1].wait_for('SET_VRING_KICK', 2)
+    dst.serial.adopt(src.serial)
+    goes_on(dst)
+
+
+@test()
+def undone_switchover(t):
+    """The rings go back to their back end, where they stood."""
+    src, backs = source(t)
+    way = disappointed(t)
+    set_capabilities(src, pause_before_switchover=True)
+    start(src, way)
+    wait_status(src, 'pre-switchover')
+    for back in backs:
+        check_equal(back.names().count('GET_VRING_BASE'), 2, 'rings back')
+        back.forget()
+    src.qmp.cmd('migrate_cancel')
+    wait_status(src, 'cancelled')
+    for back in backs:
+        back.wait_for('SET_VRING_KICK', 2)
+        for payload in back.payloads('SET_VRING_BASE'):
+            check_equal(struct.unpack('<II', payload)[1], 0, 'base')
+    goes_on(src)
+    # The log is off again, and told so.
+    back = backs[0]
+    t.reactor.wait(lambda: back.payloads('SET_FEATURES') and not (
+        struct.unpack('<Q', back.payloads('SET_FEATURES')[-1])[0] & LOG_ALL),
+                   'end of the log')
+
+
+@test()
+def software_cpus_kick(t):
+    """-accel tcg: what a driver writes reaches the back end all the same."""
+    _, backs = source(t, accel='tcg')
+    for back in backs:
+        fd = back.fds['SET_VRING_KICK', 0]
+        check(select.select([fd], [], [], 60)[0], 'no kick')
+
+
+if __name__ == '__main__':
+    main()
