@@ -601,6 +601,11 @@ bool vhost_conn_set_log(VhostConn *c, int fd, uint64_t bytes, GError **errp)
                          "(VHOST_USER_PROTOCOL_F_LOG_SHMFD)");
         return false;
     }
+    if (!(c->offered & UINT64_C(1) << VHOST_FEATURE_LOG_ALL)) {
+        error_setf(errp, "the back end can't log what it writes "
+                         "(VHOST_F_LOG_ALL)");
+        return false;
+    }
     /* The answer's payload is nothing, or whatever: back ends differ. */
     return exchange(c, &a, &reply, errp);
 }

@@ -103,17 +103,20 @@ static bool check_news(const VhostUser *v, const VhostNews *n, GError **errp)
 /* A back end that can't log: nothing can be said about what it writes. */
 static void update_blocker(VhostUser *v)
 {
-    bool blocked = v->known && v->card.changed != NULL &&
-                   !vhost_user_has_protocol(v, VHOST_PROTOCOL_LOG_SHMFD);
+    const char *why = NULL;
 
-    if (blocked && v->blocker == 0) {
-        v->blocker =
-            vmstate_add_blocker(v->vm->vmstates,
-                                "Migration disabled: vhost-user backend lacks "
-                                "VHOST_USER_PROTOCOL_F_LOG_SHMFD feature.");
-    } else if (!blocked && v->blocker != 0) {
+    if (!(v->features >> VHOST_FEATURE_LOG_ALL & 1)) {
+        why = "Migration disabled: vhost lacks VHOST_F_LOG_ALL feature.";
+    } else if (!vhost_user_has_protocol(v, VHOST_PROTOCOL_LOG_SHMFD)) {
+        why = "Migration disabled: vhost-user backend lacks "
+              "VHOST_USER_PROTOCOL_F_LOG_SHMFD feature.";
+    }
+    if (v->blocker != 0) {
         vmstate_del_blocker(v->vm->vmstates, v->blocker);
         v->blocker = 0;
+    }
+    if (why != NULL && v->known && v->card.changed != NULL) {
+        v->blocker = vmstate_add_blocker(v->vm->vmstates, "%s", why);
     }
 }
 

@@ -12,7 +12,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 # pylint: disable=wrong-import-position
-from godwit.migration import (query, set_capabilities,  # noqa: E402
+from godwit.migration import (query, refused, set_capabilities,  # noqa: E402
                               set_parameters, start, transport, wait_running,
                               wait_status)
 from godwit.tap import check, check_equal, check_in, main, test  # noqa: E402
@@ -235,6 +235,13 @@ def undone_switchover(t):
     t.reactor.wait(lambda: back.payloads('SET_FEATURES') and not (
         struct.unpack('<Q', back.payloads('SET_FEATURES')[-1])[0] & LOG_ALL),
                    'end of the log')
+
+
+@test()
+def one_that_cannot_log(t):
+    src, _ = source(t, features=FEATURES & ~LOG_ALL)
+    err = refused(src, 'migrate', uri='tcp:127.0.0.1:1')
+    check_in('VHOST_F_LOG_ALL', err.desc, 'error')
 
 
 @test()
