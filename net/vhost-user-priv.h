@@ -41,8 +41,11 @@ typedef struct VhostWorkerHooks {
     void *opaque;
 } VhostWorkerHooks;
 
-/* Any thread may hold a reference; the owner ends it with _quit() first. */
-VhostWorker *vhost_worker_new(const VhostWorkerHooks *hooks);
+/*
+ * Any thread may hold a reference; the owner ends it with _quit() first.
+ * NULL with errp if there is no thread for it.
+ */
+VhostWorker *vhost_worker_new(const VhostWorkerHooks *hooks, GError **errp);
 /* To be put on the VM's list and taken off before _quit(). */
 VmOutside *vhost_worker_outside(VhostWorker *w);
 /* Ends the thread; what was posted may be left undone. */

@@ -653,10 +653,11 @@ VmOutside *vhost_worker_outside(VhostWorker *w)
     return &w->outside;
 }
 
-VhostWorker *vhost_worker_new(const VhostWorkerHooks *hooks)
+VhostWorker *vhost_worker_new(const VhostWorkerHooks *hooks, GError **errp)
 {
     VhostWorker *w = g_new0(VhostWorker, 1);
     g_autofree char *thread_name = g_strdup_printf("vhost-%.9s", hooks->name);
+    int err;
 
     w->refs = 1;
     w->hooks = *hooks;
@@ -666,8 +667,12 @@ VhostWorker *vhost_worker_new(const VhostWorkerHooks *hooks)
     lock_init(&w->lock);
     cond_init(&w->work);
     cond_init(&w->done);
-    if (pthread_create(&w->thread, NULL, worker_run, w) != 0) {
-        g_error("no thread for vhost-user"); /* as for vCPUs: no memory */
+    err = pthread_create(&w->thread, NULL, worker_run, w);
+    if (err != 0) {
+        error_setf_errno(errp, err, "vhost-user: no thread for '%s'",
+                         hooks->name);
+        vhost_worker_unref(w);
+        return NULL;
     }
     pthread_setname_np(w->thread, thread_name);
     return w;

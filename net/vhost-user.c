@@ -396,11 +396,15 @@ static void vhost_fini(NetPort *p)
         chardev_detach(v->cd, v->fe_handle);
         v->fe_handle = NULL;
     }
-    vm_outside_del(v->vm, vhost_worker_outside(v->worker));
-    vhost_worker_quit(v->worker);
+    if (v->worker != NULL) {
+        vm_outside_del(v->vm, vhost_worker_outside(v->worker));
+        vhost_worker_quit(v->worker);
+    }
     g_source_destroy(v->news);
     g_source_unref(v->news);
-    vhost_worker_unref(v->worker);
+    if (v->worker != NULL) {
+        vhost_worker_unref(v->worker);
+    }
 }
 
 static void vhost_free(NetPort *p)
@@ -432,7 +436,7 @@ static gboolean news_dispatch(GSource *s, GSourceFunc fn, gpointer opaque)
 static GSourceFuncs news_funcs = { .dispatch = news_dispatch };
 
 static VhostUser *vhost_new(Networks *nets, const char *id, Chardev *cd,
-                            unsigned nqueues)
+                            unsigned nqueues, GError **errp)
 {
     VhostUser *v = g_new0(VhostUser, 1);
     VhostWorkerHooks hooks = {
@@ -457,7 +461,11 @@ static VhostUser *vhost_new(Networks *nets, const char *id, Chardev *cd,
     g_source_attach(v->news, NULL);
     v->stray_name = g_strdup_printf("vhost-user netdev '%s'", id);
     hooks.opaque = v;
-    v->worker = vhost_worker_new(&hooks);
+    v->worker = vhost_worker_new(&hooks, errp);
+    if (v->worker == NULL) {
+        net_port_delete(&v->port);
+        return NULL;
+    }
     vm_outside_add(v->vm, vhost_worker_outside(v->worker));
     return v;
 }
@@ -545,7 +553,10 @@ bool netdev_new_vhost_user(Networks *nets, const Netdev *nd, GError **errp)
         return false;
     }
     /* vhostforce= says what is the case anyway. */
-    v = vhost_new(nets, nd->id, cd, queues);
+    v = vhost_new(nets, nd->id, cd, queues, errp);
+    if (v == NULL) {
+        return false;
+    }
     if (!meet_back_end(v, errp)) {
         net_port_delete(&v->port);
         return false;

@@ -275,6 +275,7 @@ static void client_start(Client *c, uint64_t protocol, unsigned request,
                                      .stray = stray,
                                      .settled = settled,
                                      .opaque = c };
+    GError *err = NULL;
     int pair[2];
 
     *c = (Client){ .b = { .protocol = protocol,
@@ -295,7 +296,8 @@ static void client_start(Client *c, uint64_t protocol, unsigned request,
     c->strays = strays_new();
     c->b.fd = pair[1];
     c->b.thread = g_thread_new("backend", back_end_run, &c->b);
-    c->w = vhost_worker_new(&hooks);
+    c->w = vhost_worker_new(&hooks, &err);
+    g_assert_no_error(err);
     vhost_worker_connect(c->w, pair[0]);
 }
 
