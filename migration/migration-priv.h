@@ -88,6 +88,8 @@ struct Migration {
     bool closing;           /* lock; the channel is being closed after that */
     bool go_on;             /* lock; migrate-continue came */
     MigShow show;           /* lock */
+    /* Of back ends in the last attempt; lock; NULL: there were none. */
+    BackendAnswerList *answers;
 
     /* Outgoing. */
     bool thread_made;  /* main thread */

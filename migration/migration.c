@@ -125,6 +125,7 @@ void migration_free(Migration *m)
     engine_state_free(m->state);
     mig_params_fini(&m->params);
     g_free(m->error_desc);
+    backend_answer_list_free(m->answers);
     cond_fini(&m->cond);
     lock_fini(&m->lock);
     g_free(m);
@@ -271,6 +272,7 @@ static void reset_for_start(Migration *m)
     m->committed = false;
     m->closing = false;
     memset(&m->show, 0, sizeof(m->show));
+    g_clear_pointer(&m->answers, backend_answer_list_free);
     m->show.start_ns = clock_monotonic_ns();
     m->cfg.caps = m->caps;
     mig_params_copy(&m->cfg.params, &m->params);

@@ -53,7 +53,22 @@ static MigrationStats *query_ram(const MigShow *s)
     return r;
 }
 
-static DowntimeBreakdown *query_breakdown(const MigShow *s)
+static BackendAnswerList *query_answers(const BackendAnswerList *from)
+{
+    BackendAnswerList *list = backend_answer_list_new();
+
+    for (size_t i = 0; i < from->n; i++) {
+        BackendAnswer *a = g_new0(BackendAnswer, 1);
+
+        a->name = g_strdup(from->items[i]->name);
+        a->time = from->items[i]->time;
+        backend_answer_list_append(list, a);
+    }
+    return list;
+}
+
+static DowntimeBreakdown *query_breakdown(const MigShow *s,
+                                          const BackendAnswerList *answers)
 {
     DowntimeBreakdown *b = g_new0(DowntimeBreakdown, 1);
 
@@ -75,6 +90,9 @@ static DowntimeBreakdown *query_breakdown(const MigShow *s)
     STEP(STEP_CPU_RESTORE, cpu_restore);
     STEP(STEP_RESUME, resume);
 #undef STEP
+    if (answers != NULL) {
+        b->backends = query_answers(answers);
+    }
     return b;
 }
 
@@ -93,7 +111,8 @@ static bool eta_ms(const MigShow *s, uint64_t *ret)
     return true;
 }
 
-static void query_progress(const MigShow *s, MigrationInfo *info)
+static void query_progress(const MigShow *s, const BackendAnswerList *answers,
+                           MigrationInfo *info)
 {
     int64_t end = s->end_ns ? s->end_ns : clock_monotonic_ns();
 
@@ -114,7 +133,7 @@ static void query_progress(const MigShow *s, MigrationInfo *info)
         info->has_eta = eta_ms(s, &info->eta);
     }
     if (s->bd_known != 0) {
-        info->downtime_breakdown = query_breakdown(s);
+        info->downtime_breakdown = query_breakdown(s, answers);
     }
 }
 
@@ -189,7 +208,7 @@ MigrationInfo *migration_query(Migration *m)
     /* Before setup has ended nothing is known but the state. */
     if (m->show.have_setup && m->status != MIGRATION_STATUS_FAILED &&
         m->status != MIGRATION_STATUS_CANCELLED) {
-        query_progress(&m->show, info);
+        query_progress(&m->show, m->answers, info);
     }
     return info;
 }

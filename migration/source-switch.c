@@ -98,6 +98,7 @@ static void reset_breakdown(MigSource *s)
 {
     LOCK_GUARD(&s->m->lock);
 
+    g_clear_pointer(&s->m->answers, backend_answer_list_free);
     memset(s->m->show.bd_us, 0, sizeof(s->m->show.bd_us));
     s->m->show.bd_known = 0;
 }
@@ -137,6 +138,32 @@ static void make_plan(MigSource *s)
     s->plan = switch_plan(&in);
 }
 
+/* What each back end took to give its rings back; vm_lock held. */
+static void show_answers(MigSource *s)
+{
+    BackendAnswerList *list = backend_answer_list_new();
+
+    for (GList *l = s->vm->outside.head; l != NULL; l = l->next) {
+        const VmOutside *o = l->data;
+        int64_t end = __atomic_load_n(&o->answered_ns, __ATOMIC_RELAXED);
+
+        if (o->asked_ns >= s->stop_ns && end >= o->asked_ns) {
+            BackendAnswer *a = g_new0(BackendAnswer, 1);
+
+            a->name = g_strdup(o->name);
+            a->time = (end - o->asked_ns) / NS_PER_US;
+            backend_answer_list_append(list, a);
+        }
+    }
+    LOCK_GUARD(&s->m->lock);
+    g_clear_pointer(&s->m->answers, backend_answer_list_free);
+    if (list->n > 0) {
+        s->m->answers = list;
+    } else {
+        backend_answer_list_free(list);
+    }
+}
+
 static SwitchResult step_stop(MigSource *s, int64_t *t, GError **errp)
 {
     VM_LOCK_GUARD();
@@ -147,6 +174,7 @@ static SwitchResult step_stop(MigSource *s, int64_t *t, GError **errp)
     s->stopped = true;
     s->old_state = vm_stop_force(s->vm, RUN_STATE_FINISH_MIGRATE);
     s->was_running = s->old_state == RUN_STATE_RUNNING;
+    show_answers(s);
     make_plan(s);
     /* Nobody writes any more: what is dirty is known for good. */
     return vm_outside_check(s->vm, STRAY_WAIT_MS, errp) ? SWITCH_GOES_ON

@@ -257,10 +257,17 @@ static void print_breakdown(HmpOut *out, const DowntimeBreakdown *b)
         const char *name = json_object_at(obj, i, &v);
         uint64_t us = 0;
 
-        json_get_uint(v, &us);
-        hmp_printf(out, " %s %" PRIu64 " us%s", name, us,
-                   i + 1 < json_object_len(obj) ? "," : "\n");
+        if (json_get_uint(v, &us)) {
+            hmp_printf(out, "%s %s %" PRIu64 " us", i > 0 ? "," : "", name, us);
+        }
     }
+    for (size_t i = 0; b->backends != NULL && i < b->backends->n; i++) {
+        const BackendAnswer *a = b->backends->items[i];
+
+        hmp_printf(out, "%s %s %" PRIu64 " us",
+                   i > 0 ? "," : "; back ends:", a->name, a->time);
+    }
+    hmp_printf(out, "\n");
 }
 
 static void print_globals(HmpOut *out)

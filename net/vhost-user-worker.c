@@ -417,6 +417,8 @@ static bool run_stop(VhostWorker *w, VhostJob *j, GError **errp)
     }
     w->rings_out = w->rings_out && !ok; /* all have been given back */
     drop_rings(w);
+    __atomic_store_n(&w->outside.answered_ns, clock_monotonic_ns(),
+                     __ATOMIC_RELAXED);
     LOCK_GUARD(&w->lock);
     w->nstops--;
     return ok;
@@ -428,6 +430,7 @@ void vhost_worker_stop(VhostWorker *w)
     LOCK_GUARD(&w->lock);
 
     j->always = true;
+    w->outside.asked_ns = clock_monotonic_ns();
     w->nstops++;
     g_queue_push_tail(&w->jobs, j);
     cond_signal(&w->work);

@@ -34,6 +34,9 @@ typedef struct VmOutsideOps {
 struct VmOutside {
     const VmOutsideOps *ops;
     const char *name; /* as users know it; its own */
+    /* The last stop, CLOCK_MONOTONIC. */
+    int64_t asked_ns;    /* vm_lock */
+    int64_t answered_ns; /* atomic */
     GList link;
 };
 

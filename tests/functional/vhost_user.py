@@ -212,6 +212,19 @@ def silent_at_the_destination(t):
     goes_on(dst)
 
 
+@test(godwit_only='query-migrate tells it here only')
+def answers_are_told(t):
+    src, _ = source(t)
+    _, _, way = destination(t)
+    start(src, way)
+    info = wait_status(src, 'completed')
+    answers = info['downtime-breakdown']['backends']
+    check_equal(sorted(a['name'] for a in answers), ['n0', 'n1'], 'back ends')
+    for answer in answers:
+        check(answer['time'] > 0, 'time of ' + answer['name'])
+    check_in('; back ends: n', src.qmp.hmp('info migrate'), 'info migrate')
+
+
 @test()
 def undone_switchover(t):
     """The rings go back to their back end, where they stood."""
