@@ -401,7 +401,7 @@ static void handle_detach(GdbServer *g, const char *args, size_t len)
 
     gdb_points_clear(g);
     gdb_send_ok(g);
-    if (runstate_may_change(runstate_get(g->vm), RUN_STATE_RUNNING)) {
+    if (gdb_may_run(g)) {
         gdb_resume(g, a);
     }
     g->awaiting = false;

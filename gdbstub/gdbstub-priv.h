@@ -83,6 +83,8 @@ typedef enum GdbAction {
     GDB_ACTION_CONTINUE,
     GDB_ACTION_STEP,
 } GdbAction;
+/* The run state is one that a debugger may end. */
+bool gdb_may_run(const GdbServer *g);
 /*
  * Lets the guest run, each vCPU as told (nvcpus entries).  The stop reply
  * follows when it stops, at once if it can't run.

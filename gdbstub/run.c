@@ -212,11 +212,13 @@ void gdb_state_changed(RunStateListener *l, bool running, RunState state)
 
 /* Running */
 
-static bool may_run(const GdbServer *g)
+bool gdb_may_run(const GdbServer *g)
 {
     RunState s = runstate_get(g->vm);
 
-    return s != RUN_STATE_INMIGRATE && s != RUN_STATE_FINISH_MIGRATE &&
+    /* From `postmigrate` only the user's `cont` leads back. */
+    return g->vm->busy == NULL && s != RUN_STATE_INMIGRATE &&
+           s != RUN_STATE_FINISH_MIGRATE && s != RUN_STATE_POSTMIGRATE &&
            s != RUN_STATE_SAVE_VM && s != RUN_STATE_RESTORE_VM &&
            s != RUN_STATE_SUSPENDED &&
            runstate_may_change(s, RUN_STATE_RUNNING);
@@ -226,9 +228,11 @@ void gdb_resume(GdbServer *g, const GdbAction *actions)
 {
     g_autoptr(GError) err = NULL;
 
-    if (!may_run(g)) {
-        log_warn("gdbstub: the guest can't run in state '%s'",
-                 run_state_str(runstate_get(g->vm)));
+    /* The images may not have been taken over yet after a migration. */
+    if (!gdb_may_run(g) || !vm_block_activate(g->vm, &err)) {
+        log_warn("gdbstub: the guest can't run in state '%s'%s%s",
+                 run_state_str(runstate_get(g->vm)), err != NULL ? ": " : "",
+                 err != NULL ? err->message : "");
         send_stop(g, stop_signal(g));
         return;
     }

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 
+from godwit.migration import wait_status
 from godwit.reactor import DEFAULT_TIMEOUT
 from godwit.rom import NMI_CODE, rom_args, write_rom
 from godwit.tap import Skip, check, check_equal, check_in, main, test
@@ -361,6 +362,26 @@ def end_is_told(t):
     vm.qmp.cmd('quit')
     check_equal(client.answer(), 'W00', 'end')
     vm.wait_end()
+
+
+@test(godwit_only='others let the guest run twice')
+def guest_that_moved_away(t):
+    """What a debugger says doesn't start the guest that it was left with."""
+    for packet, answer in (('c', 'T18thread:01;'), ('s', 'T18thread:01;'),
+                           ('D', 'OK')):
+        vm = machine(t, name='vm' + packet)
+        vm.qmp.cmd('cont')
+        vm.wait_line('^hb ')
+        vm.qmp.cmd('migrate', uri='exec:cat >/dev/null')
+        wait_status(vm, 'completed')
+        client = Client(t)
+        check_equal(client.ask(packet), answer, 'answer to ' + packet)
+        client.raw(b'+')
+        check_equal(vm.qmp.cmd('query-status')['status'], 'postmigrate',
+                    'run state after ' + packet)
+        client.close()
+        vm.qmp.cmd('quit')
+        vm.wait_end()
 
 
 @test(godwit_only='some answers are our own')
