@@ -370,12 +370,17 @@ bool mig_waits_for_source(const Migration *m)
     return m->incoming && !m->load_made;
 }
 
+bool migration_allows_changes(Migration *m)
+{
+    return migration_is_idle(m) || mig_waits_for_source(m);
+}
+
 bool migration_set_capabilities(Migration *m, MigCapSet mask, MigCapSet on,
                                 GError **errp)
 {
     MigCapSet want = (m->caps & ~mask) | (on & mask);
 
-    if (!migration_is_idle(m) && !mig_waits_for_source(m)) {
+    if (!migration_allows_changes(m)) {
         error_setf(errp, "There's a migration process in progress");
         return false;
     }

@@ -79,5 +79,10 @@ MigrationInfo *migration_query(Migration *m);
 MigrationStatus migration_status(Migration *m);
 /* Neither running nor being set up, in either direction. */
 bool migration_is_idle(Migration *m);
+/*
+ * Devices and back ends may come and go: no migration runs, or it is one that
+ * no source has connected to yet.
+ */
+bool migration_allows_changes(Migration *m);
 
 #endif

@@ -41,7 +41,7 @@ enum {
 };
 
 typedef struct SendBlock {
-    RamBlock *rb;          /* borrowed: none can go while a migration runs */
+    RamBlock *rb;          /* a reference: the guest may eject its card */
     uint64_t length;       /* bytes; as it was announced to the peer */
     uint64_t npages;       /* the same, in pages */
     unsigned long *absent; /* not armed: did not exist when last looked at */
@@ -67,6 +67,7 @@ static void send_block_free(void *p)
     SendBlock *b = p;
 
     bitmap_free(b->absent);
+    ram_block_unref(b->rb);
     g_free(b);
 }
 
@@ -109,6 +110,7 @@ RamSend *ram_send_new(Memory *mem, StreamOut *out, const RamSendOptions *opts,
             continue;
         }
         b = g_new0(SendBlock, 1);
+        ram_block_ref(rb);
         b->rb = rb;
         b->length = rb->used_length;
         b->npages = ram_block_npages(rb);
@@ -468,17 +470,31 @@ static bool finish_window(RamSend *r, SendBlock *b, uint64_t first,
 typedef bool WindowFn(RamSend *r, SendBlock *b, uint64_t first, uint64_t npages,
                       GError **errp);
 
+/* It is what was announced to the peer. */
+static bool check_block(const SendBlock *b, GError **errp)
+{
+    if (__atomic_load_n(&b->rb->removed, __ATOMIC_RELAXED)) {
+        error_setf(errp, "RAM block '%s' was removed during the migration",
+                   b->rb->name);
+        return false;
+    }
+    if (b->rb->used_length != b->length) {
+        error_setf(errp,
+                   "RAM block '%s' was resized from %" PRIu64 " to %" PRIu64
+                   " bytes during the migration",
+                   b->rb->name, b->length, b->rb->used_length);
+        return false;
+    }
+    return true;
+}
+
 static bool walk_blocks(RamSend *r, WindowFn *fn, GError **errp)
 {
     r->last_rb = NULL;
     for (guint i = 0; i < r->blocks->len; i++) {
         SendBlock *b = r->blocks->pdata[i];
 
-        if (b->rb->used_length != b->length) {
-            error_setf(errp,
-                       "RAM block '%s' was resized from %" PRIu64 " to %" PRIu64
-                       " bytes during the migration",
-                       b->rb->name, b->length, b->rb->used_length);
+        if (!check_block(b, errp)) {
             return false;
         }
         for (uint64_t p = 0; p < b->npages; p += WINDOW_PAGES) {

@@ -67,11 +67,26 @@ void mig_source_show_downtime(MigSource *s)
     s->m->show.have_downtime = true;
 }
 
+bool mig_source_check_machine(const MigSource *s, GError **errp)
+{
+    const VmstateRegistry *r = s->vm->vmstates;
+
+    if (r->changes != s->changes) {
+        error_setf(errp, "device '%s' came or went during the migration",
+                   r->changed);
+        return false;
+    }
+    return true;
+}
+
 /* All devices into memory; vm_lock held. */
 static bool save_devices(MigSource *s, GError **errp)
 {
     char **text = NULL;
 
+    if (!mig_source_check_machine(s, errp)) {
+        return false;
+    }
     g_clear_pointer(&s->description, g_free);
     if (s->peer != PEER_COMMIT) {
         text = &s->description;

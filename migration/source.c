@@ -139,12 +139,28 @@ static bool log_start(MigSource *s, GError **errp)
     return vm_outside_check(s->vm, STRAY_WAIT_MS, errp);
 }
 
+/* The machine as it is now is what travels. */
+static void note_machine(MigSource *s)
+{
+    VM_LOCK_GUARD();
+
+    s->changes = s->vm->vmstates->changes;
+}
+
+static bool check_machine(MigSource *s, GError **errp)
+{
+    VM_LOCK_GUARD();
+
+    return mig_source_check_machine(s, errp);
+}
+
 static bool source_setup(MigSource *s, GError **errp)
 {
     const IterativeOps *const *rows;
     Migration *m = s->m;
     size_t nrows;
 
+    note_machine(s);
     if (!mig_source_greet(s, errp)) {
         return false;
     }
@@ -311,7 +327,8 @@ static bool source_iterate(MigSource *s, GError **errp)
     uint64_t bytes = iterative_pending(s->set, false);
 
     for (;;) {
-        if (!check_cancel(s, errp) || !source_pass(s, errp)) {
+        if (!check_cancel(s, errp) || !check_machine(s, errp) ||
+            !source_pass(s, errp)) {
             return false;
         }
         bytes = source_sync(s);

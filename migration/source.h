@@ -31,6 +31,7 @@ typedef struct MigSource {
     bool was_running;   /* it ran before that */
     RunState old_state; /* the run state before that */
     SwitchPlan plan;    /* of the attempt */
+    unsigned changes;   /* VmstateRegistry.changes when it began */
     uint32_t attempt;   /* of the switch-over */
     uint32_t barriers;  /* so far: the last one's number */
     bool owes_loaded;   /* the last attempt's LOADED is late */
@@ -88,6 +89,12 @@ typedef enum SwitchResult {
     SWITCH_GIVEN,  /* it may run at the destination, or nowhere */
 } SwitchResult;
 
+/*
+ * The destination was made for the devices that were here when the migration
+ * began.  False with errp if one has come or gone since, as when the guest
+ * ejects what it was asked for before.  vm_lock.
+ */
+bool mig_source_check_machine(const MigSource *s, GError **errp);
 /* Rehearses the device state: what the switch-over will cost. */
 bool mig_source_rehearse(MigSource *s, GError **errp);
 /* Stops the guest and hands it over (source-switch.c). */

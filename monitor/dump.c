@@ -14,6 +14,7 @@
 #include "accel/vcpu.h"
 #include "monitor/dump-elf.h"
 #include "monitor/qmp.h"
+#include "monitor/vm-control.h"
 #include "qapi/qapi-events.h"
 #include "system/runstate.h"
 #include "system/vm.h"
@@ -325,6 +326,10 @@ static bool may_start(const Dump *d, const DumpOptions *o, GError **errp)
     }
     if (runstate_get(d->vm) == RUN_STATE_INMIGRATE) {
         error_setf(errp, "Dump not allowed during incoming migration.");
+        return false;
+    }
+    /* It would find the guest in a state that isn't its own. */
+    if (!vm_control_may_change(d->vm, "dump-guest-memory", errp)) {
         return false;
     }
     if (d->vm->busy != NULL) {

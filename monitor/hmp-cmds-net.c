@@ -8,6 +8,7 @@
 #include "monitor/hmp-priv.h"
 
 #include "monitor/hooks.h"
+#include "monitor/vm-control.h"
 #include "net/announce.h"
 #include "net/netdev-opts.h"
 #include "net/user.h"
@@ -35,7 +36,8 @@ void hmp_cmd_netdev_add(HmpOut *out, const HmpArgs *a)
     g_autoptr(KeyVal) kv = keyval_parse(a->arg[0].text, "type", &err);
     g_autoptr(Netdev) nd = kv != NULL ? netdev_from_keyval(kv, &err) : NULL;
 
-    if (nd == NULL || !netdev_add(out->vm->networks, nd, &err)) {
+    if (nd == NULL || !vm_control_may_change(out->vm, "netdev_add", &err) ||
+        !netdev_add(out->vm->networks, nd, &err)) {
         hmp_error(out, err);
     }
 }
@@ -44,7 +46,8 @@ void hmp_cmd_netdev_del(HmpOut *out, const HmpArgs *a)
 {
     GError *err = NULL;
 
-    if (!netdev_del(out->vm->networks, a->arg[0].text, &err)) {
+    if (!vm_control_may_change(out->vm, "netdev_del", &err) ||
+        !netdev_del(out->vm->networks, a->arg[0].text, &err)) {
         hmp_error(out, err);
     }
 }

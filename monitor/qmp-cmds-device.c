@@ -6,24 +6,11 @@
 #include "util/base.h"
 
 #include "hw/core/device-add.h"
-#include "migration/migration.h"
 #include "monitor/qmp.h"
+#include "monitor/vm-control.h"
 #include "qapi/qapi-commands.h"
 #include "system/vm.h"
 #include "util/error.h"
-
-/*
- * The devices of both sides have to be the same from the start of a migration
- * to its end.
- */
-static bool check_no_migration(Vm *vm, const char *command, GError **errp)
-{
-    if (vm->migration != NULL && !migration_is_idle(vm->migration)) {
-        error_setf(errp, "%s not allowed while migrating", command);
-        return false;
-    }
-    return true;
-}
 
 /* Properties take any scalar, in quotes or not, as on the command line. */
 static JsonValue *args_as_text(const JsonValue *args)
@@ -53,7 +40,7 @@ bool qmp_device_add(QmpCtx *ctx, const JsonValue *args, JsonValue **ret,
 {
     g_autoptr(JsonValue) text = args_as_text(args);
 
-    if (!check_no_migration(ctx->vm, "device_add", errp) ||
+    if (!vm_control_may_change(ctx->vm, "device_add", errp) ||
         device_new_from_text(ctx->vm, text, errp) == NULL) {
         return false;
     }
@@ -63,6 +50,6 @@ bool qmp_device_add(QmpCtx *ctx, const JsonValue *args, JsonValue **ret,
 
 bool qmp_device_del(QmpCtx *ctx, const char *id, GError **errp)
 {
-    return check_no_migration(ctx->vm, "device_del", errp) &&
+    return vm_control_may_change(ctx->vm, "device_del", errp) &&
            device_del_by_id(ctx->vm, id, errp);
 }

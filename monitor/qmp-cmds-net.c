@@ -6,6 +6,7 @@
 #include "util/base.h"
 
 #include "monitor/qmp.h"
+#include "monitor/vm-control.h"
 #include "net/announce.h"
 #include "qapi/qapi-commands.h"
 #include "system/vm.h"
@@ -13,12 +14,14 @@
 
 bool qmp_netdev_add(QmpCtx *ctx, const Netdev *arg, GError **errp)
 {
-    return netdev_add(ctx->vm->networks, arg, errp);
+    return vm_control_may_change(ctx->vm, "netdev_add", errp) &&
+           netdev_add(ctx->vm->networks, arg, errp);
 }
 
 bool qmp_netdev_del(QmpCtx *ctx, const char *id, GError **errp)
 {
-    return netdev_del(ctx->vm->networks, id, errp);
+    return vm_control_may_change(ctx->vm, "netdev_del", errp) &&
+           netdev_del(ctx->vm->networks, id, errp);
 }
 
 bool qmp_set_link(QmpCtx *ctx, const char *name, bool up, GError **errp)

@@ -77,6 +77,15 @@ void vm_control_quit(Vm *vm)
     vm_request_shutdown(vm, SHUTDOWN_CAUSE_HOST_QMP_QUIT);
 }
 
+bool vm_control_may_change(Vm *vm, const char *command, GError **errp)
+{
+    if (vm->migration != NULL && !migration_allows_changes(vm->migration)) {
+        error_setf(errp, "%s not allowed while migrating", command);
+        return false;
+    }
+    return true;
+}
+
 bool vm_control_nmi(Vm *vm, GError **errp)
 {
     if (vm->nvcpus == 0 || vm->accel->type->vcpu_nmi == NULL) {

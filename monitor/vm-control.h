@@ -16,5 +16,11 @@ bool vm_control_cont(Vm *vm, GError **errp);
 bool vm_control_wakeup(Vm *vm, GError **errp);
 void vm_control_quit(Vm *vm);
 bool vm_control_nmi(Vm *vm, GError **errp);
+/*
+ * Devices and their back ends are to be the same at both sides from the start
+ * of a migration to its end: false with errp, which names the command, while
+ * one is under way.
+ */
+bool vm_control_may_change(Vm *vm, const char *command, GError **errp);
 
 #endif

@@ -156,6 +156,7 @@ void ram_block_free(RamList *list, RamBlock *rb)
     rcu_queue_remove(&list->blocks, &rb->link);
     list->nblocks--;
     list->total_bytes -= rb->used_length;
+    __atomic_store_n(&rb->removed, true, __ATOMIC_RELAXED);
     rcu_call(block_reclaim, rb);
 }
 

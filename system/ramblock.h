@@ -59,6 +59,7 @@ typedef struct RamBlock {
     void (*resized)(struct RamBlock *rb, void *opaque);
     void *resized_opaque;
     unsigned refs; /* atomic; see ram_block_ref() */
+    bool removed;  /* atomic; ram_block_free() was called, others keep it */
     /* Bit per RAM page; NULL while the client does not log. */
     unsigned long *dirty[DIRTY_CLIENTS];
     GList link;

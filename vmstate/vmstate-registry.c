@@ -42,6 +42,7 @@ void vmstate_registry_free(VmstateRegistry *r)
         vmstate_unregister(r, r->entries.head->data);
     }
     g_ptr_array_unref(r->blockers);
+    g_free(r->changed);
     g_free(r);
 }
 
@@ -85,6 +86,13 @@ static void insert_entry(VmstateRegistry *r, VmstateEntry *e)
     }
 }
 
+static void note_change(VmstateRegistry *r, const char *idstr)
+{
+    r->changes++;
+    g_free(r->changed);
+    r->changed = g_strdup(idstr);
+}
+
 VmstateEntry *vmstate_register(VmstateRegistry *r, const char *path,
                                int instance, const Vmstate *vms, void *opaque)
 {
@@ -98,6 +106,7 @@ VmstateEntry *vmstate_register(VmstateRegistry *r, const char *path,
     e->opaque = opaque;
     e->section_id = r->next_section_id++;
     insert_entry(r, e);
+    note_change(r, e->idstr);
     return e;
 }
 
@@ -107,6 +116,7 @@ void vmstate_unregister(VmstateRegistry *r, VmstateEntry *e)
         return;
     }
     g_queue_unlink(&r->entries, &e->link);
+    note_change(r, e->idstr);
     g_free(e->idstr);
     g_free(e);
 }

@@ -231,6 +231,8 @@ struct VmstateRegistry {
     uint32_t next_section_id;
     uint64_t load_attempt; /* sets of devices that have begun to arrive */
     unsigned next_blocker;
+    unsigned changes; /* entries that came or went so far */
+    char *changed;    /* name of the last of them; NULL: none */
 };
 
 VmstateEntry *vmstate_find(VmstateRegistry *r, const char *idstr,

@@ -71,6 +71,41 @@ def cont_while_incoming(t):
     arrived(src, dst)
 
 
+@test(godwit_only='others let back ends come and go')
+def machine_stays_the_same(t):
+    """Nothing is added or removed between the start and the end."""
+    src, dst, way = pair(t, mb=16)
+    set_parameters(src, max_bandwidth=1 << 20)
+    start(src, way)
+    wait_status(src, 'active')
+    for vm in src, dst:
+        for command, arguments in (
+                ('device_add', {'driver': 'virtio-net-pci', 'id': 'x'}),
+                ('device_del', {'id': 'x'}),
+                ('netdev_add', {'type': 'user', 'id': 'x'}),
+                ('netdev_del', {'id': 'x'})):
+            err = refused(vm, command, **arguments)
+            check_equal(err.desc, command + ' not allowed while migrating',
+                        'error')
+    err = refused(src, 'dump-guest-memory', paging=False,
+                  protocol='file:' + t.path('dump'))
+    check_in('not allowed while migrating', err.desc, 'error')
+    check_in('not allowed while migrating',
+             src.qmp.hmp('netdev_add user,id=x'), 'HMP')
+    set_parameters(src, max_bandwidth=0)
+    arrived(src, dst)
+
+
+@test()
+def machine_changes_before(t):
+    """What waits for a source may still be completed."""
+    src, dst, way = pair(t, mb=16)
+    dst.qmp.cmd('netdev_add', type='hubport', id='x', hubid=0)
+    dst.qmp.cmd('netdev_del', id='x')
+    go(src, way)
+    arrived(src, dst)
+
+
 @test()
 def cancel(t):
     src, dst, way = pair(t)

@@ -238,6 +238,39 @@ static void test_asked_too_late(void)
     sp_vm_fini(&v);
 }
 
+/* The guest ejects a card that it was asked for before: it doesn't travel. */
+static void test_device_gone(gconstpointer opaque)
+{
+    bool late = GPOINTER_TO_INT(opaque);
+    SpVm v;
+    SpPeer p;
+
+    begin(&v);
+    sp_caps(&v, MIGRATION_CAPABILITY_PAUSE_BEFORE_SWITCHOVER, late);
+    sp_connect(&v, &p);
+    sp_greet(&p, WIRE_F_ALL);
+    p.answers_pings = late;
+    sp_read_to(&p, SP_RAM_PART);
+    sp_read_to(&p, WIRE_CMD_PING);
+    if (late) {
+        sp_wait_status(&v, MIGRATION_STATUS_PRE_SWITCHOVER);
+    }
+    {
+        VM_LOCK_GUARD();
+        vmstate_unregister(v.vm->vmstates, v.entry);
+        v.entry = NULL;
+        migration_continue(v.m, MIGRATION_STATUS_PRE_SWITCHOVER, NULL);
+    }
+    sp_say_u32(&p, WIRE_RP_PONG, p.ping);
+    p.answers_pings = true;
+    sp_drain(&p);
+    sp_close(&p);
+    sp_check_ours(&v, MIGRATION_STATUS_FAILED);
+    sp_check_error(&v, "device 'device' came or went");
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
 /* Times of an attempt that was undone aren't those of the next. */
 static void test_breakdown_anew(void)
 {
@@ -354,6 +387,10 @@ int main(int argc, char **argv)
     g_test_add_data_func("/mig-resume/stopped-first/stays", NULL,
                          test_stopped_first);
     g_test_add_func("/mig-resume/go-ahead-again", test_go_ahead_again);
+    g_test_add_data_func("/mig-resume/device-gone/running", NULL,
+                         test_device_gone);
+    g_test_add_data_func("/mig-resume/device-gone/stopped",
+                         GINT_TO_POINTER(true), test_device_gone);
     g_test_add_func("/mig-resume/asked-too-late", test_asked_too_late);
     g_test_add_func("/mig-resume/breakdown-anew", test_breakdown_anew);
     g_test_add_func("/mig-resume/go-ahead-suspend", test_go_ahead_suspend);

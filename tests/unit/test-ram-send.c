@@ -17,6 +17,7 @@
 #include "migration/wire.h"
 #include "util/bitmap.h"
 #include "util/error.h"
+#include "util/rcu.h"
 
 enum { PAGES = 76000 /* more than one window of 65536 */ };
 
@@ -624,6 +625,41 @@ static void test_resized(void)
     rig_free(r);
 }
 
+/* A card is ejected: who still looks at its block finds it, and says so. */
+static void test_removed(void)
+{
+    Rig *r = rig_new(WIRE_F_EXTENTS | WIRE_F_ABSENT, NULL);
+    RamSendOptions opts = { .features = WIRE_F_EXTENTS,
+                            .pace = pace,
+                            .opaque = r };
+    RamBlockOptions size = { .size = 4 * RAM_PAGE_SIZE };
+    g_autoptr(GError) err = NULL;
+    RamBlock *rb;
+    RamSend *send;
+
+    {
+        VM_LOCK_GUARD();
+        rb = ram_block_new(&r->mem.ram, "card.rom", &size, &err);
+        g_assert_no_error(err);
+    }
+    send = ram_send_new(&r->mem, r->out, &opts, &err);
+    ram_send_sync(send, false);
+    g_assert_true(ram_send_pass(send, &err));
+    {
+        VM_LOCK_GUARD();
+        ram_block_free(&r->mem.ram, rb);
+    }
+    rcu_barrier();
+    ram_send_sync(send, false);
+    g_assert_false(ram_send_pass(send, &err));
+    g_assert_cmpstr(err->message, ==,
+                    "RAM block 'card.rom' was removed during the migration");
+    g_clear_error(&err);
+    g_assert_false(ram_send_finish(send, &err));
+    ram_send_free(send);
+    rig_free(r);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -643,5 +679,6 @@ int main(int argc, char **argv)
     g_test_add_func("/ram-send/refused", test_refused);
     g_test_add_func("/ram-send/late", test_late);
     g_test_add_func("/ram-send/resized", test_resized);
+    g_test_add_func("/ram-send/removed", test_removed);
     return g_test_run();
 }
