@@ -355,6 +355,11 @@ bool block_is_cdrom(const BlockBackend *b)
     return b->cdrom;
 }
 
+bool block_is_temporary(const BlockBackend *b)
+{
+    return b->opts.snapshot;
+}
+
 bool block_is_inserted(const BlockBackend *b)
 {
     return b->root != NULL;

@@ -41,6 +41,7 @@ typedef struct BlockMediumOpts {
     bool direct, no_flush; /* cache=… */
     bool discard;
     BlockDetectZeroes detect_zeroes;
+    bool snapshot; /* writes go to a temporary image on top */
     bool locking;
     BlockEngineKind engine;
 } BlockMediumOpts;

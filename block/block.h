@@ -163,6 +163,8 @@ void block_detach(BlockBackend *b);
 void block_get_info(const BlockBackend *b, BlockInfo *ret);
 const char *block_name(const BlockBackend *b);
 bool block_is_cdrom(const BlockBackend *b);
+/* Are its writes in a temporary file of this program (snapshot=on)? */
+bool block_is_temporary(const BlockBackend *b);
 bool block_is_inserted(const BlockBackend *b);
 uint64_t block_size(const BlockBackend *b); /* bytes */
 bool block_read_only(const BlockBackend *b);

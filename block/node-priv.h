@@ -145,6 +145,13 @@ void block_node_unref(BlockNode *n);
 /* New KeyVal of the items "KEY.x" as "x"; they count as used. */
 KeyVal *block_opts_child(KeyVal *kv, const char *key);
 
+/*
+ * overlay.c: a temporary image on top of base, whose reference is taken over,
+ * also on failure.  detect_zeroes: as the option has it; NULL: off.
+ */
+BlockNode *block_open_overlay(BlockNode *base, const char *detect_zeroes,
+                              GError **errp);
+
 /* graph.c */
 /* Gives all files the locks that their users need; or none, and an error. */
 bool block_graph_update(BlockBackends *bs, GError **errp);

@@ -543,4 +543,8 @@ void block_node_get_info(const BlockNode *n, BlockNodeInfo *ret)
     if (n->drv->info != NULL) {
         n->drv->info(n, ret);
     }
+    if (ret->backing_file == NULL && n->backing != NULL) {
+        /* Its image doesn't say so: an option did. */
+        ret->backing_file = n->backing->filename;
+    }
 }

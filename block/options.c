@@ -40,10 +40,7 @@ static const struct {
     const char *key;
     const char *values[3]; /* that change nothing */
 } inert_keys[] = {
-    { "snapshot", { "off", "no" } },
     { "copy-on-read", { "off", "no" } },
-    { "werror", { "report" } },
-    { "rerror", { "report" } },
 };
 
 static bool take_inert(KeyVal *kv, GError **errp)
@@ -247,7 +244,8 @@ static bool take_image(KeyVal *kv, DriveOpts *o, GError **errp)
         o->filename = NULL;
     }
     o->format = either(kv, "driver", "format");
-    if (!take_read_only(kv, o, errp) || !take_cache(kv, o, errp) ||
+    if (!keyval_get_bool(kv, "snapshot", &o->medium.snapshot, errp) ||
+        !take_read_only(kv, o, errp) || !take_cache(kv, o, errp) ||
         !take_engine(kv, &o->medium, errp) ||
         !take_zeroes(kv, &o->medium, errp) ||
         !take_locking(kv, &o->medium, errp) ||
@@ -255,6 +253,8 @@ static bool take_image(KeyVal *kv, DriveOpts *o, GError **errp)
         !take_on_error(kv, "werror", &o->on_write_error, errp)) {
         return false;
     }
+    /* What is only read stays as it is. */
+    o->medium.snapshot &= !o->cdrom && !o->medium.read_only;
     take_rest(kv, o);
     return true;
 }
@@ -382,6 +382,7 @@ BlockNode *block_open_medium(BlockBackends *bs, const BlockMediumOpts *o,
         .no_flush = o->no_flush,
         .discard = o->discard,
     };
+    BlockNode *n;
 
     for (unsigned i = 0; more != NULL && i < keyval_count(more); i++) {
         keyval_add(kv, keyval_key_at(more, i), keyval_value_at(more, i));
@@ -391,6 +392,13 @@ BlockNode *block_open_medium(BlockBackends *bs, const BlockMediumOpts *o,
     }
     if (!o->locking) {
         keyval_add(kv, "file.locking", "off");
+    }
+    if (o->snapshot) {
+        inh.read_only = true;
+        inh.auto_read_only = false;
+        n = block_node_open_named(bs, filename, format, kv, &inh, errp);
+        return n != NULL ? block_open_overlay(n, zeroes[o->detect_zeroes], errp)
+                         : NULL;
     }
     if (zeroes[o->detect_zeroes] != NULL) {
         keyval_add(kv, "detect-zeroes", zeroes[o->detect_zeroes]);

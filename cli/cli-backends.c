@@ -17,6 +17,7 @@
 #include "qom/object-make.h"
 #include "util/cutils.h"
 #include "util/error.h"
+#include "vmstate/vmstate.h"
 
 /* -add-fd */
 
@@ -252,7 +253,21 @@ bool cli_make_memory(Cli *cli, GError **errp)
 
 static bool drive_make(Cli *cli, KeyVal *kv, GError **errp)
 {
-    return block_new_from_keyval(cli->vm->blocks, kv, errp) != NULL;
+    Vm *vm = cli->vm;
+    BlockBackend *b;
+
+    if (cli->snapshot && !keyval_has(kv, "snapshot")) {
+        keyval_add(kv, "snapshot", "on");
+    }
+    b = block_new_from_keyval(vm->blocks, kv, errp);
+    if (b != NULL && block_is_temporary(b)) {
+        /* The other side would miss what the guest has written. */
+        vmstate_add_blocker(vm->vmstates,
+                            "drive '%s' has snapshot=on: what was written is "
+                            "in a temporary file",
+                            block_name(b));
+    }
+    return b != NULL;
 }
 
 bool cli_drive(Cli *cli, CliArg *a, GError **errp)

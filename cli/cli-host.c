@@ -81,6 +81,7 @@ bool cli_flag(Cli *cli, CliArg *a, GError **errp)
         { "nodefaults", &cli->nodefaults },
         { "nographic", &cli->nographic },
         { "only-migratable", &cli->only_migratable },
+        { "snapshot", &cli->snapshot },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(flags); i++) {

@@ -117,6 +117,8 @@ const CliOption cli_options[] = {
     OPT("blockdev", CLI_BLOCKDEV, cli_blockdev,
         "driver,node-name=name[,prop=value][,...]",
         "make a block node (also as JSON)"),
+    FLAG("snapshot", CLI_SETTING, cli_flag,
+         "write to temporary files instead of the drives' images"),
     OPT("hda", CLI_BLOCK, cli_disk, "file", "IDE hard disk 0 (hdb, hdc, hdd)"),
     OPT("hdb", CLI_BLOCK, cli_disk, NULL, NULL),
     OPT("hdc", CLI_BLOCK, cli_disk, NULL, NULL),
@@ -227,7 +229,6 @@ const CliOption cli_options[] = {
     REFUSED_FLAG("portrait"),
     REFUSED_FLAG("preconfig"),
     REFUSED_FLAG("singlestep"),
-    REFUSED_FLAG("snapshot"),
     REFUSED_FLAG("win2k-hack"),
 
     /* For other kinds of machines. */

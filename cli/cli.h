@@ -77,6 +77,7 @@ struct Cli {
     char *incoming;
     char *mem_path;
     bool mem_prealloc;
+    bool snapshot; /* drives write to temporary files */
     bool daemonize, nographic, nodefaults, only_migratable, paused;
     bool no_reboot, no_shutdown;
     bool no_display; /* asked for: nothing to tell about screens */

@@ -9,6 +9,7 @@ import sys
 from godwit.linux import (Assets, BOOT_TIMEOUT, Shell, accel, linux_args,
                           text_of, top_folder, wait_text)
 from godwit.migration import go, set_parameters, transport, wait_running
+from godwit.qmp import QmpError
 from godwit.tap import check, check_equal, check_in, main, test
 
 sys.path.insert(0, os.path.join(top_folder(), 'scripts'))
@@ -119,6 +120,27 @@ def firmware(t):
         wait_text(vm, 'A=virtio disk', BOOT_TIMEOUT)
         vm.qmp.cmd('quit')
         vm.wait_end()
+
+
+@test()
+def snapshot(t):
+    """What is written with -snapshot is gone, and can't move."""
+    path = boot_image(t, 'raw')
+    vm = t.launch(['-machine', 'pc', '-accel', accel(), '-m', '64',
+                   '-nodefaults', '-nographic', '-snapshot', '-drive',
+                   'file=%s,format=raw,if=virtio,id=d0' % path], name='temp')
+    wait_text(vm, 'A=virtio disk', BOOT_TIMEOUT)
+    drive = vm.qmp.cmd('query-block')[0]['inserted']
+    check_equal(drive['drv'], 'qcow2', 'driver')
+    check_equal(drive['backing_file'], path, 'backing file')
+    check(not drive['ro'], 'the overlay can be written')
+    try:
+        vm.qmp.cmd('migrate', uri='exec:cat >/dev/null')
+        check(False, 'migrate is refused')
+    except QmpError as err:
+        check_in("drive 'd0' has snapshot=on", err.desc, 'error')
+    vm.qmp.cmd('quit')
+    vm.wait_end()
 
 
 @test()

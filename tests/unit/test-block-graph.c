@@ -264,6 +264,33 @@ static void test_zeroes(Fixture *f, gconstpointer unused)
     block_detach(b);
 }
 
+/* The image stays as it is; with the overlay go the writes. */
+static void test_snapshot(Fixture *f, gconstpointer unused)
+{
+    g_autofree char *text =
+        g_strdup_printf("file=%s,format=raw,if=none,id=d0,snapshot=on",
+                        f->image);
+    g_autoptr(KeyVal) kv = keyval_parse(text, NULL, NULL);
+    g_autoptr(Object) dev = object_new_container("container");
+    g_autofree char *all = NULL;
+    uint8_t buf[1024];
+    BlockBackend *b = block_new_from_keyval(f->bs, kv, NULL);
+
+    g_assert_nonnull(b);
+    g_assert_true(block_is_temporary(b));
+    g_assert_true(block_attach(b, dev, false, NULL));
+    g_assert_cmpuint(block_size(b), ==, IMAGE_SIZE);
+    memset(buf, 0xee, sizeof(buf));
+    g_assert_cmpint(do_io(b, true, 512, buf, 512), ==, 0);
+    memset(buf, 0, sizeof(buf));
+    g_assert_cmpint(do_io(b, false, 512, buf, 1024), ==, 0);
+    g_assert_cmpint(buf[0], ==, 0xee);
+    g_assert_cmpint(buf[512], ==, 3);
+    block_detach(b);
+    g_assert_true(g_file_get_contents(f->image, &all, NULL, NULL));
+    g_assert_cmpint((uint8_t)all[512], ==, 2);
+}
+
 /* Errors once, by state, and at a place. */
 static void test_blkdebug(Fixture *f, gconstpointer unused)
 {
@@ -302,6 +329,7 @@ int main(int argc, char **argv)
     ADD("/block/graph/null", test_null, NULL);
     ADD("/block/graph/users", test_users, NULL);
     ADD("/block/graph/zeroes", test_zeroes, NULL);
+    ADD("/block/graph/snapshot", test_snapshot, NULL);
     ADD("/block/graph/blkdebug", test_blkdebug, NULL);
     return g_test_run();
 }
