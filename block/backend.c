@@ -50,7 +50,7 @@ void block_backends_free(BlockBackends *bs)
     if (bs == NULL) {
         return;
     }
-    block_aio_drain(bs->aio);
+    block_drain_all(bs, false);
     while ((l = g_queue_pop_head_link(&bs->list)) != NULL) {
         block_backend_free(container_of(l, BlockBackend, link));
     }
@@ -253,6 +253,9 @@ bool block_attach(BlockBackend *b, struct Object *dev, bool removable,
                    b->name);
         return false;
     }
+    if (!block_check_threads(b, errp)) {
+        return false;
+    }
     b->dev = dev;
     if (!block_graph_update(b->all, errp)) {
         b->dev = NULL;
@@ -266,6 +269,9 @@ bool block_attach(BlockBackend *b, struct Object *dev, bool removable,
 
 void block_release(BlockBackend *b)
 {
+    if (b != NULL && b->dev == NULL) {
+        block_clear_iothread(b);
+    }
     if (b != NULL && b->anonymous && b->dev == NULL) {
         g_queue_unlink(&b->all->list, &b->link);
         block_backend_free(b);
@@ -277,6 +283,7 @@ void block_detach(BlockBackend *b)
     BlockBackends *bs = b->all;
 
     block_aio_drain_one(b);
+    block_clear_iothread(b);
     b->dev = NULL;
     g_clear_pointer(&b->dev_path, g_free);
     b->dev_ops = NULL;
@@ -292,8 +299,26 @@ void block_set_share_rw(BlockBackend *b, bool share)
     b->share_rw = share;
 }
 
+typedef struct ResizeCall {
+    BlockBackend *b;
+    uint64_t size;
+    GError **errp;
+    bool ok;
+} ResizeCall;
+
+/* In the back end's thread, so that nothing begins in between. */
+static void resize_now(void *opaque)
+{
+    ResizeCall *c = opaque;
+    BlockNode *n = c->b->root;
+
+    block_aio_drain_one(c->b);
+    c->ok = n->drv->resize(n, c->size, c->errp);
+}
+
 bool block_resize(BlockBackend *b, uint64_t size, GError **errp)
 {
+    ResizeCall call = { .b = b, .size = size, .errp = errp };
     BlockNode *n = b->root;
 
     if (n == NULL) {
@@ -313,8 +338,8 @@ bool block_resize(BlockBackend *b, uint64_t size, GError **errp)
                    n->drv->name);
         return false;
     }
-    block_aio_drain_one(b);
-    if (!n->drv->resize(n, size, errp)) {
+    block_aio_run(block_aio_of(b), resize_now, &call);
+    if (!call.ok) {
         return false;
     }
     if (b->dev_ops != NULL && b->dev_ops->resized != NULL) {
@@ -396,15 +421,28 @@ static void drain_done(void *opaque, int ret)
     }
 }
 
+typedef struct FlushCall {
+    BlockBackend *b;
+    int *first;
+} FlushCall;
+
+static void flush_one(void *opaque)
+{
+    const FlushCall *c = opaque;
+
+    block_aio_flush(c->b, drain_done, c->first);
+}
+
 /* What was written is on its way to the disk; *first: the first error. */
 static void flush_begin(BlockBackends *bs, int *first)
 {
     *first = 0;
     for (GList *l = bs->list.head; l != NULL; l = l->next) {
         BlockBackend *b = container_of(l, BlockBackend, link);
+        FlushCall call = { .b = b, .first = first };
 
         if (b->root != NULL && b->unflushed) {
-            block_aio_flush(b, drain_done, first);
+            block_aio_run(block_aio_of(b), flush_one, &call);
         }
     }
 }
@@ -416,27 +454,54 @@ static void flush_end(BlockBackends *bs, int ret)
     }
 }
 
+static void drain_aio(BlockAio *aio, void *opaque)
+{
+    block_aio_drain(aio);
+}
+
 int block_drain_all(BlockBackends *bs, bool flush)
 {
     int ret;
 
-    block_aio_drain(bs->aio);
+    block_aio_foreach(bs, drain_aio, NULL);
     if (!flush) {
         return 0;
     }
     flush_begin(bs, &ret);
-    block_aio_drain(bs->aio);
+    block_aio_foreach(bs, drain_aio, NULL);
     flush_end(bs, ret);
     return ret;
+}
+
+typedef struct BusyCall {
+    BlockAio *aio;
+    bool *busy;
+} BusyCall;
+
+static void reap_now(void *opaque)
+{
+    const BusyCall *c = opaque;
+
+    if (c->aio->in_flight > 0) {
+        block_aio_reap(c->aio);
+    }
+    *c->busy |= c->aio->in_flight > 0;
+}
+
+static void aio_is_busy(BlockAio *aio, void *opaque)
+{
+    BusyCall call = { .aio = aio, .busy = opaque };
+
+    block_aio_run(aio, reap_now, &call);
 }
 
 /* Is anything in flight, when what has ended has been told? */
 static bool block_is_busy(BlockBackends *bs)
 {
-    if (bs->aio->in_flight > 0) {
-        block_aio_reap(bs->aio);
-    }
-    return bs->aio->in_flight > 0;
+    bool busy = false;
+
+    block_aio_foreach(bs, aio_is_busy, &busy);
+    return busy;
 }
 
 bool block_drain_step(BlockBackends *bs, bool first, int *ret)

@@ -92,7 +92,8 @@ struct BlockBackend {
     BlockIoStatus io_status;    /* since the VM was last started */
     const BlockDevOps *dev_ops; /* NULL: it has no tray */
     void *dev_opaque;
-    unsigned in_flight;   /* requests that are not done */
+    BlockAio *thread_aio; /* NULL: the main loop's */
+    unsigned in_flight;   /* requests that are not done; its thread's */
     BlockStats stats;     /* what is done */
     BlockNode *root;      /* NULL: no medium */
     BlockMediumOpts opts; /* of the next medium */
@@ -102,9 +103,10 @@ struct BlockBackends {
     GQueue list;         /* BlockBackend.link, in the order they were made */
     GQueue nodes;        /* BlockNode.link, in the order they were made */
     unsigned node_names; /* made up so far */
-    BlockAio *aio;
-    bool inactive; /* the images belong to another process */
-    bool flushing; /* by block_drain_step() */
+    BlockAio *aio;       /* the main loop's */
+    GQueue thread_aios;  /* BlockAio.link: of I/O threads */
+    bool inactive;       /* the images belong to another process */
+    bool flushing;       /* by block_drain_step() */
     int flush_error;
     int (*fdset_open)(void *opaque, int64_t id, int flags);
     void *fdset_opaque;
@@ -216,9 +218,12 @@ bool block_image_lock(BlockImage *img, unsigned perms, unsigned unshared,
 
 /* io.c */
 struct BlockAio {
-    unsigned in_flight;  /* requests that are not done; vm_lock */
+    IoThread *thread;    /* NULL: the main loop; all is under vm_lock then */
+    GList link;          /* a thread's: in BlockBackends.thread_aios */
+    unsigned users;      /* a thread's: back ends; vm_lock */
+    unsigned in_flight;  /* requests that are not done */
     EventNotifier event; /* an engine has results */
-    unsigned source;     /* that listens to it */
+    GSource *source;     /* that listens to it */
     Lock lock;           /* of `finished` */
     GQueue finished;     /* BlockReq.link: `ret` is set */
     BlockEngine *engines[BLOCK_ENGINES]; /* made when first used */
@@ -238,6 +243,16 @@ unsigned block_aio_reap(BlockAio *aio);
 void block_aio_drain(BlockAio *aio);
 /* The same for what one back end has in flight: its user or medium goes. */
 void block_aio_drain_one(BlockBackend *b);
+/* context.c: the one that the back end's requests belong to. */
+BlockAio *block_aio_of(const BlockBackend *b);
+/* Runs fn in its thread, and returns when that is done. */
+void block_aio_run(BlockAio *aio, void (*fn)(void *opaque), void *opaque);
+void block_aio_foreach(BlockBackends *bs, void (*fn)(BlockAio *aio, void *op),
+                       void *opaque);
+/* Back to the main loop; nothing is in flight. */
+void block_clear_iothread(BlockBackend *b);
+/* One node's requests are all one thread's. */
+bool block_check_threads(const BlockBackend *b, GError **errp);
 /* From any thread: req->ret is set, the engine has done with it. */
 void block_aio_finished(BlockReq *req);
 

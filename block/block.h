@@ -7,6 +7,7 @@
 #define BLOCK_BLOCK_H
 
 #include "qom/object.h"
+#include "system/iothread.h"
 #include "util/iov.h"
 #include "util/keyval.h"
 
@@ -15,7 +16,10 @@ typedef struct BlockBackend BlockBackend;
 
 #define BLOCK_SECTOR 512
 
-/* -errno or 0; called in the main thread under vm_lock. */
+/*
+ * -errno or 0; called under vm_lock, or in the I/O thread of the back end,
+ * without it.
+ */
 typedef void BlockDone(void *opaque, int ret);
 
 /* werror=, rerror=; AUTO: report, but stop when a write finds no room. */
@@ -159,6 +163,12 @@ bool block_attach(BlockBackend *b, struct Object *dev, bool removable,
                   GError **errp);
 /* Other processes may write the image too; before block_attach(). */
 void block_set_share_rw(BlockBackend *b, bool share);
+/*
+ * Before block_attach(): its requests are made and end in that thread, until
+ * block_detach().  The rest of these functions is called under vm_lock as
+ * ever, when the device makes no requests.
+ */
+bool block_set_iothread(BlockBackend *b, IoThread *t, GError **errp);
 void block_detach(BlockBackend *b);
 void block_get_info(const BlockBackend *b, BlockInfo *ret);
 const char *block_name(const BlockBackend *b);

@@ -354,8 +354,9 @@ unsigned block_aio_reap(BlockAio *aio)
     return n;
 }
 
-void block_aio_drain(BlockAio *aio)
+static void drain_now(void *opaque)
 {
+    BlockAio *aio = opaque;
     struct pollfd pfd = { .fd = event_notifier_fd(&aio->event),
                           .events = POLLIN };
 
@@ -366,9 +367,15 @@ void block_aio_drain(BlockAio *aio)
     }
 }
 
-void block_aio_drain_one(BlockBackend *b)
+void block_aio_drain(BlockAio *aio)
 {
-    BlockAio *aio = b->all->aio;
+    block_aio_run(aio, drain_now, aio);
+}
+
+static void drain_one_now(void *opaque)
+{
+    BlockBackend *b = opaque;
+    BlockAio *aio = block_aio_of(b);
     struct pollfd pfd = { .fd = event_notifier_fd(&aio->event),
                           .events = POLLIN };
 
@@ -379,9 +386,15 @@ void block_aio_drain_one(BlockBackend *b)
     }
 }
 
+void block_aio_drain_one(BlockBackend *b)
+{
+    block_aio_run(block_aio_of(b), drain_one_now, b);
+}
+
 void block_wait_ends(BlockBackends *bs)
 {
-    enum { WAIT_MS = 10 }; /* another thread may take the event */
+    /* Another thread may take the event, or have the request. */
+    enum { WAIT_MS = 10 };
     BlockAio *aio = bs->aio;
     struct pollfd pfd = { .fd = event_notifier_fd(&aio->event),
                           .events = POLLIN };
@@ -479,7 +492,7 @@ static void req_start(BlockReq *r)
     BlockBackend *b = r->backend;
     int ret;
 
-    r->aio = b->all->aio;
+    r->aio = block_aio_of(b);
     r->start_ns = clock_monotonic_ns();
     r->node = b->root;
     r->off = r->req_off;
@@ -581,19 +594,28 @@ BlockAio *block_aio_new(void)
     return aio;
 }
 
+/* In its thread, so that it isn't under way. */
+static void stop_listening(void *opaque)
+{
+    BlockAio *aio = opaque;
+
+    g_source_destroy(aio->source);
+    g_clear_pointer(&aio->source, g_source_unref);
+}
+
 void block_aio_free(BlockAio *aio)
 {
     if (aio == NULL) {
         return;
     }
     block_aio_drain(aio);
+    if (aio->source != NULL) {
+        block_aio_run(aio, stop_listening, aio);
+    }
     for (unsigned i = 0; i < BLOCK_ENGINES; i++) {
         if (aio->engines[i] != NULL) {
             aio->engines[i]->ops->free_engine(aio->engines[i]);
         }
-    }
-    if (aio->source != 0) {
-        g_source_remove(aio->source);
     }
     event_notifier_fini(&aio->event);
     lock_fini(&aio->lock);
@@ -602,14 +624,16 @@ void block_aio_free(BlockAio *aio)
 
 static bool aio_need_event(BlockAio *aio, GError **errp)
 {
-    if (aio->source != 0) {
+    if (aio->source != NULL) {
         return true;
     }
     if (!event_notifier_init(&aio->event, false, errp)) {
         return false;
     }
-    aio->source =
-        g_unix_fd_add(event_notifier_fd(&aio->event), G_IO_IN, aio_event, aio);
+    aio->source = g_unix_fd_source_new(event_notifier_fd(&aio->event), G_IO_IN);
+    g_source_set_callback(aio->source, G_SOURCE_FUNC(aio_event), aio, NULL);
+    g_source_attach(aio->source,
+                    aio->thread != NULL ? iothread_context(aio->thread) : NULL);
     return true;
 }
 

@@ -46,7 +46,21 @@ void block_stats_add(BlockReq *r, int ret)
     }
 }
 
+typedef struct StatsCall {
+    const BlockBackend *b;
+    BlockStats *ret;
+} StatsCall;
+
+static void get_stats(void *opaque)
+{
+    const StatsCall *c = opaque;
+
+    *c->ret = c->b->stats;
+}
+
 void block_get_stats(const BlockBackend *b, BlockStats *ret)
 {
-    *ret = b->stats;
+    StatsCall call = { .b = b, .ret = ret };
+
+    block_aio_run(block_aio_of(b), get_stats, &call);
 }

@@ -85,9 +85,9 @@ void blk_orphans_free(Vm *vm, BlkOrphans *o)
     orphans_unref(&o->outside);
 }
 
-void blk_orphans_add(BlkOrphans *o, unsigned n)
+void blk_orphans_add(BlkOrphans *o)
 {
-    __atomic_fetch_add(&o->n, n, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&o->n, 1, __ATOMIC_RELAXED);
 }
 
 void blk_orphans_end(BlkOrphans *o)

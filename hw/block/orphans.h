@@ -16,12 +16,12 @@
 struct Vm;
 typedef struct BlkOrphans BlkOrphans; /* of one device */
 
-/* vm_lock for all of them.  `name`: as users know the device. */
+/* vm_lock, but for what says otherwise.  `name`: as users know the device. */
 BlkOrphans *blk_orphans_new(struct Vm *vm, const char *name);
 /* None is left. */
 void blk_orphans_free(struct Vm *vm, BlkOrphans *o);
-/* `n` requests were given up. */
-void blk_orphans_add(BlkOrphans *o, unsigned n);
+/* A request was given up; any thread. */
+void blk_orphans_add(BlkOrphans *o);
 /* One of them has ended; any thread. */
 void blk_orphans_end(BlkOrphans *o);
 /* This thread waits for them when it has let go of vm_lock. */

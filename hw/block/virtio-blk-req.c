@@ -240,8 +240,21 @@ void vblk_output(VirtioDevice *d, VirtQueue *q)
     } while (virtio_running(d) && !virtqueue_empty(q));
 }
 
-void vblk_restart(VirtioBlk *s)
+/* What is begun and ends in the I/O thread is touched there only. */
+static void run_in_thread(VirtioBlk *s, void (*fn)(void *opaque), void *opaque)
 {
+    IoThread *t = virtio_iothread(&s->vdev);
+
+    if (t != NULL) {
+        iothread_run(t, fn, opaque);
+    } else {
+        fn(opaque);
+    }
+}
+
+static void restart_now(void *opaque)
+{
+    VirtioBlk *s = opaque;
     GQueue again = s->stopped;
     GList *l;
 
@@ -249,6 +262,11 @@ void vblk_restart(VirtioBlk *s)
     while ((l = g_queue_pop_head_link(&again)) != NULL) {
         req_dispatch(l->data);
     }
+}
+
+void vblk_restart(VirtioBlk *s)
+{
+    run_in_thread(s, restart_now, s);
 }
 
 static bool is_of(const VblkReq *r, const VirtQueue *q)
@@ -270,22 +288,35 @@ void vblk_give_up_stopped(VirtioBlk *s, const VirtQueue *q)
     }
 }
 
-void vblk_give_up(VirtioBlk *s, const VirtQueue *q)
-{
-    unsigned n = 0;
+typedef struct GiveUpCall {
+    VirtioBlk *s;
+    const VirtQueue *q;
+} GiveUpCall;
 
-    vblk_give_up_stopped(s, q);
+static void give_up_now(void *opaque)
+{
+    const GiveUpCall *c = opaque;
+    VirtioBlk *s = c->s;
+
+    vblk_give_up_stopped(s, c->q);
     for (GList *l = s->active.head, *next; l != NULL; l = next) {
         VblkReq *r = l->data;
 
         next = l->next;
-        if (is_of(r, q)) {
+        if (is_of(r, c->q)) {
             g_queue_unlink(&s->active, l);
             r->orphan = true;
+            virtqueue_disown(r->q, r->e);
+            blk_orphans_add(s->orphans);
             block_aio_abandon(s->blk, r);
-            n++;
         }
     }
-    blk_orphans_add(s->orphans, n);
+}
+
+void vblk_give_up(VirtioBlk *s, const VirtQueue *q)
+{
+    GiveUpCall call = { .s = s, .q = q };
+
+    run_in_thread(s, give_up_now, &call);
     blk_orphans_wait_later(s->orphans);
 }

@@ -283,9 +283,7 @@ static bool check_absent(const VirtioBlk *s, GError **errp)
 {
     static const char what[] = "is not supported yet by virtio-blk";
 
-    if (s->iothread != NULL) {
-        error_setf(errp, "iothread=%s %s", s->iothread, what);
-    } else if (s->scsi) {
+    if (s->scsi) {
         error_setf(errp, "scsi=on %s", what);
     } else if (s->backend_defaults == ON_OFF_AUTO_ON) {
         error_setf(errp, "backend_defaults=on %s", what);
@@ -356,6 +354,11 @@ static bool attach(VirtioBlk *s, GError **errp)
 {
     Device *dev = &s->vdev.pci.dev;
 
+    if (s->iothread != NULL &&
+        (!virtio_set_iothread(&s->vdev, s->iothread, errp) ||
+         !block_set_iothread(s->blk, virtio_iothread(&s->vdev), errp))) {
+        return false;
+    }
     block_set_share_rw(s->blk, s->share_rw);
     block_set_on_error(s->blk, s->rerror, s->werror);
     if (!set_boot_order(s, errp)) {

@@ -47,7 +47,7 @@ typedef struct VqElem {
     struct iovec *iov;   /* pub.out, then pub.in */
     VqSeg *segs;
     size_t bounced; /* bytes */
-    unsigned epoch; /* of the queue when it was popped */
+    bool disowned;  /* the queue doesn't count it any more */
 } VqElem;
 
 struct VirtQueue {
@@ -64,7 +64,6 @@ struct VirtQueue {
     bool signalled_valid, notification;
     bool resync; /* used_idx has to be read from the ring */
     unsigned inuse;
-    unsigned epoch; /* counts resets */
     VqElem *pool;
     char error[160]; /* found in an RCU section, told after it */
 };

@@ -79,7 +79,7 @@ static VqElem *elem_new(VirtQueue *q)
     e->pub = (VirtQueueElem){ 0 };
     e->n = 0;
     e->bounced = 0;
-    e->epoch = q->epoch;
+    e->disowned = false;
     return e;
 }
 
@@ -378,13 +378,19 @@ void virtqueue_push(VirtQueue *q, VirtQueueElem *e, size_t written)
     virtqueue_flush(q, 1);
 }
 
+void virtqueue_disown(VirtQueue *q, VirtQueueElem *elem)
+{
+    container_of(elem, VqElem, pub)->disowned = true;
+    q->inuse -= MIN(q->inuse, 1u);
+}
+
 void virtqueue_detach(VirtQueue *q, VirtQueueElem *elem)
 {
     VqElem *e = container_of(elem, VqElem, pub);
 
     /* It may have been filled in part, which nobody says. */
     elem_write_back(q, e, SIZE_MAX, false);
-    if (e->epoch == q->epoch) {
+    if (!e->disowned) {
         q->inuse -= MIN(q->inuse, 1u);
     }
     elem_release(q, e);
@@ -582,7 +588,6 @@ void virtqueue_reset(VirtQueue *q)
     q->notification = true;
     q->resync = false;
     q->inuse = 0;
-    q->epoch++;
     q->error[0] = '\0';
 }
 

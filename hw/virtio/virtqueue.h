@@ -61,11 +61,13 @@ void virtqueue_fill(VirtQueue *q, VirtQueueElem *e, size_t written,
 void virtqueue_flush(VirtQueue *q, unsigned count);
 /* The element popped last: it is there for the next pop again. */
 void virtqueue_unpop(VirtQueue *q, VirtQueueElem *e);
-/*
- * Forgets an element without telling the driver (reset, unplug).  One that
- * was popped before the queue was reset can only end so.
- */
+/* Forgets an element without telling the driver (reset, unplug). */
 void virtqueue_detach(VirtQueue *q, VirtQueueElem *e);
+/*
+ * Before a reset of the queue: the element is still in use, as the host works
+ * on it, but the queue doesn't know of it any more.  It ends with detach.
+ */
+void virtqueue_disown(VirtQueue *q, VirtQueueElem *e);
 
 /*
  * Elements that a device holds while the VM migrates.  put: as the stream has

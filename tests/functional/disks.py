@@ -169,9 +169,11 @@ def linux_writes(t):
 
 @test()
 def moves_under_load(t):
-    """A guest that writes and checks its disk moves twice."""
+    """A guest that writes and checks its disk moves twice, to a program that
+    does its requests in a thread and back."""
     path, args = qcow2_disk(t)
     shell = Shell(linux(t, args, name='vm0'))
+    thread = ['-object', 'iothread,id=io0', '-set', 'device.vd.iothread=io0']
     shell.wait_prompt()
     check_equal(shell.run('load-disk')[0], 0, 'status of load-disk')
     shell.vm.say('disk-load &')
@@ -179,7 +181,9 @@ def moves_under_load(t):
         src = shell.vm
         wait_text(src, r'round-\d*[1-9]', BOOT_TIMEOUT)
         way = transport(t, 'unix')
-        dst = linux(t, args, '-incoming', way.incoming, name='vm%d' % number)
+        dst = linux(t, args + thread, '-incoming', way.incoming,
+                    name='vm%d' % number)
+        thread = []
         set_parameters(src, max_bandwidth=0, downtime_limit=1000)
         go(src, way, BOOT_TIMEOUT)
         wait_running(dst, BOOT_TIMEOUT)

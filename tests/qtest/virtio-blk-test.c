@@ -153,6 +153,23 @@ static uint8_t request(Blk *b, uint32_t type, uint64_t sector, uint32_t len,
     return finish(b);
 }
 
+static void qmp_ok(QTest *q, const char *cmd)
+{
+    g_autoptr(JsonValue) r = qtest_qmp(q, "%s", cmd);
+
+    g_assert_false(json_object_has(r, "error"));
+}
+
+/* Of the first drive. */
+static int64_t stat_of(const JsonValue *blockstats, const char *name)
+{
+    const JsonValue *drive = json_array_at(blockstats, 0);
+    int64_t val = -1;
+
+    json_get_int(json_object_get(json_object_get(drive, "stats"), name), &val);
+    return val;
+}
+
 static void test_config(void)
 {
     Blk *b = start(",serial=abc,num-queues=3,physical_block_size=4096", "");
@@ -222,6 +239,44 @@ static void test_ranges(void)
     g_assert_cmpuint(range(b, VIRTIO_BLK_T_WRITE_ZEROES, 0, UINT32_MAX, 0), ==,
                      1);
     g_assert_cmpuint(request(b, VIRTIO_BLK_T_DISCARD, 0, 32, false), ==, 2);
+    stop(b);
+}
+
+/* The same in an I/O thread; and what that one shares. */
+static void test_iothread(void)
+{
+    Blk *b = start(",iothread=io0,num-queues=1",
+                   " -object iothread,id=io0 -object iothread,id=io1 "
+                   "-blockdev driver=null-co,node-name=n0,read-only=on "
+                   "-device virtio-blk-pci,addr=3,drive=n0,iothread=io1");
+    g_autoptr(JsonValue) r = NULL;
+    uint8_t buf[512];
+
+    memset(buf, 0x66, sizeof(buf));
+    qtest_memwrite(b->q, DATA, buf, sizeof(buf));
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_OUT, 3, 512, false), ==, 0);
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_FLUSH, 0, 0, false), ==, 0);
+    qtest_memset(b->q, DATA, 0, 512);
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_IN, 3, 512, true), ==, 0);
+    g_assert_cmphex(qtest_readq(b->q, DATA), ==, 0x6666666666666666);
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_IN, 2048, 512, true), ==, 1);
+    qmp_ok(b->q, "{\"execute\":\"block_resize\",\"arguments\":"
+                 "{\"device\":\"d0\",\"size\":2097152}}");
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_IN, 2048, 512, true), ==, 0);
+    r = qtest_qmp(b->q, "{\"execute\":\"query-blockstats\"}");
+    g_assert_cmpint(stat_of(r, "rd_operations"), ==, 2);
+    qmp_ok(b->q, "{\"execute\":\"stop\"}");
+    qmp_ok(b->q, "{\"execute\":\"cont\"}");
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_IN, 3, 512, true), ==, 0);
+    /* A reset with a request under way. */
+    for (unsigned round = 0; round < 6; round++) {
+        submit(b, VIRTIO_BLK_T_OUT, 5, 512, false);
+        qtest_writeb(b->q, MODERN + VIRTIO_PCI_COMMON_STATUS, 0);
+        empty_rings(b);
+        drive(b->q);
+        g_assert_cmpuint(qtest_readw(b->q, USED + 2), ==, 0);
+    }
+    g_assert_cmpuint(request(b, VIRTIO_BLK_T_IN, 9, 512, true), ==, 0);
     stop(b);
 }
 
@@ -340,13 +395,6 @@ static void expect_status(QTest *q, const char *want)
     }
 }
 
-static void qmp_ok(QTest *q, const char *cmd)
-{
-    g_autoptr(JsonValue) r = qtest_qmp(q, "%s", cmd);
-
-    g_assert_false(json_object_has(r, "error"));
-}
-
 /* A failed write stops the VM, and is done where the VM goes on. */
 static void test_stop(gconstpointer moves)
 {
@@ -363,8 +411,8 @@ static void test_stop(gconstpointer moves)
 
     g_assert_cmpint(ftruncate(fd, DISK), ==, 0);
     b.q = qtest_startf("%s -device virtio-blk-pci,addr=2,drive=bad,num-queues=2"
-                       ",share-rw=on",
-                       args);
+                       ",share-rw=on%s -object iothread,id=io0",
+                       args, moves != NULL ? (const char *)moves : "");
     drive(b.q);
     qtest_memset(b.q, DATA, 0x5c, 512);
     submit(&b, VIRTIO_BLK_T_OUT, 3, 512, false);
@@ -455,12 +503,15 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-blk/transfers", test_transfers);
     g_test_add_func("/virtio-blk/ranges", test_ranges);
     g_test_add_func("/virtio-blk/bad-request", test_bad_request);
+    g_test_add_func("/virtio-blk/iothread", test_iothread);
     g_test_add_func("/virtio-blk/used-length", test_used_length);
     g_test_add_func("/virtio-blk/layouts", test_layouts);
     g_test_add_func("/virtio-blk/reset", test_reset);
     g_test_add_func("/virtio-blk/read-only", test_read_only);
     g_test_add_data_func("/virtio-blk/stop", NULL, test_stop);
     g_test_add_data_func("/virtio-blk/stop-and-move", "", test_stop);
+    g_test_add_data_func("/virtio-blk/stop-and-move/iothread", ",iothread=io0",
+                         test_stop);
     g_test_add_func("/virtio-blk/policies", test_policies);
     return g_test_run();
 }
