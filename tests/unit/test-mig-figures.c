@@ -70,6 +70,7 @@ static void test_first_pass(void)
     g_assert_cmpint(show.expected_downtime_ns, ==, 1234 * NS_PER_MS);
     g_assert_cmpuint(show.bd_known, ==, 0);
     g_assert_true(show.have_setup);
+    g_assert_cmpint(show.setup_ns, >, 0);
     g_assert_cmpint(show.setup_ns, <, clock_monotonic_ns() - show.start_ns);
     {
         VM_LOCK_GUARD();

@@ -132,6 +132,21 @@ static void test_end(void)
     }
 }
 
+/* The connection breaks: the peer went with something of ours unread. */
+static void test_broken(void)
+{
+    GError *err = NULL;
+    RpMessage msg;
+    Pair p;
+
+    pair_init(&p);
+    g_assert_true(io_channel_write_all(p.ours, "x", 1, &err));
+    g_assert_true(io_channel_close(p.peer, &err));
+    expect_failed(rp_read(&p.rp, NULL, 0, &msg, &err), &err,
+                  "read failed: Connection reset");
+    pair_fini(&p);
+}
+
 static void test_words(void)
 {
     GError *err = NULL;
@@ -235,6 +250,7 @@ int main(int argc, char **argv)
     g_test_add_func("/return-path/length", test_length);
     g_test_add_func("/return-path/pieces", test_pieces);
     g_test_add_func("/return-path/end", test_end);
+    g_test_add_func("/return-path/broken", test_broken);
     g_test_add_func("/return-path/words", test_words);
     g_test_add_func("/return-path/numbers", test_numbers);
     g_test_add_func("/return-path/flood", test_flood);

@@ -337,6 +337,52 @@ static void test_find(void)
     iterative_free(NULL);
 }
 
+static bool huge_put(StreamOut *s, const void *field, size_t size,
+                     GError **errp)
+{
+    g_autofree uint8_t *zeros = g_malloc0(MiB);
+
+    for (unsigned i = 0; i < *(const unsigned *)field; i++) {
+        stream_put(s, zeros, MiB);
+    }
+    return true;
+}
+
+static const VmstateInfo huge_info = { .name = "huge", .put = huge_put };
+
+static const Vmstate huge_vmstate = {
+    .name = "huge",
+    .version = 1,
+    .oldest = 1,
+    .fields =
+        (const VmstateField[]){
+            { .name = "megabytes", .kind = VMS_CUSTOM, .info = &huge_info },
+            VMSTATE_END },
+};
+
+/* No more than a destination takes; and the error names who it is. */
+static void test_too_large(void)
+{
+    VmstateRegistry *r = vmstate_registry_new();
+    unsigned megabytes = 63;
+    VM_LOCK_GUARD();
+
+    vmstate_register(r, NULL, 3, &huge_vmstate, &megabytes);
+    for (; megabytes <= 64; megabytes++) {
+        g_autoptr(StreamOut) s = stream_out_new(NULL);
+        g_autoptr(GError) err = NULL;
+        bool ok = savevm_save_devices(s, r, NULL, &err);
+
+        g_assert_cmpint(ok, ==, megabytes == 63);
+        if (!ok) {
+            g_assert_cmpstr(err->message, ==,
+                            "section 'huge' instance 3: more than 64 MiB of "
+                            "device state");
+        }
+    }
+    vmstate_registry_free(r);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -348,5 +394,6 @@ int main(int argc, char **argv)
     g_test_add_func("/iterative/rows", test_rows);
     g_test_add_func("/iterative/failures", test_failures);
     g_test_add_func("/iterative/find", test_find);
+    g_test_add_func("/savevm/too-large", test_too_large);
     return g_test_run();
 }

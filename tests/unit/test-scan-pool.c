@@ -5,6 +5,9 @@
  */
 #include "util/base.h"
 
+#include <dlfcn.h>
+#include <pthread.h>
+
 #include "migration/scan-pool.h"
 #include "system/ramblock.h"
 #include "util/bitmap.h"
@@ -134,11 +137,41 @@ static void test_threshold(void)
     scan_pool_free(NULL);
 }
 
+static int threads_left = INT_MAX; /* until the system has no more */
+
+/* Instead of the C library's: fails when the test wants it to. */
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+                   void *(*fn)(void *), void *opaque)
+{
+    int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *),
+                  void *);
+
+    if (threads_left-- == 0) {
+        return EAGAIN;
+    }
+    *(void **)&create = dlsym(RTLD_NEXT, "pthread_create");
+    return create(thread, attr, fn, opaque);
+}
+
+/* What has begun by then is ended, and the error told. */
+static void test_no_threads(void)
+{
+    for (int i = 0; i < 3; i++) {
+        g_autoptr(GError) err = NULL;
+
+        threads_left = i;
+        g_assert_null(scan_pool_new(3, look, &err));
+        g_assert_nonnull(err);
+        threads_left = INT_MAX;
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/scan-pool/alone", test_alone);
     g_test_add_func("/scan-pool/together", test_together);
     g_test_add_func("/scan-pool/threshold", test_threshold);
+    g_test_add_func("/scan-pool/no-threads", test_no_threads);
     return g_test_run();
 }
