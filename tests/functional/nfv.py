@@ -331,6 +331,36 @@ def paused_guest_keeps_its_frames(t):
 
 
 @test(needs_kvm=True)
+def undone_switchover_loses_nothing(t):
+    """The rings are taken from the switch and given back, thrice."""
+    l2gen = generator(t, 'src', 'dst')
+    src = t.launch(vsperf_line(t, 'src'), name='src', qmp=False)
+    src.wait_line('^ready$')
+    nc = Nc(t, t.path('monitor-src'))
+    nc('migrate_set_capability pause-before-switchover on')
+    l2gen.cmd('rate %d' % RATE)
+    for i in range(3):
+        wait_forwarded(l2gen, 'src', 50)
+        port = free_port()
+        dst = t.launch(vsperf_line(t, 'dst') +
+                       ['-incoming', 'tcp:127.0.0.1:%d' % port],
+                       name='dst%d' % i, qmp=False)
+        dst.ends_expected = True
+        check_equal(Nc(t, t.path('monitor-dst'))('info status').strip(),
+                    INCOMING, 'destination')
+        os.unlink(t.path('monitor-dst'))
+        nc('migrate -d tcp:127.0.0.1:%d' % port)
+        t.reactor.poll(lambda: 'pre-switchover' in nc('info migrate'),
+                       'stop of the guest', every=0.05)
+        nc('migrate_cancel')
+        dst.wait_end()
+        check_in('cancelled', nc('info migrate'), 'info migrate')
+    wait_forwarded(l2gen, 'src', 50)
+    check_nothing_lost(l2gen)
+    check_guest(src)
+
+
+@test(needs_kvm=True)
 def switch_that_connects_comes_back(t):
     """`dpdkvhostuserclient`: the machine listens. The switch ends, another
     connects, and the guest forwards as if its cable had been pulled."""
