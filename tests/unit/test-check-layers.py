@@ -75,6 +75,21 @@ class Layers(unittest.TestCase):
             'io/tls.c', 'config.h', never))
 
 
+class Circles(unittest.TestCase):
+    def test_circles(self):
+        for includes, circles in [
+                ({'a/x.c': ['a/x.h', 'b/y.h'], 'b/y.c': ['b/y.h', 'a/z.h']},
+                 []),
+                ({'a/x.c': ['b/y.h'], 'b/y.h': ['a/x.h']}, [('a/x', 'b/y')]),
+                ({'a/x.c': ['b/y.h'], 'b/y-priv.h': ['c/z.h'],
+                  'c/z.c': ['a/x.h'], 'd/u.c': ['a/x.h']},
+                 [('a/x', 'b/y', 'c/z')]),
+                # Neighbours may.
+                ({'a/x.c': ['a/y.h'], 'a/y.c': ['a/x.h']}, [])]:
+            with self.subTest(includes):
+                self.assertEqual(layers.find_circles(includes), circles)
+
+
 class Text(unittest.TestCase):
     def test_line_numbers_and_comments(self):
         text = ('/*\n * #include "monitor/qmp.h"\n */\n'
