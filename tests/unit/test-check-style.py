@@ -37,6 +37,14 @@ class Lines(unittest.TestCase):
         self.assertEqual(
             len(messages(style.check_lines, 'a.c', 'x\n' * 801)), 1)
 
+    def test_tables(self):
+        for line, count in [('| a | ' + 'x' * 92 + ' |', 0),
+                            ('| a | ' + 'x' * 93 + ' |', 1),
+                            ('x' * 200, 0)]:
+            with self.subTest(line):
+                found = messages(style.check_tables, line + '\n')
+                self.assertEqual(len(found), count, found)
+
     def test_forbidden(self):
         host = 'cra' + 'tes.io'
         path = '/ho' + 'me/user/file'
