@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Undo the switch-over again and again, then look at every page.
 
-    retries.py                              a hundred times, on KVM and tcg
+    retries.py                              a hundred times: KVM, its rings, tcg
     retries.py --quick                      six late words, on one of them
     retries.py --count 5 --accel tcg --smp 2
 
 There are two ways for it to be undone, and each is taken half of the times.
 The destination's word is late: a proxy holds it until the source has resumed
 the guest.  What is left doesn't fit the limit: a monitor command that takes
-long keeps the source from stopping the guest, which writes on meanwhile.
+longer than that keeps the source from stopping the guest, which writes on
+meanwhile; how long it has to be on this host is measured.
 
 Then nothing is in the way any more: the guest has to arrive, and to find each
 of its pages and sectors as it left them.  Each page has a version of its own;
@@ -17,6 +18,7 @@ between those that the guest writes there are others that its disk writes.
 """
 
 import argparse
+import fcntl
 import os
 import pathlib
 import signal
@@ -35,16 +37,23 @@ LIMIT_MS = 50
 MORE_MS = 20
 # A page that was lost after one attempt must not be written again before the
 # guest arrives: a pass over all of them takes longer than some attempts.
-LONG_COMMAND = 'xp /200000xb 0x100000'
 SLOW = 64 << 20  # bytes per second: a few pages take a while
-REFUSE_S = 10    # for one attempt
+REFUSE_S = 60    # for one attempt
+HOLD = 4         # limits: where an attempt begins in it, it is too late
+SUM_MIN, SUM_MAX = 1 << 16, 1 << 30  # bytes
+RING = 'kvm,dirty-ring-size=4096'
+KVM_CHECK_EXTENSION, KVM_CAP_DIRTY_LOG_RING = 0xae03, 192  # <linux/kvm.h>
 LOAD = {'mb': 16, 'rate': 800, 'dma': 64}
 
 
-def allow(m):
+def limit_ms(m):
     """The source learns how long its attempts take: let it try again."""
+    return LIMIT_MS + MORE_MS * m.proxy.holds
+
+
+def allow(m):
     m.watch.command(m.src, 'migrate-set-parameters', **{
-        'downtime-limit': LIMIT_MS + MORE_MS * m.proxy.holds})
+        'downtime-limit': limit_ms(m)})
 
 
 def undo_once(m, number):
@@ -64,11 +73,28 @@ def refused(m):
     return counts['switchover'] - counts['last.end']
 
 
+class LongCommand:
+    """A monitor command that holds the device lock for as long as is asked
+    for, whatever the host's speed.  The source needs the lock to stop the
+    guest; that wait is part of what it has promised to keep short."""
+
+    def __init__(self):
+        self.size = SUM_MIN
+
+    def run(self, m, seconds):
+        started = time.monotonic()
+        m.watch.command(m.src, 'human-monitor-command',
+                        **{'command-line': 'sum 0 %d' % self.size})
+        took = time.monotonic() - started
+        if took < seconds or took > 3 * seconds:
+            factor = min(8, max(0.125, 1.5 * seconds / took))
+            self.size = min(SUM_MAX, max(SUM_MIN, int(self.size * factor)))
+
+
 def refuse(m, count):
-    """As many attempts for which too much is left.  Whether one comes is for
-    the host's speed to decide: not in a quick run (test-dirty-retry forces
-    both exits)."""
+    """As many attempts for which too much is left."""
     start = refused(m)
+    command = LongCommand()
     deadline = time.monotonic() + REFUSE_S * count
     while refused(m) < start + count:
         check(time.monotonic() < deadline and not m.src.ended and
@@ -76,9 +102,7 @@ def refuse(m, count):
               '%d of %d attempts are refused: %s' % (
                   refused(m) - start, count, m.src.told()))
         allow(m)
-        # It holds the device lock, which the source needs to stop the guest.
-        m.watch.command(m.src, 'human-monitor-command',
-                        **{'command-line': LONG_COMMAND})
+        command.run(m, HOLD * limit_ms(m) / 1000)
         # One that was made in between gets its answer, and is undone by it.
         m.proxy.let_go()
     return refused(m) - start
@@ -113,6 +137,16 @@ def retries(t, accel, count, smp, both):
         m.proxy.holds, early, m.src.told())
 
 
+def accels(host):
+    """Each with each way to log dirty pages that this host has."""
+    found = list(matrix.accels(host))
+    if host.has_kvm:
+        with open('/dev/kvm', 'rb') as kvm:
+            if fcntl.ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_DIRTY_LOG_RING):
+                found.insert(1, RING)
+    return found
+
+
 def parse(argv):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -121,7 +155,7 @@ def parse(argv):
     add('--quick', action='store_true')
     add('--count', type=int, metavar='N', help='[100]')
     add('--smp', type=int, default=1, metavar='N', help='CPUs [1]')
-    add('--accel', action='append', default=[], choices=['kvm', 'tcg'])
+    add('--accel', action='append', default=[], choices=['kvm', RING, 'tcg'])
     options = parser.parse_args(argv)
     options.binary = options.binary or default_binary() or str(
         HERE.parent.parent / 'build' / 'qemu-system-x86_64')
@@ -136,7 +170,7 @@ def main():
         return 0
     host = Host(options.binary)
     accels = options.accel or (
-        (host.accel,) if options.quick else matrix.accels(host))
+        [host.accel] if options.quick else accels(host))
     print('TAP version 13')
     print('1..%d' % len(accels), flush=True)
     failed = False
