@@ -28,7 +28,7 @@ QUIET_S = 1.5   # for being sure that a guest stands
 DISK_SIZE = 1 << 20
 
 FAULTS = ('hold', 'delay', 'cut', 'reset', 'truncate', 'corrupt', 'duplicate',
-          'flood', 'cancel', 'term', 'quit')
+          'flood', 'drop', 'cancel', 'term', 'quit')
 # These act on a connection, not on a message's bytes.
 WITHOUT_BYTES = ('hold', 'cut', 'reset', 'cancel', 'term', 'quit')
 # The source has given the guest up before these, or can't know better.

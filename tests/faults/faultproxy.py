@@ -16,6 +16,10 @@ class HungUp(Exception):
     """The connections are closed on purpose."""
 
 
+class Dropped(Exception):
+    """Nothing more is passed on in this direction."""
+
+
 def reset_on_close(sock):
     """Linger of zero: RST instead of FIN."""
     try:
@@ -37,6 +41,8 @@ class FaultProxy:
       truncate  as cut, but half of the message is passed on
       corrupt   its first byte has its bits inverted
       duplicate it comes twice
+      drop      it and what follows in its direction are lost; the connections
+                stay, and the other direction works
       flood     it comes for ever, or until FLOOD_BYTES have been sent
     `again`: hold each such message, not only the first one.
 
@@ -138,6 +144,8 @@ class FaultProxy:
             sink.shutdown(socket.SHUT_WR)
         except HungUp:
             pass
+        except Dropped:
+            self._swallow(source)
         except OSError:
             # One side is gone: the other gets to know.
             self._hang_up()
@@ -170,6 +178,8 @@ class FaultProxy:
             blob = data * (65536 // len(data) + 1)
             for _ in range(FLOOD_BYTES // len(blob) + 1):
                 sink.sendall(blob)
+        elif self.fault == 'drop':
+            raise Dropped()
         elif self.fault == 'corrupt':
             return bytes([data[0] ^ 0xff]) + data[1:]
         else:
@@ -181,6 +191,14 @@ class FaultProxy:
                 self._hang_up()
             raise HungUp()
         return data
+
+    def _swallow(self, source):
+        """Read what comes, to its end; who reads the other side waits."""
+        try:
+            while source.recv(1 << 16):
+                pass
+        except OSError:
+            pass
 
     def _reset(self):
         for sock in self._socks:
