@@ -26,14 +26,14 @@ void vm_outside_del(Vm *vm, VmOutside *o)
 }
 
 /* All that are busy, with a reference. */
-static GPtrArray *busy_ones(Vm *vm)
+static GPtrArray *busy_ones(Vm *vm, bool storage)
 {
     GPtrArray *list = g_ptr_array_new();
 
     for (GList *l = vm->outside.head; l; l = l->next) {
         VmOutside *o = l->data;
 
-        if (o->ops->busy(o)) {
+        if ((storage || !o->ops->is_storage) && o->ops->busy(o)) {
             o->ops->ref(o);
             g_ptr_array_add(list, o);
         }
@@ -52,14 +52,14 @@ static void wait_all(GPtrArray *list)
     }
 }
 
-NO_TSA void vm_outside_settle(Vm *vm)
+NO_TSA static void settle(Vm *vm, bool storage)
 {
     g_autoptr(GPtrArray) list = NULL;
 
     if (vm->outside.length == 0) {
         return;
     }
-    list = busy_ones(vm);
+    list = busy_ones(vm, storage);
     if (list->len > 0) {
         vm_lock_release();
         wait_all(list);
@@ -76,6 +76,16 @@ NO_TSA void vm_outside_settle(Vm *vm)
 
         o->ops->settled(o);
     }
+}
+
+void vm_outside_settle(Vm *vm)
+{
+    settle(vm, false);
+}
+
+void vm_outside_settle_all(Vm *vm)
+{
+    settle(vm, true);
 }
 
 NO_TSA bool vm_outside_check(Vm *vm, unsigned wait_ms, GError **errp)

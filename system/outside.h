@@ -7,6 +7,9 @@
  * firmware is about to run) vm_outside_settle() waits for it, without the
  * lock.  Each of them has a deadline of its own, so that the wait ends.
  *
+ * Storage has none: its requests may be under way for ever.  Where the guest
+ * stops, vm_drain_step() looks after them, in steps.
+ *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef SYSTEM_OUTSIDE_H
@@ -20,6 +23,7 @@ struct Vm;
 typedef struct VmOutside VmOutside;
 
 typedef struct VmOutsideOps {
+    bool is_storage; /* no deadline: only vm_outside_settle_all() waits */
     /* Keep and drop the struct; any thread. */
     void (*ref)(VmOutside *o);
     void (*unref)(VmOutside *o);
@@ -44,10 +48,13 @@ struct VmOutside {
 void vm_outside_add(struct Vm *vm, VmOutside *o);
 void vm_outside_del(struct Vm *vm, VmOutside *o);
 /*
- * Waits until nothing that was asked for is outstanding, and has the answers
- * taken over.  vm_lock held; dropped while it waits, if it has to.
+ * Waits until nothing that was asked for is outstanding, but for storage, and
+ * has the answers taken over.  vm_lock held; dropped while it waits, if it has
+ * to.
  */
 void vm_outside_settle(struct Vm *vm);
+/* The same with storage, for as long as that takes. */
+void vm_outside_settle_all(struct Vm *vm);
 /*
  * True if nobody outside can write into guest memory beside those who log it,
  * or, when the guest stands, nobody at all; to be asked behind a

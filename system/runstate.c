@@ -403,7 +403,7 @@ static void reset_machine(Vm *vm)
 
     vm->hooks->machine_reset(vm, cause);
     /* Nobody writes into memory that is the firmware's now. */
-    vm_outside_settle(vm);
+    vm_outside_settle_all(vm);
     if (cause != SHUTDOWN_CAUSE_SUBSYSTEM_RESET) {
         vm->hooks->event_reset(vm, cause_is_guest(cause), cause);
     }

@@ -59,6 +59,7 @@ static void orphans_settled(VmOutside *o)
 }
 
 static const VmOutsideOps orphans_ops = {
+    .is_storage = true,
     .ref = orphans_ref,
     .unref = orphans_unref,
     .busy = orphans_busy,
