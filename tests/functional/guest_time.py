@@ -92,7 +92,10 @@ def complaints(shell):
     status, lines = shell.run("dmesg | grep -iE 'unstable|stall|lockup|"
                               "clocksource.*skew'; echo end")
     check_equal(status, 0, 'status of dmesg')
-    return [line for line in lines if '] ' in line]
+    # On a busy host Linux can't read its two clocks at one time, says so, and
+    # compares them another time.
+    return [line for line in lines
+            if '] ' in line and 'clock-skew test skipped' not in line]
 
 
 def use_source(shell, name):
