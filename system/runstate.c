@@ -271,6 +271,29 @@ void vm_stop_request(Vm *vm, RunState state)
     post(vm, REQUEST_STOP);
 }
 
+/* Between two looks at requests that storage has not answered. */
+enum { DRAIN_LOOK_MIN_US = 20, DRAIN_LOOK_MAX_US = 1000 };
+
+/*
+ * Storage may never answer: vCPUs that leave the guest, and a migration that
+ * is on its way, get the device lock meanwhile.
+ */
+static NO_TSA int drain_guest(Vm *vm)
+{
+    unsigned look_us = DRAIN_LOOK_MIN_US;
+    bool first = true;
+    int ret = 0;
+
+    while (!vm->hooks->block_drain_step(vm, first, &ret)) {
+        first = false;
+        vm_lock_release();
+        g_usleep(look_us);
+        vm_lock_acquire();
+        look_us = MIN(2 * look_us, DRAIN_LOOK_MAX_US);
+    }
+    return ret;
+}
+
 int vm_stop(Vm *vm, RunState state)
 {
     bool stopped;
@@ -281,7 +304,7 @@ int vm_stop(Vm *vm, RunState state)
         vm_stop_request(vm, state);
     }
     stopped = stop_guest(vm, state);
-    ret = vm->hooks->block_drain(vm);
+    ret = drain_guest(vm);
     tell_settled(vm);
     if (stopped) {
         take(vm, REQUEST_STOP);

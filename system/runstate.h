@@ -53,7 +53,8 @@ void vm_start(struct Vm *vm);
 /*
  * Kicks all vCPUs at once, waits for them once, stops the clocks, tells the
  * listeners, drains block I/O, emits STOP.  Main thread or migration thread,
- * vm_lock held (dropped while waiting for vCPUs).  0 or -errno of the drain.
+ * vm_lock held (dropped while waiting for vCPUs and disks).  0 or -errno of
+ * the drain.
  */
 int vm_stop(struct Vm *vm, RunState state);
 /*

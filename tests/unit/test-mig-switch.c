@@ -727,6 +727,34 @@ static void test_storage_late(void)
     sp_vm_fini(&v);
 }
 
+static void *storage_answers(void *opaque)
+{
+    while (sp_run_state(opaque) == RUN_STATE_RUNNING) {
+        g_thread_yield();
+    }
+    set_storage(opaque, false);
+    return NULL;
+}
+
+/* A user's stop waits for storage, too, and others get the lock. */
+static void test_storage_stop(void)
+{
+    GError *err = NULL;
+    Thread t;
+    SpVm v;
+
+    sp_vm_init(&v, SMALL_DEVICE);
+    set_storage(&v, true);
+    g_assert_true(thread_create(&t, "storage", storage_answers, &v, &err));
+    {
+        VM_LOCK_GUARD();
+        g_assert_cmpint(vm_stop(v.vm, RUN_STATE_PAUSED), ==, 0);
+        g_assert_false(v.storage_hangs);
+    }
+    thread_join(&t);
+    sp_vm_fini(&v);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -765,5 +793,6 @@ int main(int argc, char **argv)
     g_test_add_data_func("/mig-switch/host-write/plain", NULL, test_host_write);
     g_test_add_func("/mig-switch/storage/cancel", test_storage_cancel);
     g_test_add_func("/mig-switch/storage/late", test_storage_late);
+    g_test_add_func("/mig-switch/storage/stop", test_storage_stop);
     return g_test_run();
 }

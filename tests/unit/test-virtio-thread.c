@@ -114,10 +114,17 @@ static int no_drain(Vm *vm)
     return 0;
 }
 
+static bool no_drain_step(Vm *vm, bool first, int *ret)
+{
+    *ret = 0;
+    return true;
+}
+
 static const VmHooks hooks = {
     .vcpus_pause = no_event,
     .vcpus_resume = no_event,
     .block_drain = no_drain,
+    .block_drain_step = no_drain_step,
     .event_stop = no_event,
     .event_resume = no_event,
 };
