@@ -15,6 +15,7 @@
 #include "io/socket-priv.h"
 #include "util/lock.h"
 #include "util/thread.h"
+#include "util/tsan.h"
 
 /* Waits for a connect(2) in progress: 0 or -errno. */
 static int connect_wait(int fd, IoCancel *cancel, unsigned timeout_ms)
@@ -185,6 +186,7 @@ static gboolean connect_task_report(gpointer opaque)
 {
     ConnectTask *t = opaque;
 
+    tsan_acquire(t);
     if (t->ch && io_cancel_is_set(t->cancel)) {
         io_channel_unref(t->ch);
         t->ch = NULL;
@@ -216,6 +218,7 @@ static void connect_task_post(ConnectTask *t)
 
     g_source_set_priority(source, G_PRIORITY_DEFAULT);
     g_source_set_callback(source, connect_task_report, t, connect_task_free);
+    tsan_release(t);
     g_source_attach(source, context);
     g_source_unref(source);
 }

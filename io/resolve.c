@@ -71,6 +71,7 @@ static int lookup_wait(Lookup *l, IoCancel *cancel)
         { .fd = l->fd, .events = POLLIN },
         { .fd = io_cancel_fd(cancel), .events = POLLIN },
     };
+    eventfd_t done;
 
     for (;;) {
         int n = poll(fds, G_N_ELEMENTS(fds), limit_ms);
@@ -84,7 +85,7 @@ static int lookup_wait(Lookup *l, IoCancel *cancel)
         if (io_cancel_is_set(cancel)) {
             return -ECANCELED;
         }
-        if (fds[0].revents) {
+        if (fds[0].revents && eventfd_read(l->fd, &done) == 0) {
             return 0;
         }
     }

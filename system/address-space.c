@@ -184,12 +184,14 @@ static void copy_ram(Access *a, const FlatRange *r, uint64_t n)
     uint64_t off = r->offset + (a->addr - r->addr);
     uint8_t *host = r->ram->host + off;
 
+    tsan_guest_begin();
     if (!a->is_write) {
         memcpy(a->buf, host, n);
     } else if (!r->read_only || (a->to_rom && !r->ram->read_only)) {
         memcpy(host, a->buf, n);
         ram_block_set_dirty(&a->as->mem->ram, r->ram, off, n);
     }
+    tsan_guest_end();
 }
 
 static void access_advance(Access *a, uint64_t n)

@@ -17,6 +17,7 @@
 #include "util/error.h"
 #include "util/lock.h"
 #include "util/thread.h"
+#include "util/tsan.h"
 
 #define POLL_START_NS   4000 /* the first step of a growing time */
 #define POLL_GROW_BY    2    /* without poll-grow */
@@ -169,6 +170,7 @@ static gboolean run_call(gpointer opaque)
 {
     IoThreadCall *c = opaque;
 
+    tsan_acquire(c);
     c->fn(c->opaque);
     LOCK_GUARD(&c->lock);
     c->done = true;
@@ -190,6 +192,7 @@ void iothread_run(IoThread *t, void (*fn)(void *opaque), void *opaque)
     source = g_idle_source_new();
     g_source_set_priority(source, G_PRIORITY_HIGH);
     g_source_set_callback(source, run_call, &c, NULL);
+    tsan_release(&c);
     g_source_attach(source, t->ctx);
     g_source_unref(source);
     lock_acquire(&c.lock);

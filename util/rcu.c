@@ -7,6 +7,10 @@
 
 #include "util/rcu.h"
 
+#ifdef CONFIG_TSAN
+char rcu_grace;
+#endif
+
 typedef struct RcuCall {
     RcuHead head;
     void (*fn)(void *opaque);
@@ -15,7 +19,9 @@ typedef struct RcuCall {
 
 static void free_head(RcuHead *head)
 {
+    rcu_callback_begin();
     g_free(head);
+    rcu_callback_end();
 }
 
 void rcu_free(RcuHead *head)
@@ -27,10 +33,13 @@ void rcu_free(RcuHead *head)
 
 static void run_call(RcuHead *head)
 {
-    RcuCall *call = container_of(head, RcuCall, head);
+    RcuCall *call;
 
+    rcu_callback_begin();
+    call = container_of(head, RcuCall, head);
     call->fn(call->opaque);
     g_free(call);
+    rcu_callback_end();
 }
 
 void rcu_call(void (*fn)(void *opaque), void *opaque)

@@ -29,6 +29,8 @@
 #define URCU_API_MAP 1
 #include <urcu/urcu-bp.h>
 
+#include "util/tsan.h"
+
 #include <stdlib.h>
 
 #ifdef CONFIG_SANITIZE
@@ -37,6 +39,55 @@
 #undef rcu_assign_pointer
 #define rcu_dereference(p)       __atomic_load_n(&(p), __ATOMIC_ACQUIRE)
 #define rcu_assign_pointer(p, v) __atomic_store_n(&(p), (v), __ATOMIC_RELEASE)
+#endif
+
+#ifdef CONFIG_TSAN
+/*
+ * Grace periods: what readers did before they left, and what was done before
+ * call_rcu(), happened before what a callback does, and that before the end of
+ * rcu_barrier().  One address stands for all of them.
+ */
+extern char rcu_grace;
+
+static inline void rcu_read_unlock_tsan(void)
+{
+    tsan_release(&rcu_grace);
+    urcu_bp_read_unlock();
+}
+
+static inline void synchronize_rcu_tsan(void)
+{
+    urcu_bp_synchronize_rcu();
+    tsan_acquire(&rcu_grace);
+}
+
+static inline void rcu_barrier_tsan(void)
+{
+    urcu_bp_barrier();
+    tsan_acquire(&rcu_grace);
+}
+
+static inline void call_rcu_tsan(struct rcu_head *head,
+                                 void (*fn)(struct rcu_head *head))
+{
+    tsan_release(&rcu_grace);
+    urcu_bp_call_rcu(head, fn);
+}
+
+#undef rcu_read_unlock
+#undef synchronize_rcu
+#undef rcu_barrier
+#undef call_rcu
+#define rcu_read_unlock      rcu_read_unlock_tsan
+#define synchronize_rcu      synchronize_rcu_tsan
+#define rcu_barrier          rcu_barrier_tsan
+#define call_rcu             call_rcu_tsan
+#define rcu_callback_begin() tsan_acquire(&rcu_grace)
+#define rcu_callback_end()   tsan_release(&rcu_grace)
+#else
+/* The first and the last thing that a callback of call_rcu() does. */
+#define rcu_callback_begin() ((void)0)
+#define rcu_callback_end()   ((void)0)
 #endif
 
 typedef struct rcu_head RcuHead;

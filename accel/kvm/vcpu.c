@@ -418,14 +418,15 @@ VcpuExit kvm_vcpu_run(Vcpu *cpu)
         int r;
 
         /* Partner: kick sets exit_request before immediate_exit. */
-        run->kvm_valid_regs = 0;
+        __atomic_store_n(&run->kvm_valid_regs, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&run->immediate_exit, 0, __ATOMIC_SEQ_CST);
         if (next != KVM_NEXT_RUN || kvm_exit_wanted(cpu)) {
             if (!v->io_pending || next == KVM_NEXT_STOP) {
                 break;
             }
-            run->kvm_valid_regs = v->kvm->sync_regs;
-            run->immediate_exit = 1;
+            __atomic_store_n(&run->kvm_valid_regs, v->kvm->sync_regs,
+                             __ATOMIC_RELAXED);
+            __atomic_store_n(&run->immediate_exit, 1, __ATOMIC_RELAXED);
         } else if (unlikely(cpu->state_loaded)) {
             break; /* a device changed registers: put first */
         }

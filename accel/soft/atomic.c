@@ -27,6 +27,9 @@
     }
 
 /* One host instruction, aligned or not. */
+#ifdef CONFIG_TSAN
+TSAN_GUEST
+#endif
 static bool cas_host(void *p, unsigned n, uint64_t *old, uint64_t v)
 {
     switch (n) {

@@ -23,6 +23,7 @@
 #include "util/bitmap.h"
 #include "util/error.h"
 #include "util/rcu.h"
+#include "util/tsan.h"
 
 enum {
     CODE_CHUNK =
@@ -271,10 +272,15 @@ bool soft_code_page_settled(SoftCpu *s, SoftCodePage *p)
 bool soft_code_page_use(SoftCpu *s, SoftCodePage *p, const uint8_t *host,
                         const uint8_t *copy, unsigned n)
 {
+    bool same;
     LOCK_GUARD(&s->vm->code->lock);
+
     p->used |= chunks(host - p->host, n);
     /* A store that didn't see `used` took the lock before: it is seen here. */
-    return memcmp(host, copy, n) == 0;
+    tsan_guest_begin();
+    same = memcmp(host, copy, n) == 0;
+    tsan_guest_end();
+    return same;
 }
 
 /* Is one of them using a translation, or a write tag, from before? */

@@ -7,6 +7,7 @@
 #define ACCEL_SOFT_MEM_H
 
 #include "accel/soft/cpu.h"
+#include "util/tsan.h"
 
 #define SOFT_INLINE static inline __attribute__((always_inline))
 
@@ -19,7 +20,13 @@ typedef uint16_t SoftU16 __attribute__((aligned(1), may_alias));
 typedef uint32_t SoftU32 __attribute__((aligned(1), may_alias));
 typedef uint64_t SoftU64 __attribute__((aligned(1), may_alias));
 
-SOFT_INLINE uint64_t soft_host_load(const void *p, unsigned n)
+#ifdef CONFIG_TSAN
+#define SOFT_HOST_ACCESS static TSAN_GUEST
+#else
+#define SOFT_HOST_ACCESS SOFT_INLINE
+#endif
+
+SOFT_HOST_ACCESS uint64_t soft_host_load(const void *p, unsigned n)
 {
     uint64_t v = 0;
 
@@ -38,7 +45,7 @@ SOFT_INLINE uint64_t soft_host_load(const void *p, unsigned n)
     }
 }
 
-SOFT_INLINE void soft_host_store(void *p, uint64_t v, unsigned n)
+SOFT_HOST_ACCESS void soft_host_store(void *p, uint64_t v, unsigned n)
 {
     switch (n) {
     case 1:

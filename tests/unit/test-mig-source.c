@@ -210,11 +210,11 @@ static void test_cancel(gconstpointer opaque)
 
     sp_vm_init(&v, SMALL_DEVICE);
     patient(&v);
-    sp_connect(&v, &p);
-    go_to(&p, c->features, c->phase);
     if (c->phase == AT_MARK) {
         hasty(&v);
     }
+    sp_connect(&v, &p);
+    go_to(&p, c->features, c->phase);
     migration_cancel(v.m);
     if (c->phase == AT_MARK) {
         g_assert_cmpint(migration_status(v.m), ==, MIGRATION_STATUS_DEVICE);

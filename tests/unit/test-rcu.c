@@ -38,9 +38,11 @@ static void view_free(RcuHead *head)
 {
     View *v = container_of(head, View, head);
 
+    rcu_callback_begin();
     __atomic_store_n(&v->state, DEAD, __ATOMIC_RELAXED);
     g_free(v);
     __atomic_fetch_add(&nfreed, 1, __ATOMIC_SEQ_CST);
+    rcu_callback_end();
 }
 
 static void *reader(void *opaque G_GNUC_UNUSED)
@@ -89,7 +91,7 @@ static void test_publish(void)
         thread_join(&t[i]);
     }
     rcu_barrier();
-    g_assert_cmpint(nfreed, ==, VERSIONS);
+    g_assert_cmpint(__atomic_load_n(&nfreed, __ATOMIC_SEQ_CST), ==, VERSIONS);
     rcu_free(&current_view->head);
     rcu_free(NULL);
     rcu_barrier();
