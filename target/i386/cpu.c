@@ -259,7 +259,7 @@ static uint32_t hflags_of_code(const X86Cpu *cpu)
     return h;
 }
 
-void x86_cpu_update_hflags(X86Cpu *cpu)
+uint32_t x86_cpu_hflags(const X86Cpu *cpu)
 {
     const uint32_t keep = X86_HF_SMM | X86_HF_GUEST | X86_HF_INHIBIT_IRQ;
     const uint32_t rflags =
@@ -274,5 +274,10 @@ void x86_cpu_update_hflags(X86Cpu *cpu)
     h |= cpu->cr[4] & X86_CR4_OSFXSR ? X86_HF_OSFXSR : 0;
     h |= cpu->cr[4] & X86_CR4_SMAP ? X86_HF_SMAP : 0;
     h |= cpu->efer & X86_EFER_SVME ? X86_HF_SVME : 0;
-    cpu->hflags = h | hflags_of_code(cpu);
+    return h | hflags_of_code(cpu);
+}
+
+void x86_cpu_update_hflags(X86Cpu *cpu)
+{
+    cpu->hflags = x86_cpu_hflags(cpu);
 }

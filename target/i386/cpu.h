@@ -332,6 +332,7 @@ typedef struct X86Cpu {
     bool crash_occurred;        /* guest panic notified */
     int32_t exception_index;    /* of the software CPU, -1: none */
     /* Filled for the stream only. */
+    uint32_t hflags_stream;
     uint16_t fpus_stream, fptag_stream, fpformat_stream;
 
     /* What follows is not state: it is fixed when the CPU is made. */
@@ -377,7 +378,9 @@ void x86_cpu_set_flat32_entry(X86Cpu *cpu, uint32_t eip, uint32_t eax,
 /* Real mode at a segment and offset. */
 void x86_cpu_set_real_entry(X86Cpu *cpu, uint16_t cs, uint16_t ip);
 void x86_cpu_set_a20(X86Cpu *cpu, bool on);
-/* Makes hflags from the registers (keeps X86_HF_SMM, GUEST, INHIBIT_IRQ). */
+/* hflags as the registers have them; X86_HF_SMM, GUEST, INHIBIT_IRQ stay. */
+uint32_t x86_cpu_hflags(const X86Cpu *cpu);
+/* Stores that. */
 void x86_cpu_update_hflags(X86Cpu *cpu);
 unsigned x86_cpu_cpl(const X86Cpu *cpu);
 /* The TSC's frequency where it is modelled: 1 GHz unless asked for. */

@@ -371,6 +371,7 @@ static const Vmstate *const cpu_subsections[] = {
     NULL,
 };
 
+/* For a rehearsal the CPU runs on meanwhile: nothing of its own is changed. */
 static bool cpu_pre_save(void *opaque, GError **errp)
 {
     X86Cpu *c = opaque;
@@ -378,7 +379,7 @@ static bool cpu_pre_save(void *opaque, GError **errp)
     c->fpus_stream = c->fpus;
     c->fptag_stream = c->fptag;
     c->fpformat_stream = 0; /* 80-bit registers */
-    x86_cpu_update_hflags(c);
+    c->hflags_stream = x86_cpu_hflags(c);
     return true;
 }
 
@@ -436,6 +437,7 @@ static bool cpu_post_load(void *opaque, int version, GError **errp)
     if (!(c->xcr0 & X86_XCR0_X87)) {
         c->xcr0 |= X86_XCR0_X87; /* no processor lets it be clear */
     }
+    c->hflags = c->hflags_stream;
     x86_cpu_update_hflags(c);
     return true;
 }
@@ -453,7 +455,7 @@ static const Vmstate vmstate_cpu = {
             ENV_ARRAY("regs", regs, VMS_U64, X86_NREGS),
             ENV("eip", rip, VMS_U64),
             ENV("eflags", rflags, VMS_U64),
-            ENV("hflags", hflags, VMS_U32),
+            ENV("hflags", hflags_stream, VMS_U32),
             ENV("fpuc", fpuc, VMS_U16),
             ENV("fpus_vmstate", fpus_stream, VMS_U16),
             ENV("fptag_vmstate", fptag_stream, VMS_U16),

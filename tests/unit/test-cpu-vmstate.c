@@ -143,6 +143,30 @@ static void test_subsections(Fixture *f, gconstpointer data)
  * Cut short within the fields: an error.  Within a subsection's header or
  * between two, the section's footer is what tells; there is none here.
  */
+/*
+ * A CPU that runs on is saved, too: to see what that takes.  What it has set
+ * meanwhile mustn't be written over, and what is sent fits its registers.
+ */
+static void test_saved_while_running(Fixture *f, gconstpointer data)
+{
+    const uint32_t own = X86_HF_SMM | X86_HF_INHIBIT_IRQ;
+    g_autoptr(StreamOut) out = stream_out_new(NULL);
+    g_autofree X86Cpu *before = NULL;
+    const uint8_t *got;
+    size_t len;
+
+    f->cpu->hflags = own; /* of a mode that it has just left */
+    f->cpu->cr[0] |= X86_CR0_PE;
+    before = g_memdup2(f->cpu, sizeof(*before));
+    g_assert_true(vmstate_save(out, f->cpu_vms, f->cpu, NULL));
+    g_assert_cmphex(f->cpu->hflags, ==, own);
+    g_assert_cmpmem(before, offsetof(X86Cpu, hflags_stream), f->cpu,
+                    offsetof(X86Cpu, hflags_stream));
+    got = stream_out_data(out, &len);
+    load(f, f->cpu_vms, got, len, NULL);
+    g_assert_cmphex(f->cpu->hflags & (own | X86_HF_PE), ==, own | X86_HF_PE);
+}
+
 static void test_truncated(Fixture *f, gconstpointer data)
 {
     const size_t subsection = 2 + strlen("cpu/tsc_khz") + 4 + 8;
@@ -237,6 +261,7 @@ int main(int argc, char **argv)
         { "/cpu-vmstate/reset", test_reset_state },
         { "/cpu-vmstate/own-reset", test_own_reset },
         { "/cpu-vmstate/subsections", test_subsections },
+        { "/cpu-vmstate/saved-while-running", test_saved_while_running },
         { "/cpu-vmstate/truncated", test_truncated },
         { "/cpu-vmstate/hostile", test_hostile },
         { "/cpu-vmstate/unknown-subsection", test_unknown_subsection },
