@@ -247,7 +247,8 @@ bool kvm_vcpu_sync_regs(KvmVcpu *v)
     if (v->kvm->sync_regs != KVM_SYNC_X86_VALID_FIELDS || v->io_pending) {
         return false;
     }
-    v->run->kvm_valid_regs = v->kvm->sync_regs;
+    __atomic_store_n(&v->run->kvm_valid_regs, v->kvm->sync_regs,
+                     __ATOMIC_RELAXED);
     __atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
     kvm_run_ioctl(v);
     return v->sync_valid;
