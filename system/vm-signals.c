@@ -19,11 +19,12 @@
 
 /*
  * What the handler leaves behind.  Static, as a handler gets no argument of
- * ours; written by it, read by the main loop after the notifier.
+ * ours; written by it, read by the main loop after the notifier.  Atomic, as
+ * it may run in any thread that a library has started.
  */
 static EventNotifier signal_notifier = EVENT_NOTIFIER_NONE;
-static volatile sig_atomic_t signal_number;
-static volatile sig_atomic_t signal_sender; /* pid; 0: the kernel */
+static int signal_number; /* atomic */
+static int signal_sender; /* atomic; pid; 0: the kernel */
 /* Set before there is a handler. */
 static void (*signal_at_once)(void *opaque);
 static void *signal_opaque;
@@ -33,8 +34,9 @@ static void on_signal(int signo, siginfo_t *info, void *unused)
     int err = errno;
 
     (void)unused;
-    signal_number = signo;
-    signal_sender = info->si_code <= 0 ? info->si_pid : 0;
+    __atomic_store_n(&signal_number, signo, __ATOMIC_RELAXED);
+    __atomic_store_n(&signal_sender, info->si_code <= 0 ? info->si_pid : 0,
+                     __ATOMIC_RELAXED);
     event_notifier_set(&signal_notifier);
     signal_at_once(signal_opaque);
     errno = err;
@@ -58,21 +60,22 @@ static char *process_name(pid_t pid)
 
 static gboolean on_notifier(gint fd, GIOCondition cond, gpointer opaque)
 {
-    int sender = signal_sender;
+    int sender, number;
 
     (void)fd;
     (void)cond;
     if (!event_notifier_test_and_clear(&signal_notifier)) {
         return G_SOURCE_CONTINUE;
     }
+    sender = __atomic_load_n(&signal_sender, __ATOMIC_RELAXED);
+    number = __atomic_load_n(&signal_number, __ATOMIC_RELAXED);
     if (sender) {
         g_autofree char *name = process_name(sender);
 
-        log_error("terminating on signal %d from pid %d (%s)",
-                  (int)signal_number, sender,
+        log_error("terminating on signal %d from pid %d (%s)", number, sender,
                   name ? name : "<unknown process>");
     } else {
-        log_error("terminating on signal %d", (int)signal_number);
+        log_error("terminating on signal %d", number);
     }
     vm_request_shutdown(opaque, SHUTDOWN_CAUSE_HOST_SIGNAL);
     return G_SOURCE_CONTINUE;
