@@ -105,6 +105,12 @@ check-faults: everything
 	@python3 tests/faults/matrix.py $(EMULATOR) $(FAULTS)
 	@python3 tests/faults/retries.py $(EMULATOR)
 
+# Data races in what concerns migrations: unit and functional tests.
+TSAN ?=
+.PHONY: check-tsan
+check-tsan: deps guest-assets
+	@scripts/run-tsan $(TSAN)
+
 # Hostile input that finds its own way: each target for FUZZ_SECONDS.
 FUZZ ?=
 FUZZ_SECONDS ?= 60
@@ -158,7 +164,7 @@ clean:
 
 .PHONY: distclean
 distclean:
-	rm -rf build build-ci build-fuzz
+	rm -rf build build-ci build-fuzz build-tsan
 
 .PHONY: help
 help:
@@ -176,6 +182,7 @@ help:
 	@echo 'make check-slow        long tests: many migrations, all memory'
 	@echo 'make check-faults      faults at every message of a migration'
 	@echo '                       (FAULTS="--pair gg --row run")'
+	@echo 'make check-tsan        ThreadSanitizer on the tests of migration'
 	@echo 'make check-no-kvm      all tests, with KVM hidden'
 	@echo 'make fuzz              libFuzzer on each parser and the CPU'
 	@echo '                       (FUZZ=soft FUZZ_SECONDS=3600: one, longer)'
