@@ -43,8 +43,50 @@ static const struct {
     { "copy-on-read", { "off", "no" } },
 };
 
+/* Limits of I/O, by their short names and those of libvirt. */
+static const char *const limit_keys[] = {
+    "bps",
+    "bps_rd",
+    "bps_wr",
+    "bps_max",
+    "bps_rd_max",
+    "bps_wr_max",
+    "iops",
+    "iops_rd",
+    "iops_wr",
+    "iops_max",
+    "iops_rd_max",
+    "iops_wr_max",
+    "iops_size",
+    "throttling.bps-total",
+    "throttling.bps-read",
+    "throttling.bps-write",
+    "throttling.iops-total",
+    "throttling.iops-read",
+    "throttling.iops-write",
+    "throttling.iops-size",
+    "throttling.group",
+};
+
+static bool check_no_limits(KeyVal *kv, GError **errp)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(limit_keys); i++) {
+        const char *val = keyval_get(kv, limit_keys[i]);
+
+        if (val != NULL) {
+            error_setf(errp, "%s=%s: I/O limits are not supported yet",
+                       limit_keys[i], val);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool take_inert(KeyVal *kv, GError **errp)
 {
+    if (!check_no_limits(kv, errp)) {
+        return false;
+    }
     for (size_t i = 0; i < G_N_ELEMENTS(inert_keys); i++) {
         const char *val = keyval_get(kv, inert_keys[i].key);
         const char *const *ok = inert_keys[i].values;
