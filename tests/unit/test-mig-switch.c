@@ -644,36 +644,6 @@ static void test_slow(void)
     sp_vm_fini(&v);
 }
 
-/* A debugger writes what has been sent: the guest leaves with it, or stays. */
-static void test_host_write(gconstpointer opaque)
-{
-    bool godwit = GPOINTER_TO_INT(opaque);
-    SpVm v;
-    SpPeer p;
-
-    sp_vm_init(&v, SMALL_DEVICE);
-    patient(&v);
-    sp_connect(&v, &p);
-    sp_greet(&p, godwit ? WIRE_F_ALL : 0);
-    p.answers_pings = godwit;
-    sp_read_to(&p, SP_RAM_END);
-    sp_read_to(&p, godwit ? SP_EOF : WIRE_CMD_PING);
-    {
-        VM_LOCK_GUARD();
-        sp_write_page(&v, 3, 0x99);
-    }
-    if (godwit) {
-        sp_say_loaded(&p, 1);
-        finish(&v, &p, 2);
-    } else {
-        sp_say_u32(&p, WIRE_RP_PONG, p.ping);
-        sp_check_ours(&v, MIGRATION_STATUS_FAILED);
-        sp_check_error(&v, "guest memory was written");
-    }
-    sp_peer_fini(&p);
-    sp_vm_fini(&v);
-}
-
 static void set_storage(SpVm *v, bool hangs)
 {
     VM_LOCK_GUARD();
@@ -788,9 +758,6 @@ int main(int argc, char **argv)
                          test_silence);
     g_test_add_data_func("/mig-switch/silence/hangs", NULL, test_silence);
     g_test_add_func("/mig-switch/silence/slow", test_slow);
-    g_test_add_data_func("/mig-switch/host-write/godwit", GINT_TO_POINTER(true),
-                         test_host_write);
-    g_test_add_data_func("/mig-switch/host-write/plain", NULL, test_host_write);
     g_test_add_func("/mig-switch/storage/cancel", test_storage_cancel);
     g_test_add_func("/mig-switch/storage/late", test_storage_late);
     g_test_add_func("/mig-switch/storage/stop", test_storage_stop);
