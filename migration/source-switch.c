@@ -332,7 +332,11 @@ static SwitchResult step_sync(MigSource *s, int64_t *t, GError **errp)
         .limit_ns = mig_downtime_limit_ns(s->m),
     };
 
-    s->host_writes = ram_host_writes(&s->vm->mem.ram);
+    {
+        VM_LOCK_GUARD();
+        ram_count_host_writes(&s->vm->mem.ram, true);
+        s->host_writes = ram_host_writes(&s->vm->mem.ram);
+    }
     in.pending_bytes = iterative_pending(s->set, true);
     mig_source_step(s, STEP_DIRTY_SYNC, t);
     in.fixed_ns = s->fixed_ns + clock_monotonic_ns() - s->stop_ns;
@@ -461,6 +465,7 @@ SwitchResult mig_source_switch(MigSource *s, GError **errp)
     io_channel_set_spin_us(s->ch, 0);
     stream_out_keep_late(s->out, false);
     VM_LOCK_GUARD();
+    ram_count_host_writes(&s->vm->mem.ram, false);
     if (s->owner == OWNER_SOURCE) {
         resume_guest(s);
         s->resume_ns = clock_monotonic_ns();

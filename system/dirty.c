@@ -14,6 +14,9 @@
 #include "util/bitmap.h"
 #include "util/error.h"
 
+/* Beside the clients' bits: stores of this program are counted. */
+enum { COUNT_WRITES = 1U << DIRTY_CLIENTS };
+
 static unsigned long *map_new(const RamBlock *rb, bool all_set)
 {
     unsigned long *map = bitmap_try_new(ram_block_max_pages(rb));
@@ -158,7 +161,7 @@ void ram_block_set_dirty(RamList *list, RamBlock *rb, uint64_t off,
     }
     first = off >> RAM_PAGE_BITS;
     npages = ((off + len - 1) >> RAM_PAGE_BITS) - first + 1;
-    if (mask & (1U << DIRTY_MIGRATION)) {
+    if (mask & COUNT_WRITES) {
         __atomic_fetch_add(&list->host_writes, 1, __ATOMIC_RELEASE);
     }
     RCU_READ_GUARD();
@@ -175,6 +178,16 @@ void ram_block_set_dirty(RamList *list, RamBlock *rb, uint64_t off,
         if (map) {
             bitmap_set_atomic(map, first, npages);
         }
+    }
+}
+
+void ram_count_host_writes(RamList *list, bool on)
+{
+    if (on) {
+        __atomic_fetch_or(&list->dirty_clients, COUNT_WRITES, __ATOMIC_SEQ_CST);
+    } else {
+        __atomic_fetch_and(&list->dirty_clients, ~COUNT_WRITES,
+                           __ATOMIC_SEQ_CST);
     }
 }
 

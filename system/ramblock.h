@@ -68,8 +68,9 @@ typedef struct RamBlock {
 typedef struct RamList {
     GQueue blocks; /* RamBlock, largest maximum first, then as created */
     unsigned nblocks;
-    unsigned dirty_clients; /* atomic mask of 1 << DirtyClient now logging */
-    uint64_t host_writes;   /* atomic; while DIRTY_MIGRATION logs */
+    /* Atomic mask of 1 << DirtyClient now logging, and of one bit more. */
+    unsigned dirty_clients;
+    uint64_t host_writes; /* atomic; see ram_count_host_writes() */
     /*
      * DIRTY_CODE is not a log: a bit is set while instructions of the page
      * are kept decoded, and who stores to such a page calls this afterwards,
@@ -169,9 +170,11 @@ static inline bool ram_dirty_enabled(const RamList *list)
 void ram_block_set_dirty(RamList *list, RamBlock *rb, uint64_t off,
                          uint64_t len);
 /*
- * How often that was called while migration logs: whether the program itself
- * has written guest memory between two looks.  Any thread.
+ * How often that was called while calls are counted: whether the program
+ * itself has written guest memory between two looks, whoever logs.  Any
+ * thread; to switch it: vm_lock held.
  */
+void ram_count_host_writes(RamList *list, bool on);
 uint64_t ram_host_writes(const RamList *list);
 /*
  * Where this process has stored through the functions above since the block

@@ -480,6 +480,30 @@ static void test_sync(void)
     box_fini(&b);
 }
 
+/* What this program stores is counted when that is asked for. */
+static void test_host_writes(void)
+{
+    RamList *list;
+    uint64_t n;
+    Box b;
+
+    box_init(&b, false);
+    list = &b.mem.ram;
+    n = ram_host_writes(list);
+    ram_block_set_dirty(list, b.small.ram, 0, 1);
+    g_assert_cmpuint(ram_host_writes(list), ==, n);
+    ram_count_host_writes(list, true);
+    g_assert_true(ram_dirty_enabled(list));
+    ram_block_set_dirty(list, b.small.ram, 0, 1);
+    ram_block_set_dirty(list, b.small.ram, 0, 0); /* nothing */
+    g_assert_cmpuint(ram_host_writes(list), ==, n + 1);
+    ram_count_host_writes(list, false);
+    g_assert_false(ram_dirty_enabled(list));
+    ram_block_set_dirty(list, b.small.ram, 0, 1);
+    g_assert_cmpuint(ram_host_writes(list), ==, n + 1);
+    box_fini(&b);
+}
+
 /* Each page of which a byte was stored, and no other. */
 static void test_host_write(void)
 {
@@ -612,6 +636,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dirty-log/smm", test_smm);
     g_test_add_func("/dirty-log/sync", test_sync);
     g_test_add_func("/dirty-log/host-write", test_host_write);
+    g_test_add_func("/dirty-log/host-writes", test_host_writes);
     g_test_add_func("/dirty-log/host-written", test_host_written);
     g_test_add_func("/dirty-log/clients", test_clients);
     return g_test_run();

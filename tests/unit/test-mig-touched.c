@@ -12,7 +12,8 @@ enum { SMALL_DEVICE = 100 };
 
 typedef struct Touch {
     const char *name;
-    bool godwit; /* the peer; another can't be asked a second time */
+    bool godwit;       /* the peer; another can't be asked a second time */
+    bool not_deferred; /* the dirty log is off when it happens */
     void (*touch)(SpVm *v);
     const char *error;
 } Touch;
@@ -25,8 +26,10 @@ static void touch_memory(SpVm *v)
 static const char memory_error[] = "guest memory was written";
 
 static const Touch touches[] = {
-    { "memory/godwit", true, touch_memory, memory_error },
-    { "memory/plain", false, touch_memory, memory_error },
+    { "memory/godwit", true, false, touch_memory, memory_error },
+    { "memory/plain", false, false, touch_memory, memory_error },
+    { "memory-unlogged/godwit", true, true, touch_memory, memory_error },
+    { "memory-unlogged/plain", false, true, touch_memory, memory_error },
 };
 
 static void leaves_with_it(SpVm *v, SpPeer *p)
@@ -50,6 +53,8 @@ static void test_touched(gconstpointer opaque)
 
     sp_vm_init(&v, SMALL_DEVICE);
     sp_param(&v, "downtime-limit", "600000");
+    sp_caps(&v, MIGRATION_CAPABILITY_DEFERRED_DIRTY_LOG_TEARDOWN,
+            !t->not_deferred);
     sp_connect(&v, &p);
     sp_greet(&p, t->godwit ? WIRE_F_ALL : 0);
     p.answers_pings = t->godwit;
