@@ -328,6 +328,7 @@ void vcpu_mark_state(Vcpu *cpu, VcpuPutLevel level)
         cpu->put_level = level;
     }
     cpu->state_loaded = true;
+    __atomic_fetch_add(&cpu->vm->cpu_changes, 1, __ATOMIC_RELEASE);
 }
 
 void vcpu_invalidate_state(Vcpu *cpu)

@@ -28,23 +28,36 @@ void mig_source_event(MigSource *s, HandoverEvent ev)
     s->owner = handover_next(s->peer, s->owner, ev);
 }
 
+/* What was done to the guest since it was saved; NULL: nothing. */
+static const char *changed_meanwhile(const MigSource *s)
+{
+    Vm *vm = s->vm;
+
+    if (vm_requests_waiting(vm, !s->was_running)) {
+        return "a reset, shutdown or stop of the guest was asked for";
+    }
+    if (ram_host_writes(&vm->mem.ram) != s->host_writes) {
+        /* What was written then may not have been sent. */
+        return "guest memory was written, by a debugger perhaps,";
+    }
+    if (__atomic_load_n(&vm->cpu_changes, __ATOMIC_ACQUIRE) != s->cpu_changes) {
+        return "registers of a CPU were written, by a debugger perhaps,";
+    }
+    return NULL;
+}
+
 /*
  * The point of no return, as far as cancel is concerned.  What was asked of
- * the guest, or done to its memory, since it was saved would be lost: then it
- * doesn't leave.
+ * the guest, or done to it, since it was saved would be lost: then it doesn't
+ * leave.
  */
 static SwitchResult commit(MigSource *s, GError **errp)
 {
     Migration *m = s->m;
-    const char *why = NULL;
+    const char *why;
     VM_LOCK_GUARD();
 
-    if (vm_requests_waiting(s->vm, !s->was_running)) {
-        why = "a reset, shutdown or stop of the guest was asked for";
-    } else if (ram_host_writes(&s->vm->mem.ram) != s->host_writes) {
-        /* What was written then may not have been sent. */
-        why = "guest memory was written, by a debugger perhaps,";
-    }
+    why = changed_meanwhile(s);
     if (why != NULL) {
         if (s->plan.may_undo && s->peer == PEER_COMMIT) {
             return SWITCH_RETRY;

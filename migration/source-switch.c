@@ -317,6 +317,7 @@ static SwitchResult step_cpus(MigSource *s, int64_t *t, GError **errp)
 
     *t = clock_monotonic_ns();
     mig_set_status(m, MIGRATION_STATUS_DEVICE);
+    s->cpu_changes = __atomic_load_n(&s->vm->cpu_changes, __ATOMIC_ACQUIRE);
     if (!m->hooks->cpus_sync(s->vm, errp)) {
         return SWITCH_FAILED;
     }

@@ -51,6 +51,7 @@ typedef struct MigSource {
     unsigned settled;
     unsigned retries;     /* switch-overs undone so far */
     uint64_t host_writes; /* ram_host_writes() before the last sync */
+    uint64_t cpu_changes; /* Vm.cpu_changes before the CPUs were read */
     int64_t stop_ns;      /* CLOCK_MONOTONIC when the guest was stopped */
     int64_t resume_ns;    /* and when it ran again here, if it did */
     uint64_t stop_bytes;

@@ -66,6 +66,7 @@ typedef struct Vm {
     /* vCPUs, by index; fixed after machine creation (hot plug: vm_lock). */
     struct Vcpu **vcpus;
     unsigned nvcpus, max_vcpus;
+    uint64_t cpu_changes; /* atomic; calls of vcpu_mark_state() */
 
     GArray *reset_handlers; /* ResetHandler */
 

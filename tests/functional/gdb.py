@@ -7,10 +7,12 @@ import shutil
 import socket
 import subprocess
 
-from godwit.migration import wait_status
+from godwit.migration import RP_LOADED, wait_status
+from godwit.proxy import Proxy
 from godwit.reactor import DEFAULT_TIMEOUT
 from godwit.rom import NMI_CODE, rom_args, write_rom
-from godwit.tap import Skip, check, check_equal, check_in, main, test
+from godwit.tap import (Skip, check, check_equal, check_in, free_port, main,
+                        test)
 
 
 def machine(t, *extra, accel='tcg', **kwargs):
@@ -382,6 +384,28 @@ def guest_that_moved_away(t):
         client.close()
         vm.qmp.cmd('quit')
         vm.wait_end()
+
+
+@test(godwit_only='others lose it')
+def register_written_while_it_leaves(t):
+    """The state has been saved by then: the guest doesn't leave without."""
+    port = free_port()
+    vm = machine(t)
+    dst = t.machine('-S', '-incoming', 'tcp:127.0.0.1:%d' % port, name='dst',
+                    machine='microvm', accel='tcg')
+    proxy = Proxy(port, hold=RP_LOADED)
+    t.defer(proxy.close)
+    vm.qmp.cmd('migrate', uri=proxy.uri)
+    t.reactor.poll(proxy.held.is_set, 'LOADED')
+    client = Client(t)
+    check_equal(client.ask('P3=8877665544332211'), 'OK', 'write to RBX')
+    client.raw(b'+')
+    proxy.let_go()
+    info = wait_status(vm, ('completed', 'failed'))
+    check_in('registers of a CPU were written', info.get('error-desc', ''),
+             'error')
+    check_equal(dst.wait_end(), 1, 'exit status of the destination')
+    check_equal(client.ask('p3'), '8877665544332211', 'RBX')
 
 
 @test(godwit_only='some answers are our own')

@@ -7,7 +7,7 @@ import signal
 import socket
 import struct
 
-from godwit.migration import (check_lines, check_pattern_goes_on, go,
+from godwit.migration import (RP_LOADED, check_lines, check_pattern_goes_on, go,
                               last_numbers, query, set_parameters, start,
                               start_incoming, start_pattern, status,
                               transport, wait_drained, wait_running,
@@ -226,9 +226,6 @@ def arrives(src, dst):
     numbers = last_numbers(src)
     dst.serial.adopt(src.serial)
     check_pattern_goes_on(dst, numbers)
-
-
-RP_LOADED = 0x4702  # the destination has everything
 
 
 @test(godwit_only=LATE)

@@ -23,13 +23,23 @@ static void touch_memory(SpVm *v)
     sp_write_page(v, 3, 0x99);
 }
 
+/* As vcpu_mark_state() does: this machine has no CPUs. */
+static void touch_cpu(SpVm *v)
+{
+    __atomic_fetch_add(&v->vm->cpu_changes, 1, __ATOMIC_RELEASE);
+}
+
 static const char memory_error[] = "guest memory was written";
+
+static const char cpu_error[] = "registers of a CPU were written";
 
 static const Touch touches[] = {
     { "memory/godwit", true, false, touch_memory, memory_error },
     { "memory/plain", false, false, touch_memory, memory_error },
     { "memory-unlogged/godwit", true, true, touch_memory, memory_error },
     { "memory-unlogged/plain", false, true, touch_memory, memory_error },
+    { "cpu/godwit", true, false, touch_cpu, cpu_error },
+    { "cpu/plain", false, false, touch_cpu, cpu_error },
 };
 
 static void leaves_with_it(SpVm *v, SpPeer *p)

@@ -428,10 +428,12 @@ static void test_state_cached(void)
 {
     Vm *vm = vm_make(1);
     Vcpu *cpu = vm->vcpus[0];
+    uint64_t changes;
 
     g_assert_true(vcpu_sync_state(cpu, NULL));
     g_assert_true(vcpu_sync_state(cpu, NULL));
     g_assert_cmpuint(fake(cpu)->gets, ==, 1);
+    changes = vm->cpu_changes;
     vcpu_invalidate_state(cpu);
     g_assert_true(vcpu_sync_state(cpu, NULL));
     g_assert_cmpuint(fake(cpu)->gets, ==, 2);
@@ -447,6 +449,7 @@ static void test_state_cached(void)
     vcpu_mark_state(cpu, VCPU_PUT_RUNTIME);
     g_assert_true(vcpu_flush_state(cpu, NULL));
     g_assert_cmpint(fake(cpu)->level, ==, VCPU_PUT_RUNTIME);
+    g_assert_cmpuint(vm->cpu_changes, ==, changes + 3);
     /* Running makes the copy old. */
     vcpus_resume(vm);
     wait_for_run(cpu, 0);

@@ -14,6 +14,7 @@ CAPABILITIES = ('deferred-dirty-log-teardown', 'avx2-zero-page',
                 'single-cpu-sync')
 
 ENDED = ('completed', 'failed', 'cancelled')
+RP_LOADED = 0x4702  # the destination has everything
 
 # Every line the guest may print once it is ready.
 GUEST_LINE = re.compile(r'^(hb \d+ \d+|ok pass=\d+ cpu=\d+ fails=0|'
