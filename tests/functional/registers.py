@@ -43,6 +43,22 @@ FUNCTIONS = {'host bridge': 0x00, 'isa bridge': 0x08, 'ide': 0x09,
 # Registers that move what else is looked at.
 NO_CONFIG_WRITES = (0x40, 0x80, 0x90, 0xd0)
 
+# What a function maps: its registers of the configuration and their values,
+# where that puts them, the width of an access and the registers.
+PM1_CNT, PM_TIMER = 0x04, 0x08
+MAPPED = {
+    'pm': ((0x0b, 0x40, 0x601), (0x0b, 0x80, 1), 0x600, 'w',
+           [reg for reg in range(0, 0x40, 2)
+            if reg not in (PM_TIMER, PM_TIMER + 2)]),
+    'smbus': ((0x0b, 0x90, 0xb101), (0x0b, 0xd0, 0x09000000), 0xb100, 'b',
+              range(0x10)),
+    'bus master': ((0x09, 0x20, 0xc001), (0x09, 0x04, 0x5), 0xc000, 'b',
+                   range(0x10)),
+}
+NO_SLEEP = 0xdfff  # all of PM1_CNT but SLP_EN
+IOAPIC, IOAPIC_REGS = 0xfec00000, range(0x40)
+HPET, HPET_REGS = 0xfed00000, range(0, 0x160, 4)
+
 # (device, register): why ours is another. See docs/devices.md.
 EXPLAINED = {
     ('pic', 0x20): "the 8254's output is high before its first count",
@@ -52,6 +68,10 @@ EXPLAINED = {
     ('cpu-hotplug', 0xaf00): 'a reset brings the register block of old back',
     ('cpu-hotplug', 0xaf04): 'as above',
     ('host bridge', 0x70): 'SMRAM has read-only and locking bits',
+    ('pm', 0x00): 'no bit of the timer has changed since the start',
+    ('hpet', 0x100): 'no message is enabled by a timer that has none',
+    ('hpet', 0x120): 'as above',
+    ('hpet', 0x140): 'as above',
     ('cmos', 0x0c): 'the periodic flag is set without its interrupt, too',
 }
 CLOCK = range(0x00, 0x0a)  # of the CMOS: goes on between two looks
@@ -129,6 +149,43 @@ def walk_config(side, write=None):
     return seen
 
 
+def walk_mapped(side):
+    """What a function has behind its base registers."""
+    seen = {}
+    for dev, (base, enable, start, width, regs) in MAPPED.items():
+        for devfn, reg, value in (base, enable):
+            side.run(['outl 0xcf8 0x%x' % (1 << 31 | devfn << 8 | reg),
+                      'outl 0xcfc 0x%x' % value])
+        for reg in regs:
+            ones = {'b': 0xff, 'w': 0xffff}[width]
+            if (dev, reg) == ('pm', PM1_CNT):
+                ones = NO_SLEEP
+            port = start + reg
+            seen[dev, reg] = tuple(side.run(
+                ['in%s 0x%x' % (width, port),
+                 'out%s 0x%x 0x%x' % (width, port, ones),
+                 'in%s 0x%x' % (width, port), 'out%s 0x%x 0' % (width, port),
+                 'in%s 0x%x' % (width, port)]))
+    return seen
+
+
+def walk_memory(side):
+    """The I/O APIC by its index, and the HPET."""
+    seen = {}
+    for reg in IOAPIC_REGS:
+        seen['ioapic', reg] = tuple(side.run(
+            ['writel 0x%x 0x%x' % (IOAPIC, reg)] + [
+                line % (IOAPIC + 0x10) for line in (
+                    'readl 0x%x', 'writel 0x%x 0xffffffff', 'readl 0x%x',
+                    'writel 0x%x 0', 'readl 0x%x')]))
+    for reg in HPET_REGS:
+        seen['hpet', reg] = tuple(side.run(
+            [line % (HPET + reg) for line in (
+                'readl 0x%x', 'writel 0x%x 0xffffffff', 'readl 0x%x',
+                'writel 0x%x 0', 'readl 0x%x')]))
+    return seen
+
+
 def read_cmos(side):
     return {('cmos', reg): side.run(['outb 0x70 0x%x' % reg, 'inb 0x71'])[-1]
             for reg in range(128) if reg not in CLOCK}
@@ -167,6 +224,12 @@ def walk(t):
     for side in sides:
         side.reset()
     both('config after reset', walk_config)
+    both('mapped', walk_mapped)
+    both('memory', walk_memory)
+    for side in sides:
+        side.reset()
+    both('mapped after reset', walk_mapped)
+    both('memory after reset', walk_memory)
     check(used == set(EXPLAINED),
           'explained, but the same: %r' % sorted(set(EXPLAINED) - used))
 
