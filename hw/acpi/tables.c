@@ -143,12 +143,12 @@ void acpi_put_bytes(AcpiTables *t, const void *data, size_t len)
     g_byte_array_append(t->tables, data, len);
 }
 
-/* Filled up with blanks, as firmware vendors do. */
+/* A shorter ID ends with NULs. One with blanks says so itself. */
 static void put_id(GByteArray *to, const char *id, size_t len)
 {
     uint8_t buf[8];
 
-    memset(buf, 0, sizeof(buf)); /* a shorter one ends with NULs */
+    memset(buf, 0, sizeof(buf));
     memcpy(buf, id, MIN(strlen(id), len));
     g_byte_array_append(to, buf, len);
 }

@@ -192,6 +192,23 @@ static void test_microvm(void)
     acpi_tables_fini(&t);
 }
 
+/* IDs of the user's: a short one ends with NULs, none is cut at one. */
+static void test_ids(void)
+{
+    AcpiConfig c = config;
+    AcpiTables t;
+    const uint8_t *dsdt;
+
+    c.ids.oem_id = "AB";
+    c.ids.oem_table_id = "XY Z";
+    acpi_tables_init(&t, &c.ids);
+    acpi_build_pc(&t, &c);
+    dsdt = t.tables->data + 64;
+    g_assert_cmpmem(dsdt + 10, 6, "AB\0\0\0\0", 6);
+    g_assert_cmpmem(dsdt + 16, 8, "XY Z\0\0\0\0", 8);
+    acpi_tables_fini(&t);
+}
+
 static void run_iasl(const char *iasl, const char *dir, const char *arg,
                      const char *file)
 {
@@ -263,6 +280,7 @@ int main(int argc, char **argv)
     g_test_add_func("/acpi/aml/numbers", test_numbers);
     g_test_add_func("/acpi/aml/paths", test_paths);
     g_test_add_func("/acpi/aml/lengths", test_lengths);
+    g_test_add_func("/acpi/tables/ids", test_ids);
     g_test_add_func("/acpi/tables/pc", test_pc);
     g_test_add_func("/acpi/tables/microvm", test_microvm);
     g_test_add_func("/acpi/tables/iasl", test_iasl);
