@@ -1,6 +1,6 @@
 /*
- * Two IDE disks on one channel that come by -device: diagnostics, and what
- * firmware reads of their geometry.
+ * Two IDE disks on one channel that come by -device: diagnostics, what each
+ * keeps across a reset, and what firmware reads of their geometry.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -18,6 +18,7 @@ enum {
     NSECTOR = 2,
     SELECT = 6,
     STATUS = 7,
+    CONTROL = 0x206,
     READY = 0x50,
     BSY = 0x80,
     DISK_SIZE = 16 * 63 * 512 * 20,
@@ -88,6 +89,73 @@ static void test_diagnostic(void)
     finish(s);
 }
 
+static void wait_ready(Pair *s)
+{
+    uint8_t st;
+
+    do {
+        st = qtest_inb(s->q, HD + STATUS);
+    } while (st & BSY);
+    g_assert_cmphex(st & READY, ==, READY);
+}
+
+static unsigned identify_word(Pair *s, unsigned unit, unsigned n)
+{
+    unsigned val = 0;
+
+    qtest_outb(s->q, HD + SELECT, 0xa0 | unit << 4);
+    qtest_outb(s->q, HD + STATUS, 0xec);
+    wait_ready(s);
+    for (unsigned i = 0; i < 256; i++) {
+        unsigned word = qtest_inw(s->q, HD);
+
+        if (i == n) {
+            val = word;
+        }
+    }
+    wait_ready(s);
+    return val;
+}
+
+static void set_transfer_mode(Pair *s, unsigned unit, uint8_t mode)
+{
+    qtest_outb(s->q, HD + SELECT, 0xa0 | unit << 4);
+    qtest_outb(s->q, HD + ERROR, 0x03);
+    qtest_outb(s->q, HD + NSECTOR, mode);
+    qtest_outb(s->q, HD + STATUS, 0xef);
+    wait_ready(s);
+}
+
+/*
+ * A software reset keeps the mode that SET FEATURES chose, a hardware reset
+ * does not (ATA/ATAPI-6, 9.1).  Word 88 has it in its high half.
+ */
+static void test_identify_after_reset(void)
+{
+    enum { WORD = 88, UDMA = 0x40 };
+    Pair *s = start_two();
+    unsigned before[2], chosen[2];
+
+    for (unsigned i = 0; i < 2; i++) {
+        before[i] = identify_word(s, i, WORD);
+        chosen[i] = (before[i] & 0xff) | 0x100 << (2 + i);
+        g_assert_cmphex(before[i], !=, chosen[i]);
+        set_transfer_mode(s, i, UDMA | (2 + i));
+        g_assert_cmphex(identify_word(s, i, WORD), ==, chosen[i]);
+    }
+    qtest_outb(s->q, HD + CONTROL, 4);
+    qtest_outb(s->q, HD + CONTROL, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        g_assert_cmphex(identify_word(s, i, WORD), ==, chosen[i]);
+    }
+    json_unref(qtest_qmp(s->q, "{'execute': 'system_reset'}"));
+    json_unref(qtest_qmp_event(s->q, "RESET"));
+    for (unsigned i = 0; i < 2; i++) {
+        g_assert_cmphex(identify_word(s, i, WORD), ==, before[i]);
+    }
+    finish(s);
+}
+
 static uint8_t cmos(Pair *s, uint8_t reg)
 {
     qtest_outb(s->q, 0x70, reg);
@@ -128,6 +196,8 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/ide-pair/diagnostic", test_diagnostic);
+    g_test_add_func("/ide-pair/identify-after-reset",
+                    test_identify_after_reset);
     g_test_add_func("/ide-pair/geometry", test_geometry);
     return g_test_run();
 }
