@@ -491,5 +491,38 @@ def stop_and_reset_while_migrating(t):
     arrived(src, dst)
 
 
+@test()
+def reset_in_pre_switchover(t):
+    """It reaches the guest where that runs next."""
+    src, dst, way = pair(t, mb=16)
+    set_capabilities(src, pause_before_switchover=True)
+    start(src, way)
+    wait_status(src, 'pre-switchover')
+    mark = dst.mark()
+    src.qmp.cmd('system_reset')
+    src.qmp.cmd('migrate-continue', state='pre-switchover')
+    wait_status(src, 'completed')
+    wait_running(dst)
+    dst.wait_line('^ready$', mark)
+    dst.wait_line(r'^ok pass=\d+ cpu=0 fails=0$', mark)
+
+
+@test()
+def reset_in_pre_switchover_then_cancelled(t):
+    """Then that is the source, with all that it had."""
+    src, dst, way = pair(t, mb=16)
+    set_capabilities(src, pause_before_switchover=True)
+    start(src, way)
+    wait_status(src, 'pre-switchover')
+    wait_drained(src)
+    mark = src.mark()
+    src.qmp.cmd('system_reset')
+    src.qmp.cmd('migrate_cancel')
+    wait_status(src, 'cancelled')
+    check_equal(dst.wait_end(), 1, 'exit status of the destination')
+    src.wait_line('^ready$', mark)
+    src.wait_line(r'^ok pass=\d+ cpu=0 fails=0$', mark)
+
+
 if __name__ == '__main__':
     main()
