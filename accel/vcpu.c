@@ -464,6 +464,13 @@ static void vcpu_clear_stopped(Vcpu *cpu)
  */
 NO_TSA static void vcpu_enter_pause(Vcpu *cpu)
 {
+    /*
+     * What somebody has asked for since the last run is older than the stop:
+     * the counters of the others went on.  What is still to be put comes
+     * first; if that fails, the next run says so.
+     */
+    vcpu_flush_state(cpu, NULL);
+    cpu->state_cached = false;
     if (__atomic_load_n(&cpu->vm->accel->sync_on_pause, __ATOMIC_RELAXED)) {
         /* Whoever wants the state asks again and gets the error, if any. */
         vcpu_get_state(cpu, NULL);
@@ -664,8 +671,14 @@ NO_TSA void vcpus_pause(Vm *vm)
         }
     }
     for (i = 0; i < vm->nvcpus; i++) {
-        if (vm->vcpus[i] != vcpu_self && !flag_get(&vm->vcpus[i]->stopped)) {
+        if (vm->vcpus[i] == vcpu_self) {
+            continue;
+        }
+        if (!flag_get(&vm->vcpus[i]->stopped)) {
             vcpu_kick(vm->vcpus[i]);
+        } else if (!vm->vcpus[i]->busy) {
+            /* Stopped before by somebody else, and its clock went on. */
+            vcpu_invalidate_state(vm->vcpus[i]);
         }
     }
     acc->npausing++;

@@ -515,6 +515,48 @@ static void test_sync_on_pause(void)
     vm_drop(vm);
 }
 
+static void read_and_stop(Vcpu *cpu, void *opaque)
+{
+    VcpuPutLevel *level = opaque;
+
+    g_assert_true(vcpu_sync_state(cpu, NULL));
+    if (level != NULL) {
+        vcpu_mark_state(cpu, *level);
+    }
+    vcpu_stop_self(cpu->vm);
+}
+
+/*
+ * A vCPU was asked for its state and is stopped before it runs on.  Meanwhile
+ * the others' counters went on: what it has at the stop counts.
+ */
+static void test_read_before_pause(void)
+{
+    VcpuPutLevel level = VCPU_PUT_RUNTIME;
+
+    for (unsigned i = 0; i < 4; i++) {
+        bool on_pause = i & 1, changed = i & 2;
+        Vm *vm = vm_make(1);
+        Vcpu *cpu = vm->vcpus[0];
+
+        vcpus_resume(vm);
+        wait_for_run(cpu, 0);
+        __atomic_store_n(&vm->accel->sync_on_pause, on_pause, __ATOMIC_RELAXED);
+        vcpu_run_on(cpu, read_and_stop, changed ? &level : NULL);
+        vcpus_pause(vm);
+        g_assert_cmpuint(fake(cpu)->puts, ==, changed);
+        g_assert_true(vcpu_sync_state(cpu, NULL));
+        g_assert_cmpuint(fake(cpu)->gets, ==, 2);
+        g_assert_true(vcpu_sync_state(cpu, NULL));
+        g_assert_cmpuint(fake(cpu)->gets, ==, 2);
+        /* A second stop, of the clock for instance, comes later. */
+        vcpus_pause(vm);
+        g_assert_true(vcpu_sync_state(cpu, NULL));
+        g_assert_cmpuint(fake(cpu)->gets, ==, 3);
+        vm_drop(vm);
+    }
+}
+
 static void test_put_fails(void)
 {
     g_autoptr(GError) err = NULL;
@@ -708,6 +750,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vcpu/state-of-running", test_state_of_running);
     g_test_add_func("/vcpu/state-in-own-threads", test_state_in_own_threads);
     g_test_add_func("/vcpu/sync-on-pause", test_sync_on_pause);
+    g_test_add_func("/vcpu/read-before-pause", test_read_before_pause);
     g_test_add_func("/vcpu/put-fails", test_put_fails);
     g_test_add_func("/vcpu/halt", test_halt);
     g_test_add_func("/vcpu/debug-points", test_debug_points);
