@@ -205,7 +205,7 @@ void atapi_dma(IdeDrive *d)
         d->status |= ST_DRQ;
         return;
     }
-    n = ide_dma_copy(ch, d->buffer + d->buf_pos, have, true, &bad);
+    n = ch->transport->dma_copy(ch, d->buffer + d->buf_pos, have, true, &bad);
     d->buf_pos += n;
     d->packet_size -= n;
     if (bad) {

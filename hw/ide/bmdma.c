@@ -1,5 +1,5 @@
 /*
- * Bus master IDE: PRD tables and transfers.
+ * Bus master IDE: PRD tables, registers.
  *
  * Behaviour: Intel 82371SB data sheet (290550-002), 2.7; Programming
  * Interface for Bus Master IDE Controller, rev. 1.0 (16 May 1994).
@@ -49,8 +49,8 @@ static bool pci_may_master(const IdeChannel *ch)
     return lduw_le_p(ch->pci->config + PCI_COMMAND) & PCI_COMMAND_MASTER;
 }
 
-size_t ide_dma_copy(IdeChannel *ch, uint8_t *buf, size_t len, bool to_guest,
-                    bool *ret_bad)
+static size_t bm_dma_copy(IdeChannel *ch, uint8_t *buf, size_t len,
+                          bool to_guest, bool *ret_bad)
 {
     IdeBm *bm = &ch->bm;
     size_t done = 0;
@@ -80,193 +80,51 @@ size_t ide_dma_copy(IdeChannel *ch, uint8_t *buf, size_t len, bool to_guest,
     return done;
 }
 
-/* Transfers */
+/* Towards the drives */
 
-static void dma_forget(IdeChannel *ch)
+static bool bm_dma_ready(const IdeChannel *ch)
 {
-    ch->dma = IDE_DMA_NONE;
-    ch->dma_drive = NULL;
-    ch->dma_left = 0;
-    ch->retry_unit = IDE_NO_UNIT;
-    ch->retry_sector = 0;
-    ch->retry_nsector = 0;
+    return ch->bm.status & BM_ACTIVE;
 }
 
-/* Active stays on if the table has more than the drive had. */
-void ide_dma_end(IdeChannel *ch)
+static void bm_dma_ended(IdeChannel *ch, IdeDmaEnd how)
 {
-    dma_forget(ch);
-    if (ch->bm.last && ch->bm.cur_len == 0) {
-        ch->bm.status &= ~BM_ACTIVE;
+    IdeBm *bm = &ch->bm;
+
+    /* Active stays on if the table has more than the drive had. */
+    if (how != IDE_DMA_DONE || (bm->last && bm->cur_len == 0)) {
+        bm->status &= ~BM_ACTIVE;
+    }
+    if (how == IDE_DMA_BUS_ERROR) {
+        bm->status |= BM_ERROR;
     }
 }
 
-/* The bus didn't take it. */
-void ide_dma_fail(IdeChannel *ch)
+static void bm_raise_irq(IdeChannel *ch)
 {
-    dma_forget(ch);
-    ch->bm.status = (ch->bm.status & ~BM_ACTIVE) | BM_ERROR;
+    ch->bm.status |= BM_INT;
+    irq_raise(&ch->irq);
 }
 
-/* The drive's own: the bus master is idle then, and knows of no error. */
-static void dma_error(IdeDrive *d, uint8_t error)
+static void bm_lower_irq(IdeChannel *ch)
 {
-    dma_forget(d->ch);
-    d->ch->bm.status &= ~BM_ACTIVE;
-    ide_abort(d, error);
+    irq_lower(&ch->irq);
 }
 
-/* The bus didn't take or give the data. */
-static void dma_bus_error(IdeDrive *d)
+static void bm_channel_reset(IdeChannel *ch)
 {
-    ide_dma_fail(d->ch);
-    ide_abort(d, ER_ABRT);
+    ide_bm_reset(&ch->bm);
+    irq_lower(&ch->irq);
 }
 
-/*
- * The table ended before the data did: no interrupt, and software finds the
- * bus master idle.
- */
-void ide_dma_short(IdeDrive *d)
-{
-    d->ch->bm.status &= ~BM_ACTIVE;
-    dma_forget(d->ch);
-    ide_pio_stop(d);
-    d->status = ST_DRDY | ST_DSC;
-}
-
-static void dma_complete(IdeDrive *d)
-{
-    ide_dma_end(d->ch);
-    ide_pio_stop(d);
-    ide_done(d);
-}
-
-static void dma_account(IdeDrive *d, uint32_t nsectors)
-{
-    ata_set_lba(d, ata_lba(d) + nsectors);
-    d->nsector -= nsectors;
-    d->ch->dma_left -= nsectors;
-}
-
-static void dma_read_done(void *opaque, int ret)
-{
-    IdeDrive *d = opaque;
-    IdeChannel *ch = d->ch;
-    bool bad = false;
-    size_t n;
-
-    if (ch->dma_drive != d) {
-        return;
-    }
-    if (ret < 0) {
-        dma_error(d, ER_UNC);
-        return;
-    }
-    n = ide_dma_copy(ch, d->buffer, d->io_bytes, true, &bad);
-    if (bad) {
-        dma_bus_error(d);
-    } else if (n < d->io_bytes) {
-        ide_dma_short(d);
-    } else {
-        dma_account(d, n / IDE_SECTOR);
-        ide_dma_run(ch);
-    }
-}
-
-static void dma_write_done(void *opaque, int ret)
-{
-    IdeDrive *d = opaque;
-    IdeChannel *ch = d->ch;
-
-    if (ch->dma_drive != d) {
-        return;
-    }
-    if (ret < 0) {
-        dma_error(d, ER_ABRT);
-        return;
-    }
-    dma_account(d, d->io_bytes / IDE_SECTOR);
-    ide_dma_run(ch);
-}
-
-static void dma_write(IdeDrive *d, size_t bytes)
-{
-    bool bad = false;
-    size_t n = ide_dma_copy(d->ch, d->buffer, bytes, false, &bad);
-
-    if (bad) {
-        dma_bus_error(d);
-    } else if (n < bytes) {
-        ide_dma_short(d);
-    } else {
-        ide_write(d, ata_lba(d) * IDE_SECTOR, bytes, dma_write_done);
-    }
-}
-
-/* The list of ranges comes as data; nothing else happens on the medium. */
-static void dma_trim(IdeDrive *d, size_t bytes)
-{
-    bool bad = false;
-    size_t n = ide_dma_copy(d->ch, d->buffer, bytes, false, &bad);
-
-    if (bad) {
-        dma_bus_error(d);
-    } else if (n < bytes) {
-        ide_dma_short(d);
-    } else if (!ata_trim_ranges(d, bytes)) {
-        dma_error(d, ER_ABRT);
-    } else {
-        d->ch->dma_left -= bytes / IDE_SECTOR; /* the count register stays */
-        ide_dma_run(d->ch);
-    }
-}
-
-void ide_dma_run(IdeChannel *ch)
-{
-    IdeDrive *d = ch->dma_drive;
-    size_t bytes;
-
-    if (d == NULL) {
-        return;
-    }
-    if (ch->dma == IDE_DMA_ATAPI) {
-        atapi_dma(d);
-        return;
-    }
-    if (ch->dma_left == 0) {
-        dma_complete(d);
-        return;
-    }
-    bytes = MIN((uint64_t)ch->dma_left * IDE_SECTOR, (uint64_t)IDE_DMA_CHUNK);
-    if (ch->dma == IDE_DMA_TRIM) {
-        dma_trim(d, bytes);
-    } else if (!range_fits(ata_lba(d), ch->dma_left, ata_sectors(d))) {
-        dma_error(d, ER_IDNF);
-    } else if (ch->dma == IDE_DMA_READ) {
-        ide_read(d, ata_lba(d) * IDE_SECTOR, bytes, 0, dma_read_done);
-    } else {
-        dma_write(d, bytes);
-    }
-}
-
-void ide_dma_begin(IdeDrive *d, IdeDma kind, uint32_t nsectors)
-{
-    IdeChannel *ch = d->ch;
-
-    d->status = ST_DRDY | ST_DSC | ST_DRQ;
-    d->end = IDE_END_NONE;
-    ch->dma = kind;
-    ch->dma_drive = d;
-    ch->dma_left = nsectors;
-    ch->retry_unit = d - ch->drives;
-    ch->retry_nsector = nsectors;
-    ch->retry_sector =
-        kind == IDE_DMA_READ || kind == IDE_DMA_WRITE ? ata_lba(d) : 0;
-    if (ch->bm.status & BM_ACTIVE) {
-        ide_dma_run(ch);
-    }
-}
+const IdeTransport ide_bm_transport = {
+    .raise_irq = bm_raise_irq,
+    .lower_irq = bm_lower_irq,
+    .dma_ready = bm_dma_ready,
+    .dma_copy = bm_dma_copy,
+    .dma_ended = bm_dma_ended,
+    .reset = bm_channel_reset,
+};
 
 /* Registers */
 

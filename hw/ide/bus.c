@@ -42,8 +42,7 @@ void ide_raise_irq(IdeChannel *ch)
     if (ch->ctl & CTL_NIEN) {
         return;
     }
-    ch->bm.status |= BM_INT;
-    irq_raise(&ch->irq);
+    ch->transport->raise_irq(ch);
 }
 
 void ide_done(IdeDrive *d)
@@ -174,6 +173,9 @@ static void io_done(void *opaque, int ret)
     if (d != NULL) {
         d->io = NULL;
         io->fn(d, ret);
+        if (d->ch->transport->io_ended != NULL) {
+            d->ch->transport->io_ended(d);
+        }
     }
     g_free(io->buffer);
     g_free(io);
@@ -233,7 +235,7 @@ void ide_cancel(IdeDrive *d)
         ch->dma = IDE_DMA_NONE;
         ch->dma_drive = NULL;
         ch->dma_left = 0;
-        ch->bm.status &= ~BM_ACTIVE;
+        ch->transport->dma_ended(ch, IDE_DMA_CUT);
     }
     if (ch->retry_unit == d - ch->drives) {
         ch->error_status = 0;
@@ -281,7 +283,6 @@ void ide_drive_reset(IdeDrive *d)
 
 void ide_channel_reset(IdeChannel *ch)
 {
-    ide_bm_reset(&ch->bm);
     for (unsigned i = 0; i < IDE_DRIVES; i++) {
         ide_drive_reset(&ch->drives[i]);
     }
@@ -291,7 +292,7 @@ void ide_channel_reset(IdeChannel *ch)
     ch->retry_sector = 0;
     ch->retry_nsector = 0;
     ch->retry_unit = 0;
-    irq_lower(&ch->irq);
+    ch->transport->reset(ch);
 }
 
 static void soft_reset(IdeChannel *ch)
@@ -324,7 +325,7 @@ static void control_write(IdeChannel *ch, uint8_t val)
         soft_reset(ch);
     }
     if (val & CTL_NIEN) {
-        irq_lower(&ch->irq);
+        ch->transport->lower_irq(ch);
     }
 }
 
@@ -355,7 +356,7 @@ static uint8_t task_read(IdeChannel *ch, unsigned reg)
         return d->select;
     case REG_STATUS:
     default:
-        irq_lower(&ch->irq);
+        ch->transport->lower_irq(ch);
         return d->status;
     }
 }
@@ -400,7 +401,7 @@ static void task_write(IdeChannel *ch, unsigned reg, uint8_t val)
     }
     if (reg == REG_STATUS) {
         if (d->dev != NULL) {
-            irq_lower(&ch->irq);
+            ch->transport->lower_irq(ch);
             ide_command(d, val);
         }
         return;
@@ -469,14 +470,19 @@ const IoOps ide_ctl_ops[IDE_CHANNELS] = {
 
 /* Life */
 
-void ide_channel_init(IdeChannel *ch, PciDevice *pci, unsigned num)
+void ide_channel_init(IdeChannel *ch, PciDevice *pci, const IdeTransport *t,
+                      unsigned num, unsigned ndrives)
 {
+    ch->transport = t;
     ch->pci = pci;
     ch->num = num;
+    ch->ndrives = ndrives;
     for (unsigned i = 0; i < IDE_DRIVES; i++) {
         ch->drives[i].ch = ch;
-        ch->drives[i].buffer = g_malloc0(IDE_BUFFER);
         ch->drives[i].end = IDE_END_NONE;
+        if (i < ndrives) {
+            ch->drives[i].buffer = g_malloc0(IDE_BUFFER);
+        }
     }
 }
 

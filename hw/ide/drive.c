@@ -234,9 +234,9 @@ static bool take_place(IdeDevice *s, GError **errp)
     if (s->unit == UNIT_FREE) {
         s->unit = ch->drives[0].dev == NULL ? 0 : 1;
     }
-    if (s->unit >= IDE_DRIVES) {
+    if (s->unit >= ch->ndrives) {
         error_setf(errp, "Can't create IDE unit %u, bus supports only %u units",
-                   s->unit, IDE_DRIVES);
+                   s->unit, ch->ndrives);
         return false;
     }
     if (ch->drives[s->unit].dev != NULL) {
@@ -278,7 +278,7 @@ static bool find_blk(IdeDevice *s, bool cd, GError **errp)
 
 static void set_defaults(IdeDevice *s, bool cd)
 {
-    unsigned num = IDE_CHANNEL(s->dev.parent_bus)->num * IDE_DRIVES + s->unit;
+    unsigned num = IDE_CHANNEL(s->dev.parent_bus)->first_unit + s->unit;
 
     if (s->serial == NULL) {
         s->serial = g_strdup_printf("QM%05u", num + 1);

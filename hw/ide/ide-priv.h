@@ -3,7 +3,8 @@
  *
  *   bus.c      task file, data port, resets      ata.c    disk commands
  *   identify.c IDENTIFY data, geometry           atapi.c  packet commands
- *   bmdma.c    PRD tables and DMA transfers      piix3-ide.c the PCI function
+ *   dma.c      commands that transfer by DMA     drive.c  ide-hd, ide-cd
+ *   bmdma.c    bus master, its PRD tables        piix3-ide.c the PCI function
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -128,12 +129,40 @@ typedef struct IdeBm {
     bool last;                  /* no entry follows */
 } IdeBm;
 
+/* How a transfer by DMA ended. */
+typedef enum IdeDmaEnd {
+    IDE_DMA_DONE,
+    IDE_DMA_CUT,       /* the drive failed, or the command was cancelled */
+    IDE_DMA_BUS_ERROR, /* memory didn't take or give the data */
+    IDE_DMA_SHORT,     /* the table ended before the data did */
+} IdeDmaEnd;
+
+/* What lies between a channel's drives and software.  NULL: not of interest. */
+typedef struct IdeTransport {
+    /* A command has ended, or the data port is to be served. */
+    void (*raise_irq)(IdeChannel *ch);
+    void (*lower_irq)(IdeChannel *ch);
+    /* May a command by DMA go on?  Else ide_dma_run() is called when it may. */
+    bool (*dma_ready)(const IdeChannel *ch);
+    /* Buffer to guest memory or back; bytes done, less if the table ends. */
+    size_t (*dma_copy)(IdeChannel *ch, uint8_t *buf, size_t len, bool to_guest,
+                       bool *ret_bad);
+    /* The drive's status is set already, but for an error's. */
+    void (*dma_ended)(IdeChannel *ch, IdeDmaEnd how);
+    /* The drive has dealt with the end of a request to the host. */
+    void (*io_ended)(IdeDrive *d);
+    void (*reset)(IdeChannel *ch);
+} IdeTransport;
+
 struct IdeChannel {
     Bus bus;
+    const IdeTransport *transport;
     PciDevice *pci;
     IrqLine irq;
     IoRange io_cmd, io_ctl;
-    unsigned num;
+    unsigned num;        /* of the controller's, for firmware's paths */
+    unsigned first_unit; /* the number of its first drive among all */
+    unsigned ndrives;    /* places; the others are never filled */
     IdeDrive drives[IDE_DRIVES];
     IdeBm bm;
     IdeDma dma; /* what the current command transfers by DMA */
@@ -186,7 +215,8 @@ typedef struct IdeDevice {
 
 /* bus.c */
 extern const IoOps ide_cmd_ops[IDE_CHANNELS], ide_ctl_ops[IDE_CHANNELS];
-void ide_channel_init(IdeChannel *ch, PciDevice *pci, unsigned num);
+void ide_channel_init(IdeChannel *ch, PciDevice *pci, const IdeTransport *t,
+                      unsigned num, unsigned ndrives);
 void ide_channel_fini(IdeChannel *ch);
 void ide_channel_reset(IdeChannel *ch);
 /* As after power on; drops what was going on. */
@@ -255,20 +285,21 @@ void atapi_execute(IdeDrive *d, const uint8_t *cdb);
 /* For users who move the tray; the opaque pointer is the drive. */
 extern const BlockDevOps atapi_dev_ops;
 
-/* bmdma.c */
-extern const IoOps ide_bm_ops;
+/* dma.c */
 /* The drive has a command that wants DMA; it begins when software does. */
 void ide_dma_begin(IdeDrive *d, IdeDma kind, uint32_t nsectors);
 /* The next part of the transfer, or its end. */
 void ide_dma_run(IdeChannel *ch);
-/* Buffer to guest memory or back; bytes done, less if the table ends. */
-size_t ide_dma_copy(IdeChannel *ch, uint8_t *buf, size_t len, bool to_guest,
-                    bool *ret_bad);
 /* The drive has no more data. */
 void ide_dma_end(IdeChannel *ch);
+/* The bus didn't take it. */
 void ide_dma_fail(IdeChannel *ch);
 /* The table ended before the data did. */
 void ide_dma_short(IdeDrive *d);
+
+/* bmdma.c */
+extern const IoOps ide_bm_ops;
+extern const IdeTransport ide_bm_transport;
 void ide_bm_reset(IdeBm *bm);
 
 /* vmstate.c */

@@ -92,7 +92,8 @@ static bool init_channel(PiixIde *s, unsigned n, GError **errp)
     IdeChannel *ch = &s->ch[n];
     Device *dev = &s->pci.dev;
 
-    ide_channel_init(ch, &s->pci, n);
+    ide_channel_init(ch, &s->pci, &ide_bm_transport, n, IDE_DRIVES);
+    ch->first_unit = n * IDE_DRIVES;
     bus_init(&ch->bus, BUS_IDE, "IDE", NULL, dev, dev->vm);
     ch->bus.max_devices = IDE_DRIVES;
     ch->bus.firmware_node = channel_firmware_node;
