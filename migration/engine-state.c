@@ -97,11 +97,21 @@ static bool globalstate_post_load(void *opaque, int version, GError **errp)
     }
 }
 
+/*
+ * Always, here: to have a condition means that it may be missing in a stream,
+ * as in that of a source with "migration.store-global-state=off".
+ */
+static bool globalstate_needed(void *opaque)
+{
+    return true;
+}
+
 static const Vmstate globalstate_vmstate = {
     .name = "globalstate",
     .version = 1,
     .oldest = 1,
     .priority = -1, /* the last section */
+    .needed = globalstate_needed,
     .post_load = globalstate_post_load,
     .fields =
         (const VmstateField[]){

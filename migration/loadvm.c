@@ -33,6 +33,7 @@ typedef struct Row {
     const LoadvmRow *given;
     uint32_t id, version;
     bool started;
+    bool whole; /* its end has come, and no part since */
 } Row;
 
 typedef struct Loadvm {
@@ -46,6 +47,7 @@ typedef struct Loadvm {
     GHashTable *defaults;   /* by VmstateEntry: VmstateDefaults */
     uint64_t devices_bytes; /* of this attempt */
     bool begun;             /* a section or command has come */
+    bool ended;             /* the mark, and no part of a row since */
     uint8_t command[UINT16_MAX];
 } Loadvm;
 
@@ -119,9 +121,14 @@ static bool load_content(Loadvm *l, Row *row, uint8_t type, GError **errp)
     }
     l->registry->load_attempt++;
     l->devices_bytes = 0;
-    return row->given->ops->load(row->given->opaque, l->s, row->version,
-                                 errp) &&
-           check_footer(l, row->id, errp);
+    l->ended = false;
+    row->whole = false;
+    if (!row->given->ops->load(row->given->opaque, l->s, row->version, errp) ||
+        !check_footer(l, row->id, errp)) {
+        return false;
+    }
+    row->whole = type == WIRE_SECTION_END;
+    return true;
 }
 
 static Row *row_by_name(Loadvm *l, const char *name)
@@ -269,6 +276,10 @@ static bool try_device(Loadvm *l, const SectionHead *h, GError **errp)
     }
     if (e->load_attempt == l->registry->load_attempt) {
         error_setf(errp, "it has come already");
+        return false;
+    }
+    if (l->ended) {
+        error_setf(errp, "behind the end of file mark");
         return false;
     }
     if (h->version > INT_MAX) {
@@ -422,12 +433,46 @@ static void restore_missing(const Loadvm *l)
     }
 }
 
+/* A device that always travels, and hasn't; NULL: none. */
+static const VmstateEntry *find_absent(const VmstateRegistry *r)
+{
+    for (GList *g = r->entries.head; g != NULL; g = g->next) {
+        const VmstateEntry *e = g->data;
+
+        if (e->load_attempt != r->load_attempt && e->vms != VMSTATE_NONE &&
+            e->vms->needed == NULL) {
+            return e;
+        }
+    }
+    return NULL;
+}
+
+/*
+ * The end of file mark.  A stream in which one byte is wrong may have it
+ * anywhere: a guest must not start without the rest.
+ */
 static bool check_all_came(const Loadvm *l, GError **errp)
 {
+    const VmstateEntry *e;
     VM_LOCK_GUARD();
 
+    for (size_t i = 0; i < l->nrows; i++) {
+        if (l->rows[i].started && !l->rows[i].whole) {
+            error_setf(errp, "section '%s' has not ended",
+                       l->rows[i].given->ops->name);
+            return false;
+        }
+    }
     restore_missing(l);
-    return check_missing(l, NULL, errp);
+    if (!check_missing(l, NULL, errp)) {
+        return false;
+    }
+    e = find_absent(l->registry);
+    if (e != NULL) {
+        error_setf(errp, "device '%s' instance %u has not come", e->idstr,
+                   e->instance);
+    }
+    return e == NULL;
 }
 
 /* Before anything comes: what devices are when they are told nothing. */
@@ -460,8 +505,12 @@ static bool load_one(Loadvm *l, bool *ret_more, GError **errp)
     l->begun = true;
     switch (type) {
     case WIRE_EOF:
-        return check_all_came(l, errp) &&
-               l->ops->complete(l->ops->opaque, ret_more, errp);
+        if (!check_all_came(l, errp)) {
+            error_prefix(errp, "end of file mark at offset %" PRIu64 ": ", at);
+            return false;
+        }
+        l->ended = true;
+        return l->ops->complete(l->ops->opaque, ret_more, errp);
     case WIRE_SECTION_START:
     case WIRE_SECTION_FULL:
         return load_named(l, type, errp);

@@ -330,8 +330,18 @@ void put_command_u64(GByteArray *b, uint16_t cmd, uint64_t v)
     put_command(b, cmd, be, sizeof(be));
 }
 
+static void put_timer(GByteArray *b)
+{
+    put_section(b, WIRE_SECTION_FULL, 5, "timer", 0, 2);
+    put64(b, 0);
+    put64(b, 0);
+    put64(b, 0);
+    put_footer(b, 5);
+}
+
 void put_device(GByteArray *b, uint32_t value)
 {
+    put_timer(b);
     put_section(b, WIRE_SECTION_FULL, 7, "device", 0, 1);
     put32(b, value);
     put_footer(b, 7);

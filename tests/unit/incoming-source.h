@@ -58,6 +58,7 @@ RunState in_run_state(InVm *v);
 void put_command(GByteArray *b, uint16_t cmd, const void *data, uint16_t len);
 void put_command_u32(GByteArray *b, uint16_t cmd, uint32_t v);
 void put_command_u64(GByteArray *b, uint16_t cmd, uint64_t v);
+/* Behind the clock, which is in every stream. */
 void put_device(GByteArray *b, uint32_t value);
 void put_globalstate(GByteArray *b, const char *state);
 

@@ -105,6 +105,13 @@ static inline void put_ram_part(GByteArray *b, uint8_t type, uint8_t fill)
     put_footer(b, SCRIPT_RAM_ID);
 }
 
+/* A guest that stood from the beginning. */
+static inline void put_ram(GByteArray *b)
+{
+    put_ram_start(b);
+    put_ram_part(b, WIRE_SECTION_END, 0xbb);
+}
+
 /* Fields of a toy; `count` items and a blob of that many bytes. */
 static inline void put_toy_fields(GByteArray *b, uint16_t count, uint8_t last)
 {

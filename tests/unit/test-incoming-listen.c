@@ -38,7 +38,7 @@ static void folder_fini(Folder *f)
 static void put_whole(GByteArray *b)
 {
     put_head(b);
-    put_ram_start(b);
+    put_ram(b);
     put_device(b, 4711);
     put_globalstate(b, "running");
     put8(b, WIRE_EOF);

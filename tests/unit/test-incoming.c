@@ -364,7 +364,7 @@ static void test_run_states(void)
             NULL));
         in_connect(&v);
         put_head(b);
-        put_ram_start(b);
+        put_ram(b);
         put_device(b, 1);
         put_globalstate(b, cases[i].at_source);
         put8(b, WIRE_EOF);
@@ -388,7 +388,8 @@ static void test_no_globalstate(void)
     in_vm_init(&v);
     in_connect(&v);
     put_head(b);
-    put_ram_start(b);
+    put_ram(b);
+    put_device(b, 1);
     put8(b, WIRE_EOF);
     in_send_bytes(&v, b);
     in_close(&v);
@@ -553,6 +554,7 @@ static void bad_no_memory(GByteArray *b)
 {
     put_hello(b);
     put_device(b, 1);
+    put_globalstate(b, "running");
     put8(b, WIRE_EOF);
 }
 

@@ -405,7 +405,7 @@ static void test_no_more_than_needed(void)
     Scripted s = { 0 };
 
     put_head(b);
-    put_ram_start(b);
+    put_ram(b);
     put_section(b, WIRE_SECTION_FULL, 0x05fffff0, "toy", 0, 3);
     put_toy_fields(b, 0, 0x05); /* 05 7e: a name of 126 bytes? */
     put_footer(b, 0x05fffff0);
