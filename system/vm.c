@@ -68,7 +68,7 @@ NO_TSA static gint poll_unlocked(GPollFD *fds, guint nfds, gint timeout)
     n = g_poll(fds, nfds, timeout);
     err = errno;
     if (held) {
-        vm_lock_acquire();
+        vm_lock_acquire_in_turn();
     }
     errno = err;
     return n;

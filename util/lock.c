@@ -10,6 +10,8 @@
 #include <time.h>
 
 Lock vm_lock = LOCK_INITIALIZER;
+/* Held by the one who has vm_lock next; before it. */
+static Lock vm_lock_next = LOCK_INITIALIZER;
 
 static __thread bool vm_lock_mine;
 static __thread bool vm_lock_waits_allowed;
@@ -126,8 +128,29 @@ NO_TSA void vm_lock_acquire(void)
     if (unlikely(vm_lock_mine)) {
         g_error("device lock taken twice by one thread");
     }
-    lock_acquire(&vm_lock);
+    if (!lock_try_acquire(&vm_lock)) {
+        lock_acquire(&vm_lock_next);
+        lock_acquire(&vm_lock);
+        lock_release(&vm_lock_next);
+    }
     vm_lock_mine = true;
+}
+
+NO_TSA void vm_lock_acquire_in_turn(void)
+{
+    lock_acquire(&vm_lock_next);
+    lock_acquire(&vm_lock);
+    lock_release(&vm_lock_next);
+    vm_lock_mine = true;
+}
+
+NO_TSA bool vm_lock_is_wanted(void)
+{
+    if (!lock_try_acquire(&vm_lock_next)) {
+        return true;
+    }
+    lock_release(&vm_lock_next);
+    return false;
 }
 
 NO_TSA bool vm_lock_try_acquire(void)

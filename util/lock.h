@@ -84,6 +84,14 @@ extern Lock vm_lock;
 #define VM_LOCKED REQUIRES(&vm_lock)
 
 void vm_lock_acquire(void) ACQUIRE(&vm_lock);
+/*
+ * For a thread that takes it again right after it has let go of it, as the main
+ * loop does: others who wait for it have it first.  A mutex would let the
+ * faster one win, and somebody else wait for seconds.
+ */
+void vm_lock_acquire_in_turn(void) ACQUIRE(&vm_lock);
+/* Does another thread wait for it? */
+bool vm_lock_is_wanted(void);
 bool vm_lock_try_acquire(void) TRY_ACQUIRE(true, &vm_lock);
 void vm_lock_release(void) RELEASE(&vm_lock);
 /* Does the calling thread hold the device lock? */

@@ -207,6 +207,39 @@ static void test_vm_lock(void)
     g_assert_true(thread_join(&t) == &c);
 }
 
+static void *vm_lock_want(void *opaque)
+{
+    unsigned *had = opaque;
+
+    vm_lock_acquire();
+    ++*had;
+    vm_lock_release();
+    return NULL;
+}
+
+/* Who takes it again at once doesn't overtake who waits. */
+static void test_vm_lock_in_turn(void)
+{
+    unsigned had = 0;
+
+    vm_lock_acquire();
+    g_assert_false(vm_lock_is_wanted());
+    for (unsigned i = 1; i <= 200; i++) {
+        pthread_t t;
+
+        g_assert_cmpint(pthread_create(&t, NULL, vm_lock_want, &had), ==, 0);
+        while (!vm_lock_is_wanted()) {
+            g_thread_yield();
+        }
+        vm_lock_release();
+        vm_lock_acquire_in_turn();
+        g_assert_true(vm_lock_held());
+        g_assert_cmpuint(had, ==, i);
+        pthread_join(t, NULL);
+    }
+    vm_lock_release();
+}
+
 static void *vm_lock_signal(void *opaque)
 {
     Counter *c = opaque;
@@ -386,6 +419,7 @@ int main(int argc, char **argv)
     g_test_add_func("/lock/cond", test_cond);
     g_test_add_func("/lock/deadline", test_deadline);
     g_test_add_func("/vm-lock/exclusion", test_vm_lock);
+    g_test_add_func("/vm-lock/in-turn", test_vm_lock_in_turn);
     g_test_add_func("/vm-lock/wait", test_vm_lock_wait);
     g_test_add_func("/vm-lock/twice", test_vm_lock_twice);
     g_test_add_func("/thread/look", test_thread);
