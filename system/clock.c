@@ -367,7 +367,11 @@ static void queue_init(Clocks *c, ClockType type)
     s->clocks = c;
     s->type = type;
     g_source_add_unix_fd(q->source, q->fd, G_IO_IN);
-    g_source_set_priority(q->source, G_PRIORITY_HIGH);
+    /*
+     * At no higher priority than others: GLib would serve nobody else while
+     * timers keep expiring, as a guest can have them do.  They are first among
+     * equals, as no other source is older.
+     */
     g_source_set_static_name(q->source, "clock");
     g_source_attach(q->source, NULL);
 }
