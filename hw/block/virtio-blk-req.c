@@ -225,19 +225,21 @@ void vblk_take_stopped(VirtioBlk *s, VirtQueue *q, VirtQueueElem *e)
 
 void vblk_output(VirtioDevice *d, VirtQueue *q)
 {
+    VirtioTurn turn = virtio_turn_begin(q);
     VirtQueueElem *e;
     VblkReq *r;
 
     do {
         virtqueue_set_notification(q, false);
-        while (virtio_running(d) && (e = virtqueue_pop(q)) != NULL) {
+        while ((e = virtio_turn_pop(&turn)) != NULL) {
             r = req_new(vblk_of(d), q, e);
             if (r != NULL) {
                 req_dispatch(r);
             }
         }
+        /* Also if the turn was cut: who gets the VM then may rely on kicks. */
         virtqueue_set_notification(q, true);
-    } while (virtio_running(d) && !virtqueue_empty(q));
+    } while (!turn.cut && virtio_running(d) && !virtqueue_empty(q));
 }
 
 /* What is begun and ends in the I/O thread is touched there only. */

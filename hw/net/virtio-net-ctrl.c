@@ -322,10 +322,11 @@ bool vnet_ctrl_command(VirtioNet *n, const uint8_t *buf, size_t len)
 
 void vnet_ctrl_kick(VirtioDevice *d, VirtQueue *q)
 {
+    VirtioTurn turn = virtio_turn_begin(q);
     VirtioNet *n = vnet_of(d);
     VirtQueueElem *e;
 
-    while (virtio_running(d) && (e = virtqueue_pop(q)) != NULL) {
+    while ((e = virtio_turn_pop(&turn)) != NULL) {
         g_autofree uint8_t *buf = NULL;
         size_t len = MIN(e->out_bytes, (size_t)CTRL_MAX_BYTES);
         uint8_t ack;

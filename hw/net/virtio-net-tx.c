@@ -90,17 +90,15 @@ static bool send_one(VnetPair *p, VirtQueueElem *e)
     return net_send(&n->nic.port, &pkt);
 }
 
-/* Sends what there is, at most a burst; true: nothing is left. */
-static bool tx_flush(VnetPair *p)
+/* Sends what there is in this turn; true: nothing is left. */
+static bool tx_flush(VnetPair *p, VirtioTurn *turn)
 {
     VirtioNet *n = p->net;
     VirtQueueElem *e;
-    int32_t left = n->tx_burst;
     bool any = false;
 
     p->in_tx = true;
-    while (left > 0 && !p->tx_blocked && virtio_running(&n->vdev) &&
-           (e = virtqueue_pop(p->tx)) != NULL) {
+    while (!p->tx_blocked && (e = virtio_turn_pop(turn)) != NULL) {
         if (!send_one(p, e)) {
             p->tx_blocked = virtio_running(&n->vdev);
             if (p->tx_blocked) {
@@ -112,36 +110,36 @@ static bool tx_flush(VnetPair *p)
         }
         virtqueue_push(p->tx, e, 0);
         any = true;
-        left--;
     }
     p->in_tx = false;
     if (any) {
         virtqueue_notify(p->tx);
     }
-    return left > 0 && !p->tx_blocked;
+    return !turn->cut && !p->tx_blocked;
 }
 
-/* Until the queue is empty or the back end is full; then kicks are wanted. */
+/*
+ * Sends until the queue is empty, and then asks for kicks; less if the burst
+ * is over or the back end is full, and then this is called again.
+ */
 static void tx_run(VnetPair *p)
 {
+    VirtioTurn turn = virtio_turn_begin(p->tx);
     VirtioNet *n = p->net;
 
     if (n->external || p->in_tx || p->tx_blocked || !virtio_running(&n->vdev)) {
         return;
     }
-    virtqueue_set_notification(p->tx, false);
-    if (tx_flush(p)) {
-        virtqueue_set_notification(p->tx, true);
-        if (virtqueue_empty(p->tx)) {
+    turn.left = n->tx_burst;
+    p->tx_waiting = 0;
+    do {
+        virtqueue_set_notification(p->tx, false);
+        if (!tx_flush(p, &turn)) {
+            p->tx_waiting = turn.cut;
             return;
         }
-        virtqueue_set_notification(p->tx, false);
-    }
-    if (!p->tx_blocked) {
-        /* Others have their turn before the next burst. */
-        p->tx_waiting = 1;
-        timer_mod(&p->tx_timer, now_ns(n));
-    }
+        virtqueue_set_notification(p->tx, true);
+    } while (virtio_running(&n->vdev) && !virtqueue_empty(p->tx));
 }
 
 void vnet_tx_timer(void *opaque)

@@ -132,10 +132,11 @@ static void balloon_pages(VirtioBalloon *b, const VirtQueueElem *e,
 
 static void balloon_output(VirtioDevice *d, VirtQueue *q)
 {
+    VirtioTurn turn = virtio_turn_begin(q);
     VirtioBalloon *b = balloon_of(d);
     VirtQueueElem *e;
 
-    while (virtio_running(d) && (e = virtqueue_pop(q)) != NULL) {
+    while ((e = virtio_turn_pop(&turn)) != NULL) {
         if (e->out_bytes > REQUEST_MAX) {
             virtio_error(d, "%zu bytes of page numbers in one request",
                          e->out_bytes);
@@ -174,10 +175,11 @@ static void report_piece(VirtioBalloon *b, const struct iovec *v)
 
 static void reporting_output(VirtioDevice *d, VirtQueue *q)
 {
+    VirtioTurn turn = virtio_turn_begin(q);
     VirtioBalloon *b = balloon_of(d);
     VirtQueueElem *e;
 
-    while (virtio_running(d) && (e = virtqueue_pop(q)) != NULL) {
+    while ((e = virtio_turn_pop(&turn)) != NULL) {
         for (unsigned i = 0; i < e->nin && may_drop_free_pages(b); i++) {
             report_piece(b, &e->in[i]);
         }

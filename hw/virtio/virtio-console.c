@@ -14,8 +14,9 @@
 #include "hw/virtio/virtqueue-priv.h"
 #include "util/error.h"
 
-#define PORT_LEFT_MAX (1 * MiB) /* bytes kept of an element at a stop */
-#define PORT_CHUNK    4096      /* bytes taken from the back end at once */
+#define PORT_LEFT_MAX (1 * MiB)  /* bytes kept of an element at a stop */
+#define PORT_CHUNK    4096       /* bytes taken from the back end at once */
+#define PORT_PIECE    (64 * KiB) /* bytes written between looks at the turn */
 
 static SerialPort *port_of(Device *dev)
 {
@@ -75,23 +76,31 @@ static bool flush_left(SerialPort *p)
     return true;
 }
 
-/* The rest of the element in hand; true: it is all sent. */
-static bool flush_elem(SerialPort *p)
+/*
+ * The rest of the element in hand; true: it is all sent.  It may be as long as
+ * the guest's memory many times over.
+ */
+static bool flush_elem(SerialPort *p, const VirtioTurn *turn)
 {
     VirtQueueElem *e = p->elem;
     size_t off = 0;
 
     for (unsigned i = 0; i < e->nout; off += e->out[i++].iov_len) {
-        size_t len = e->out[i].iov_len, skip, n;
+        const uint8_t *data = e->out[i].iov_base;
+        size_t end = off + e->out[i].iov_len;
 
-        if (p->sent >= off + len) {
-            continue;
-        }
-        skip = p->sent - off;
-        n = port_write(p, (uint8_t *)e->out[i].iov_base + skip, len - skip);
-        p->sent += n;
-        if (n < len - skip) {
-            return false;
+        while (p->sent < end) {
+            size_t want = MIN(end - p->sent, PORT_PIECE), n;
+
+            if (virtio_turn_over(turn)) {
+                virtio_kick_later(p->out);
+                return false;
+            }
+            n = port_write(p, data + (p->sent - off), want);
+            p->sent += n;
+            if (n < want) {
+                return false;
+            }
         }
     }
     return true;
@@ -100,6 +109,7 @@ static bool flush_elem(SerialPort *p)
 void serial_port_flush(SerialPort *p)
 {
     VirtioDevice *d = virtio_of_queue(p->out);
+    VirtioTurn turn = virtio_turn_begin(p->out);
     bool any = false;
 
     if (p->throttled || !flush_left(p)) {
@@ -107,10 +117,10 @@ void serial_port_flush(SerialPort *p)
     }
     while (virtio_running(d)) {
         if (p->elem == NULL) {
-            p->elem = virtqueue_pop(p->out);
+            p->elem = virtio_turn_pop(&turn);
             p->sent = 0;
         }
-        if (p->elem == NULL || !flush_elem(p)) {
+        if (p->elem == NULL || !flush_elem(p, &turn)) {
             break;
         }
         virtqueue_push(p->out, g_steal_pointer(&p->elem), 0);

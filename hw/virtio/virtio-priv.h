@@ -36,6 +36,7 @@ typedef struct VirtioQueue {
     IoThreadPoll poll;     /* looks at the ring, in the thread */
     uint16_t seen_avail;   /* what it saw; the thread's */
     bool irq_pending;      /* atomic: the main loop is to raise it */
+    GSource *kick_again;   /* in the main loop: virtio_kick_later() */
     /* Modern drivers place a ring in pieces; migrated. */
     uint16_t num;
     bool enabled;
@@ -98,6 +99,9 @@ void virtio_error_notify(VirtioDevice *d);
 /* What was handed to the main loop is done now. */
 void virtio_thread_settle(VirtioDevice *d);
 void virtio_thread_fini(VirtioDevice *d);
+
+/* virtio-turn.c: the queue goes. */
+void virtio_kick_later_fini(VirtioQueue *q);
 
 /* virtio-pci.c, for the core: raises a vector, or INTx by d->isr. */
 void virtio_pci_interrupt(VirtioDevice *d, uint16_t vector);

@@ -71,11 +71,12 @@ static void start_period(VirtioRng *s)
 
 static void rng_output(VirtioDevice *d, VirtQueue *q)
 {
+    VirtioTurn turn = virtio_turn_begin(q);
     VirtioRng *s = rng_of(d);
     VirtQueueElem *e;
     bool any = false;
 
-    while (virtio_running(d) && (e = virtqueue_pop(q)) != NULL) {
+    while ((e = virtio_turn_pop(&turn)) != NULL) {
         start_period(s);
         if (!fill_one(s, e)) {
             break;

@@ -162,10 +162,11 @@ static void handle_message(VirtioSerial *s, const uint8_t *msg)
 
 static void control_output(VirtioDevice *d, VirtQueue *q)
 {
+    VirtioTurn turn = virtio_turn_begin(q);
     VirtioSerial *s = serial_of(d);
     VirtQueueElem *e;
 
-    while (virtio_running(d) && (e = virtqueue_pop(q)) != NULL) {
+    while ((e = virtio_turn_pop(&turn)) != NULL) {
         uint8_t msg[CONTROL_BYTES];
 
         if (iov_to_buf(e->out, e->nout, 0, msg, sizeof(msg)) == sizeof(msg)) {
@@ -193,6 +194,7 @@ static SerialPort *port_of_queue(VirtioSerial *s, VirtQueue *q)
 static void data_output(VirtioDevice *d, VirtQueue *q)
 {
     SerialPort *p = port_of_queue(serial_of(d), q);
+    VirtioTurn turn = virtio_turn_begin(q);
     VirtQueueElem *e;
 
     if (p != NULL) {
@@ -200,7 +202,7 @@ static void data_output(VirtioDevice *d, VirtQueue *q)
         return;
     }
     /* Nobody is there to take it. */
-    while ((e = virtqueue_pop(q)) != NULL) {
+    while ((e = virtio_turn_pop(&turn)) != NULL) {
         virtqueue_push(q, e, 0);
     }
     virtqueue_notify(q);

@@ -128,6 +128,7 @@ void virtio_del_queues(VirtioDevice *d, unsigned first)
         VirtioQueue *q = c->queues[--c->nqueues];
 
         virtio_pci_set_vector(d, &q->vector, VIRTIO_NO_VECTOR);
+        virtio_kick_later_fini(q);
         virtio_pci_queue_fini(q);
         virtqueue_fini(&q->vq);
         g_free(q);

@@ -125,6 +125,31 @@ struct VirtioDevice {
  */
 VirtQueue *virtio_add_queue(VirtioDevice *d, unsigned size, VirtioOutputFn *fn);
 /*
+ * What a handler may do in one go: so many chains, for so long.  In the place
+ * of a loop on virtqueue_pop(), which a driver could keep busy for ever:
+ *
+ *     VirtioTurn t = virtio_turn_begin(q);
+ *     while ((e = virtio_turn_pop(&t)) != NULL) …
+ */
+typedef struct VirtioTurn {
+    VirtQueue *q;
+    unsigned left;  /* chains */
+    int64_t end_ns; /* CLOCK_MONOTONIC */
+    bool popped;    /* one at least */
+    bool cut;       /* there were more chains: they are the next turn's */
+} VirtioTurn;
+VirtioTurn virtio_turn_begin(VirtQueue *q);
+/*
+ * The next chain.  NULL: there is none, or the device isn't to look at its
+ * queues (virtio_running()), or the turn is over: then the handler is called
+ * again when others have had their turn (t->cut).
+ */
+VirtQueueElem *virtio_turn_pop(VirtioTurn *t);
+/* For a handler that has more to do than to pop. */
+bool virtio_turn_over(const VirtioTurn *t);
+/* The handler is called again, when others have had their turn. */
+void virtio_kick_later(VirtQueue *q);
+/*
  * Kicks of this queue may come by a doorbell of the kernel's, so that the
  * driver doesn't wait for the device: worth its price for a queue that is
  * kicked often.  Off unless asked for, in realize().

@@ -50,17 +50,26 @@ typedef struct Toy {
     VirtioDevice vdev;
     bool in_thread;       /* the queue was served there, always */
     bool keep;            /* leaves the chains where they are */
+    struct Board *more;   /* whose driver offers another for each … */
+    unsigned left;        /* … so many times */
     unsigned calls, done; /* atomic */
     EventNotifier served;
 } Toy;
 
+static void offer(struct Board *b, uint64_t buffer);
+
 static void toy_output(VirtioDevice *d, VirtQueue *q)
 {
+    VirtioTurn turn = virtio_turn_begin(q);
     Toy *s = container_of(d, Toy, vdev);
     VirtQueueElem *e;
 
     s->in_thread &= iothread_is_self(virtio_iothread(d));
-    while (!s->keep && (e = virtqueue_pop(q)) != NULL) {
+    while (!s->keep && (e = virtio_turn_pop(&turn)) != NULL) {
+        if (s->left > 0) {
+            s->left--;
+            offer(s->more, BUFFER);
+        }
         virtqueue_push(q, e, 0);
         virtqueue_notify(q);
         __atomic_fetch_add(&s->done, 1, __ATOMIC_SEQ_CST);
@@ -294,6 +303,22 @@ static void test_stop(void)
     board_free(b);
 }
 
+/* A driver that never ends doesn't keep the thread from others. */
+static void test_turns(void)
+{
+    enum { MORE = 2000, TURN_MAX = 256 };
+    Board *b = board_new();
+
+    b->toy->more = b;
+    b->toy->left = MORE;
+    offer(b, BUFFER);
+    virtio_kick(&b->toy->vdev, 0);
+    wait_done(b, 1 + MORE);
+    vm_stop(b->vm, RUN_STATE_PAUSED);
+    g_assert_cmpuint(b->toy->calls, >=, MORE / TURN_MAX);
+    board_free(b);
+}
+
 /* Chains that the device leaves don't keep the thread from sleeping. */
 static void test_left(void)
 {
@@ -438,6 +463,7 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-thread/echo", test_echo);
     g_test_add_func("/virtio-thread/interrupt", test_interrupt);
     g_test_add_func("/virtio-thread/stop", test_stop);
+    g_test_add_func("/virtio-thread/turns", test_turns);
     g_test_add_func("/virtio-thread/left", test_left);
     g_test_add_func("/virtio-thread/error", test_error);
     g_test_add_func("/virtio-thread/registers", test_registers);
