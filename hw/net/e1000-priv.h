@@ -13,6 +13,7 @@
 #include "hw/net/nic.h"
 #include "hw/pci/pci.h"
 #include "system/clock.h"
+#include "system/runstate.h"
 
 /* Registers by their offset in bytes; E1000_MAC() has their value. */
 enum {
@@ -138,6 +139,9 @@ typedef struct E1000 {
     E1000Eecd eecd;
     E1000Tx tx;
     bool in_tx; /* tx_run() is active: not entered again */
+    /* The ring wasn't done in one turn: the next; and when the VM goes on. */
+    Timer tx_more;
+    RunStateListener run_listener;
     /* Interrupts: INTx isn't raised anew before the timer fires. */
     Timer throttle;
     bool mit_irq_level;
@@ -167,6 +171,7 @@ uint32_t e1000_eerd(E1000 *s, uint32_t val);
 void e1000_mdic_write(E1000 *s, uint32_t val);
 
 /* e1000-tx.c */
+/* Sends what is in the ring, or as much as fits into one turn. */
 void e1000_tx_run(E1000 *s);
 
 /* e1000-rx.c */

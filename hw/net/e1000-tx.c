@@ -42,6 +42,9 @@ enum {
     TCP_SEQ = 4,
     TCP_FLAGS = 13,
     TCP_FIN_PSH = 0x09,
+
+    /* Far above what a driver's ring takes: one that migrates is never cut. */
+    TX_TURN_NS = 20 * 1000 * 1000,
 };
 
 typedef struct TxDesc {
@@ -311,9 +314,14 @@ static uint32_t tx_step(E1000 *s)
     return E1000_INT_TXDW;
 }
 
-/* At most once round the ring: what the guest adds meanwhile tells itself. */
+/*
+ * At most once round the ring: what the guest adds meanwhile tells itself.  A
+ * ring of 65528 descriptors with a million segments in each would take hours:
+ * after a while others have their turn.
+ */
 void e1000_tx_run(E1000 *s)
 {
+    int64_t end_ns = clock_monotonic_ns() + TX_TURN_NS;
     unsigned n = E1000_MAC(s, E1000_TDLEN) / E1000_DESC_SIZE;
     uint32_t causes = 0;
     unsigned left = n;
@@ -328,6 +336,10 @@ void e1000_tx_run(E1000 *s)
            (s->tx.started || net_out_empty(&s->nic.port))) {
         causes |= tx_step(s);
         left--;
+        if (clock_monotonic_ns() >= end_ns) {
+            timer_mod(&s->tx_more, 0);
+            break;
+        }
     }
     s->in_tx = false;
     if (E1000_MAC(s, E1000_TDH) == E1000_MAC(s, E1000_TDT)) {

@@ -119,6 +119,7 @@ static void reset_mac(E1000 *s)
     memset(&s->tx, 0, sizeof(s->tx));
     memset(&s->eecd, 0, sizeof(s->eecd));
     timer_del(&s->throttle);
+    timer_del(&s->tx_more);
     irq_update(s);
 }
 
@@ -374,6 +375,25 @@ static const NetPortOps e1000_port_ops = {
     .link_changed = e1000_link_changed,
 };
 
+static void tx_more(void *opaque)
+{
+    E1000 *s = opaque;
+
+    if (runstate_is_running(s->pci.dev.vm)) {
+        e1000_tx_run(s);
+    }
+}
+
+/* A turn that was to come when the VM stopped. */
+static void run_changed(RunStateListener *l, bool running, RunState state)
+{
+    E1000 *s = container_of(l, E1000, run_listener);
+
+    if (running) {
+        e1000_tx_run(s);
+    }
+}
+
 static bool e1000_realize(Device *dev, GError **errp)
 {
     E1000 *s = e1000_of(dev);
@@ -383,9 +403,12 @@ static bool e1000_realize(Device *dev, GError **errp)
     s->rxbuf_min_shift = 1;
     timer_init(&s->throttle, dev->vm->clocks, CLOCK_TYPE_VIRTUAL, throttle_over,
                s);
+    timer_init(&s->tx_more, dev->vm->clocks, CLOCK_TYPE_REALTIME, tx_more, s);
     if (!nic_realize(&s->nic, dev, &e1000_port_ops, 1, errp)) {
         return false;
     }
+    s->run_listener.changed = run_changed;
+    runstate_add_listener(dev->vm, &s->run_listener);
     e1000_eeprom_init(s);
     memory_region_init_io(&s->mmio, mem, "e1000-mmio", E1000_MMIO_SIZE,
                           &mmio_ops, dev);
@@ -401,7 +424,9 @@ static void e1000_unrealize(Device *dev)
 {
     E1000 *s = e1000_of(dev);
 
+    runstate_del_listener(dev->vm, &s->run_listener);
     timer_del(&s->throttle);
+    timer_del(&s->tx_more);
     nic_unrealize(&s->nic);
 }
 

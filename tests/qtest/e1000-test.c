@@ -408,6 +408,50 @@ static void test_too_long(void)
     end(c);
 }
 
+/*
+ * The longest ring, and each descriptor is cut up into 64 frames: that isn't
+ * done before the guest's write returns, but in the end, and stops with the
+ * VM.
+ */
+static void test_endless_ring(void)
+{
+    enum { LONG_RING = 0x100000, DESCS = 0xfff80 / 16, HEADER = 54 };
+    QTest *q = qtest_start("-m 16 -device e1000,addr=3");
+    Card c = { .q = q };
+    g_autofree uint8_t *ring = g_malloc0(DESCS * 16);
+    uint32_t head;
+
+    config_write(&c, 0x10, MMIO);
+    config_write(&c, 4, 7);
+    for (unsigned i = 0; i < DESCS; i++) {
+        uint8_t *d = ring + 16 * i;
+
+        stq_le_p(d, TX_BUF);
+        /* Data: one packet of 4096 bytes, to be segmented. */
+        stl_le_p(d + 8, (4096 + HEADER) | 1 << 20 | 0x25u << 24);
+    }
+    /* First its context: segments of 64 bytes. */
+    stq_le_p(ring, 0);
+    stl_le_p(ring + 8, 0x25u << 24);
+    stl_le_p(ring + 12, 64u << 16 | HEADER << 8);
+    qtest_memwrite(q, LONG_RING, ring, DESCS * 16);
+    reg_write(&c, TDBAL, LONG_RING);
+    reg_write(&c, TDLEN, DESCS * 16);
+    reg_write(&c, TCTL, EN);
+    reg_write(&c, TDT, DESCS - 1);
+    head = reg_read(&c, TDH);
+    g_assert_cmpuint(head, <, DESCS - 1);
+    json_unref(qtest_qmp(q, "{'execute': 'stop'}"));
+    head = reg_read(&c, TDH);
+    g_assert_cmpuint(reg_read(&c, TDH), ==, head);
+    json_unref(qtest_qmp(q, "{'execute': 'cont'}"));
+    while (reg_read(&c, TDH) != DESCS - 1) {
+        g_usleep(1000);
+    }
+    g_assert_cmpuint(reg_read(&c, TPR + 4), >, DESCS * 60);
+    qtest_quit(q);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -419,5 +463,6 @@ int main(int argc, char **argv)
     g_test_add_func("/e1000/receive-full", test_receive_full);
     g_test_add_func("/e1000/wild", test_wild);
     g_test_add_func("/e1000/too-long", test_too_long);
+    g_test_add_func("/e1000/endless-ring", test_endless_ring);
     return g_test_run();
 }
