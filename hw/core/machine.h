@@ -114,9 +114,10 @@ struct Machine {
     bool usb, dump_guest_core, mem_merge, graphics, acpi;
     bool smm; /* CPUs have system management mode, and the board uses it */
     bool nodefaults;
-    int kernel_irqchip; /* KernelIrqchip, see accel/accel.h */
-    char *cpu_model;    /* -cpu text with features */
-    GPtrArray *globals; /* MachineGlobal, in the order given */
+    unsigned ide_places; /* for drives, handed out: serial numbers are of it */
+    int kernel_irqchip;  /* KernelIrqchip, see accel/accel.h */
+    char *cpu_model;     /* -cpu text with features */
+    GPtrArray *globals;  /* MachineGlobal, in the order given */
     bool only_migratable;
     bool ready;     /* built: what comes now is plugged while it is up */
     Bus sysbus;     /* "main-system-bus" */

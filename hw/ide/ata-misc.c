@@ -190,6 +190,67 @@ void ata_smart(IdeDrive *d)
     }
 }
 
+/* Logs */
+
+enum {
+    LOG_DIRECTORY = 0x00,
+    LOG_NCQ_ERROR = 0x10,
+    LOG_NOT_QUEUED = 1 << 7,
+};
+
+/* The directory: for each log a word at its number, its length in pages. */
+static void log_directory(uint8_t *p)
+{
+    stw_le_p(p, 1); /* version */
+    stw_le_p(p + 2 * LOG_NCQ_ERROR, 1);
+}
+
+/* SATA 3.0, 13.7.4: told once. */
+static void log_ncq_error(IdeDrive *d)
+{
+    const IdeNcqError *e = &d->ncq_error;
+    uint8_t *p = d->buffer;
+
+    if (!e->valid) {
+        p[0] = LOG_NOT_QUEUED;
+    } else {
+        p[0] = e->tag;
+        p[2] = e->status;
+        p[3] = e->error;
+        p[4] = e->lba;
+        p[5] = e->lba >> 8;
+        p[6] = e->lba >> 16;
+        p[7] = DH_LBA;
+        p[8] = e->lba >> 24;
+        p[9] = e->lba >> 32;
+        p[10] = e->lba >> 40;
+        stw_le_p(p + 12, e->count);
+    }
+    smart_checksum(p);
+    d->ncq_error.valid = false;
+}
+
+/* READ LOG EXT: the logs of drives whose commands can be queued. */
+void ata_read_log(IdeDrive *d)
+{
+    uint32_t n = (d->nsector & 0xff) | (uint32_t)d->hob_nsector << 8;
+
+    if (!d->ch->transport->ncq || n != 1 || d->lcyl != 0 || d->hob_lcyl != 0 ||
+        (d->sector != LOG_DIRECTORY && d->sector != LOG_NCQ_ERROR)) {
+        ide_abort(d, ER_ABRT);
+        return;
+    }
+    memset(d->buffer, 0, IDE_SECTOR);
+    if (d->sector == LOG_DIRECTORY) {
+        log_directory(d->buffer);
+    } else {
+        log_ncq_error(d);
+    }
+    d->status = ST_DRDY | ST_DSC;
+    ide_pio_start(d, 0, IDE_SECTOR, IDE_END_STOP);
+    ide_raise_irq(d->ch);
+}
+
 /* Small ones */
 
 void ata_seek(IdeDrive *d)

@@ -424,6 +424,9 @@ static void hd_transfer(IdeDrive *d, uint8_t cmd)
     case 0xcb:
         start_dma(d, cmd == 0x35, IDE_DMA_WRITE);
         break;
+    case 0x2f: /* READ LOG EXT */
+        ata_read_log(d);
+        break;
     case 0x40: /* READ VERIFY SECTORS */
     case 0x41:
     case 0x42: /* EXT */

@@ -119,6 +119,15 @@ static void pio_ended(IdeDrive *d)
     }
 }
 
+void ide_pio_moved(IdeDrive *d)
+{
+    if (pio_suits(d)) {
+        d->pio_pos += d->pio_len;
+        d->pio_len = 0;
+        pio_ended(d);
+    }
+}
+
 static uint32_t data_read(IdeDrive *d, unsigned size)
 {
     uint8_t bytes[4] = { 0 };
@@ -295,7 +304,7 @@ void ide_channel_reset(IdeChannel *ch)
     ch->transport->reset(ch);
 }
 
-static void soft_reset(IdeChannel *ch)
+void ide_soft_reset(IdeChannel *ch)
 {
     for (unsigned i = 0; i < IDE_DRIVES; i++) {
         IdeDrive *d = &ch->drives[i];
@@ -313,16 +322,16 @@ static void soft_reset(IdeChannel *ch)
     ch->unit = 0;
 }
 
-static void control_write(IdeChannel *ch, uint8_t val)
+void ide_control_write(IdeChannel *ch, uint8_t val)
 {
     uint8_t old = ch->ctl;
 
     ch->ctl = val;
     if (!(old & CTL_SRST) && (val & CTL_SRST)) {
-        soft_reset(ch);
+        ide_soft_reset(ch);
         ch->drives[0].status = ch->drives[1].status = ST_BSY;
     } else if ((old & CTL_SRST) && !(val & CTL_SRST)) {
-        soft_reset(ch);
+        ide_soft_reset(ch);
     }
     if (val & CTL_NIEN) {
         ch->transport->lower_irq(ch);
@@ -452,7 +461,7 @@ static void cmd_write(IdeChannel *ch, uint64_t off, uint64_t val, unsigned size)
     static void ctl_write_##n_(Device *dev, uint64_t off, uint64_t val,     \
                                unsigned size)                               \
     {                                                                       \
-        control_write(channel_of(dev, n_), val);                            \
+        ide_control_write(channel_of(dev, n_), val);                        \
     }
 
 CHANNEL_OPS(0)
@@ -477,6 +486,9 @@ void ide_channel_init(IdeChannel *ch, PciDevice *pci, const IdeTransport *t,
     ch->pci = pci;
     ch->num = num;
     ch->ndrives = ndrives;
+    /* Two to a channel, whether or not it has both. */
+    ch->first_unit = pci->dev.machine->ide_places;
+    pci->dev.machine->ide_places += IDE_DRIVES;
     for (unsigned i = 0; i < IDE_DRIVES; i++) {
         ch->drives[i].ch = ch;
         ch->drives[i].end = IDE_END_NONE;

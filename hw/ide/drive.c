@@ -360,6 +360,9 @@ static void ide_device_unrealize(Device *dev)
     }
     boot_order_remove(dev->machine, dev);
     ide_cancel(d);
+    if (d->ch->transport->drive_gone != NULL) {
+        d->ch->transport->drive_gone(d->ch);
+    }
     d->dev = NULL;
     d->blk = NULL;
     d->cd = false;
@@ -462,3 +465,20 @@ const DeviceType ide_cd_type = {
     .unrealize = ide_device_unrealize,
     .vmstate = VMSTATE_NONE,
 };
+
+bool ide_create_drive(IdeChannel *ch, unsigned unit, BlockBackend *b,
+                      GError **errp)
+{
+    const DeviceType *type = block_is_cdrom(b) ? &ide_cd_type : &ide_hd_type;
+    Device *dev = device_new(ch->bus.vm, type);
+    IdeDevice *s = DEVICE_CAST(IdeDevice, dev);
+
+    s->unit = unit;
+    g_free(s->drive_name);
+    s->drive_name = g_strdup(block_name(b));
+    if (!device_realize(dev, &ch->bus, errp)) {
+        error_prefix(errp, "drive '%s': ", block_name(b));
+        return false;
+    }
+    return true;
+}

@@ -86,6 +86,14 @@ typedef enum IdeDma {
 typedef struct IdeChannel IdeChannel;
 typedef struct IdeDrive IdeDrive;
 
+/* The queued command that failed last: what the drive's log tells of it. */
+typedef struct IdeNcqError {
+    bool valid;
+    uint8_t tag, status, error;
+    uint64_t lba;
+    uint32_t count;
+} IdeNcqError;
+
 /* A place for a drive.  All but the first part is migrated. */
 struct IdeDrive {
     IdeChannel *ch;
@@ -98,6 +106,7 @@ struct IdeDrive {
     uint32_t cd_left;          /* sectors to read beyond the buffer */
     uint32_t cd_sector;        /* bytes of each as they are delivered */
     uint32_t buf_len, buf_pos; /* packet data in the buffer */
+    IdeNcqError ncq_error;
 
     int32_t mult_sectors; /* of READ and WRITE MULTIPLE; 0: not set */
     int32_t identify_set;
@@ -152,6 +161,9 @@ typedef struct IdeTransport {
     /* The drive has dealt with the end of a request to the host. */
     void (*io_ended)(IdeDrive *d);
     void (*reset)(IdeChannel *ch);
+    /* The drive goes, with what it does for queued commands. */
+    void (*drive_gone)(IdeChannel *ch);
+    bool ncq; /* commands may be queued */
 } IdeTransport;
 
 struct IdeChannel {
@@ -219,6 +231,10 @@ void ide_channel_init(IdeChannel *ch, PciDevice *pci, const IdeTransport *t,
                       unsigned num, unsigned ndrives);
 void ide_channel_fini(IdeChannel *ch);
 void ide_channel_reset(IdeChannel *ch);
+/* As the device control register does it, with both drives. */
+void ide_soft_reset(IdeChannel *ch);
+/* What software writes into the device control register: CTL_*. */
+void ide_control_write(IdeChannel *ch, uint8_t val);
 /* As after power on; drops what was going on. */
 void ide_drive_reset(IdeDrive *d);
 void ide_set_signature(IdeDrive *d);
@@ -229,6 +245,8 @@ void ide_abort(IdeDrive *d, uint8_t error);
 /* Offers or asks for data on the data port; the caller raises the interrupt. */
 void ide_pio_start(IdeDrive *d, unsigned pos, unsigned len, IdeEnd end);
 void ide_pio_stop(IdeDrive *d);
+/* All that the data port was to take or give has gone another way. */
+void ide_pio_moved(IdeDrive *d);
 /* One request at a time, on the drive's buffer; `fn(d)` unless cancelled. */
 void ide_read(IdeDrive *d, uint64_t off, size_t bytes, size_t at,
               BlockDone *fn);
@@ -258,6 +276,7 @@ void ata_smart(IdeDrive *d);
 void ata_seek(IdeDrive *d);
 void ata_set_multiple(IdeDrive *d);
 void ata_native_max(IdeDrive *d, bool ext);
+void ata_read_log(IdeDrive *d);
 bool ata_trim_ranges(IdeDrive *d, size_t len);
 
 /* identify.c */
@@ -269,6 +288,9 @@ uint16_t ide_identify_get(const IdeDrive *d, unsigned word);
 /* drive.c */
 void ide_guess_geometry(IdeDevice *s);
 IdeGeometry ide_bios_geometry(const IdeDevice *s);
+/* ide-hd or ide-cd on a place, for a back end that -drive named for it. */
+bool ide_create_drive(IdeChannel *ch, unsigned unit, BlockBackend *b,
+                      GError **errp);
 
 /* atapi.c */
 void atapi_packet(IdeDrive *d);
@@ -304,6 +326,7 @@ void ide_bm_reset(IdeBm *bm);
 
 /* vmstate.c */
 extern const Vmstate piix3_ide_vmstate;
+extern const Vmstate ide_channel_vmstate, ide_drive_vmstate;
 
 /* piix3-ide.c */
 typedef struct PiixIde {

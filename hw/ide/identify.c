@@ -153,6 +153,14 @@ static void identify_cd(IdeDrive *d)
     put_wwn(d);
 }
 
+static void put_ncq(IdeDrive *d)
+{
+    if (d->ch->transport->ncq) {
+        ide_identify_put(d, 75, 31);     /* tags, less one */
+        ide_identify_put(d, 76, 1 << 8); /* native command queuing */
+    }
+}
+
 void ide_identify(IdeDrive *d)
 {
     if (d->identify_set) {
@@ -164,5 +172,6 @@ void ide_identify(IdeDrive *d)
     } else {
         identify_disk(d);
     }
+    put_ncq(d);
     d->identify_set = 1;
 }

@@ -93,7 +93,6 @@ static bool init_channel(PiixIde *s, unsigned n, GError **errp)
     Device *dev = &s->pci.dev;
 
     ide_channel_init(ch, &s->pci, &ide_bm_transport, n, IDE_DRIVES);
-    ch->first_unit = n * IDE_DRIVES;
     bus_init(&ch->bus, BUS_IDE, "IDE", NULL, dev, dev->vm);
     ch->bus.max_devices = IDE_DRIVES;
     ch->bus.firmware_node = channel_firmware_node;
@@ -174,23 +173,6 @@ Device *piix3_ide_create(Machine *m, PciBus *bus, GError **errp)
     return device_realize(dev, &bus->bus, errp) ? dev : NULL;
 }
 
-static bool create_drive(IdeChannel *ch, unsigned unit, BlockBackend *b,
-                         GError **errp)
-{
-    const DeviceType *type = block_is_cdrom(b) ? &ide_cd_type : &ide_hd_type;
-    Device *dev = device_new(ch->bus.vm, type);
-    IdeDevice *s = DEVICE_CAST(IdeDevice, dev);
-
-    s->unit = unit;
-    g_free(s->drive_name);
-    s->drive_name = g_strdup(block_name(b));
-    if (!device_realize(dev, &ch->bus, errp)) {
-        error_prefix(errp, "drive '%s': ", block_name(b));
-        return false;
-    }
-    return true;
-}
-
 bool piix3_ide_create_drives(Device *ide, GError **errp)
 {
     PiixIde *s = ide_of(ide);
@@ -199,7 +181,7 @@ bool piix3_ide_create_drives(Device *ide, GError **errp)
         unsigned bus = i / IDE_DRIVES, unit = i % IDE_DRIVES;
         BlockBackend *b = block_find_slot(ide->vm->blocks, "ide", bus, unit);
 
-        if (b != NULL && !create_drive(&s->ch[bus], unit, b, errp)) {
+        if (b != NULL && !ide_create_drive(&s->ch[bus], unit, b, errp)) {
             return false;
         }
     }

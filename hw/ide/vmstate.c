@@ -171,7 +171,7 @@ static bool drive_post_load(void *opaque, int version, GError **errp)
     return true;
 }
 
-static const Vmstate drive_vmstate = {
+const Vmstate ide_drive_vmstate = {
     .name = "ide_drive",
     .version = 3,
     .oldest = 0,
@@ -259,7 +259,7 @@ static bool channel_post_load(void *opaque, int version, GError **errp)
     return true;
 }
 
-static const Vmstate channel_vmstate = {
+const Vmstate ide_channel_vmstate = {
     .name = "ide_bus",
     .version = 1,
     .oldest = 1,
@@ -412,11 +412,11 @@ const Vmstate piix3_ide_vmstate = {
         (const VmstateField[]){
             VMSTATE_PCI_DEVICE_AS(PiixIde, pci, "parent_obj"),
             PARTS("bmdma", ch, IDE_CHANNELS, IdeChannel, bm_vmstate, 3),
-            PARTS("bus", ch, IDE_CHANNELS, IdeChannel, channel_vmstate, 1),
+            PARTS("bus", ch, IDE_CHANNELS, IdeChannel, ide_channel_vmstate, 1),
             PARTS("bus[0].ifs", ch[0].drives, IDE_DRIVES, IdeDrive,
-                  drive_vmstate, 3),
+                  ide_drive_vmstate, 3),
             PARTS("bus[1].ifs", ch[1].drives, IDE_DRIVES, IdeDrive,
-                  drive_vmstate, 3),
+                  ide_drive_vmstate, 3),
             VMSTATE_END,
         },
 };
