@@ -11,6 +11,7 @@
 #include "hw/core/device.h"
 #include "hw/i386/fw-cfg.h"
 #include "hw/i386/isabus-bridge.h"
+#include "hw/ide/ahci.h"
 #include "hw/ide/ide.h"
 #include "hw/isa/isa-devices.h"
 #include "hw/isa/piix3.h"
@@ -32,6 +33,7 @@ const DeviceType *const device_table[] = {
     &fw_cfg_io_type,
     &isabus_bridge_type,
     /* ide */
+    &ich9_ahci_type,
     &ide_cd_type,
     &ide_hd_type,
     &piix3_ide_type,
