@@ -79,7 +79,8 @@ static bool send_features(MigLoad *l, GError **errp)
     uint64_t features = WIRE_F_EXTENTS | WIRE_F_COMMIT;
     uint8_t data[8];
 
-    if (ram_load_make_pristine(l->ram)) {
+    if (ram_load_make_pristine(l->ram, clock_monotonic_ns() +
+                                           l->m->waits.pristine_ns)) {
         features |= WIRE_F_ABSENT;
     }
     l->offered = features;

@@ -64,6 +64,8 @@ typedef struct MigWaits {
     int64_t answer_ns;    /* for the answer to our greeting */
     int64_t silence_ns;   /* in which a peer moves nothing while a guest that
                              has been promised nothing stands */
+    int64_t pristine_ns;  /* destination: to make memory read as zero, before
+                             it answers a greeting */
     int64_t way_back_ns;  /* destination: for the source to read a word */
     int64_t mark_ns;      /* to write the mark that gives the guest away */
     int64_t last_word_ns; /* for the word that it arrived */

@@ -16,6 +16,7 @@
 static const MigWaits default_waits = {
     .answer_ns = 5 * NS_PER_S,
     .silence_ns = 30 * NS_PER_S,
+    .pristine_ns = 1 * NS_PER_S,
     .way_back_ns = 10 * NS_PER_S,
     .mark_ns = 1 * NS_PER_S,
     .last_word_ns = 10 * NS_PER_S,

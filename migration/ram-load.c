@@ -12,7 +12,10 @@
 #include "util/error.h"
 #include "util/rcu.h"
 
-enum { SMALL_BLOCK = 64 << 20 /* bytes */ };
+enum {
+    SMALL_BLOCK = 64 << 20, /* bytes */
+    CLEAR_STEP = 16 << 20,  /* bytes between two looks at the time */
+};
 
 struct RamLoad {
     Memory *mem;
@@ -48,15 +51,8 @@ bool ram_load_ready(const RamLoad *r)
     return r->ready;
 }
 
-/* Zeroes what may hold anything else. */
-static void block_clear(RamLoad *r, RamBlock *rb, uint64_t off, uint64_t len)
+static void zero_range(RamLoad *r, RamBlock *rb, uint64_t off, uint64_t len)
 {
-    uint64_t lo = ROUND_DOWN(off, rb->page_size);
-    uint64_t hi = ROUND_UP(off + len, rb->page_size);
-
-    if (!rb->prealloc && ram_block_discard(rb, lo, hi - lo) == 0) {
-        return;
-    }
     for (uint64_t p = off; p < off + len; p += RAM_PAGE_SIZE) {
         uint64_t n = MIN(off + len - p, (uint64_t)RAM_PAGE_SIZE);
 
@@ -66,7 +62,40 @@ static void block_clear(RamLoad *r, RamBlock *rb, uint64_t off, uint64_t len)
     }
 }
 
-bool ram_load_make_pristine(RamLoad *r)
+/*
+ * Pages that were populated stay so; and those of a file that isn't to be
+ * changed can't be dropped, only written over.
+ */
+static bool may_discard(const RamBlock *rb)
+{
+    return !rb->prealloc && (rb->shared || rb->backing != RAM_FILE);
+}
+
+/* Zeroes what may hold anything else; false: there was no time for all. */
+static bool block_clear(RamLoad *r, RamBlock *rb, uint64_t off, uint64_t len,
+                        int64_t until_ns)
+{
+    uint64_t lo = ROUND_DOWN(off, rb->page_size);
+    uint64_t hi = ROUND_UP(off + len, rb->page_size);
+    uint64_t step = MAX((uint64_t)CLEAR_STEP, (uint64_t)rb->page_size);
+    bool discards = may_discard(rb);
+
+    while (lo < hi) {
+        uint64_t n = MIN(hi - lo, step);
+
+        if (clock_monotonic_ns() >= until_ns) {
+            return false;
+        }
+        discards = discards && ram_block_discard(rb, lo, n) == 0;
+        if (!discards) {
+            zero_range(r, rb, lo, n);
+        }
+        lo += n;
+    }
+    return true;
+}
+
+bool ram_load_make_pristine(RamLoad *r, int64_t until_ns)
 {
     RamBlock *rb;
 
@@ -82,12 +111,14 @@ bool ram_load_make_pristine(RamLoad *r)
             return false;
         }
         /* Firmware is put into small blocks through their pointers. */
-        if (rb->backing == RAM_FILE || rb->max_length < SMALL_BLOCK) {
-            block_clear(r, rb, 0, rb->max_length);
+        if (!rb->fresh || rb->max_length < SMALL_BLOCK) {
+            lo = 0;
+            hi = rb->max_length;
+        } else if (!ram_block_host_written(rb, &lo, &hi)) {
             continue;
         }
-        if (ram_block_host_written(rb, &lo, &hi)) {
-            block_clear(r, rb, lo, hi - lo);
+        if (!block_clear(r, rb, lo, hi - lo, until_ns)) {
+            return false;
         }
     }
     return true;

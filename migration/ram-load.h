@@ -16,9 +16,10 @@ void ram_load_free(RamLoad *r);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RamLoad, ram_load_free)
 /*
  * Makes every block that travels read as zero, so that the source need not
- * send what was never touched.  False: it can't be promised (*errp unset).
+ * send what was never touched.  False: it can't be promised, or not before
+ * `until_ns` (CLOCK_MONOTONIC): the source waits for the answer.
  */
-bool ram_load_make_pristine(RamLoad *r);
+bool ram_load_make_pristine(RamLoad *r, int64_t until_ns);
 /*
  * Reads the records of one section of the stream up to its end mark.  Errors
  * name the block, the offset in it and what is wrong.

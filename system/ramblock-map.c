@@ -150,6 +150,7 @@ static bool size_backing(RamBlock *rb, const RamBlockOptions *opts,
                          rb->name, want);
         return false;
     }
+    rb->fresh = true;
     return true;
 }
 
@@ -170,6 +171,7 @@ static bool open_backing(RamBlock *rb, const RamBlockOptions *opts,
 {
     rb->page_size = RAM_PAGE_SIZE;
     if (rb->backing == RAM_ANONYMOUS) {
+        rb->fresh = true;
         return true;
     }
     if (opts->fd > 0) {

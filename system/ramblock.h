@@ -46,6 +46,7 @@ typedef struct RamBlock {
     int fd;             /* of the backing; -1 if anonymous; owned */
     uint64_t fd_offset; /* bytes; of host[0] in fd */
     bool shared;        /* stores are seen by others that map fd */
+    bool fresh;         /* it was all zero when it was mapped */
     bool rom;           /* the guest can't write to it */
     bool prealloc;      /* every page was populated at start */
     bool resizable;

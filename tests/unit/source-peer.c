@@ -262,7 +262,7 @@ static void peer_init(SpPeer *p, SpVm *v)
     memory_init(&p->mem);
     ram_init(&p->mem, &p->ram);
     p->load = ram_load_new(&p->mem);
-    g_assert_true(ram_load_make_pristine(p->load));
+    g_assert_true(ram_load_make_pristine(p->load, INT64_MAX));
 }
 
 void sp_read_bytes(SpVm *v, SpPeer *p, const void *data, size_t len)

@@ -395,15 +395,16 @@ static unsigned resident(const RamBlock *rb)
     return count;
 }
 
-/* Pages of memory of this program's own; the kernel's zero page isn't. */
+/* Pages of memory of this program's own: not of files, nor the zero page. */
 static uint64_t own_pages(void)
 {
     g_autofree char *text = NULL;
-    unsigned long size, resident;
+    unsigned long size, resident, shared;
 
     g_assert_true(g_file_get_contents("/proc/self/statm", &text, NULL, NULL));
-    g_assert_cmpint(sscanf(text, "%lu %lu", &size, &resident), ==, 2);
-    return resident;
+    g_assert_cmpint(sscanf(text, "%lu %lu %lu", &size, &resident, &shared), ==,
+                    3);
+    return resident - shared;
 }
 
 /* Zeros don't bring pages into being. */
@@ -463,7 +464,7 @@ static void test_pristine(void)
     memset(other->host, 5, 4 * PAGE);
     memset(large->host + 3 * PAGE - 1, 6, PAGE + 2);
     ram_block_set_dirty(&w.mem.ram, large, 3 * PAGE - 1, PAGE + 2);
-    g_assert_true(ram_load_make_pristine(w.load));
+    g_assert_true(ram_load_make_pristine(w.load, INT64_MAX));
     check_fill(w.a->host, 0, PAGES * PAGE);
     check_fill(w.b->host, 0, 16 * PAGE);
     check_fill(file->host, 0, 4 * PAGE);
@@ -477,10 +478,76 @@ static void test_pristine(void)
 
     other->migratable = true;
     other->read_only = true;
-    g_assert_false(ram_load_make_pristine(w.load));
+    g_assert_false(ram_load_make_pristine(w.load, INT64_MAX));
     other->read_only = false;
     world_fini(&w);
     unlink(path);
+}
+
+static int temporary_file(uint64_t len)
+{
+    g_autofree char *path = NULL;
+    int fd = g_file_open_tmp("ram-load-XXXXXX", &path, NULL);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(ftruncate(fd, len), ==, 0);
+    unlink(path);
+    return fd;
+}
+
+/*
+ * What the user's file holds is overwritten where it isn't zero, and in a
+ * mapping that the file doesn't see, where nothing else may come into being;
+ * a file that was empty needs no look.
+ */
+static void test_pristine_files(void)
+{
+    int old = temporary_file(LARGE), empty = temporary_file(0);
+    RamBlock *private, *fresh;
+    uint8_t byte = 7;
+    uint64_t before;
+    World w;
+
+    g_assert_cmpint(pwrite(old, &byte, 1, 5 * PAGE), ==, 1);
+    world_init(&w);
+    {
+        VM_LOCK_GUARD();
+        private = add_block(&w, "private", LARGE,
+                            &(RamBlockOptions){ .backing = RAM_FILE,
+                                                .fd = dup(old) });
+        fresh =
+            add_block(&w, "fresh", LARGE,
+                      &(RamBlockOptions){
+                          .backing = RAM_FILE, .fd = empty, .share = true });
+    }
+    g_assert_false(private->fresh);
+    g_assert_true(fresh->fresh);
+    memset(fresh->host + 9 * PAGE, 8, PAGE); /* and nobody was told */
+    before = own_pages();
+    g_assert_true(ram_load_make_pristine(w.load, INT64_MAX));
+    check_fill(private->host, 0, 8 * PAGE);
+    check_fill(fresh->host + 9 * PAGE, 8, PAGE);
+    g_assert_cmpint(pread(old, &byte, 1, 5 * PAGE), ==, 1);
+    g_assert_cmpuint(byte, ==, 7);
+#ifndef CONFIG_TSAN
+    g_assert_cmpuint(own_pages(), <, before + LARGE / PAGE / 2);
+#endif
+    (void)before;
+    world_fini(&w);
+    close(old);
+}
+
+/* It takes longer than the source waits: no promise then. */
+static void test_pristine_late(void)
+{
+    World w;
+
+    world_init(&w);
+    memset(w.a->host, 1, PAGES * PAGE);
+    g_assert_false(ram_load_make_pristine(w.load, clock_monotonic_ns()));
+    g_assert_true(ram_load_make_pristine(w.load, INT64_MAX));
+    check_fill(w.a->host, 0, PAGES * PAGE);
+    world_fini(&w);
 }
 
 /* The row: the version that is known, and sums over rows. */
@@ -553,7 +620,9 @@ int main(int argc, char **argv)
     g_test_add_func("/ram-load/records-refused", test_records_refused);
     g_test_add_func("/ram-load/dirty", test_dirty);
     g_test_add_func("/ram-load/absent-stay", test_absent_stay);
-    g_test_add_func("/ram-load/pristine", test_pristine);
+    g_test_add_func("/ram-load/pristine/all", test_pristine);
+    g_test_add_func("/ram-load/pristine/files", test_pristine_files);
+    g_test_add_func("/ram-load/pristine/late", test_pristine_late);
     g_test_add_func("/ram-load/row", test_row);
     return g_test_run();
 }

@@ -65,7 +65,7 @@ static void *load_thread(void *opaque)
     uint8_t type;
     char name[256];
 
-    ram_load_make_pristine(ram);
+    ram_load_make_pristine(ram, INT64_MAX);
     do {
         type = stream_get_u8(in);
         stream_get_be32(in);
