@@ -2,10 +2,9 @@
  * 82441FX (PMC): host bridge, memory controller, PCI configuration mechanism.
  *
  * Behaviour: Intel 82441FX data sheet (290549-001), section 3.2 (registers),
- * 4.1 (address map).  Two things are as the machine type has them: with only
- * writes enabled, a PAM segment is read from DRAM too, and the function's own
- * registers outlive a reset, so that firmware finds its shadowed copy when a
- * guest comes back from S3; all but SMRAM, whose lock ends with a reset.
+ * 4.1 (address map).  One thing is as the machine type has it: the function's
+ * own registers outlive a reset, so that firmware finds its shadowed copy when
+ * a guest comes back from S3; all but SMRAM, whose lock ends with a reset.
  *
  * Stream: "PCIHost" version 1, "I440FX" version 3, ABI.
  *
@@ -15,6 +14,7 @@
 
 #include "hw/pci/i440fx.h"
 
+#include "hw/pci/pam.h"
 #include "hw/pci/pci-regs.h"
 #include "system/vm.h"
 #include "util/error.h"
@@ -31,19 +31,11 @@ enum {
     SMRAM_D_LCK = 1 << 4,
     SMRAM_D_CLS = 1 << 5,
     SMRAM_D_OPEN = 1 << 6,
-    PAM_SEGMENTS = 13,
-    PAM_RE = 1 << 0,
-    PAM_WE = 1 << 1,
 };
 #define CONFADD_ENABLE (UINT32_C(1) << 31)
 
 #define SMRAM_BASE 0xa0000
 #define SMRAM_SIZE 0x20000
-
-/* A stretch of memory whose reads and writes go to DRAM or to PCI. */
-typedef struct PamSegment {
-    MemoryRegion pci, ram; /* aliases; one is enabled */
-} PamSegment;
 
 typedef struct I440fxHost {
     Device dev;
@@ -58,7 +50,7 @@ typedef struct I440fx {
     MemoryRegion *ram;         /* of the guest, from address 0 */
     MemoryRegion smram_region; /* PCI where SMRAM is; hidden by D_OPEN */
     MemoryRegion smram;        /* for CPUs in SMM */
-    PamSegment pam[PAM_SEGMENTS];
+    Pam pam;
     bool smm; /* the CPUs have that mode */
 } I440fx;
 
@@ -167,36 +159,6 @@ const DeviceType i440fx_pcihost_type = {
 
 /* Function 0: the memory controller */
 
-/* 0xf0000 … 0xfffff, then pieces of 16 KiB from 0xc0000 on. */
-static uint64_t pam_base(unsigned n)
-{
-    return n == 0 ? 0xf0000 : 0xc0000 + (n - 1) * 0x4000;
-}
-
-static uint64_t pam_size(unsigned n)
-{
-    return n == 0 ? 0x10000 : 0x4000;
-}
-
-/* PAM0 has only its high half; then low half first. */
-static unsigned pam_bits(const I440fx *s, unsigned n)
-{
-    return s->pci.config[REG_PAM0 + (n + 1) / 2] >> ((n & 1) ? 0 : 4);
-}
-
-static void pam_update(I440fx *s, unsigned n)
-{
-    unsigned bits = pam_bits(s, n);
-    PamSegment *seg = &s->pam[n];
-    bool ram = bits & (PAM_RE | PAM_WE);
-
-    memory_region_set_enabled(&seg->pci, !ram);
-    memory_region_set_enabled(&seg->ram, ram);
-    if (ram) {
-        memory_region_set_readonly(&seg->ram, !(bits & PAM_WE));
-    }
-}
-
 /* One transaction, in which setters skip what stays as it is. */
 static void memory_map_update(I440fx *s)
 {
@@ -204,9 +166,7 @@ static void memory_map_update(I440fx *s)
     uint8_t smram = s->pci.config[REG_SMRAM];
 
     memory_transaction_begin(mem);
-    for (unsigned n = 0; n < PAM_SEGMENTS; n++) {
-        pam_update(s, n);
-    }
+    pam_update(&s->pam, s->pci.config + REG_PAM0);
     memory_region_set_enabled(&s->smram_region, !(smram & SMRAM_D_OPEN));
     memory_region_set_enabled(&s->smram, smram & SMRAM_G_SMRAME);
     memory_region_set_fetch_only(&s->smram, smram & SMRAM_D_CLS);
@@ -238,18 +198,6 @@ static void i440fx_config_write(PciDevice *d, unsigned addr, uint32_t val,
     }
 }
 
-static void add_alias(I440fx *s, MemoryRegion *mr, const char *name,
-                      MemoryRegion *target, uint64_t base, uint64_t size,
-                      bool enabled)
-{
-    Memory *mem = &s->pci.dev.vm->mem;
-
-    memory_region_init_alias(mr, mem, name, target, base, size);
-    mr->enabled = enabled;
-    memory_region_add(&mem->root, base, mr, 1);
-    device_own_region(&s->pci.dev, mr);
-}
-
 static bool i440fx_realize(Device *dev, GError **errp)
 {
     I440fx *s = i440fx_of(dev);
@@ -261,16 +209,9 @@ static bool i440fx_realize(Device *dev, GError **errp)
     s->pci.config[REG_SMRAM] = SMRAM_BASE_SEG;
     s->pci.config_write = i440fx_config_write;
     memory_transaction_begin(mem);
-    add_alias(s, &s->smram_region, "smram-region", bus->mem, SMRAM_BASE,
-              SMRAM_SIZE, true);
-    for (unsigned n = 0; n < PAM_SEGMENTS; n++) {
-        PamSegment *seg = &s->pam[n];
-
-        add_alias(s, &seg->pci, "pam-pci", bus->mem, pam_base(n), pam_size(n),
-                  true);
-        add_alias(s, &seg->ram, "pam-ram", s->ram, pam_base(n), pam_size(n),
-                  false);
-    }
+    host_bridge_add_alias(&s->pci, &s->smram_region, "smram-region", bus->mem,
+                          SMRAM_BASE, SMRAM_SIZE, true);
+    pam_init(&s->pam, &s->pci, s->ram);
     memory_region_init_alias(&s->smram, mem, "smram", s->ram, SMRAM_BASE,
                              SMRAM_SIZE);
     s->smram.enabled = false;
