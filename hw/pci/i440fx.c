@@ -1,12 +1,12 @@
 /*
- * 82441FX (PMC): host bridge, memory controller, PCI configuration mechanism.
+ * 82441FX (PMC): host bridge and memory controller.
  *
  * Behaviour: Intel 82441FX data sheet (290549-001), section 3.2 (registers),
  * 4.1 (address map).  One thing is as the machine type has it: the function's
  * own registers outlive a reset, so that firmware finds its shadowed copy when
  * a guest comes back from S3; all but SMRAM, whose lock ends with a reset.
  *
- * Stream: "PCIHost" version 1, "I440FX" version 3, ABI.
+ * Stream: "I440FX" version 3, ABI.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,13 +15,12 @@
 #include "hw/pci/i440fx.h"
 
 #include "hw/pci/pam.h"
+#include "hw/pci/pci-host.h"
 #include "hw/pci/pci-regs.h"
 #include "system/vm.h"
 #include "util/error.h"
 
 enum {
-    CONFADD_PORT = 0xcf8, /* section 3.1.1 */
-    CONFDATA_PORT = 0xcfc,
     REG_RAM_SIZE = 0x57, /* units of 8 MiB; DRAM control in a real one */
     REG_PAM0 = 0x59,     /* section 3.2.14 */
     REG_PAM6 = 0x5f,
@@ -32,18 +31,9 @@ enum {
     SMRAM_D_CLS = 1 << 5,
     SMRAM_D_OPEN = 1 << 6,
 };
-#define CONFADD_ENABLE (UINT32_C(1) << 31)
 
 #define SMRAM_BASE 0xa0000
 #define SMRAM_SIZE 0x20000
-
-typedef struct I440fxHost {
-    Device dev;
-    PciBus bus;
-    MemoryRegion pci; /* PCI memory space */
-    IoRange index, data;
-    uint32_t config_reg; /* CONFADD; migrated */
-} I440fxHost;
 
 typedef struct I440fx {
     PciDevice pci;
@@ -61,99 +51,22 @@ static I440fx *i440fx_of(Device *dev)
     return container_of(d, I440fx, pci);
 }
 
-/* Host bridge: configuration mechanism #1 */
-
-/* Only a whole dword reaches CONFADD; its other bytes are other ports. */
-static void confadd_write(Device *dev, uint64_t off, uint64_t val,
-                          unsigned size)
-{
-    if (off == 0 && size == 4) {
-        DEVICE_CAST(I440fxHost, dev)->config_reg = val;
-    }
-}
-
-static uint64_t confadd_read(Device *dev, uint64_t off, unsigned size)
-{
-    return DEVICE_CAST(I440fxHost, dev)->config_reg >> (off * 8);
-}
-
-static uint32_t config_addr(const I440fxHost *h, uint64_t off)
-{
-    return (h->config_reg & ~CONFADD_ENABLE) | off;
-}
-
-static void confdata_write(Device *dev, uint64_t off, uint64_t val,
-                           unsigned size)
-{
-    I440fxHost *h = DEVICE_CAST(I440fxHost, dev);
-
-    if (h->config_reg & CONFADD_ENABLE) {
-        pci_host_config_write(&h->bus, config_addr(h, off), val, size);
-    }
-}
-
-static uint64_t confdata_read(Device *dev, uint64_t off, unsigned size)
-{
-    I440fxHost *h = DEVICE_CAST(I440fxHost, dev);
-
-    if (!(h->config_reg & CONFADD_ENABLE)) {
-        return UINT64_MAX;
-    }
-    return pci_host_config_read(&h->bus, config_addr(h, off), size);
-}
-
-static const IoOps confadd_io = {
-    .read = confadd_read,
-    .write = confadd_write,
-    .unaligned = true,
-};
-
-static const IoOps confdata_io = {
-    .read = confdata_read,
-    .write = confdata_write,
-    .unaligned = true,
-};
+/* Host bridge */
 
 static bool host_realize(Device *dev, GError **errp)
 {
-    I440fxHost *h = DEVICE_CAST(I440fxHost, dev);
-    Memory *mem = &dev->vm->mem;
-
-    memory_region_init(&h->pci, mem, "pci", UINT64_MAX);
-    memory_region_add(&mem->root, 0, &h->pci, -1);
-    device_own_region(dev, &h->pci);
-    pci_bus_init(&h->bus, dev, "pci.0", &h->pci, &mem->io_root, 0);
-    return device_claim_io(dev, &h->index, &confadd_io, "pci-conf-idx",
-                           CONFADD_PORT, 4, errp) &&
-           device_claim_io(dev, &h->data, &confdata_io, "pci-conf-data",
-                           CONFDATA_PORT, 4, errp);
+    return pci_host_init(DEVICE_CAST(PciHost, dev), "pci.0", errp);
 }
-
-static void host_reset(Device *dev)
-{
-    DEVICE_CAST(I440fxHost, dev)->config_reg = 0;
-}
-
-static const Vmstate host_vmstate = {
-    .name = "PCIHost",
-    .version = 1,
-    .oldest = 1,
-    .fields =
-        (const VmstateField[]){
-            VMSTATE_U32(I440fxHost, config_reg),
-            VMSTATE_END,
-        },
-};
 
 const DeviceType i440fx_pcihost_type = {
     .name = "i440FX-pcihost",
     .parent = "pci-host-bridge",
     .category = "Controller/Bridge/Hub",
-    .size = sizeof(I440fxHost),
+    .size = sizeof(PciHost),
     .bus = BUS_SYSTEM,
     .realize = host_realize,
-    .reset = host_reset,
-    .vmstate = &host_vmstate,
+    .reset = pci_host_reset,
+    .vmstate = &pci_host_vmstate,
     .firmware_node = "pci@i0cf8",
 };
 
@@ -273,7 +186,7 @@ PciBus *i440fx_create(Machine *m, MemoryRegion *ram, uint64_t below_4g,
                       bool smm, GError **errp)
 {
     Device *host = device_new(m->vm, &i440fx_pcihost_type), *dev;
-    PciBus *bus = &DEVICE_CAST(I440fxHost, host)->bus;
+    PciBus *bus = &DEVICE_CAST(PciHost, host)->bus;
     PciDevice *d;
 
     object_add_child(&m->obj, "i440fx", &host->obj);
