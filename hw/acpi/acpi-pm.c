@@ -1,6 +1,6 @@
 /*
  * ACPI fixed hardware: PM1 event and control, PM timer, one GPE block of
- * sixteen events.  (ACPI Specification 6.4, sections 4.8.3 and 4.8.4.)
+ * sixteen or 64 events.  (ACPI Specification 6.4, sections 4.8.3 and 4.8.4.)
  *
  * The interrupt doesn't wait for SCI_EN, as machines have it that these
  * register blocks are used by: without SMM nobody else would hear of it.
@@ -85,9 +85,10 @@ uint64_t acpi_pm_tmr_read(AcpiPm *pm, unsigned off, unsigned size)
 
 /* Life */
 
-void acpi_pm_init(AcpiPm *pm, Device *dev)
+void acpi_pm_init(AcpiPm *pm, Device *dev, unsigned gpe_events)
 {
     pm->dev = dev;
+    pm->gpe_bytes = gpe_events / 8;
     timer_init(&pm->timer, dev->vm->clocks, CLOCK_TYPE_VIRTUAL, timer_fired,
                pm);
     next_overflow(pm);
@@ -125,7 +126,7 @@ void acpi_pm_raise(AcpiPm *pm, uint16_t sts)
     acpi_pm_update_sci(pm);
 }
 
-void acpi_pm_raise_gpe(AcpiPm *pm, uint16_t sts)
+void acpi_pm_raise_gpe(AcpiPm *pm, uint64_t sts)
 {
     pm->gpe_sts |= sts;
     acpi_pm_update_sci(pm);
@@ -186,14 +187,42 @@ void acpi_pm_cnt_write(AcpiPm *pm, unsigned off, uint32_t val, unsigned size)
     }
 }
 
+/* The half of status registers is in front of that of enable registers. */
+static uint8_t gpe_byte(const AcpiPm *pm, unsigned off)
+{
+    if (off >= 2 * pm->gpe_bytes) {
+        return 0;
+    }
+    return off < pm->gpe_bytes ? pm->gpe_sts >> (off * 8)
+                               : pm->gpe_en >> ((off - pm->gpe_bytes) * 8);
+}
+
 uint64_t acpi_pm_gpe_read(AcpiPm *pm, unsigned off, unsigned size)
 {
-    return (pm->gpe_sts | (uint32_t)pm->gpe_en << 16) >> (off * 8);
+    uint64_t val = 0;
+
+    for (unsigned i = 0; i < size; i++) {
+        val |= (uint64_t)gpe_byte(pm, off + i) << (i * 8);
+    }
+    return val;
+}
+
+static void gpe_write_byte(AcpiPm *pm, unsigned off, uint8_t val)
+{
+    if (off < pm->gpe_bytes) {
+        pm->gpe_sts &= ~((uint64_t)val << (off * 8));
+    } else if (off < 2 * pm->gpe_bytes) {
+        unsigned shift = (off - pm->gpe_bytes) * 8;
+
+        pm->gpe_en &= ~(UINT64_C(0xff) << shift);
+        pm->gpe_en |= (uint64_t)val << shift;
+    }
 }
 
 void acpi_pm_gpe_write(AcpiPm *pm, unsigned off, uint32_t val, unsigned size)
 {
-    pm->gpe_sts &= ~merge(0, off, val, size);
-    pm->gpe_en = merge((uint32_t)pm->gpe_en << 16, off, val, size) >> 16;
+    for (unsigned i = 0; i < size; i++) {
+        gpe_write_byte(pm, off + i, val >> (i * 8));
+    }
     acpi_pm_update_sci(pm);
 }

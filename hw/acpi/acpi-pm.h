@@ -26,15 +26,18 @@ typedef struct AcpiPm {
     Device *dev;
     IrqLine sci;
     uint16_t pm1_sts, pm1_en, pm1_cnt; /* migrated, as all below */
-    uint16_t gpe_sts, gpe_en;
+    uint64_t gpe_sts, gpe_en;
+    unsigned gpe_bytes;     /* of each of them that there are: 2 or 8 */
     int64_t overflow_ticks; /* when the timer's top bit changes next */
     Timer timer;            /* armed if that has to raise the SCI */
     bool s3, s4;            /* SLP_TYP 1, s4_val are acted on */
     uint8_t s4_val;
 } AcpiPm;
 
-/* The chip connects `sci` itself. */
-void acpi_pm_init(AcpiPm *pm, Device *dev);
+/*
+ * `gpe_events`: how many there are, 16 or 64.  The chip connects `sci` itself.
+ */
+void acpi_pm_init(AcpiPm *pm, Device *dev, unsigned gpe_events);
 void acpi_pm_fini(AcpiPm *pm);
 void acpi_pm_reset(AcpiPm *pm);
 /* Checks what was loaded. */
@@ -44,7 +47,7 @@ void acpi_pm_update_sci(AcpiPm *pm);
 /* Sets status bits ACPI_PM1_*_STS, with the interrupt they bring. */
 void acpi_pm_raise(AcpiPm *pm, uint16_t sts);
 /* The same for bits of the general-purpose events. */
-void acpi_pm_raise_gpe(AcpiPm *pm, uint16_t sts);
+void acpi_pm_raise_gpe(AcpiPm *pm, uint64_t sts);
 
 /* off: in the block; size: 1, 2 or 4 bytes, any alignment. */
 uint64_t acpi_pm_evt_read(AcpiPm *pm, unsigned off, unsigned size);

@@ -45,7 +45,8 @@ enum {
 typedef struct Piix4Pm {
     PciDevice pci;
     AcpiPm pm;
-    uint8_t apmc, apms; /* the APM ports; migrated */
+    uint16_t gpe_sts, gpe_en; /* of pm, only while it is saved or loaded */
+    uint8_t apmc, apms;       /* the APM ports; migrated */
     Smbus smb;
     uint32_t smb_io_base;
     uint8_t disable_s3, disable_s4, s4_val;
@@ -301,7 +302,7 @@ static bool pm_realize(Device *dev, GError **errp)
     add_movable_ports(s);
     acpi_cpuhp_init(&s->cpuhp, dev->vm);
     smbus_init(&s->smb, dev->vm);
-    acpi_pm_init(&s->pm, dev);
+    acpi_pm_init(&s->pm, dev, 8 * PIIX4_GPE0_LEN / 2);
     s->pm.s3 = !s->disable_s3;
     s->pm.s4 = !s->disable_s4;
     s->pm.s4_val = s->s4_val;
@@ -352,10 +353,21 @@ static void pm_reset(Device *dev)
         .vms = &(vms_), .struct_version = 1                     \
     }
 
+static bool pm_pre_save(void *opaque, GError **errp)
+{
+    Piix4Pm *s = opaque;
+
+    s->gpe_sts = s->pm.gpe_sts;
+    s->gpe_en = s->pm.gpe_en;
+    return true;
+}
+
 static bool pm_post_load(void *opaque, int version, GError **errp)
 {
     Piix4Pm *s = opaque;
 
+    s->pm.gpe_sts = s->gpe_sts;
+    s->pm.gpe_en = s->gpe_en;
     ports_update(s);
     return acpi_pm_post_load(&s->pm, errp);
 }
@@ -396,8 +408,8 @@ static const Vmstate gpe_vmstate = {
     .oldest = 1,
     .fields =
         (const VmstateField[]){
-            PM_FIELD("sts", AcpiPm, gpe_sts, VMS_U16),
-            PM_FIELD("en", AcpiPm, gpe_en, VMS_U16),
+            PM_FIELD("sts", Piix4Pm, gpe_sts, VMS_U16),
+            PM_FIELD("en", Piix4Pm, gpe_en, VMS_U16),
             VMSTATE_END,
         },
 };
@@ -446,6 +458,7 @@ static const Vmstate pm_vmstate = {
     .name = "piix4_pm",
     .version = 3,
     .oldest = 3,
+    .pre_save = pm_pre_save,
     .pre_load = pm_pre_load,
     .post_load = pm_post_load,
     .fields =
@@ -459,12 +472,7 @@ static const Vmstate pm_vmstate = {
             PM_FIELD("ar.tmr.timer", Piix4Pm, pm.timer, VMS_TIMER),
             PM_FIELD("ar.tmr.overflow_time", Piix4Pm, pm.overflow_ticks,
                      VMS_I64),
-            { .name = "ar.gpe",
-              .kind = VMS_STRUCT,
-              .offset = offsetof(Piix4Pm, pm),
-              .size = sizeof(AcpiPm),
-              .vms = &gpe_vmstate,
-              .struct_version = 1 },
+            PM_STRUCT("ar.gpe", Piix4Pm, gpe_vmstate),
             PM_FIELD("acpi_pci_hotplug.hotplug_select", Piix4Pm, pcihp.select,
                      VMS_U32),
             { .name = "acpi_pci_hotplug.acpi_pcihp_pci_status",
