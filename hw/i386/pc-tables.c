@@ -8,17 +8,14 @@
 #include "hw/i386/pc-tables.h"
 
 #include "accel/vcpu.h"
-#include "hw/acpi/piix4-pm.h"
 #include "hw/i386/acpi-build.h"
 #include "target/i386/cpu.h"
 #include "util/bswap.h"
 #include "util/error.h"
 
 #define FOUR_GIB (UINT64_C(1) << 32)
-#define HOLE64   (2 * GiB)
 
 enum {
-    PM_BASE_REG = 0x40, /* PIIX4 function 3: PM base address, bits 15:6 */
     HPET_FW_SIZE = 121, /* a count, then eight entries of 15 bytes */
     HPET_BLOCK_ID = 0x8086a201U,
 };
@@ -36,21 +33,6 @@ static uint64_t pc_pm_prop(const PcMachine *p, const char *name)
     return n;
 }
 
-/* Slots whose functions stay for good: nothing can be plugged there. */
-static uint32_t pc_fixed_slots(const PcMachine *p)
-{
-    uint32_t mask = 0;
-
-    for (unsigned i = 0; i < G_N_ELEMENTS(p->pci->devs); i++) {
-        const PciDevice *d = p->pci->devs[i];
-
-        if (d != NULL && !d->dev.type->hotpluggable) {
-            mask |= 1U << (i >> 3);
-        }
-    }
-    return mask;
-}
-
 static void pc_fill_acpi(X86Machine *x, AcpiConfig *c)
 {
     PcMachine *p = PC_MACHINE(&x->m);
@@ -61,13 +43,11 @@ static void pc_fill_acpi(X86Machine *x, AcpiConfig *c)
     c->serials = x86_serial_mask(x);
     c->pci_hole = x->below_4g;
     c->pci_hole64 = ROUND_UP(FOUR_GIB + x->above_4g, GiB);
-    c->pci_hole64_len = HOLE64;
     c->smm = x->m.smm;
-    c->pm_base = lduw_le_p(PCI_DEVICE(p->pm)->config + PM_BASE_REG) & 0xffc0;
     c->s3 = pc_pm_prop(p, "disable_s3") == 0;
     c->s4 = pc_pm_prop(p, "disable_s4") == 0;
     c->s4_type = pc_pm_prop(p, "s4_val");
-    c->slots = pc_fixed_slots(p);
+    p->board->fill_acpi(p, c);
 }
 
 /* For each of S0 to S5, bit 7: it works; else the value for PM1 control. */
@@ -84,9 +64,9 @@ static bool pc_add_states(PcMachine *p, GError **errp)
 
 static bool pc_init_acpi(PcMachine *p, GError **errp)
 {
-    return p->pm == NULL ||
-           (pc_add_states(p, errp) &&
-            x86_acpi_init(&p->x, pc_fill_acpi, acpi_build_pc, true, errp));
+    return p->pm == NULL || (pc_add_states(p, errp) &&
+                             x86_acpi_init(&p->x, pc_fill_acpi,
+                                           p->board->build_acpi, true, errp));
 }
 
 /* For firmware that makes its own tables: where the HPETs are. */

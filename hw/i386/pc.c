@@ -1,9 +1,8 @@
 /*
- * Machine "pc" = "pc-i440fx-7.2": a PC of 1996 with much memory.
+ * What PCs are made of, apart from their chip set.
  *
- *   RAM       0 to at most 3.5 GiB, the rest from 4 GiB
+ *   RAM       0 to where PcBoard says, the rest from 4 GiB
  *   pc.rom    0xc0000, option ROMs     pc.bios  ends at 1 MiB and at 4 GiB
- *   00.0 82441FX, 01.0 PIIX3, 01.1 IDE, 01.3 PIIX4 power management
  *   ISA: two 8259As, 8254, RTC, four 16550As, 8042, two 8237s, floppy
  *   0xfec00000 I/O APIC, 0xfed00000 HPET, 0xfee00000 local APICs
  *
@@ -16,17 +15,13 @@
 #include "hw/i386/pc.h"
 
 #include "accel/accel.h"
-#include "hw/acpi/piix4-pm.h"
 #include "hw/i386/acpi-build.h"
 #include "hw/i386/kvmclock.h"
 #include "hw/i386/pc-cmos.h"
 #include "hw/i386/pc-tables.h"
-#include "hw/ide/ide.h"
 #include "hw/intc/ioapic.h"
 #include "hw/isa/i8042.h"
-#include "hw/isa/piix3.h"
 #include "hw/net/nic.h"
-#include "hw/pci/i440fx.h"
 #include "hw/timer/hpet.h"
 #include "hw/timer/i8254.h"
 #include "hw/timer/mc146818rtc.h"
@@ -34,13 +29,9 @@
 #include "util/error.h"
 #include "util/log.h"
 
-#define PC_LOW_DEFAULT   UINT64_C(0xe0000000) /* where low RAM ends */
-#define PC_LOW_LARGE     UINT64_C(0xc0000000) /* if there is more */
 #define PC_ROM_ADDR      0xc0000
 #define PC_ROM_SIZE      (128 * KiB)
 #define PC_ISA_BIOS_SIZE (128 * KiB)
-/* The I/O APIC's pin 2 alone: others may be shared with PCI. */
-#define PC_HPET_INTCAP (1U << 2)
 /* Physical addresses that AMD's HyperTransport keeps for itself. */
 #define AMD_HT_START UINT64_C(0xfd00000000)
 #define AMD_HT_SIZE  UINT64_C(0x300000000)
@@ -61,8 +52,8 @@ static bool pc_is_amd(const X86Machine *x)
 static void pc_init_ram(PcMachine *p)
 {
     X86Machine *x = &p->x;
-    uint64_t low =
-        x->m.ram_size >= PC_LOW_DEFAULT ? PC_LOW_LARGE : PC_LOW_DEFAULT;
+    const PcBoard *b = p->board;
+    uint64_t low = x->m.ram_size >= b->low_max ? b->low_large : b->low_max;
 
     if (p->max_ram_below_4g != 0 && p->max_ram_below_4g < low) {
         low = p->max_ram_below_4g;
@@ -83,11 +74,11 @@ static void pc_init_ram(PcMachine *p)
     x86_init_ram(x, low);
 }
 
-static bool pc_init_rom(PcMachine *p, GError **errp)
+bool pc_init_rom(PcMachine *p, GError **errp)
 {
     X86Machine *x = &p->x;
     Memory *mem = &x->m.vm->mem;
-    MemoryRegion *pci = i440fx_pci_memory(p->pci);
+    MemoryRegion *pci = p->pci->mem;
 
     if (!x86_init_bios(x, "bios-256k.bin", pci, PC_ISA_BIOS_SIZE, true, errp)) {
         return false;
@@ -129,7 +120,7 @@ static void pc_port_f0_write(Device *dev, uint64_t off, uint64_t val,
 static const IoOps pc_port_f0_ops = { .write = pc_port_f0_write,
                                       .max_size = 1 };
 
-static void pc_init_ports(PcMachine *p, Device *owner)
+void pc_init_ports(PcMachine *p, Device *owner)
 {
     Memory *mem = &p->x.m.vm->mem;
 
@@ -189,8 +180,8 @@ static bool pc_init_timers(PcMachine *p, GError **errp)
     X86Machine *x = &p->x;
 
     if (p->opt_hpet) {
-        p->hpet =
-            hpet_create(x->m.vm, PC_HPET_INTCAP, x->m.gsi, x->m.ngsi, errp);
+        p->hpet = hpet_create(x->m.vm, p->board->hpet_intcap, x->m.gsi,
+                              x->m.ngsi, errp);
         if (p->hpet == NULL) {
             return false;
         }
@@ -216,7 +207,7 @@ static bool pc_init_superio(PcMachine *p, GError **errp)
     bool vmport = p->opt_vmport != ON_OFF_AUTO_OFF && p->opt_i8042;
 
     if (!x86_init_serials(x, p->isa, MACHINE_SERIALS, errp) ||
-        !pc_init_optional(p, "isa-fdc", true, errp)) {
+        !pc_init_optional(p, "isa-fdc", p->board->fdc, errp)) {
         return false;
     }
     if (!p->opt_i8042) {
@@ -226,46 +217,6 @@ static bool pc_init_superio(PcMachine *p, GError **errp)
            pc_init_optional(p, "vmport", vmport, errp) &&
            pc_init_optional(p, "vmmouse", vmport, errp) &&
            x86_create_device(x, "port92", p->isa, NULL, errp) != NULL;
-}
-
-static bool pc_init_pci(PcMachine *p, GError **errp)
-{
-    X86Machine *x = &p->x;
-    Device *piix3;
-
-    p->pci =
-        i440fx_create(&x->m, &x->m.ram_region, x->below_4g, x->m.smm, errp);
-    if (p->pci == NULL || !pc_init_rom(p, errp)) {
-        return false;
-    }
-    x86_init_gsis(x, X86_GSIS);
-    piix3 = piix3_create(&x->m, p->pci, errp);
-    if (piix3 == NULL) {
-        return false;
-    }
-    p->isa = &piix3_isa_bus(piix3)->bus;
-    pc_init_ports(p, piix3);
-    return true;
-}
-
-static bool pc_init_storage(PcMachine *p, GError **errp)
-{
-    X86Machine *x = &p->x;
-
-    p->ide = piix3_ide_create(&x->m, p->pci, errp);
-    return p->ide != NULL && piix3_ide_create_drives(p->ide, errp);
-}
-
-static bool pc_init_pm(PcMachine *p, GError **errp)
-{
-    X86Machine *x = &p->x;
-
-    x->m.acpi = x->m.acpi && on_off_auto(x->opt_acpi, true);
-    if (!x->m.acpi) {
-        return true;
-    }
-    p->pm = piix4_pm_create(&x->m, p->pci, errp);
-    return p->pm != NULL;
 }
 
 /* CMOS */
@@ -320,26 +271,31 @@ static bool pc_init_cmos(PcMachine *p, GError **errp)
 static bool pc_check_options(const PcMachine *p, GError **errp)
 {
     if (p->opt_smm == ON_OFF_AUTO_ON && !p->x.m.vm->accel->type->smm) {
-        error_setf(errp, "machine 'pc': smm=on: System Management Mode not "
-                         "supported by this hypervisor.");
+        error_setf(errp,
+                   "machine '%s': smm=on: System Management Mode not "
+                   "supported by this hypervisor.",
+                   p->x.m.type->alias);
         return false;
     }
     if (p->opt_vmport == ON_OFF_AUTO_ON && device_type_find("vmport") == NULL) {
-        error_setf(errp, "machine 'pc': vmport=on: not in this version");
+        error_setf(errp, "machine '%s': vmport=on: not in this version",
+                   p->x.m.type->alias);
         return false;
     }
     if (p->x.m.usb) {
-        error_setf(errp, "machine 'pc': usb=on: not in this version");
+        error_setf(errp, "machine '%s': usb=on: not in this version",
+                   p->x.m.type->alias);
         return false;
     }
     return true;
 }
 
-static bool pc_build(Machine *m, GError **errp)
+bool pc_build(PcMachine *p, const PcBoard *board, GError **errp)
 {
-    PcMachine *p = PC_MACHINE(m);
     X86Machine *x = &p->x;
+    Machine *m = &x->m;
 
+    p->board = board;
     p->fd_bootchk = !p->no_fd_bootchk;
     if (!pc_check_options(p, errp)) {
         return false;
@@ -347,54 +303,27 @@ static bool pc_build(Machine *m, GError **errp)
     m->smm = on_off_auto(p->opt_smm, m->vm->accel->type->smm);
     pc_init_ram(p);
     return x86_init_apics(x, errp) && kvmclock_create(m->vm, errp) &&
-           fw_cfg_create(m, errp) != NULL && pc_init_pci(p, errp) &&
+           fw_cfg_create(m, errp) != NULL && board->init_bridges(p, errp) &&
            pc_init_intc(p, errp) && pc_init_timers(p, errp) &&
            pc_init_superio(p, errp) &&
-           board_nics_create(m, p->pci, "e1000", errp) &&
-           pc_init_storage(p, errp) && pc_init_pm(p, errp) &&
-           pc_init_cmos(p, errp) && x86_read_kernel(x, errp) &&
-           x86_init_fw_cfg(x, errp) && x86_offer_kernel(x, errp) &&
-           pc_init_tables(p, errp);
+           board_nics_create(m, p->pci, m->type->default_nic, errp) &&
+           board->init_functions(p, errp) && pc_init_cmos(p, errp) &&
+           x86_read_kernel(x, errp) && x86_init_fw_cfg(x, errp) &&
+           x86_offer_kernel(x, errp) && pc_init_tables(p, errp);
 }
 
-/* Disks may have come by -device. */
-static bool pc_complete_disks(PcMachine *p, GError **errp)
-{
-    uint8_t cmos[PC_CMOS_SIZE] = { 0 };
-    IdeGeometry disks[4];
-    g_autofree char *text = piix3_ide_bios_geometry(p->ide);
-
-    for (unsigned i = 0; i < G_N_ELEMENTS(disks); i++) {
-        disks[i] = piix3_ide_geometry(p->ide, i);
-    }
-    for (unsigned i = 14; i < PC_CMOS_SIZE; i++) {
-        cmos[i] = rtc_get_memory(p->x.rtc, i);
-    }
-    pc_cmos_put_disks(cmos, disks);
-    for (unsigned i = 14; i < PC_CMOS_SIZE; i++) {
-        rtc_set_memory(p->x.rtc, i, cmos[i]);
-    }
-    return text == NULL || p->x.m.fw_cfg == NULL ||
-           fw_cfg_update_file(p->x.m.fw_cfg, "bios-geometry", text,
-                              strlen(text) + 1, errp);
-}
-
-static bool pc_complete(Machine *m, GError **errp)
+bool pc_complete(Machine *m, GError **errp)
 {
     PcMachine *p = PC_MACHINE(m);
 
-    if (!pc_complete_disks(p, errp)) {
+    if (p->board->complete != NULL && !p->board->complete(p, errp)) {
         return false;
-    }
-    if (p->pm != NULL) {
-        piix4_pm_set_ports(p->pm, m->parallels[0] != NULL,
-                           x86_serial_mask(&p->x));
     }
     x86_acpi_complete(&p->x);
     return pc_complete_tables(p, errp);
 }
 
-static void pc_reset(Machine *m, ShutdownCause cause)
+void pc_reset(Machine *m, ShutdownCause cause)
 {
     PcMachine *p = PC_MACHINE(m);
 
@@ -403,7 +332,7 @@ static void pc_reset(Machine *m, ShutdownCause cause)
         return;
     }
     if (p->pm != NULL) {
-        piix4_pm_eject_pending(p->pm);
+        p->board->eject_pending(p->pm);
     }
     /* -boot once= is for the first boot only. */
     if (++p->nresets == 2 && m->boot_once != NULL) {
@@ -416,38 +345,38 @@ static void pc_reset(Machine *m, ShutdownCause cause)
 }
 
 /* As firmware reads it at the next reset. */
-static bool pc_boot_set(Machine *m, const char *order, GError **errp)
+bool pc_boot_set(Machine *m, const char *order, GError **errp)
 {
     return pc_set_boot_order(PC_MACHINE(m), order, errp);
 }
 
-static void pc_powerdown(Machine *m)
+void pc_powerdown(Machine *m)
 {
     PcMachine *p = PC_MACHINE(m);
 
     if (p->pm != NULL) {
-        piix4_pm_press_button(p->pm);
+        p->board->press_button(p->pm);
     }
 }
 
 /* Firmware looks at the shutdown status when the CPU is reset. */
-static void pc_suspend(Machine *m)
+void pc_suspend(Machine *m)
 {
     rtc_set_memory(PC_MACHINE(m)->x.rtc, CMOS_SHUTDOWN, CMOS_SHUTDOWN_RESUME);
 }
 
 /* Memory is kept, but for the registers that say where it is: PAM, SMRAM. */
-static bool pc_wakeup(Machine *m, WakeupReason reason)
+bool pc_wakeup(Machine *m, WakeupReason reason)
 {
     PcMachine *p = PC_MACHINE(m);
 
-    if (p->pm == NULL || !piix4_pm_may_wake(p->pm, reason)) {
+    if (p->pm == NULL || !p->board->may_wake(p->pm, reason)) {
         return false;
     }
     p->x.resuming = true;
     machine_reset(m, SHUTDOWN_CAUSE_NONE);
     p->x.resuming = false;
-    piix4_pm_wakeup(p->pm, reason);
+    p->board->wakeup(p->pm, reason);
     return true;
 }
 
@@ -471,8 +400,8 @@ static bool pc_add_smbios(PcMachine *p, const char *arg, GError **errp)
     return true;
 }
 
-static bool pc_option(Machine *m, const char *name, const char *arg,
-                      bool *ret_known, GError **errp)
+bool pc_option(Machine *m, const char *name, const char *arg, bool *ret_known,
+               GError **errp)
 {
     PcMachine *p = PC_MACHINE(m);
 
@@ -488,7 +417,7 @@ static bool pc_option(Machine *m, const char *name, const char *arg,
     return true;
 }
 
-static void pc_fini(Machine *m)
+void pc_fini(Machine *m)
 {
     PcMachine *p = PC_MACHINE(m);
     MemoryRegion *const regions[] = { &p->port_f0, &p->port80, &p->rom };
@@ -529,7 +458,7 @@ static const char *const smbios_entry_points[] = { "32", "64", NULL };
 #define PC_BOOL(field_, name_, help_) \
     PROP(PROP_BOOL, PcMachine, field_, name_, .def = true, .help = help_)
 
-static const Property pc_props[] = {
+const Property pc_props[] = {
     PC_AUTO(x.opt_acpi, "acpi", "Enable ACPI"),
     PC_BOOL(opt_hpet, "hpet",
             "Enable/disable high precision event timer emulation"),
@@ -550,31 +479,4 @@ static const Property pc_props[] = {
     PC_AUTO(opt_vmport, "vmport", "Enable vmport (pc & q35)"),
     X86_MACHINE_PROPS(PcMachine, x),
     PROP_END,
-};
-
-const MachineType machine_pc_i440fx_type = {
-    .name = "pc-i440fx-7.2",
-    .alias = "pc",
-    .parent = "generic-pc-machine",
-    .desc = "Standard PC (i440FX + PIIX, 1996)",
-    .is_default = true,
-    .max_cpus = 255,
-    .default_ram = 128 * MiB,
-    .default_cpu = "qemu64",
-    .has_cdrom = true,
-    .default_nic = "e1000",
-    .ram_id = "pc.ram",
-    .size = sizeof(PcMachine),
-    .props = pc_props,
-    .build = pc_build,
-    .complete = pc_complete,
-    .reset = pc_reset,
-    .option = pc_option,
-    .boot_set = pc_boot_set,
-    .print_pics = x86_print_pics,
-    .print_irq_counts = x86_print_irq_counts,
-    .powerdown = pc_powerdown,
-    .suspend = pc_suspend,
-    .wakeup = pc_wakeup,
-    .fini = pc_fini,
 };
