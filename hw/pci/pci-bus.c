@@ -329,19 +329,11 @@ VmstateEntry *pci_bus_register_vmstate(PciBus *bus)
                             bus);
 }
 
-/* A source of a shared line came or went. */
-static void change_line(PciBus *bus, unsigned line, int by)
-{
-    if (line >= (unsigned)bus->nirq) {
-        return;
-    }
-    bus->irq_count[line] += by;
-    bus->set_irq(bus->irq_opaque, line, bus->irq_count[line] != 0);
-}
-
-void pci_irq_route(PciDevice *d, unsigned pin, bool level)
+/* Counts a pin of a function in or out at the host's line that it drives. */
+static void count_pin(PciDevice *d, unsigned pin, int by, bool drive)
 {
     PciBus *bus = pci_bus_of(d);
+    unsigned line;
 
     /* Bridges rotate the pins by the slot of who drives them. */
     while (bus->parent != NULL) {
@@ -349,9 +341,44 @@ void pci_irq_route(PciDevice *d, unsigned pin, bool level)
         d = bus->parent;
         bus = pci_bus_of(d);
     }
-    if (bus->map_irq != NULL) {
-        change_line(bus, bus->map_irq(d, pin), level ? 1 : -1);
+    if (bus->map_irq == NULL) {
+        return;
     }
+    line = bus->map_irq(d, pin);
+    if (line >= (unsigned)bus->nirq) {
+        return;
+    }
+    bus->irq_count[line] += by;
+    if (drive) {
+        bus->set_irq(bus->irq_opaque, line, bus->irq_count[line] != 0);
+    }
+}
+
+void pci_irq_route(PciDevice *d, unsigned pin, bool level)
+{
+    count_pin(d, pin, level ? 1 : -1, true);
+}
+
+static void count_functions(PciBus *bus)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(bus->devs); i++) {
+        PciDevice *d = bus->devs[i];
+
+        for (unsigned pin = 0; d != NULL && pin < PCI_PINS; pin++) {
+            if (d->irq_state & (1U << pin)) {
+                count_pin(d, pin, 1, false);
+            }
+        }
+        if (d != NULL && d->secondary != NULL) {
+            count_functions(d->secondary);
+        }
+    }
+}
+
+void pci_bus_recount_irqs(PciBus *root)
+{
+    memset(root->irq_count, 0, sizeof(root->irq_count));
+    count_functions(root);
 }
 
 unsigned pci_bus_number(const PciBus *bus)

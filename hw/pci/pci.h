@@ -107,6 +107,8 @@ void pci_bus_set_irqs(PciBus *bus, unsigned nirq,
                       unsigned (*map)(PciDevice *d, unsigned pin),
                       void (*set)(void *opaque, unsigned line, bool level),
                       void *opaque);
+/* After the mapping has changed: counts anew who asserts which line. */
+void pci_bus_recount_irqs(PciBus *root);
 /* NULL: functions can't come or go any more. */
 void pci_bus_set_hotplug(PciBus *bus, const PciHotplugOps *ops, void *opaque);
 /*
