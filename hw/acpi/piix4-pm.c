@@ -301,7 +301,7 @@ static bool pm_realize(Device *dev, GError **errp)
     init_config(s);
     add_movable_ports(s);
     acpi_cpuhp_init(&s->cpuhp, dev->vm);
-    smbus_init(&s->smb, dev->vm);
+    smbus_init(&s->smb, dev->vm, SMBUS_AUXCTL_E32B);
     acpi_pm_init(&s->pm, dev, 8 * PIIX4_GPE0_LEN / 2);
     s->pm.s3 = !s->disable_s3;
     s->pm.s4 = !s->disable_s4;

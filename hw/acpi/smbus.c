@@ -1,5 +1,5 @@
 /*
- * SMBus host controller of the PIIX4, polled, and memories on its bus.
+ * SMBus host controller of the PIIX4 and the ICH9, and memories on its bus.
  *
  * Behaviour: Intel 82371AB data sheet (290562-001), section 7.3; System
  * Management Bus Specification 2.0, section 5.5 (bus protocols).
@@ -97,6 +97,13 @@ static void write_transaction(Smbus *s, SmbusEeprom *e, unsigned proto)
     }
 }
 
+/* Not busy any more, which the guest wants to hear of. */
+static void update_irq(Smbus *s)
+{
+    irq_set(&s->irq, (s->ctl & CNT_INTREN) &&
+                         (s->stat & (STS_INTR | STS_DEV_ERR | STS_FAILED)));
+}
+
 static void transaction(Smbus *s)
 {
     unsigned proto = (s->ctl >> CNT_PROTOCOL_SHIFT) & 7;
@@ -125,6 +132,7 @@ static uint8_t read_status(Smbus *s)
 
     if (s->pending) {
         transaction(s);
+        update_irq(s);
     }
     return stat;
 }
@@ -187,9 +195,11 @@ void smbus_write(Smbus *s, unsigned off, uint8_t val)
     switch (off) {
     case SMBHSTSTS:
         s->stat &= ~(val & ~STS_BUSY);
+        update_irq(s);
         break;
     case SMBHSTCNT:
         write_control(s, val);
+        update_irq(s);
         break;
     case SMBHSTCMD:
         s->cmd = val;
@@ -273,10 +283,25 @@ static const Vmstate bus_vmstate = {
         },
 };
 
-void smbus_init(Smbus *s, Vm *vm)
+void smbus_reset(Smbus *s, uint8_t auxctl)
 {
-    s->auxctl = 0x02;
+    s->stat = 0;
+    s->ctl = 0;
+    s->cmd = 0;
+    s->addr = 0;
+    s->data0 = 0;
+    s->data1 = 0;
+    s->index = 0;
+    memset(s->data, 0, sizeof(s->data));
+    s->auxctl = auxctl;
     s->op_done = true;
+    s->pending = false;
+    update_irq(s);
+}
+
+void smbus_init(Smbus *s, Vm *vm, uint8_t auxctl)
+{
+    smbus_reset(s, auxctl);
     s->saved_address = 0xff;
     if (vm->vmstates != NULL) {
         s->bus_entry =

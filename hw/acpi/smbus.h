@@ -1,5 +1,6 @@
 /*
- * SMBus host controller of the PIIX4, with eight EEPROMs on its bus.
+ * SMBus host controller of the PIIX4 and the ICH9, with eight EEPROMs on its
+ * bus.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -31,12 +32,20 @@ typedef struct Smbus {
     uint8_t saved_address;              /* of the "i2c_bus" section */
     SmbusEeprom eeproms[SMBUS_EEPROMS]; /* at addresses 0x50 on */
     VmstateEntry *bus_entry;
+    IrqLine irq; /* high while a finished transfer is to be heard of */
 } Smbus;
 
-void smbus_init(Smbus *s, struct Vm *vm);
+/* auxctl: its register after power-on. */
+void smbus_init(Smbus *s, struct Vm *vm, uint8_t auxctl);
 void smbus_fini(Smbus *s, struct Vm *vm);
 uint64_t smbus_read(Smbus *s, unsigned off);
 void smbus_write(Smbus *s, unsigned off, uint8_t val);
+/* To the state after power-on; the memories keep what they hold. */
+void smbus_reset(Smbus *s, uint8_t auxctl);
 extern const Vmstate smbus_vmstate;
+
+enum {
+    SMBUS_AUXCTL_E32B = 1 << 1, /* blocks go through the buffer */
+};
 
 #endif
