@@ -11,8 +11,6 @@
 
 #include "hw/acpi/pc-tables.h"
 
-#include "hw/acpi/piix4-pm.h"
-
 enum {
     STA_PRESENT = 1 << 0,
     STA_ENABLED = 1 << 1,
@@ -167,7 +165,7 @@ static void put_cpu_status_method(Aml *a)
 }
 
 /* Registers of hw/acpi/hotplug.h, as far as _STA needs them. */
-static void put_cpu_registers(Aml *a)
+static void put_cpu_registers(Aml *a, uint16_t base)
 {
     size_t dev = aml_begin_device(a, "\\_SB.PCI0.PRES"), f;
 
@@ -176,8 +174,8 @@ static void put_cpu_registers(Aml *a)
     aml_op(a, AML_MUTEX);
     aml_path(a, "CPLK");
     aml_byte(a, 0);
-    put_crs_ports(a, PIIX4_CPUHP_BASE, 1, 0x0c, -1);
-    aml_region(a, "PRST", AML_SYSTEM_IO, PIIX4_CPUHP_BASE, 0x0c);
+    put_crs_ports(a, base, 1, 0x0c, -1);
+    aml_region(a, "PRST", AML_SYSTEM_IO, base, 0x0c);
     f = aml_begin_field(a, "PRST", AML_BYTE_ACC | AML_WRITE_AS_ZEROS);
     aml_field_bits(a, NULL, 32);
     aml_field_bits(a, "CPEN", 1);
@@ -241,7 +239,7 @@ void dsdt_put_cpus(Aml *a, const AcpiConfig *c)
 {
     size_t sb = aml_begin_scope(a, "\\_SB"), dev;
 
-    put_cpu_registers(a);
+    put_cpu_registers(a, c->cpuhp_base);
     dev = aml_begin_device(a, "\\_SB.CPUS");
     aml_name_string(a, "_HID", "ACPI0010");
     aml_name_eisaid(a, "_CID", "PNP0A05");

@@ -34,7 +34,8 @@ typedef struct AcpiConfig {
     uint64_t pci_hole64;     /* and above it; 0: nowhere */
     uint64_t pci_hole64_len; /* bytes */
     uint16_t pm_base;        /* of PM1 and PM timer, as firmware has set it */
-    bool smm;                /* the SMI command port is there for ACPI */
+    uint16_t pcihp_base, cpuhp_base; /* of the registers of hot-plug */
+    bool smm; /* the SMI command port is there for ACPI */
     bool s3, s4;
     uint8_t s4_type;     /* SLP_TYP value */
     uint32_t slots;      /* bit n: PCI slot n can't be unplugged */
@@ -47,6 +48,10 @@ typedef struct AcpiConfig {
 void acpi_build_pc(AcpiTables *t, const AcpiConfig *c);
 void acpi_build_microvm(AcpiTables *t, const AcpiConfig *c);
 
+enum {
+    ACPI_STA_HIDDEN = 0x0b, /* _STA: present, enabled, works */
+};
+
 /* Parts of them. */
 void acpi_put_madt(AcpiTables *t, const AcpiConfig *c, bool pc);
 void acpi_put_hpet(AcpiTables *t);
@@ -58,6 +63,21 @@ void dsdt_put_isa(Aml *a, const AcpiConfig *c);
 void dsdt_put_rtc(Aml *a);
 void dsdt_put_serial(Aml *a, unsigned n);
 void dsdt_put_fw_cfg(Aml *a);
+/* Links of PCI interrupts: what they all use; one by its routing register. */
+void dsdt_put_link_methods(Aml *a);
+void dsdt_put_link(Aml *a, const char *name, unsigned uid, const char *reg);
+/* _PRS of a link: level-triggered interrupts, one of which it can be. */
+void dsdt_put_possible(Aml *a, const uint32_t *irqs, unsigned n);
+/* In the root's scope: what slots that take functions at run time call. */
+void dsdt_put_pci_hotplug(Aml *a, const AcpiConfig *c);
+/* In a slot's scope, on a bus with BSEL: what it says of its function. */
+void dsdt_put_slot_dsm(Aml *a, unsigned slot);
+/* General-purpose event 1: calls PCNT of the root. */
+void dsdt_put_pci_events(Aml *a);
+/* A device that keeps ports for itself. */
+void dsdt_put_reserved(Aml *a, const char *name, const char *uid, uint16_t base,
+                       uint8_t len);
+void dsdt_put_hpet(Aml *a);
 /* The container of the processors, and what _STA of one asks. */
 void dsdt_put_cpus(Aml *a, const AcpiConfig *c);
 /* _Sx: what to write to both PM1 control blocks. */

@@ -125,6 +125,8 @@ static void i440fx_fill_acpi(PcMachine *p, AcpiConfig *c)
 {
     c->pci_hole64_len = PCI_HOLE64;
     c->pm_base = lduw_le_p(PCI_DEVICE(p->pm)->config + PM_BASE_REG) & 0xffc0;
+    c->pcihp_base = PIIX4_PCIHP_BASE;
+    c->cpuhp_base = PIIX4_CPUHP_BASE;
     c->slots = i440fx_fixed_slots(p);
 }
 
