@@ -19,6 +19,7 @@
 #include "hw/net/e1000.h"
 #include "hw/net/virtio-net.h"
 #include "hw/pci/i440fx.h"
+#include "hw/pci/mch.h"
 #include "hw/pci/pci-bridge.h"
 #include "hw/virtio/virtio-devices.h"
 
@@ -68,9 +69,11 @@ const DeviceType *const device_table[] = {
     &i440fx_pcihost_type,
     &i440fx_type,
     &ioh3420_type,
+    &mch_type,
     &pci_bridge_type,
     &pcie_pci_bridge_type,
     &pcie_root_port_type,
+    &q35_pcihost_type,
     /* timer */
     &hpet_type,
     &kvm_pit_type,
