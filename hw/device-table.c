@@ -6,6 +6,7 @@
 #include "util/base.h"
 
 #include "hw/acpi/ged.h"
+#include "hw/acpi/ich9-smb.h"
 #include "hw/acpi/piix4-pm.h"
 #include "hw/block/virtio-blk.h"
 #include "hw/core/device.h"
@@ -13,6 +14,7 @@
 #include "hw/i386/isabus-bridge.h"
 #include "hw/ide/ahci.h"
 #include "hw/ide/ide.h"
+#include "hw/isa/ich9-lpc.h"
 #include "hw/isa/isa-devices.h"
 #include "hw/isa/piix3.h"
 #include "hw/misc/pci-testdev.h"
@@ -25,6 +27,7 @@
 
 const DeviceType *const device_table[] = {
     /* acpi */
+    &ich9_smb_type,
     &piix4_pm_type,
     /* char */
     &debugcon_type,
@@ -49,6 +52,7 @@ const DeviceType *const device_table[] = {
     &fdc_type,
     &i8042_type,
     &i8257_type,
+    &ich9_lpc_type,
     &piix3_type,
     &port92_type,
     &ps2_kbd_type,
