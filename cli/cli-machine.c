@@ -133,7 +133,7 @@ static const MachineType *wanted_machine_type(const char *name, GError **errp)
     }
     type_name = g_strconcat(name, "-machine", NULL);
     error_setf(errp,
-               object_type_is_known(type_name) || g_str_equal(name, "q35")
+               object_type_is_known(type_name)
                    ? "machine type '%s' is not in this version (-machine "
                      "help lists those there are)"
                    : "unsupported machine type '%s' (-machine help lists "

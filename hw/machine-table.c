@@ -13,5 +13,6 @@ const MachineType *const machine_table[] = {
     &machine_microvm_type,
     &machine_none_type,
     &machine_pc_i440fx_type,
+    &machine_pc_q35_type,
     NULL,
 };

@@ -12,6 +12,7 @@
 
 #include "hw/acpi/pc-tables.h"
 
+#include "hw/acpi/ich9-pm.h"
 #include "hw/acpi/piix4-pm.h"
 
 #define LOCAL_APIC_ADDR UINT32_C(0xfee00000)
@@ -25,7 +26,15 @@ enum {
     FADT_RESET_REG = 1 << 10,
     FADT_PLATFORM_CLOCK = 1 << 15,
     FADT_HW_REDUCED = 1 << 20,
+    FADT_PC_FLAGS = FADT_WBINVD | FADT_PROC_C1 | FADT_NO_SLEEP_BUTTON |
+                    FADT_RTC_S4 | FADT_PLATFORM_CLOCK,
+    FADT_BOOT_8042 = 1 << 1,
+    RESET_PORT = 0xcf9,
+    RESET_VALUE = 0x0f,
+    PC_SCI_IRQ = 9,
+    PC_SMI_CMD = 0xb2,
     FADT_LEN1 = 116,
+    FADT_LEN3 = 244,
     FADT_LEN5 = 268,
     FADT_NO_CSTATE = 0xfff, /* latency that means there is none */
 
@@ -42,12 +51,24 @@ enum {
     HPET_ID = 0xa201, /* revision 1, three 64-bit timers, legacy */
 };
 
-static void put_gas(AcpiTables *t, uint8_t bits, uint64_t addr)
+/* A generic address: system memory, or I/O ports. */
+static void put_gas_in(AcpiTables *t, uint8_t space, uint8_t bits,
+                       uint64_t addr)
 {
-    acpi_put(t, 0, 1); /* system memory */
+    acpi_put(t, space, 1);
     acpi_put(t, bits, 1);
     acpi_put(t, 0, 2);
     acpi_put(t, addr, 8);
+}
+
+static void put_gas(AcpiTables *t, uint8_t bits, uint64_t addr)
+{
+    put_gas_in(t, AML_SYSTEM_MEMORY, bits, addr);
+}
+
+static void put_gas_io(AcpiTables *t, uint8_t bits, uint64_t addr)
+{
+    put_gas_in(t, AML_SYSTEM_IO, bits, addr);
 }
 
 static uint32_t put_facs(AcpiTables *t)
@@ -62,53 +83,105 @@ static uint32_t put_facs(AcpiTables *t)
     return off;
 }
 
-/* Revision 1. */
-static void put_fadt_pc(AcpiTables *t, const AcpiConfig *c, uint32_t facs,
-                        uint32_t dsdt)
+static void put_zeros(AcpiTables *t, uint32_t up_to)
 {
-    uint32_t off = acpi_table_begin(t, "FACP", 1);
+    while (t->tables->len < up_to) {
+        acpi_put(t, 0, 1);
+    }
+}
 
+/* What differs between the chip sets. */
+typedef struct FadtChip {
+    uint8_t acpi_enable, acpi_disable;
+    uint16_t gpe0_base;
+    uint8_t gpe0_len;
+    uint16_t boot_flags;
+    uint32_t flags;
+} FadtChip;
+
+/* All that revision 1 has. */
+static void put_fadt_fixed(AcpiTables *t, const AcpiConfig *c,
+                           const FadtChip *chip, uint32_t facs, uint32_t dsdt)
+{
     acpi_put_pointer(t, facs, 4);
     acpi_put_pointer(t, dsdt, 4);
     acpi_put(t, 1, 1); /* two 8259As and the rest of a PC */
     acpi_put(t, 0, 1);
-    acpi_put(t, PIIX4_SCI_IRQ, 2);
+    acpi_put(t, PC_SCI_IRQ, 2);
     /* Without SMM, ACPI is on and nothing switches it. */
-    acpi_put(t, c->smm ? PIIX4_SMI_CMD : 0, 4);
-    acpi_put(t, c->smm ? PIIX4_ACPI_ENABLE : 0, 1);
-    acpi_put(t, c->smm ? PIIX4_ACPI_DISABLE : 0, 1);
+    acpi_put(t, c->smm ? PC_SMI_CMD : 0, 4);
+    acpi_put(t, c->smm ? chip->acpi_enable : 0, 1);
+    acpi_put(t, c->smm ? chip->acpi_disable : 0, 1);
     acpi_put(t, 0, 2);
     acpi_put(t, c->pm_base, 4); /* PM1a event */
     acpi_put(t, 0, 4);
     acpi_put(t, c->pm_base + 4, 4); /* PM1a control */
     acpi_put(t, 0, 8);
     acpi_put(t, c->pm_base + 8, 4); /* timer */
-    acpi_put(t, PIIX4_GPE0_BASE, 4);
+    acpi_put(t, chip->gpe0_base, 4);
     acpi_put(t, 0, 4);
     acpi_put(t, 4, 1); /* lengths, in the same order */
     acpi_put(t, 2, 1);
     acpi_put(t, 0, 1);
     acpi_put(t, 4, 1);
-    acpi_put(t, PIIX4_GPE0_LEN, 1);
+    acpi_put(t, chip->gpe0_len, 1);
     acpi_put(t, 0, 3);
     acpi_put(t, FADT_NO_CSTATE, 2);
     acpi_put(t, FADT_NO_CSTATE, 2);
     acpi_put(t, 0, 8);    /* flush size and stride, duty cycle, alarms */
     acpi_put(t, 0x32, 1); /* century in the CMOS */
-    acpi_put(t, 0, 3);
-    acpi_put(t,
-             FADT_WBINVD | FADT_PROC_C1 | FADT_NO_SLEEP_BUTTON | FADT_RTC_S4 |
-                 FADT_PLATFORM_CLOCK,
-             4);
+    acpi_put(t, chip->boot_flags, 2);
+    acpi_put(t, 0, 1);
+    acpi_put(t, FADT_PC_FLAGS | chip->flags, 4);
+}
+
+/* Revision 1. */
+static void put_fadt_pc(AcpiTables *t, const AcpiConfig *c, uint32_t facs,
+                        uint32_t dsdt)
+{
+    uint32_t off = acpi_table_begin(t, "FACP", 1);
+    const FadtChip chip = {
+        .acpi_enable = PIIX4_ACPI_ENABLE,
+        .acpi_disable = PIIX4_ACPI_DISABLE,
+        .gpe0_base = PIIX4_GPE0_BASE,
+        .gpe0_len = PIIX4_GPE0_LEN,
+    };
+
+    put_fadt_fixed(t, c, &chip, facs, dsdt);
     g_assert(t->tables->len - off == FADT_LEN1);
     acpi_table_end(t, off, true);
 }
 
-static void put_zeros(AcpiTables *t, uint32_t up_to)
+/* Revision 3: a reset register, and the blocks as generic addresses. */
+static void put_fadt_q35(AcpiTables *t, const AcpiConfig *c, uint32_t facs,
+                         uint32_t dsdt)
 {
-    while (t->tables->len < up_to) {
-        acpi_put(t, 0, 1);
-    }
+    uint32_t off = acpi_table_begin(t, "FACP", 3);
+    const FadtChip chip = {
+        .acpi_enable = ICH9_ACPI_ENABLE,
+        .acpi_disable = ICH9_ACPI_DISABLE,
+        .gpe0_base = c->gpe0_base,
+        .gpe0_len = c->gpe0_len,
+        .boot_flags = c->i8042 ? FADT_BOOT_8042 : 0,
+        .flags = FADT_RESET_REG,
+    };
+
+    put_fadt_fixed(t, c, &chip, facs, dsdt);
+    put_gas_io(t, 8, RESET_PORT);
+    acpi_put(t, RESET_VALUE, 1);
+    acpi_put(t, 0, 3);
+    acpi_put(t, 0, 8); /* FACS: where the 32-bit pointer says */
+    acpi_put_pointer(t, dsdt, 8);
+    put_gas_io(t, 32, c->pm_base);
+    put_gas(t, 0, 0);
+    put_gas_io(t, 16, c->pm_base + 4);
+    put_gas(t, 0, 0);
+    put_gas(t, 0, 0);
+    put_gas_io(t, 32, c->pm_base + 8);
+    put_gas_io(t, 8 * c->gpe0_len, c->gpe0_base);
+    put_gas(t, 0, 0);
+    g_assert(t->tables->len - off == FADT_LEN3);
+    acpi_table_end(t, off, true);
 }
 
 /* Revision 5, hardware-reduced: no fixed registers at all. */
@@ -252,6 +325,39 @@ void acpi_build_pc(AcpiTables *t, const AcpiConfig *c)
     if (c->hpet) {
         acpi_put_hpet(t);
     }
+    acpi_put_waet(t);
+    acpi_finish(t, false);
+}
+
+/* Where MMCONFIG is (PCI Firmware Specification 3.2, section 4.1.2). */
+static void put_mcfg(AcpiTables *t, const AcpiConfig *c)
+{
+    uint32_t off;
+
+    if (c->mmconfig_len == 0) {
+        return;
+    }
+    off = acpi_table_begin(t, "MCFG", 1);
+    acpi_put(t, 0, 8);
+    acpi_put(t, c->mmconfig, 8);
+    acpi_put(t, 0, 2); /* segment group */
+    acpi_put(t, 0, 1); /* buses */
+    acpi_put(t, c->mmconfig_len / MiB - 1, 1);
+    acpi_put(t, 0, 4);
+    acpi_table_end(t, off, true);
+}
+
+void acpi_build_q35(AcpiTables *t, const AcpiConfig *c)
+{
+    uint32_t facs = put_facs(t);
+    uint32_t dsdt = put_dsdt(t, 1, c, dsdt_put_q35);
+
+    put_fadt_q35(t, c, facs, dsdt);
+    acpi_put_madt(t, c, true);
+    if (c->hpet) {
+        acpi_put_hpet(t);
+    }
+    put_mcfg(t, c);
     acpi_put_waet(t);
     acpi_finish(t, false);
 }

@@ -40,16 +40,22 @@ typedef struct AcpiConfig {
     uint8_t s4_type;     /* SLP_TYP value */
     uint32_t slots;      /* bit n: PCI slot n can't be unplugged */
     uint8_t floppies[2]; /* drive types as in the CMOS */
+    /* q35: */
+    uint64_t mmconfig, mmconfig_len; /* 0 bytes: it is off */
+    uint16_t gpe0_base;
+    uint8_t gpe0_len;
     /* microvm: */
     bool ged;
 } AcpiConfig;
 
-/* Tables of pc-i440fx-7.2 and of microvm; `t` is initialised. */
+/* Tables of pc-i440fx-7.2, pc-q35-7.2 and microvm; `t` is initialised. */
 void acpi_build_pc(AcpiTables *t, const AcpiConfig *c);
+void acpi_build_q35(AcpiTables *t, const AcpiConfig *c);
 void acpi_build_microvm(AcpiTables *t, const AcpiConfig *c);
 
 enum {
     ACPI_STA_HIDDEN = 0x0b, /* _STA: present, enabled, works */
+    ACPI_PCIHP_LEN = 0x18,  /* ports of PCI hot-plug */
 };
 
 /* Parts of them. */
@@ -57,6 +63,7 @@ void acpi_put_madt(AcpiTables *t, const AcpiConfig *c, bool pc);
 void acpi_put_hpet(AcpiTables *t);
 void acpi_put_waet(AcpiTables *t);
 void dsdt_put_pc(Aml *a, const AcpiConfig *c);
+void dsdt_put_q35(Aml *a, const AcpiConfig *c);
 void dsdt_put_microvm(Aml *a, const AcpiConfig *c);
 /* Devices on the ISA bus, in the scope that is open. */
 void dsdt_put_isa(Aml *a, const AcpiConfig *c);

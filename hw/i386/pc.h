@@ -12,6 +12,7 @@
 #include "hw/pci/pci.h"
 
 extern const MachineType machine_pc_i440fx_type;
+extern const MachineType machine_pc_q35_type;
 
 typedef struct PcMachine PcMachine;
 
@@ -41,8 +42,8 @@ struct PcMachine {
     const PcBoard *board;
     PciBus *pci;
     Bus *isa;
-    Device *pit, *hpet, *ide, *pm; /* NULL: none */
-    MemoryRegion rom;              /* "pc.rom", for option ROMs */
+    Device *pit, *hpet, *ide, *pm, *lpc; /* NULL: none */
+    MemoryRegion rom;                    /* "pc.rom", for option ROMs */
     MemoryRegion port80, port_f0;
     SmbiosOptions *smbios;
     bool fd_bootchk, no_fd_bootchk;

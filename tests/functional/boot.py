@@ -37,6 +37,17 @@ def pc_rom_smp(t):
 
 
 @test()
+def q35_rom(t):
+    boot_and_quit(t.machine(machine='q35,sata=off', config='mode=idle'))
+
+
+@test()
+def q35_rom_smp(t):
+    boot_and_quit(t.machine(machine='q35,sata=off', smp=3,
+                            config='mode=poll'), cpus=3)
+
+
+@test()
 def microvm_pvh(t):
     boot_and_quit(t.machine(machine='microvm', config='mode=idle'))
 

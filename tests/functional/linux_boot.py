@@ -92,6 +92,25 @@ def file_from_the_host(t):
     power_off(shell)
 
 
+@test()
+def q35(t):
+    """Functions on the root bus and behind a port; MMCONFIG is used."""
+    shell = boot_linux(t, '-device', 'pcie-root-port,id=rp1,chassis=1,addr=2',
+                       '-device', 'virtio-net-pci,addr=4',
+                       '-device', 'virtio-net-pci,bus=rp1',
+                       machine='q35,sata=off', smp=2)
+    check_cpus(shell, 2)
+    _, lines = shell.run('ls /sys/bus/pci/devices')
+    for name in ('0000:00:00.0', '0000:00:02.0', '0000:00:04.0',
+                 '0000:00:1f.0', '0000:00:1f.3', '0000:01:00.0'):
+        check_in(name, ' '.join(lines), 'PCI functions')
+    # All 4 KiB of configuration space can be read only by MMCONFIG.
+    _, lines = shell.run('wc -c < /sys/bus/pci/devices/0000:01:00.0/config')
+    check_in('4096', lines, 'bytes of configuration space')
+    check_log(shell)
+    power_off(shell)
+
+
 def reboot(t, machine):
     shell = boot_linux(t, machine=machine)
     vm = shell.vm
