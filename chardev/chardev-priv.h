@@ -81,8 +81,9 @@ struct Chardev {
     /* vm_lock */
     ChardevFrontend fe;
     bool attached;
-    bool busy; /* a mux sits on top */
-    bool open; /* a peer is there */
+    bool unread; /* as chardev_set_frontend_open() said */
+    bool busy;   /* a mux sits on top */
+    bool open;   /* a peer is there */
     GSource *in_source;
     ChardevInput in_mode;
     bool in_ended; /* nothing more will come from the channel */

@@ -178,7 +178,12 @@ char *chardev_filename(const Chardev *cd)
 
 bool chardev_frontend_open(const Chardev *cd)
 {
-    return cd->attached;
+    return cd->attached && !cd->unread;
+}
+
+void chardev_set_frontend_open(Chardev *cd, bool open)
+{
+    cd->unread = !open;
 }
 
 bool chardev_is_open(const Chardev *cd)
@@ -237,6 +242,7 @@ bool chardev_attach(Chardev *cd, const ChardevFrontend *fe, void **ret_handle,
     }
     cd->fe = *fe;
     cd->attached = true;
+    cd->unread = false;
     *ret_handle = cd;
     chardev_ref(cd);
     if (cd->open) {

@@ -83,7 +83,13 @@ void chardevs_foreach(Chardevs *cs, void (*fn)(Chardev *cd, void *opaque),
 const char *chardev_label(const Chardev *cd);
 /* As `info chardev` shows it: "unix:/path,server=on", "pty:/dev/pts/3". */
 char *chardev_filename(const Chardev *cd);
+/* A front end is attached, and has not said that nobody reads. */
 bool chardev_frontend_open(const Chardev *cd);
+/*
+ * The front end says whether its own reader is there: a guest's program that
+ * has opened a port.  True at first.  Only what query-chardev shows.
+ */
+void chardev_set_frontend_open(Chardev *cd, bool open);
 bool chardev_is_open(const Chardev *cd);
 /* Held by a front end or a mux: can't be deleted. */
 bool chardev_is_busy(const Chardev *cd);

@@ -231,6 +231,7 @@ static bool mux_attach(Chardev *cd, const ChardevFrontend *fe,
         p->fe = *fe;
         p->used = true;
         cd->attached = true;
+        cd->unread = false;
         *ret_handle = p;
         if (cd->open) {
             port_event(p, CHARDEV_OPENED);

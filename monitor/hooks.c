@@ -81,6 +81,11 @@ static void event_balloon(Vm *vm, uint64_t actual)
     EMIT(vm, qapi_event_balloon_change(to, actual));
 }
 
+static void event_serial_port(Vm *vm, const char *id, bool open)
+{
+    EMIT(vm, qapi_event_vserport_change(to, id, open));
+}
+
 /* id NULL: it had none. */
 static void event_device_deleted(Vm *vm, const char *id, const char *path)
 {
@@ -187,6 +192,7 @@ const VmHooks monitor_vm_hooks = {
     .event_wakeup = event_wakeup,
     .event_tray_moved = event_tray_moved,
     .event_balloon = event_balloon,
+    .event_serial_port = event_serial_port,
     .event_device_deleted = event_device_deleted,
 };
 

@@ -124,6 +124,8 @@ typedef struct VmHooks {
     void (*event_tray_moved)(Vm *vm, const char *drive, const char *id,
                              bool open);
     void (*event_balloon)(Vm *vm, uint64_t actual); /* bytes the guest has */
+    /* A guest's program has opened or closed the port of this device. */
+    void (*event_serial_port)(Vm *vm, const char *id, bool open);
 } VmHooks;
 
 /* A VM with empty memory, clocks and object tree. */

@@ -80,6 +80,13 @@ void char_frontend_unwatch(CharFrontend *f)
     }
 }
 
+void char_frontend_set_open(CharFrontend *f, bool open)
+{
+    if (f->cd != NULL) {
+        chardev_set_frontend_open(f->cd, open);
+    }
+}
+
 void char_frontend_accept(CharFrontend *f)
 {
     if (f->cd != NULL) {

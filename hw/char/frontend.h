@@ -38,6 +38,8 @@ int char_frontend_write(CharFrontend *f, const void *buf, int len);
 bool char_frontend_watch(CharFrontend *f, void (*fn)(void *opaque),
                          void *opaque);
 void char_frontend_unwatch(CharFrontend *f);
+/* The guest's side was opened or closed: see chardev_set_frontend_open(). */
+void char_frontend_set_open(CharFrontend *f, bool open);
 /* There is room for input again. */
 void char_frontend_accept(CharFrontend *f);
 

@@ -12,6 +12,7 @@
 
 #include "hw/virtio/virtio-devices.h"
 #include "hw/virtio/virtqueue-priv.h"
+#include "system/vm.h"
 #include "util/error.h"
 
 #define PORT_LEFT_MAX (1 * MiB)  /* bytes kept of an element at a stop */
@@ -149,6 +150,20 @@ void serial_port_park(SerialPort *p)
     virtqueue_notify(p->out);
 }
 
+/* What management shows of a port: is the guest's agent there? */
+static void tell_guest_side(SerialPort *p)
+{
+    const Vm *vm = p->dev.vm;
+
+    if (serial_port_is_console(p)) {
+        return;
+    }
+    char_frontend_set_open(&p->fe, p->guest_connected);
+    if (p->dev.id != NULL && vm->hooks->event_serial_port != NULL) {
+        vm->hooks->event_serial_port(p->dev.vm, p->dev.id, p->guest_connected);
+    }
+}
+
 void serial_port_resume(SerialPort *p)
 {
     if (p->elem_loaded && virtqueue_rewind(p->out, 1)) {
@@ -160,6 +175,10 @@ void serial_port_resume(SerialPort *p)
         }
     }
     p->elem_loaded = false;
+    if (p->tell_guest) {
+        p->tell_guest = false;
+        tell_guest_side(p);
+    }
     if (p->tell_open) {
         p->tell_open = false;
         serial_send_control(p, VIRTIO_CONSOLE_PORT_OPEN, p->host_connected);
@@ -232,6 +251,7 @@ void serial_port_set_guest(SerialPort *p, bool connected)
         return;
     }
     p->guest_connected = connected;
+    tell_guest_side(p);
     if (connected) {
         serial_port_accept(p);
     }
@@ -254,6 +274,7 @@ static bool port_realize(Device *dev, GError **errp)
     if (p->fe.cd != NULL && chardev_is_open(p->fe.cd)) {
         p->host_connected = true;
     }
+    char_frontend_set_open(&p->fe, serial_port_is_console(p));
     serial_send_control(p, VIRTIO_CONSOLE_PORT_ADD, 1);
     return true;
 }

@@ -357,7 +357,7 @@ static void port_reset(SerialPort *p)
 {
     serial_port_drop(p);
     serial_port_set_guest(p, false);
-    p->tell_open = false;
+    p->tell_open = p->tell_guest = false;
 }
 
 static void serial_reset(VirtioDevice *d)
@@ -467,13 +467,15 @@ static bool get_port(VirtioSerial *s, StreamIn *in, GError **errp)
 {
     uint32_t nr = stream_get_be32(in);
     SerialPort *p = nr < s->max_ports ? s->ports[nr] : NULL;
-    bool host;
+    bool guest, host;
 
     if (p == NULL) {
         error_setf(errp, "port %u isn't there", nr);
         return false;
     }
-    p->guest_connected = stream_get_u8(in) != 0;
+    guest = stream_get_u8(in) != 0;
+    p->tell_guest = guest != p->guest_connected;
+    p->guest_connected = guest;
     host = stream_get_u8(in) != 0;
     p->tell_open = host != p->host_connected;
     p->elem_loaded = stream_get_be32(in) != 0;

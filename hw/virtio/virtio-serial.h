@@ -23,6 +23,7 @@ typedef struct SerialPort {
     VirtQueue *in, *out;
     bool guest_connected, host_connected; /* migrated */
     bool tell_open;                       /* the driver has to be told */
+    bool tell_guest;                      /* management has to be told */
     bool throttled;      /* the back end has no room: out waits */
     VirtQueueElem *elem; /* what was sent in part; may be NULL */
     size_t sent;         /* bytes of it */

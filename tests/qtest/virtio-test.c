@@ -5,6 +5,8 @@
  */
 #include "util/base.h"
 
+#include <glib/gstdio.h>
+
 #include <linux/pci_regs.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
@@ -331,6 +333,89 @@ static void test_serial(void)
     qtest_quit(q);
 }
 
+static bool get_bool(const JsonValue *v, const char *name)
+{
+    bool b = false;
+
+    g_assert_true(json_get_bool(json_object_get(v, name), &b));
+    return b;
+}
+
+/* Both ends of a console are always open, a port's guest side is @there. */
+static void expect_reader(QTest *q, bool there)
+{
+    g_autoptr(JsonValue) list = qtest_qmp(q, "{'execute': 'query-chardev'}");
+    unsigned nseen = 0;
+
+    for (size_t i = 0; i < json_array_len(list); i++) {
+        const JsonValue *cd = json_array_at(list, i);
+        const char *label = json_get_string(json_object_get(cd, "label"));
+        bool console = strcmp(label, "console") == 0;
+
+        if (console || strcmp(label, "port") == 0) {
+            g_assert_true(get_bool(cd, "frontend-open") == (console || there));
+            nseen++;
+        }
+    }
+    g_assert_cmpuint(nseen, ==, 2);
+}
+
+static void expect_port_event(QTest *q, bool open)
+{
+    g_autoptr(JsonValue) ev = qtest_qmp_event(q, "VSERPORT_CHANGE");
+    const JsonValue *data = json_object_get(ev, "data");
+
+    g_assert_cmpstr(json_get_string(json_object_get(data, "id")), ==, "p");
+    g_assert_true(get_bool(data, "open") == open);
+    expect_reader(q, open);
+}
+
+static void expect_status(QTest *q, const char *want)
+{
+    for (;;) {
+        g_autoptr(JsonValue) r = qtest_qmp(q, "{'execute': 'query-status'}");
+
+        if (!strcmp(json_get_string(json_object_get(r, "status")), want)) {
+            return;
+        }
+        g_usleep(1000);
+    }
+}
+
+/* The guest's agent opens its port, moves with it, is gone with a reset. */
+static void test_port_events(void)
+{
+    static const char args[] =
+        "-chardev null,id=port -chardev null,id=console "
+        "-device virtio-serial-pci,addr=2 -device virtconsole,chardev=console "
+        "-device virtserialport,chardev=port,name=org.x,id=p";
+    g_autofree char *dir = g_dir_make_tmp("virtio-test-XXXXXX", NULL);
+    g_autofree char *stream = g_build_filename(dir, "stream", NULL);
+    static const uint8_t open_port[8] = { 1, 0, 0, 0, 6, 0, 1, 0 };
+    static const uint8_t open_console[8] = { 0, 0, 0, 0, 6, 0, 1, 0 };
+    QTest *q = qtest_start(args);
+
+    map_bars(q);
+    expect_reader(q, false);
+    drive_queue(q, 3);
+    send_bytes(q, 3, open_console, sizeof(open_console));
+    drive_queue(q, 3);
+    send_bytes(q, 3, open_port, sizeof(open_port));
+    expect_port_event(q, true);
+    json_unref(qtest_qmp(
+        q, "{'execute': 'migrate', 'arguments': {'uri': 'exec:cat > %s'}}",
+        stream));
+    expect_status(q, "postmigrate");
+    qtest_quit(q);
+    q = qtest_startf("%s -incoming 'exec:cat %s'", args, stream);
+    expect_port_event(q, true);
+    qtest_writeb(q, MODERN + VIRTIO_PCI_COMMON_STATUS, 0);
+    expect_port_event(q, false);
+    qtest_quit(q);
+    g_unlink(stream);
+    g_rmdir(dir);
+}
+
 static void test_refused(void)
 {
     static const struct {
@@ -376,6 +461,7 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio/bus-master", test_bus_master);
     g_test_add_func("/virtio/window", test_window);
     g_test_add_func("/virtio/serial", test_serial);
+    g_test_add_func("/virtio/port-events", test_port_events);
     g_test_add_func("/virtio/refused", test_refused);
     return g_test_run();
 }
