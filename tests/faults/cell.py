@@ -60,7 +60,7 @@ class Migration:
     """The two machines, the network between them, and the image."""
 
     def __init__(self, t, cell, row=None, fault=None, again=False, smp=1,
-                 **load):
+                 mem=32, **load):
         self.t = t
         self.cell = cell
         self.image = t.path('disk.img')
@@ -72,7 +72,7 @@ class Migration:
             self.image, 'on' if self.locked else 'off')]
         binaries = {'g': None, 'q': PEER}
         load = {'mb': 8, 'rate': 20000, 'disk': 2, 'dma': 8, **load}
-        src = start_pattern(t, *extra, mem=32, smp=smp, accel=cell.accel,
+        src = start_pattern(t, *extra, mem=mem, smp=smp, accel=cell.accel,
                             binary=binaries[cell.pair[0]], **load)
         port = free_port()
         dst = start_incoming(t, src, 'tcp:127.0.0.1:%d' % port, *extra,

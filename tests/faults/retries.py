@@ -6,7 +6,8 @@
     retries.py --quick                      six late words, on one of them
     retries.py --count 5 --accel tcg --smp 2
 
-There are two ways for it to be undone, and each is taken half of the times.
+There are two ways for it to be undone, and each is taken half of the times
+(the second as often as five minutes allow, where the host is busy or slow).
 The destination's word is late: a proxy holds it until the source has resumed
 the guest.  What is left doesn't fit the limit: a monitor command that takes
 longer than that keeps the source from stopping the guest, which writes on
@@ -38,9 +39,10 @@ MORE_MS = 20
 # A page that was lost after one attempt must not be written again before the
 # guest arrives: a pass over all of them takes longer than some attempts.
 SLOW = 64 << 20  # bytes per second: a few pages take a while
-REFUSE_S = 60    # for one attempt
+REFUSE_S = 300   # for all that can be had of them
 HOLD = 4         # limits: where an attempt begins in it, it is too late
-SUM_MIN, SUM_MAX = 1 << 16, 1 << 30  # bytes
+MEM_MB = 1024    # as much as takes longer to sum up than any limit here
+SUM_MIN, SUM_MAX = 1 << 16, MEM_MB << 20  # bytes
 RING = 'kvm,dirty-ring-size=4096'
 KVM_CHECK_EXTENSION, KVM_CAP_DIRTY_LOG_RING = 0xae03, 192  # <linux/kvm.h>
 LOAD = {'mb': 16, 'rate': 800, 'dma': 64}
@@ -83,24 +85,30 @@ class LongCommand:
 
     def run(self, m, seconds):
         started = time.monotonic()
-        m.watch.command(m.src, 'human-monitor-command',
-                        **{'command-line': 'sum 0 %d' % self.size})
+        text = m.watch.command(m.src, 'human-monitor-command',
+                               **{'command-line': 'sum 0 %d' % self.size})
+        check(text.strip().isdigit(), 'sum 0 %d: %r' % (self.size, text))
         took = time.monotonic() - started
+        check(took >= seconds or self.size < SUM_MAX,
+              'all of memory is summed up in %.3f s, too short' % took)
         if took < seconds or took > 3 * seconds:
             factor = min(8, max(0.125, 1.5 * seconds / took))
             self.size = min(SUM_MAX, max(SUM_MIN, int(self.size * factor)))
 
 
 def refuse(m, count):
-    """As many attempts for which too much is left."""
+    """Attempts for which too much is left: one at least, @count at most."""
     start = refused(m)
     command = LongCommand()
-    deadline = time.monotonic() + REFUSE_S * count
+    deadline = time.monotonic() + REFUSE_S
     while refused(m) < start + count:
+        done = refused(m) - start
+        if time.monotonic() > deadline and done > 0:
+            break
         check(time.monotonic() < deadline and not m.src.ended and
               m.src.status not in cells.ENDED,
-              '%d of %d attempts are refused: %s' % (
-                  refused(m) - start, count, m.src.told()))
+              '%d of %d attempts are refused: %s' % (done, count,
+                                                     m.src.told()))
         allow(m)
         command.run(m, HOLD * limit_ms(m) / 1000)
         # One that was made in between gets its answer, and is undone by it.
@@ -110,7 +118,8 @@ def refuse(m, count):
 
 def retries(t, accel, count, smp, both):
     m = cells.Migration(t, cells.Cell('gg', accel, '<loaded', 'hold'),
-                        '<loaded', 'hold', again=True, smp=smp, **LOAD)
+                        '<loaded', 'hold', again=True, smp=smp, mem=MEM_MB,
+                        **LOAD)
     m.start(**{'downtime-limit': LIMIT_MS, 'max-bandwidth': SLOW})
     early = refuse(m, count // 2) if both else 0
     late = max(2, count - early - m.proxy.holds)
