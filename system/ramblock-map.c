@@ -424,7 +424,8 @@ bool ram_block_map(RamBlock *rb, const RamBlockOptions *opts, GError **errp)
     if (!open_backing(rb, opts, &created, errp)) {
         goto fail;
     }
-    rb->used_length = ROUND_UP(opts->size, rb->page_size);
+    /* The guest's memory is the same on huge pages: they only back it. */
+    rb->used_length = ROUND_UP(opts->size, RAM_PAGE_SIZE);
     rb->max_length = ROUND_UP(MAX(opts->size, opts->max_size), rb->page_size);
     if (!check_align(rb, opts->align, errp)) {
         goto fail;

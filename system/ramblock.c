@@ -166,7 +166,7 @@ bool ram_block_resize(RamList *list, RamBlock *rb, uint64_t size, GError **errp)
     uint64_t used;
 
     if (size && size <= rb->max_length) {
-        used = ROUND_UP(size, rb->page_size);
+        used = ROUND_UP(size, RAM_PAGE_SIZE);
         if (used == old) {
             return true;
         }

@@ -40,7 +40,7 @@ typedef struct RamBlock {
     char name[RAM_BLOCK_NAME_MAX + 1]; /* as in the migration stream */
     uint8_t *host;                     /* page aligned */
     uint64_t used_length;              /* bytes the guest can see */
-    uint64_t max_length;               /* bytes mapped */
+    uint64_t max_length;               /* bytes mapped; whole page_size */
     size_t page_size;                  /* of the backing: 4 KiB, 2 MiB, 1 GiB */
     RamBacking backing;
     int fd;             /* of the backing; -1 if anonymous; owned */
@@ -90,7 +90,7 @@ typedef struct RamList {
          link_ = rcu_queue_next(link_))
 
 typedef struct RamBlockOptions {
-    uint64_t size;     /* bytes, > 0; rounded up to the backing's page */
+    uint64_t size;     /* bytes, > 0; rounded up to RAM_PAGE_SIZE */
     uint64_t max_size; /* 0: same as size */
     RamBacking backing;
     const char *path; /* RAM_FILE: file or folder (hugetlbfs, tmpfs) */

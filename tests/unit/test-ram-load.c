@@ -407,6 +407,45 @@ static uint64_t own_pages(void)
     return resident - shared;
 }
 
+/*
+ * Memory is as long as it was asked for, whatever pages back it: the source
+ * may have others.  Nothing is touched, so there need be no huge pages.
+ */
+static void test_huge_pages(void)
+{
+    const uint64_t size = 3 * MiB;
+    RamBlockOptions opts = { .backing = RAM_MEMFD,
+                             .hugetlb = true,
+                             .hugetlb_size = 2 * MiB,
+                             .size = size,
+                             .share = true,
+                             .no_reserve = true };
+    g_autoptr(GError) err = NULL;
+    RamBlock *rb;
+    World w;
+
+    world_init(&w);
+    {
+        VM_LOCK_GUARD();
+        rb = ram_block_new(&w.mem.ram, "huge", &opts, &err);
+    }
+    if (rb == NULL) {
+        g_test_skip(err->message);
+        world_fini(&w);
+        return;
+    }
+    g_assert_cmpuint(rb->page_size, ==, 2 * MiB);
+    g_assert_cmpuint(rb->used_length, ==, size);
+    g_assert_cmpuint(rb->max_length, ==, 4 * MiB);
+    put64(&w, (size + (PAGES + 6) * PAGE) | RAM_REC_MEM_SIZE);
+    put_entry(&w, "huge", size);
+    put_entry(&w, "b", 6 * PAGE);
+    put_entry(&w, "a", PAGES * PAGE);
+    load_good(&w);
+    g_assert_true(ram_load_ready(w.load));
+    world_fini(&w);
+}
+
 /* Zeros don't bring pages into being. */
 static void test_absent_stay(void)
 {
@@ -619,6 +658,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ram-load/list-refused", test_list_refused);
     g_test_add_func("/ram-load/records-refused", test_records_refused);
     g_test_add_func("/ram-load/dirty", test_dirty);
+    g_test_add_func("/ram-load/huge-pages", test_huge_pages);
     g_test_add_func("/ram-load/absent-stay", test_absent_stay);
     g_test_add_func("/ram-load/pristine/all", test_pristine);
     g_test_add_func("/ram-load/pristine/files", test_pristine_files);
