@@ -105,6 +105,7 @@ struct BlockBackends {
     unsigned node_names; /* made up so far */
     BlockAio *aio;       /* the main loop's */
     GQueue thread_aios;  /* BlockAio.link: of I/O threads */
+    int ide_units;       /* drives on one bus of if=ide; 0: 2 */
     bool inactive;       /* the images belong to another process */
     bool flushing;       /* by block_drain_step() */
     int flush_error;

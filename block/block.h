@@ -147,6 +147,9 @@ void block_node_foreach(BlockBackends *bs,
  */
 bool block_resize(BlockBackend *b, uint64_t size, GError **errp);
 void block_node_get_info(const struct BlockNode *n, BlockNodeInfo *ret);
+/* How many drives a bus takes of those that the machine has for if=ide: 1 or
+ * 2, which it is until this is called.  Before drives are made. */
+void block_set_ide_units(BlockBackends *bs, int units);
 /* The drive given for a slot of a machine's default controller; or NULL.
  * `if_name`: "ide", "floppy", "none", "virtio"; bus/unit as -drive. */
 BlockBackend *block_find_slot(BlockBackends *bs, const char *if_name, int bus,

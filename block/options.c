@@ -334,11 +334,24 @@ static bool take_media(KeyVal *kv, DriveOpts *o, GError **errp)
     return true;
 }
 
+void block_set_ide_units(BlockBackends *bs, int units)
+{
+    bs->ide_units = units;
+}
+
+static int units_of(const BlockBackends *bs, const DriveOpts *o)
+{
+    return o->if_index == DRIVE_IF_IDE && bs->ide_units != 0
+               ? bs->ide_units
+               : drive_ifs[o->if_index].max_units;
+}
+
 static bool take_slot(BlockBackends *bs, KeyVal *kv, DriveOpts *o,
                       GError **errp)
 {
     const DriveIf *di = &drive_ifs[o->if_index];
     int64_t index = -1, bus = 0, unit = -1;
+    const int max_units = units_of(bs, o);
 
     if (!keyval_get_int(kv, "index", 0, INT_MAX, &index, errp) ||
         !keyval_get_int(kv, "bus", 0, INT_MAX, &bus, errp) ||
@@ -350,28 +363,28 @@ static bool take_slot(BlockBackends *bs, KeyVal *kv, DriveOpts *o,
             error_setf(errp, "index cannot be used with bus and unit");
             return false;
         }
-        bus = di->max_units != 0 ? index / di->max_units : 0;
-        unit = di->max_units != 0 ? index % di->max_units : index;
+        bus = max_units != 0 ? index / max_units : 0;
+        unit = max_units != 0 ? index % max_units : index;
     }
     for (int64_t i = 0; unit < 0; i++) {
-        int64_t at_bus = bus + (di->max_units ? i / di->max_units : 0);
-        int64_t at_unit = di->max_units ? i % di->max_units : i;
+        int64_t at_bus = bus + (max_units ? i / max_units : 0);
+        int64_t at_unit = max_units ? i % max_units : i;
 
         if (block_find_slot(bs, di->name, at_bus, at_unit) == NULL) {
             bus = at_bus;
             unit = at_unit;
         }
     }
-    if (di->max_units != 0 && unit >= di->max_units) {
+    if (max_units != 0 && unit >= max_units) {
         error_setf(errp, "unit %" PRIi64 " too big (max is %d)", unit,
-                   di->max_units - 1);
+                   max_units - 1);
         return false;
     }
     if (block_find_slot(bs, di->name, bus, unit) != NULL) {
         error_setf(errp,
                    "drive with bus=%" PRIi64 ", unit=%" PRIi64
                    " (index=%" PRIi64 ") exists",
-                   bus, unit, bus * di->max_units + unit);
+                   bus, unit, bus * max_units + unit);
         return false;
     }
     o->bus = bus;

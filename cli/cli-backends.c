@@ -356,8 +356,11 @@ static bool is_drive_device(const CliArg *a)
 
 bool cli_default_cdrom(Cli *cli, GError **errp)
 {
-    if (cli->nodefaults || !cli->vm->machine->type->has_cdrom ||
-        block_find_slot(cli->vm->blocks, "ide", 1, 0) != NULL) {
+    const MachineType *type = cli->vm->machine->type;
+
+    if (cli->nodefaults || !type->has_cdrom ||
+        block_find_slot(cli->vm->blocks, "ide", type->ide_units == 1 ? 2 : 1,
+                        0) != NULL) {
         return true;
     }
     for (unsigned i = 0; i < cli->args->len; i++) {

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "accel/accel.h"
+#include "block/block.h"
 #include "hw/core/device-add.h"
 #include "migration/migration.h"
 #include "qom/known-types.h"
@@ -149,6 +150,9 @@ bool cli_make_machine(Cli *cli, GError **errp)
 
     if (type == NULL) {
         return false;
+    }
+    if (type->ide_units != 0) {
+        block_set_ide_units(cli->vm->blocks, type->ide_units);
     }
     m = machine_new(cli->vm, type);
     m->nodefaults = cli->nodefaults;

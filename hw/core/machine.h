@@ -36,6 +36,7 @@ typedef struct MachineType {
     const char
         *default_nic;      /* model of the card made without options, or NULL */
     bool has_cdrom;        /* an empty drive, unless users say otherwise */
+    int ide_units;         /* drives on one bus of if=ide; 0: 2 */
     size_t size;           /* of the machine's struct (starts with `m`) */
     const Property *props; /* machine options beyond the common ones */
     /* Builds the board; vCPUs exist.  vm_lock held. */

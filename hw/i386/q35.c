@@ -16,11 +16,13 @@
 
 #include "hw/acpi/ich9-pm.h"
 #include "hw/acpi/ich9-smb.h"
+#include "hw/ide/ahci.h"
 #include "hw/isa/ich9-lpc.h"
 #include "hw/pci/mch.h"
 #include "system/vm.h"
 #include "util/error.h"
-#include "util/log.h"
+
+enum { AHCI_FUNCTION = 2 };
 
 static bool q35_init_bridges(PcMachine *p, GError **errp)
 {
@@ -45,13 +47,17 @@ static bool q35_init_bridges(PcMachine *p, GError **errp)
 
 static bool q35_init_functions(PcMachine *p, GError **errp)
 {
-    X86Machine *x = &p->x;
+    Machine *m = &p->x.m;
 
     if (p->opt_sata) {
-        log_warn("machine 'q35': there is no SATA controller in this version, "
-                 "as with sata=off");
+        Device *ahci =
+            ahci_create(m, p->pci, ICH9_SLOT << 3 | AHCI_FUNCTION, true, errp);
+
+        if (ahci == NULL || !ahci_create_drives(ahci, errp)) {
+            return false;
+        }
     }
-    return !p->opt_smbus || ich9_smb_create(&x->m, p->pci, errp) != NULL;
+    return !p->opt_smbus || ich9_smb_create(m, p->pci, errp) != NULL;
 }
 
 static bool q35_complete(PcMachine *p, GError **errp)
@@ -107,6 +113,8 @@ const MachineType machine_pc_q35_type = {
     .max_cpus = 288,
     .default_ram = 128 * MiB,
     .default_cpu = "qemu64",
+    .has_cdrom = true,
+    .ide_units = 1,
     .default_nic = "e1000e",
     .ram_id = "pc.ram",
     .size = sizeof(PcMachine),

@@ -38,12 +38,12 @@ def pc_rom_smp(t):
 
 @test()
 def q35_rom(t):
-    boot_and_quit(t.machine(machine='q35,sata=off', config='mode=idle'))
+    boot_and_quit(t.machine(machine='q35', config='mode=idle'))
 
 
 @test()
 def q35_rom_smp(t):
-    boot_and_quit(t.machine(machine='q35,sata=off', smp=3,
+    boot_and_quit(t.machine(machine='q35', smp=3,
                             config='mode=poll'), cpus=3)
 
 

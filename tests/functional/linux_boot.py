@@ -98,7 +98,7 @@ def q35(t):
     shell = boot_linux(t, '-device', 'pcie-root-port,id=rp1,chassis=1,addr=2',
                        '-device', 'virtio-net-pci,addr=4',
                        '-device', 'virtio-net-pci,bus=rp1',
-                       machine='q35,sata=off', smp=2)
+                       machine='q35', smp=2)
     check_cpus(shell, 2)
     _, lines = shell.run('ls /sys/bus/pci/devices')
     for name in ('0000:00:00.0', '0000:00:02.0', '0000:00:04.0',

@@ -73,7 +73,7 @@ def on_microvm(t):
 def on_q35(t):
     extra = ('-device', 'pcie-root-port,id=rp1,chassis=1',
              '-device', 'virtio-balloon-pci,bus=rp1')
-    src = start_pattern(t, *extra, machine='q35,sata=off', smp=2)
+    src = start_pattern(t, *extra, machine='q35', smp=2)
     migrate_pattern(t, src, 'unix', extra=extra, before=unlimited)
 
 

@@ -13,12 +13,13 @@
 enum {
     MCH = 0x00 << 3,
     LPC = 0x1f << 3,
+    SATA = 0x1f << 3 | 2,
     SMB = 0x1f << 3 | 3,
     PORT = 0x02 << 3,
     PM = 0x600,
     SMB_IO = 0x700,
 };
-#define Q35    "-machine q35,sata=off "
+#define Q35    "-machine q35 "
 #define RAM    "-m 64 "
 #define TOP    (64 * MiB)
 #define ECAM   UINT64_C(0xe0000000)
@@ -68,6 +69,24 @@ static void check_byte(QTest *q, unsigned bdf, unsigned reg, uint8_t val,
 {
     config_writeb(q, bdf, reg, val);
     g_assert_cmphex(config_readb(q, bdf, reg), ==, want);
+}
+
+/* The chip set's functions, and those that options leave out. */
+static void test_functions(void)
+{
+    QTest *q = qtest_start("-machine q35 -drive if=ide,index=2,media=cdrom");
+    g_autofree char *block = qtest_hmp(q, "info block");
+
+    g_assert_cmphex(config_readl(q, LPC, 0), ==, 0x29188086);
+    g_assert_cmphex(config_readl(q, SATA, 0), ==, 0x29228086);
+    g_assert_cmphex(config_readl(q, SMB, 0), ==, 0x29308086);
+    g_assert_nonnull(strstr(block, "ide2-cd0"));
+    qtest_quit(q);
+    q = qtest_start("-machine q35,sata=off,smbus=off");
+    g_assert_cmphex(config_readl(q, LPC, 0), ==, 0x29188086);
+    g_assert_cmphex(config_readl(q, SATA, 0), ==, UINT32_MAX);
+    g_assert_cmphex(config_readl(q, SMB, 0), ==, UINT32_MAX);
+    qtest_quit(q);
 }
 
 static void set_ecam(QTest *q, uint32_t reg)
@@ -365,6 +384,7 @@ static void test_tco_no_reboot(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/q35/functions", test_functions);
     g_test_add_func("/q35/mmconfig", test_mmconfig);
     g_test_add_func("/q35/smram-lock", test_smram_lock);
     g_test_add_func("/q35/tseg", test_tseg);
