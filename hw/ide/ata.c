@@ -102,6 +102,17 @@ static unsigned turn_sectors(const IdeDrive *d)
     return MIN((uint32_t)d->req_nb_sectors, d->nsector);
 }
 
+/* After a failed request: false: the command has ended, or waits. */
+static bool go_on(IdeDrive *d, int ret, unsigned how, uint8_t error)
+{
+    BlockErrorChoice choice = ide_io_failed(d, ret, how);
+
+    if (choice == BLOCK_ERROR_REPORT) {
+        ide_abort(d, error);
+    }
+    return choice == BLOCK_ERROR_IGNORE;
+}
+
 /* PIO */
 
 static void pio_read_done(void *opaque, int ret)
@@ -109,8 +120,7 @@ static void pio_read_done(void *opaque, int ret)
     IdeDrive *d = opaque;
     unsigned n = turn_sectors(d);
 
-    if (ret < 0) {
-        ide_abort(d, ER_UNC);
+    if (ret < 0 && !go_on(d, ret, RETRY_PIO | RETRY_READ, ER_UNC)) {
         return;
     }
     d->status = ST_DRDY | ST_DSC;
@@ -150,8 +160,7 @@ static void pio_write_done(void *opaque, int ret)
 {
     IdeDrive *d = opaque;
 
-    if (ret < 0) {
-        ide_abort(d, ER_ABRT);
+    if (ret < 0 && !go_on(d, ret, RETRY_PIO, ER_ABRT)) {
         return;
     }
     advance(d, turn_sectors(d));
@@ -248,9 +257,7 @@ void ide_flush_done(void *opaque, int ret)
 {
     IdeDrive *d = opaque;
 
-    if (ret < 0) {
-        ide_abort(d, ER_ABRT);
-    } else {
+    if (ret >= 0 || go_on(d, ret, RETRY_FLUSH, ER_ABRT)) {
         ide_done(d);
     }
 }
@@ -282,6 +289,9 @@ void ata_retry(IdeDrive *d, unsigned how)
             pio_write(d);
         }
     } else if (how & RETRY_DMA) {
+        if (ch->transport->dma_rewind != NULL) {
+            ch->transport->dma_rewind(ch);
+        }
         ide_dma_begin(d,
                       how & RETRY_TRIM   ? IDE_DMA_TRIM
                       : how & RETRY_READ ? IDE_DMA_READ

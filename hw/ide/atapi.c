@@ -99,6 +99,9 @@ static void refill_done(void *opaque, int ret)
         if (is_dma(d)) {
             ide_dma_fail(d->ch);
         }
+        if (ret != -ENOMEDIUM) {
+            block_error_action(d->blk, true, -ret); /* it is to report */
+        }
         if (ret == -ENOMEDIUM) {
             atapi_error(d, SENSE_NOT_READY, ASC_NO_MEDIUM);
         } else {

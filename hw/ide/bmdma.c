@@ -100,6 +100,15 @@ static void bm_dma_ended(IdeChannel *ch, IdeDmaEnd how)
     }
 }
 
+static void bm_dma_rewind(IdeChannel *ch)
+{
+    IdeBm *bm = &ch->bm;
+
+    bm->cur_addr = bm->cur_len = 0;
+    bm->next_prd = bm->addr;
+    bm->last = false;
+}
+
 static void bm_raise_irq(IdeChannel *ch)
 {
     ch->bm.status |= BM_INT;
@@ -122,6 +131,7 @@ const IdeTransport ide_bm_transport = {
     .lower_irq = bm_lower_irq,
     .dma_ready = bm_dma_ready,
     .dma_copy = bm_dma_copy,
+    .dma_rewind = bm_dma_rewind,
     .dma_ended = bm_dma_ended,
     .reset = bm_channel_reset,
 };
@@ -150,9 +160,7 @@ static void bm_command(IdeChannel *ch, uint8_t val)
     }
     bm->cmd = val & (BM_START | BM_TO_MEMORY);
     if (started) {
-        bm->cur_addr = bm->cur_len = 0;
-        bm->next_prd = bm->addr;
-        bm->last = false;
+        bm_dma_rewind(ch);
         bm->status |= BM_ACTIVE;
         ide_dma_run(ch);
     }

@@ -221,6 +221,18 @@ void ide_flush(IdeDrive *d, BlockDone *fn)
     block_aio_flush(d->blk, io_done, io_new(d, 0, 0, fn));
 }
 
+BlockErrorChoice ide_io_failed(IdeDrive *d, int ret, unsigned how)
+{
+    BlockErrorChoice choice =
+        block_error_action(d->blk, how & RETRY_READ, -ret);
+
+    if (choice == BLOCK_ERROR_STOP) {
+        d->ch->error_status = how;
+        d->ch->retry_unit = d - d->ch->drives;
+    }
+    return choice;
+}
+
 /* The host may use the buffer for long: the drive takes another. */
 static void io_cancel(IdeDrive *d)
 {

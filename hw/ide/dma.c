@@ -40,6 +40,28 @@ static void dma_error(IdeDrive *d, uint8_t error)
     ide_abort(d, error);
 }
 
+/*
+ * The host failed.  A command that waits is begun anew, as that is all which
+ * a migration would know of it.  False: it waits, or has ended.
+ */
+static bool dma_goes_on(IdeDrive *d, int ret, unsigned how, uint8_t error)
+{
+    IdeChannel *ch = d->ch;
+
+    switch (ide_io_failed(d, ret, RETRY_DMA | how)) {
+    case BLOCK_ERROR_IGNORE:
+        return true;
+    case BLOCK_ERROR_STOP:
+        ch->dma = IDE_DMA_NONE;
+        ch->dma_drive = NULL;
+        ch->dma_left = 0;
+        return false;
+    default:
+        dma_error(d, error);
+        return false;
+    }
+}
+
 /* The bus didn't take or give the data. */
 static void dma_bus_error(IdeDrive *d)
 {
@@ -79,8 +101,7 @@ static void dma_read_done(void *opaque, int ret)
     if (ch->dma_drive != d) {
         return;
     }
-    if (ret < 0) {
-        dma_error(d, ER_UNC);
+    if (ret < 0 && !dma_goes_on(d, ret, RETRY_READ, ER_UNC)) {
         return;
     }
     n = ch->transport->dma_copy(ch, d->buffer, d->io_bytes, true, &bad);
@@ -102,8 +123,7 @@ static void dma_write_done(void *opaque, int ret)
     if (ch->dma_drive != d) {
         return;
     }
-    if (ret < 0) {
-        dma_error(d, ER_ABRT);
+    if (ret < 0 && !dma_goes_on(d, ret, 0, ER_ABRT)) {
         return;
     }
     dma_account(d, d->io_bytes / IDE_SECTOR);

@@ -17,11 +17,11 @@
 
 #define UNIT_FREE UINT32_MAX
 
-enum { ERROR_REPORT, ERROR_IGNORE, ERROR_ENOSPC, ERROR_STOP, ERROR_AUTO };
 enum { TRANS_AUTO, TRANS_NONE, TRANS_LBA, TRANS_LARGE, TRANS_RECHS };
 
-static const char *const error_names[] = { "report", "ignore", "enospc",
-                                           "stop",   "auto",   NULL };
+/* By BlockOnError. */
+static const char *const error_names[] = { "auto",   "report", "ignore",
+                                           "enospc", "stop",   NULL };
 static const char *const trans_names[] = { "auto",  "none",  "lba",
                                            "large", "rechs", NULL };
 
@@ -135,11 +135,13 @@ static bool check_geometry(const IdeDevice *s, GError **errp)
 
 static bool check_policy(const char *what, int policy, GError **errp)
 {
-    if (policy == ERROR_AUTO || policy == ERROR_REPORT) {
+    if (policy == BLOCK_ON_ERROR_AUTO || policy == BLOCK_ON_ERROR_REPORT) {
         return true;
     }
-    error_setf(errp, "%s=%s is not supported yet, only %s=report", what,
-               error_names[policy], what);
+    error_setf(errp,
+               "%s=%s is not supported yet for CD-ROM drives, only "
+               "%s=report",
+               what, error_names[policy], what);
     return false;
 }
 
@@ -208,11 +210,11 @@ static bool check_backend_defaults(const IdeDevice *s, GError **errp)
     return false;
 }
 
-static bool check_props(IdeDevice *s, GError **errp)
+static bool check_props(IdeDevice *s, bool cd, GError **errp)
 {
     return check_sizes(s, errp) && check_backend_defaults(s, errp) &&
-           check_policy("werror", s->werror, errp) &&
-           check_policy("rerror", s->rerror, errp) &&
+           (!cd || (check_policy("werror", s->werror, errp) &&
+                    check_policy("rerror", s->rerror, errp))) &&
            check_account("account-invalid", s->account_invalid, errp) &&
            check_account("account-failed", s->account_failed, errp) &&
            check_text("serial", s->serial, 20, errp) &&
@@ -303,18 +305,19 @@ static bool ide_device_realize(IdeDevice *s, bool cd, GError **errp)
 {
     IdeDrive *d;
 
-    if (!check_props(s, errp) || !take_place(s, errp) ||
+    if (!check_props(s, cd, errp) || !take_place(s, errp) ||
         !find_blk(s, cd, errp)) {
         block_release(g_steal_pointer(&s->blk));
         return false;
     }
-    if (!block_reports_errors(s->blk)) {
-        error_setf(errp, "werror and rerror: IDE drives can only 'report' "
+    if (cd && !block_reports_errors(s->blk)) {
+        error_setf(errp, "werror and rerror: CD-ROM drives can only 'report' "
                          "errors yet");
         block_release(g_steal_pointer(&s->blk));
         return false;
     }
     block_set_share_rw(s->blk, s->share_rw);
+    block_set_on_error(s->blk, s->rerror, s->werror);
     if (!set_boot_order(s, errp) ||
         !block_attach(s->blk, &s->dev.obj, cd, errp)) {
         boot_order_remove(s->dev.machine, &s->dev);
@@ -391,7 +394,7 @@ static bool set_bootindex(Object *obj, const Property *p, const JsonValue *val,
 
 #define ERROR_PROP(field_, name_)                                   \
     PROP(PROP_ENUM, IdeDevice, field_, name_, .names = error_names, \
-         .type_name = "BlockdevOnError", .def = ERROR_AUTO)
+         .type_name = "BlockdevOnError", .def = BLOCK_ON_ERROR_AUTO)
 
 #define BLOCK_PROPS                                                            \
     PROP(PROP_STR, IdeDevice, drive_name, "drive",                             \

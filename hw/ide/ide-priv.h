@@ -156,6 +156,8 @@ typedef struct IdeTransport {
     /* Buffer to guest memory or back; bytes done, less if the table ends. */
     size_t (*dma_copy)(IdeChannel *ch, uint8_t *buf, size_t len, bool to_guest,
                        bool *ret_bad);
+    /* The command's data goes from its table's beginning again. */
+    void (*dma_rewind)(IdeChannel *ch);
     /* The drive's status is set already, but for an error's. */
     void (*dma_ended)(IdeChannel *ch, IdeDmaEnd how);
     /* The drive has dealt with the end of a request to the host. */
@@ -252,6 +254,11 @@ void ide_read(IdeDrive *d, uint64_t off, size_t bytes, size_t at,
               BlockDone *fn);
 void ide_write(IdeDrive *d, uint64_t off, size_t bytes, BlockDone *fn);
 void ide_flush(IdeDrive *d, BlockDone *fn);
+/*
+ * The host didn't do it: what werror= and rerror= make of that.  STOP: the
+ * drive keeps its command, and `how` (RETRY_*) is done when the guest goes on.
+ */
+BlockErrorChoice ide_io_failed(IdeDrive *d, int ret, unsigned how);
 /* Ends the command that flushed: BlockDone for ide_flush(). */
 void ide_flush_done(void *opaque, int ret);
 /*

@@ -35,9 +35,13 @@ static bool has_identify(void *opaque, int version)
     return version >= 3 && ((const IdeDrive *)opaque)->identify_set != 0;
 }
 
+/* What is to be written is in the buffer, also if it is to be once more. */
 static bool pio_needed(void *opaque)
 {
-    return ((const IdeDrive *)opaque)->status & ST_DRQ;
+    const IdeDrive *d = opaque;
+
+    return (d->status & ST_DRQ) || ((d->ch->error_status & RETRY_PIO) &&
+                                    d->ch->retry_unit == d - d->ch->drives);
 }
 
 static bool tray_needed(void *opaque)
