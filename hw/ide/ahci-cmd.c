@@ -171,14 +171,18 @@ static void settle(AhciPort *p)
 /* What a soft reset is made of; the drive answers when it is over. */
 static void control(AhciPort *p, unsigned slot, uint8_t val)
 {
-    bool was = p->ch.ctl & CTL_SRST;
+    uint32_t state = val & CTL_SRST ? AHCI_IN_RESET : 0;
 
-    ide_control_write(&p->ch, val);
     p->cmd_issue &= ~(1U << slot);
-    if (!was && (val & CTL_SRST)) {
-        ahci_ncq_cancel(p);
+    if (state == p->port_state) {
+        return;
+    }
+    p->port_state = state;
+    ahci_ncq_cancel(p);
+    ide_soft_reset(&p->ch);
+    if (state == AHCI_IN_RESET) {
         p->tfdata = ST_BSY;
-    } else if (was && !(val & CTL_SRST)) {
+    } else {
         ahci_post_signature(p);
     }
 }
@@ -219,7 +223,7 @@ static void take(AhciPort *p, unsigned slot)
         refuse(p);
     } else if (!(fis[1] & FIS_COMMAND)) {
         control(p, slot, fis[15]);
-    } else if (p->ch.ctl & CTL_SRST) {
+    } else if (p->port_state == AHCI_IN_RESET) {
         p->cmd_issue &= ~(1U << slot); /* a drive in reset hears nothing */
     } else if (ahci_is_ncq(fis[2])) {
         ahci_ncq_start(p, slot, &p->now);

@@ -53,7 +53,7 @@ void ahci_port_cancel(AhciPort *p)
 static void link_reset(AhciPort *p)
 {
     ahci_port_cancel(p);
-    ide_control_write(&p->ch, 0);
+    p->port_state = 0;
     ide_soft_reset(&p->ch);
     ahci_drive(p)->ncq_error.valid = false;
     p->tfdata = TFD_RESET;

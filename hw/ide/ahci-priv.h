@@ -52,6 +52,9 @@ enum {
     PCMD_CR = 1 << 15,
 };
 
+/* Software has set SRST in the drive's control register. */
+#define AHCI_IN_RESET 1
+
 /* Where FISes are received (AHCI 4.2.1). */
 enum {
     RFIS_PIO_SETUP = 0x20,
@@ -104,9 +107,8 @@ struct AhciPort {
     uint32_t lst_addr, lst_addr_hi, fis_addr, fis_addr_hi;
     uint32_t irq_stat, irq_mask, cmd, tfdata, sig;
     uint32_t scr_stat, scr_ctl, scr_err, scr_act, cmd_issue;
-    /* Of the stream only. */
-    uint32_t port_state;
-    bool done_first_drq;
+    uint32_t port_state; /* 0, or AHCI_IN_RESET */
+    bool done_first_drq; /* of the stream only */
 
     uint32_t finished;  /* tags to tell software of */
     int32_t busy_slot;  /* of the command that isn't queued; -1: none */

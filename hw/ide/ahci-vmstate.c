@@ -67,7 +67,7 @@ static bool port_post_load(void *opaque, int version, GError **errp)
         }
         t->halt = true; /* there is no other way to go on */
     }
-    ide_control_write(&p->ch, p->port_state != 0 ? CTL_SRST : 0);
+    p->port_state = p->port_state != 0 ? AHCI_IN_RESET : 0;
     return true;
 }
 
@@ -166,7 +166,6 @@ static bool ahci_pre_save(void *opaque, GError **errp)
     for (unsigned i = 0; i < AHCI_PORTS; i++) {
         AhciPort *p = &s->ports[i];
 
-        p->port_state = p->ch.ctl & CTL_SRST ? 1 : 0;
         /* An error of old is not what keeps commands waiting. */
         if (!p->halted && p->busy_slot < 0 &&
             (p->cmd_issue | p->scr_act) != 0) {

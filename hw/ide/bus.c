@@ -334,7 +334,7 @@ void ide_soft_reset(IdeChannel *ch)
     ch->unit = 0;
 }
 
-void ide_control_write(IdeChannel *ch, uint8_t val)
+static void control_write(IdeChannel *ch, uint8_t val)
 {
     uint8_t old = ch->ctl;
 
@@ -473,7 +473,7 @@ static void cmd_write(IdeChannel *ch, uint64_t off, uint64_t val, unsigned size)
     static void ctl_write_##n_(Device *dev, uint64_t off, uint64_t val,     \
                                unsigned size)                               \
     {                                                                       \
-        ide_control_write(channel_of(dev, n_), val);                        \
+        control_write(channel_of(dev, n_), val);                            \
     }
 
 CHANNEL_OPS(0)

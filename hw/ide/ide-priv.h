@@ -235,8 +235,6 @@ void ide_channel_fini(IdeChannel *ch);
 void ide_channel_reset(IdeChannel *ch);
 /* As the device control register does it, with both drives. */
 void ide_soft_reset(IdeChannel *ch);
-/* What software writes into the device control register: CTL_*. */
-void ide_control_write(IdeChannel *ch, uint8_t val);
 /* As after power on; drops what was going on. */
 void ide_drive_reset(IdeDrive *d);
 void ide_set_signature(IdeDrive *d);
