@@ -430,6 +430,13 @@ void *mig_load_thread(void *opaque)
     }
     ram_load_free(l.ram);
     stream_in_free(l.in);
+    /*
+     * A command is waited for until it ends, or somebody shuts the channel
+     * down, who has to find it there.
+     */
+    if (!io_channel_has_feature(l.ch, IO_FEATURE_SHUTDOWN)) {
+        io_channel_close(l.ch, NULL);
+    }
     lock_acquire(&m->lock);
     g_clear_pointer(&m->load_ch, io_channel_unref);
     lock_release(&m->lock);

@@ -408,6 +408,24 @@ def from_a_command_that_sleeps(t):
 
 
 @test()
+def from_a_command_that_goes_on(t):
+    """It has given the stream, and doesn't end: that is nobody's business."""
+    guest = source(t)
+    path = t.path('goes-on.stream')
+    guest.qmp.cmd('stop')
+    guest.qmp.cmd('migrate', uri='exec:cat >' + path)
+    wait_status(guest, 'completed')
+    for i, end in enumerate((quits, is_terminated)):
+        dst = start_incoming(t, guest, 'exec:cat %s; exec >&-; sleep 1000' %
+                             path, name='dst%d' % i)
+        wait_status(dst, 'completed')
+        for _ in range(20):
+            check_equal(status(dst), 'completed', 'status')
+        check_equal(dst.qmp.cmd('query-status')['status'], 'paused', 'state')
+        end(dst)
+
+
+@test()
 def from_nobody(t):
     ends_of_destination(t, lambda t, i: 'unix:' + t.path('sock%d' % i))
 
