@@ -14,6 +14,7 @@
 
 #include "util/cutils.h"
 #include "util/error.h"
+#include "util/open.h"
 
 #define MAX_ALIGN 4096
 
@@ -103,7 +104,6 @@ static bool probe_alignment(BlockImage *img, GError **errp)
 static int open_file(BlockBackends *bs, const char *path, int flags)
 {
     uint64_t id;
-    int fd;
 
     if (g_str_has_prefix(path, "/dev/fdset/") && bs->fdset_open != NULL) {
         if (!parse_uint("fdset", path + strlen("/dev/fdset/"), 0, INT64_MAX,
@@ -112,8 +112,7 @@ static int open_file(BlockBackends *bs, const char *path, int flags)
         }
         return bs->fdset_open(bs->fdset_opaque, id, flags & ~O_CLOEXEC);
     }
-    fd = open(path, flags);
-    return fd < 0 ? -errno : fd;
+    return open_user_file(path, flags, 0);
 }
 
 static bool check_kind(BlockImage *img, bool host_device, GError **errp)

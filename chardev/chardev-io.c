@@ -260,7 +260,7 @@ static void chardev_log_locked(Chardev *cd, const uint8_t *buf, int len)
             continue;
         }
         if (n <= 0) {
-            return; /* a full disk must not stop the guest */
+            return; /* a full disk or FIFO must not stop the guest */
         }
         buf += n;
         len -= n;

@@ -12,11 +12,13 @@
 #include "chardev/chardev.h"
 
 #include <fcntl.h>
+#include <glib-unix.h>
 
 #include "chardev/chardev-priv.h"
 #include "io/channel.h"
 #include "util/cutils.h"
 #include "util/error.h"
+#include "util/open.h"
 
 struct Chardevs {
     GPtrArray *list; /* Chardev *, in the order of creation; vm_lock */
@@ -342,14 +344,16 @@ static bool chardev_open_log(Chardev *cd, KeyVal *kv, GError **errp)
     if (!path) {
         return true;
     }
-    fd = open(path,
-              O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY |
-                  (append ? O_APPEND : O_TRUNC),
-              0666);
+    fd = open_user_file(path,
+                        O_WRONLY | O_CREAT | O_NOCTTY |
+                            (append ? O_APPEND : O_TRUNC),
+                        0666);
     if (fd < 0) {
-        error_setf_errno(errp, errno, "Unable to open logfile %s", path);
+        error_setf_errno(errp, -fd, "Unable to open logfile %s", path);
         return false;
     }
+    /* A FIFO or terminal that nobody reads must not stop the guest. */
+    g_unix_set_fd_nonblocking(fd, true, NULL);
     LOCK_GUARD(&cd->out_lock);
     cd->log_fd = fd;
     return true;
@@ -469,8 +473,7 @@ int chardev_open_path(Chardev *cd, const char *path, int flags, GError **errp)
         }
         fd = h->fdset_open ? h->fdset_open(h->opaque, id, flags) : -ENOENT;
     } else {
-        fd = open(path, flags | O_CLOEXEC | O_NOCTTY, 0666);
-        fd = fd < 0 ? -errno : fd;
+        fd = open_user_file(path, flags | O_NOCTTY, 0666);
     }
     if (fd < 0) {
         error_setf_errno(errp, -fd, "Could not open '%s'", path);

@@ -13,6 +13,7 @@
 #include "system/memory.h"
 #include "system/vm.h"
 #include "util/error.h"
+#include "util/open.h"
 
 enum { CHUNK = 4096 };
 
@@ -77,9 +78,9 @@ static bool save_to_file(ReadFn fn, void *opaque, int64_t addr, int64_t size,
                    size);
         return false;
     }
-    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    fd = open_user_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
     if (fd < 0) {
-        error_setf_errno(errp, errno, "Could not open '%s'", path);
+        error_setf_errno(errp, -fd, "Could not open '%s'", path);
         return false;
     }
     ok = save(fn, opaque, (uint64_t)addr, (uint64_t)size, fd, path, errp);

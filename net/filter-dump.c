@@ -13,6 +13,7 @@
 #include "util/error.h"
 #include "util/iov.h"
 #include "util/log.h"
+#include "util/open.h"
 
 enum { DUMP_IOV = 64 };
 
@@ -80,9 +81,9 @@ static bool dump_start(NetFilter *f, GError **errp)
         error_setf(errp, "dump filter needs 'file' property set!");
         return false;
     }
-    d->fd = open(d->file, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
+    d->fd = open_user_file(d->file, O_CREAT | O_TRUNC | O_WRONLY, 0644);
     if (d->fd < 0) {
-        error_setf_errno(errp, errno, "net dump: can't open %s", d->file);
+        error_setf_errno(errp, -d->fd, "net dump: can't open %s", d->file);
         return false;
     }
     if (write(d->fd, &h, sizeof(h)) != sizeof(h)) {

@@ -12,8 +12,11 @@
 
 #include "util/log.h"
 
+#include <fcntl.h>
+
 #include "util/error.h"
 #include "util/lock.h"
+#include "util/open.h"
 #include "util/trace.h"
 
 typedef struct LogConfig {
@@ -219,6 +222,7 @@ bool log_set_file(const char *path, GError **errp)
 {
     FILE *file = NULL;
     FILE *old;
+    int fd;
 
     if (path) {
         g_autofree char *name = expand_path(path);
@@ -227,9 +231,13 @@ bool log_set_file(const char *path, GError **errp)
             error_setf(errp, "log file '%s': only one %%d is understood", path);
             return false;
         }
-        file = fopen(name, "we");
+        fd = open_user_file(name, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+        file = fd < 0 ? NULL : fdopen(fd, "w");
         if (!file) {
-            error_setf_errno(errp, errno, "log file '%s'", name);
+            error_setf_errno(errp, fd < 0 ? -fd : errno, "log file '%s'", name);
+            if (fd >= 0) {
+                close(fd);
+            }
             return false;
         }
         setvbuf(file, NULL, _IOLBF, 0);

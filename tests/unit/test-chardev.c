@@ -13,6 +13,7 @@
 
 #include "tests/unit/chardev-fe.h"
 #include "util/error.h"
+#include "util/lock.h"
 
 /* Options that are refused, and what the error names. */
 static void test_bad_options(void)
@@ -162,6 +163,46 @@ static void test_null(void)
     chardev_delete(cs, cd);
     g_assert_null(chardev_find(cs, "n"));
     chardevs_free(cs);
+}
+
+static void check_refused(Chardevs *cs, const char *opts, const char *why)
+{
+    g_autoptr(KeyVal) kv = keyval_parse(opts, "backend", NULL);
+    g_autoptr(GError) err = NULL;
+
+    g_assert_null(chardev_new_from_keyval(cs, kv, &err));
+    g_assert_nonnull(strstr(err->message, why));
+}
+
+/* Who adds one while the guest runs waits for nobody at the other end. */
+static void test_fifo(void)
+{
+    g_autofree char *dir = g_dir_make_tmp("test-chardev-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(dir, "fifo", NULL);
+    g_autofree char *file = g_strconcat("file,id=f,path=", path, NULL);
+    g_autofree char *log = g_strconcat("null,id=l,logfile=", path, NULL);
+    Chardevs *cs = chardevs_new();
+    uint8_t block[4096] = "";
+    Chardev *cd;
+    int reader;
+    VM_LOCK_GUARD();
+
+    g_assert_cmpint(mkfifo(path, 0600), ==, 0);
+    check_refused(cs, file, "No such device or address");
+    check_refused(cs, log, "No such device or address");
+    reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    g_assert_cmpint(reader, >=, 0);
+    /* It sleeps: what the log can't take is left out of it. */
+    cd = test_chardev(cs, log);
+    for (int i = 0; i < 100; i++) {
+        g_assert_cmpint(chardev_write(cd, block, sizeof(block)), ==,
+                        sizeof(block));
+    }
+    g_assert_cmpint(read(reader, block, sizeof(block)), ==, sizeof(block));
+    chardevs_free(cs);
+    close(reader);
+    g_unlink(path);
+    g_rmdir(dir);
 }
 
 static void test_file(void)
@@ -369,6 +410,7 @@ int main(int argc, char **argv)
     g_test_add_func("/chardev/bad-text", test_bad_text);
     g_test_add_func("/chardev/null", test_null);
     g_test_add_func("/chardev/file", test_file);
+    g_test_add_func("/chardev/fifo", test_fifo);
     g_test_add_func("/chardev/fdset", test_fdset);
     g_test_add_func("/chardev/pipe", test_pipe);
     g_test_add_func("/chardev/flow", test_flow);

@@ -1,12 +1,18 @@
 /*
- * Text to numbers and back.
+ * Text to numbers and back; files that a user names.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "util/base.h"
 
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <sys/stat.h>
+
 #include "util/cutils.h"
 #include "util/error.h"
+#include "util/lock.h"
+#include "util/open.h"
 
 static const struct {
     const char *text;
@@ -270,6 +276,35 @@ static void test_id(void)
     g_assert_false(id_is_valid("a\xc3\xa9"));
 }
 
+/* Whoever waits holds the device lock up: a FIFO's other end isn't there. */
+static void test_open(void)
+{
+    g_autofree char *dir = g_dir_make_tmp("test-cutils-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(dir, "fifo", NULL);
+    int r, w;
+    VM_LOCK_GUARD();
+
+    g_assert_cmpint(open_user_file(path, O_RDONLY, 0), ==, -ENOENT);
+    g_assert_cmpint(mkfifo(path, 0600), ==, 0);
+    g_assert_cmpint(open_user_file(path, O_WRONLY, 0), ==, -ENXIO);
+    r = open_user_file(path, O_RDONLY, 0);
+    g_assert_cmpint(r, >=, 0);
+    w = open_user_file(path, O_WRONLY | O_NONBLOCK, 0);
+    g_assert_cmpint(w, >=, 0);
+    /* As they were asked for. */
+    g_assert_cmpint(fcntl(r, F_GETFL) & O_NONBLOCK, ==, 0);
+    g_assert_cmpint(fcntl(w, F_GETFL) & O_NONBLOCK, !=, 0);
+    g_assert_cmpint(fcntl(r, F_GETFD), ==, FD_CLOEXEC);
+    close(r);
+    close(w);
+    g_unlink(path);
+    r = open_user_file(path, O_RDWR | O_CREAT, 0600);
+    g_assert_cmpint(r, >=, 0);
+    close(r);
+    g_unlink(path);
+    g_rmdir(dir);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -281,5 +316,6 @@ int main(int argc, char **argv)
     g_test_add_func("/cutils/uuid", test_uuid);
     g_test_add_func("/cutils/size-to-str", test_size_to_str);
     g_test_add_func("/cutils/id", test_id);
+    g_test_add_func("/cutils/open", test_open);
     return g_test_run();
 }
