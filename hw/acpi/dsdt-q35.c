@@ -304,13 +304,15 @@ static void put_pirq_registers(Aml *a)
 
 static void put_lpc(Aml *a, const AcpiConfig *c)
 {
-    size_t pci = aml_begin_scope(a, "\\_SB.PCI0"), dev;
-
-    dev = aml_begin_device(a, "SF8");
-    aml_name_int(a, "_ADR", 0x1f0000);
     put_pirq_registers(a);
     dsdt_put_isa(a, c);
-    aml_end(a, dev);
+}
+
+static void put_functions(Aml *a, const AcpiConfig *c)
+{
+    size_t pci = aml_begin_scope(a, "\\_SB.PCI0");
+
+    dsdt_put_functions(a, c, put_lpc);
     aml_end(a, pci);
 }
 
@@ -321,11 +323,14 @@ void dsdt_put_q35(Aml *a, const AcpiConfig *c)
     put_links(a);
     put_root(a, c);
     put_routing_method(a);
-    put_lpc(a, c);
+    put_functions(a, c);
     if (c->hpet) {
         dsdt_put_hpet(a);
     }
     dsdt_put_cpus(a, c);
+    if (c->pcihp_base != 0) {
+        dsdt_put_pci_events(a);
+    }
     if (c->s3) {
         dsdt_put_sleep(a, 3, 1, 1);
     }

@@ -20,18 +20,25 @@ typedef struct AcpiPcihpStatus {
 } AcpiPcihpStatus;
 
 typedef struct AcpiPcihp {
-    PciBus *root;
-    AcpiPm *pm;      /* raises the event */
-    uint32_t select; /* bus; migrated, as all below */
+    PciBus *buses[ACPI_PCIHP_BUSES]; /* by BSEL of the tables; NULL: none */
+    AcpiPm *pm;                      /* raises the event */
+    uint32_t select;                 /* bus; migrated, as all below */
     uint32_t acpi_index;
     AcpiPcihpStatus status[ACPI_PCIHP_BUSES];
 } AcpiPcihp;
 
 /*
  * From now on functions come to and go from `root` by these registers and
- * `pm`'s event.
+ * `pm`'s event.  NULL: what is on the root bus stays.
  */
 void acpi_pcihp_init(AcpiPcihp *hp, PciBus *root, AcpiPm *pm);
+/*
+ * The same for the buses behind the bridges that there are below `root`: a
+ * bridge that is plugged later has no number.
+ */
+void acpi_pcihp_add_bridges(AcpiPcihp *hp, PciBus *root);
+/* The number of a bus; -1: it has none. */
+int acpi_pcihp_bsel(const AcpiPcihp *hp, const PciBus *bus);
 void acpi_pcihp_fini(AcpiPcihp *hp);
 /* size: only whole dwords are registers. */
 uint64_t acpi_pcihp_read(AcpiPcihp *hp, unsigned off, unsigned size);

@@ -222,6 +222,7 @@ bool ich9_pm_init(Ich9Function *chip, const Ich9PmOps *ops, void *opaque,
     add_block(s);
     acpi_cpuhp_init(&s->cpuhp, dev->vm);
     ich9_tco_init(&s->tco, dev, &tco_events, s);
+    acpi_pcihp_init(&s->pcihp, NULL, &s->pm);
     acpi_pm_init(&s->pm, dev, 8 * ICH9_GPE0_LEN / 2);
     s->pm.s3 = !s->disable_s3;
     s->pm.s4 = !s->disable_s4;

@@ -21,6 +21,16 @@ typedef struct AcpiIoapic {
     uint32_t gsi_base;
 } AcpiIoapic;
 
+/* A PCI function that the tables speak of, and what is behind it. */
+typedef struct AcpiPciFunction {
+    uint8_t devfn;
+    bool fixed; /* it can't be unplugged */
+    int bsel;   /* of the bus behind it; -1: nothing comes and goes there */
+    unsigned nslots; /* that bus has, for what comes and goes */
+    struct AcpiPciFunction *below;
+    unsigned nbelow;
+} AcpiPciFunction;
+
 typedef struct AcpiConfig {
     AcpiIds ids;
     const AcpiCpu *cpus;
@@ -44,6 +54,8 @@ typedef struct AcpiConfig {
     uint64_t mmconfig, mmconfig_len; /* 0 bytes: it is off */
     uint16_t gpe0_base;
     uint8_t gpe0_len;
+    AcpiPciFunction *functions; /* of the root bus; g_malloc()ed, all the way */
+    unsigned nfunctions;
     /* microvm: */
     bool ged;
 } AcpiConfig;
@@ -79,6 +91,12 @@ void dsdt_put_possible(Aml *a, const uint32_t *irqs, unsigned n);
 void dsdt_put_pci_hotplug(Aml *a, const AcpiConfig *c);
 /* In a slot's scope, on a bus with BSEL: what it says of its function. */
 void dsdt_put_slot_dsm(Aml *a, unsigned slot);
+/*
+ * In the root's scope: its functions, those behind bridges, and PCNT, which
+ * tells slots of events.  `isa`: what function 1f.0 has in its scope.
+ */
+void dsdt_put_functions(Aml *a, const AcpiConfig *c,
+                        void (*isa)(Aml *a, const AcpiConfig *c));
 /* General-purpose event 1: calls PCNT of the root. */
 void dsdt_put_pci_events(Aml *a);
 /* A device that keeps ports for itself. */

@@ -27,10 +27,19 @@ enum {
     REG_INDEX = 0x14,     /* W: slot; R: its acpi-index, once */
 };
 
-/* As the tables number the buses in BSEL; NULL: there is none. */
 static PciBus *selected_bus(const AcpiPcihp *hp)
 {
-    return hp->select == 0 ? hp->root : NULL;
+    return hp->select < ACPI_PCIHP_BUSES ? hp->buses[hp->select] : NULL;
+}
+
+int acpi_pcihp_bsel(const AcpiPcihp *hp, const PciBus *bus)
+{
+    for (int i = 0; i < ACPI_PCIHP_BUSES; i++) {
+        if (hp->buses[i] == bus) {
+            return i;
+        }
+    }
+    return -1;
 }
 
 /* A slot stays if one of its functions can't be unplugged. */
@@ -49,14 +58,16 @@ static uint32_t removable_slots(const PciBus *bus)
 }
 
 /* All functions of it; the slot has no business any more. */
-static void eject_slot(AcpiPcihp *hp, PciBus *bus, unsigned slot)
+static void eject_slot(AcpiPcihp *hp, unsigned bsel, unsigned slot)
 {
-    AcpiPcihpStatus *st = &hp->status[0];
+    PciBus *bus = hp->buses[bsel];
+    AcpiPcihpStatus *st = &hp->status[bsel];
     uint32_t bit = UINT32_C(1) << slot;
 
     st->up &= ~bit;
     st->down &= ~bit;
-    for (unsigned devfn = slot << 3; devfn < (slot + 1) << 3; devfn++) {
+    for (unsigned devfn = slot << 3; bus != NULL && devfn < (slot + 1) << 3;
+         devfn++) {
         PciDevice *d = bus->devs[devfn];
 
         if (d != NULL && d->dev.type->hotpluggable) {
@@ -117,7 +128,7 @@ void acpi_pcihp_write(AcpiPcihp *hp, unsigned off, uint32_t val, unsigned size)
     switch (off) {
     case REG_EJECT:
         if (bus != NULL && val != 0) {
-            eject_slot(hp, bus, __builtin_ctz(val));
+            eject_slot(hp, hp->select, __builtin_ctz(val));
         }
         break;
     case REG_SELECT:
@@ -131,11 +142,19 @@ void acpi_pcihp_write(AcpiPcihp *hp, unsigned off, uint32_t val, unsigned size)
     }
 }
 
+static AcpiPcihpStatus *status_of(AcpiPcihp *hp, PciDevice *d)
+{
+    int bsel = acpi_pcihp_bsel(hp, pci_bus_of(d));
+
+    g_assert(bsel >= 0);
+    return &hp->status[bsel];
+}
+
 static void function_plugged(void *opaque, PciDevice *d)
 {
     AcpiPcihp *hp = opaque;
 
-    hp->status[0].up |= UINT32_C(1) << PCI_SLOT_OF(d->devfn);
+    status_of(hp, d)->up |= UINT32_C(1) << PCI_SLOT_OF(d->devfn);
     acpi_pm_raise_gpe(hp->pm, ACPI_GPE_PCI_HOTPLUG);
 }
 
@@ -143,26 +162,68 @@ static void function_unplug_asked(void *opaque, PciDevice *d)
 {
     AcpiPcihp *hp = opaque;
 
-    hp->status[0].down |= UINT32_C(1) << PCI_SLOT_OF(d->devfn);
+    status_of(hp, d)->down |= UINT32_C(1) << PCI_SLOT_OF(d->devfn);
     acpi_pm_raise_gpe(hp->pm, ACPI_GPE_PCI_HOTPLUG);
+}
+
+static void bus_gone(void *opaque, PciBus *bus)
+{
+    AcpiPcihp *hp = opaque;
+
+    hp->buses[acpi_pcihp_bsel(hp, bus)] = NULL;
+    pci_bus_set_hotplug(bus, NULL, NULL);
 }
 
 static const PciHotplugOps hotplug_ops = {
     .plugged = function_plugged,
     .unplug_asked = function_unplug_asked,
+    .bus_gone = bus_gone,
 };
+
+/* Numbers follow each other; there are no more than the registers can name. */
+static void add_bus(AcpiPcihp *hp, PciBus *bus)
+{
+    int bsel = acpi_pcihp_bsel(hp, NULL);
+
+    if (bsel >= 0) {
+        hp->buses[bsel] = bus;
+        pci_bus_set_hotplug(bus, &hotplug_ops, hp);
+    }
+}
 
 void acpi_pcihp_init(AcpiPcihp *hp, PciBus *root, AcpiPm *pm)
 {
-    hp->root = root;
     hp->pm = pm;
-    pci_bus_set_hotplug(root, &hotplug_ops, hp);
+    if (root != NULL) {
+        add_bus(hp, root);
+    }
+}
+
+/*
+ * A bus before those below it, what was made last first: the numbers are
+ * part of the stream.
+ */
+void acpi_pcihp_add_bridges(AcpiPcihp *hp, PciBus *root)
+{
+    for (const GList *l = root->bus.devices.tail; l != NULL; l = l->prev) {
+        PciBus *below = PCI_DEVICE((Device *)l->data)->secondary;
+
+        if (below == NULL) {
+            continue;
+        }
+        if (below->hotplug_slots > 0) {
+            add_bus(hp, below);
+        }
+        acpi_pcihp_add_bridges(hp, below);
+    }
 }
 
 void acpi_pcihp_fini(AcpiPcihp *hp)
 {
-    if (hp->root != NULL) {
-        pci_bus_set_hotplug(hp->root, NULL, NULL);
+    for (unsigned i = 0; i < ACPI_PCIHP_BUSES; i++) {
+        if (hp->buses[i] != NULL) {
+            bus_gone(hp, hp->buses[i]);
+        }
     }
 }
 
@@ -177,8 +238,10 @@ void acpi_pcihp_reset(AcpiPcihp *hp)
 
 void acpi_pcihp_eject_pending(AcpiPcihp *hp)
 {
-    while (hp->status[0].down != 0) {
-        eject_slot(hp, hp->root, __builtin_ctz(hp->status[0].down));
+    for (unsigned i = 0; i < ACPI_PCIHP_BUSES; i++) {
+        while (hp->status[i].down != 0) {
+            eject_slot(hp, i, __builtin_ctz(hp->status[i].down));
+        }
     }
 }
 

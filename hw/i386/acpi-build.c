@@ -68,6 +68,14 @@ static void acpi_fill_common(X86Machine *x, AcpiConfig *c)
     };
 }
 
+static void free_functions(AcpiPciFunction *f, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        free_functions(f[i].below, f[i].nbelow);
+    }
+    g_free(f);
+}
+
 static void acpi_make(AcpiBuild *b, AcpiTables *t)
 {
     AcpiConfig c;
@@ -77,6 +85,7 @@ static void acpi_make(AcpiBuild *b, AcpiTables *t)
     acpi_tables_init(t, &c.ids);
     b->build(t, &c);
     g_free((gpointer)c.cpus);
+    free_functions(c.functions, c.nfunctions);
     if (b->legacy) {
         guint tables = t->tables->len, loader = t->loader->len;
 

@@ -64,13 +64,45 @@ static bool q35_complete(PcMachine *p, GError **errp)
 {
     const X86Machine *x = &p->x;
 
+    if (p->pm != NULL && ich9_lpc_pcihp(p->lpc) != NULL) {
+        acpi_pcihp_add_bridges(ich9_lpc_pcihp(p->lpc), p->pci);
+    }
     ich9_lpc_set_ports(p->lpc, x86_serial_mask(x), x->m.parallels[0] != NULL,
                        x86_has_isa_device(x, "isa-fdc"));
     return true;
 }
 
+/* All functions of a bus, with what is behind them. */
+static AcpiPciFunction *acpi_functions(const AcpiPcihp *hp, const PciBus *bus,
+                                       unsigned *ret_n)
+{
+    AcpiPciFunction *all = g_new0(AcpiPciFunction, G_N_ELEMENTS(bus->devs));
+    unsigned n = 0;
+
+    for (unsigned devfn = 0; devfn < G_N_ELEMENTS(bus->devs); devfn++) {
+        const PciDevice *d = bus->devs[devfn];
+        AcpiPciFunction *f = &all[n];
+
+        if (d == NULL) {
+            continue;
+        }
+        n++;
+        f->devfn = devfn;
+        f->fixed = !d->dev.type->hotpluggable || d->secondary != NULL;
+        f->bsel = -1;
+        if (d->secondary != NULL) {
+            f->bsel = hp != NULL ? acpi_pcihp_bsel(hp, d->secondary) : -1;
+            f->nslots = d->secondary->hotplug_slots;
+            f->below = acpi_functions(hp, d->secondary, &f->nbelow);
+        }
+    }
+    *ret_n = n;
+    return all;
+}
+
 static void q35_fill_acpi(PcMachine *p, AcpiConfig *c)
 {
+    const AcpiPcihp *hp = ich9_lpc_pcihp(p->lpc);
     uint64_t hole64_end = c->pci_hole64 + q35_host_hole64(p->pci);
 
     if (!q35_host_mmconfig(p->pci, &c->mmconfig, &c->mmconfig_len)) {
@@ -80,7 +112,8 @@ static void q35_fill_acpi(PcMachine *p, AcpiConfig *c)
     c->pm_base = ich9_lpc_pm_base(p->pm);
     c->gpe0_base = c->pm_base + ICH9_GPE0_OFFSET;
     c->gpe0_len = ICH9_GPE0_LEN;
-    c->pcihp_base = ICH9_PCIHP_BASE;
+    c->pcihp_base = hp != NULL ? ICH9_PCIHP_BASE : 0;
+    c->functions = acpi_functions(hp, p->pci, &c->nfunctions);
     c->cpuhp_base = ICH9_CPUHP_BASE;
 }
 

@@ -685,6 +685,13 @@ uint16_t ich9_lpc_pm_base(Device *lpc)
     return lduw_le_p(PCI_DEVICE(lpc)->config + REG_PMBASE) & PMBASE_MASK;
 }
 
+AcpiPcihp *ich9_lpc_pcihp(Device *lpc)
+{
+    Ich9Pm *pm = &lpc_of(lpc)->chip.pm;
+
+    return pm->bridge_hotplug ? &pm->pcihp : NULL;
+}
+
 void ich9_lpc_eject_pending(Device *lpc)
 {
     acpi_pcihp_eject_pending(&lpc_of(lpc)->chip.pm.pcihp);

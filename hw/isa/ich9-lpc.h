@@ -33,6 +33,10 @@ IsaBus *ich9_lpc_isa_bus(Device *lpc);
  * controller.
  */
 void ich9_lpc_set_ports(Device *lpc, uint8_t serials, bool parallel, bool fdc);
+/*
+ * The registers of hot-plug behind bridges; NULL: that is left to the bridges.
+ */
+struct AcpiPcihp *ich9_lpc_pcihp(Device *lpc);
 /* Last in a reset: what the guest was asked to let go of goes. */
 void ich9_lpc_eject_pending(Device *lpc);
 /* The power button: MachineType.powerdown. */

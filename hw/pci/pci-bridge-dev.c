@@ -129,6 +129,7 @@ static bool bridge_realize(Device *dev, GError **errp)
     PciDevice *d = &s->br.pci;
 
     pci_bridge_init(&s->br, false);
+    s->br.sec.hotplug_slots = G_N_ELEMENTS(s->br.sec.devs) / 8;
     d->config_write = bridge_config_write;
     stw_le_p(d->config + PCI_SEC_STATUS, BRIDGE_STATUS);
     if (is_express(dev) ? !init_express(s, errp)

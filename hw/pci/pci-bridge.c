@@ -235,6 +235,9 @@ void pci_bridge_fini(PciBridge *br)
     if (br->sec_vmstate == NULL) {
         return;
     }
+    if (br->sec.hotplug != NULL) {
+        br->sec.hotplug->bus_gone(br->sec.hotplug_opaque, &br->sec);
+    }
     /* What is plugged there maps its BARs into the spaces below. */
     bus_fini(&br->sec.bus);
     vmstate_unregister(br->pci.dev.vm->vmstates, br->sec_vmstate);

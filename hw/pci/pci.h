@@ -74,6 +74,8 @@ struct PciDevice {
 typedef struct PciHotplugOps {
     void (*plugged)(void *opaque, PciDevice *d);
     void (*unplug_asked)(void *opaque, PciDevice *d);
+    /* The bus goes, with what is on it. */
+    void (*bus_gone)(void *opaque, PciBus *bus);
 } PciHotplugOps;
 
 struct PciBus {
@@ -91,6 +93,8 @@ struct PciBus {
     void *irq_opaque;
     PciDevice *parent; /* bridge; NULL: root */
     bool express;      /* its functions are PCI Express devices */
+    /* Behind a bridge: slots whose functions may come and go; 0: none. */
+    unsigned hotplug_slots;
 };
 #define PCI_BUS(b) container_of(b, PciBus, bus)
 

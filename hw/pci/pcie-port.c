@@ -294,6 +294,7 @@ static bool port_realize(Device *dev, GError **errp)
         return false;
     }
     pci_bridge_init(&s->br, true);
+    s->br.sec.hotplug_slots = s->hotplug ? 1 : 0;
     d->config_write = port_config_write;
     d->config[PCI_INTERRUPT_PIN] = 1;
     if (!init_capabilities(s, errp)) {

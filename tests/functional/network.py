@@ -48,9 +48,9 @@ def initrd(t, assets, card):
     return path
 
 
-def boot_vm(t, card, *args, name='linux'):
+def boot_vm(t, card, *args, name='linux', machine='pc'):
     assets = Assets(network=True)
-    argv = linux_args(assets)
+    argv = linux_args(assets, machine)
     if card == 'e1000':
         argv[argv.index('-kernel') + 1] = os.path.join(assets.folder,
                                                        'vmlinuz-generic')
@@ -58,9 +58,9 @@ def boot_vm(t, card, *args, name='linux'):
     return t.launch(argv + list(args), name=name)
 
 
-def boot(t, card, *args, name='linux'):
+def boot(t, card, *args, **kwargs):
     """A guest with the card's driver loaded."""
-    shell = Shell(boot_vm(t, card, *args, name=name))
+    shell = Shell(boot_vm(t, card, *args, **kwargs))
     shell.wait_prompt()
     check_equal(shell.run('load-card')[0], 0, 'status of load-card')
     return shell
@@ -196,28 +196,45 @@ def move_with_card(t, shell, extra):
     shell.vm = dst
 
 
+def plug(shell, **place):
+    qmp = shell.vm.qmp
+    qmp.cmd('netdev_add', type='user', id='n')
+    qmp.cmd('device_add', driver='virtio-net-pci', id='card', netdev='n',
+            **place)
+    card_there(shell, True)
+    check_traffic(shell)
+
+
+def unplug(shell):
+    qmp = shell.vm.qmp
+    shell.run('(ping -q 10.0.2.2 > /dev/null 2>&1 &)')
+    qmp.cmd('device_del', id='card')
+    qmp.wait_event('DEVICE_DELETED',
+                   lambda e: e['data'].get('device') == 'card')
+    qmp.cmd('netdev_del', id='n')
+    card_there(shell, False)
+
+
 @test()
 def hot_plug(t):
     """A card comes, goes under traffic, comes again; then the guest moves."""
     shell = boot(t, 'virtio-net-pci', name='src')
-    qmp = shell.vm.qmp
-    for again in (False, True):
-        qmp.cmd('netdev_add', type='user', id='n')
-        qmp.cmd('device_add', driver='virtio-net-pci', id='card', netdev='n',
-                addr='0x6')
-        card_there(shell, True)
-        check_traffic(shell)
-        if again:
-            break
-        shell.run('(ping -q 10.0.2.2 > /dev/null 2>&1 &)')
-        qmp.cmd('device_del', id='card')
-        qmp.wait_event('DEVICE_DELETED',
-                       lambda e: e['data'].get('device') == 'card')
-        qmp.cmd('netdev_del', id='n')
-        card_there(shell, False)
+    plug(shell, addr='0x6')
+    unplug(shell)
+    plug(shell, addr='0x6')
     move_with_card(t, shell, ('-netdev', 'user,id=n', '-device',
                               'virtio-net-pci,id=card,netdev=n,addr=6'))
     check_traffic(shell)
+
+
+@test()
+def hot_plug_q35(t):
+    """By ACPI, behind the second of two ports."""
+    shell = boot(t, 'virtio-net-pci',
+                 '-device', 'pcie-root-port,id=rp1,chassis=1',
+                 '-device', 'pcie-root-port,id=rp2,chassis=2', machine='q35')
+    plug(shell, bus='rp2')
+    unplug(shell)
 
 
 main()

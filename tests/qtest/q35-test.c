@@ -381,6 +381,90 @@ static void test_tco_no_reboot(void)
     qtest_quit(q);
 }
 
+/* The registers of hot-plug: 0 reads slots with something new, once. */
+enum { HP = 0xcc0, HP_UP = HP, HP_DOWN = HP + 4, HP_EJECT = HP + 8 };
+
+static void select_bus(QTest *q, uint32_t bsel)
+{
+    qtest_outl(q, HP + 0x10, bsel);
+    g_assert_cmphex(qtest_inl(q, HP + 0x10), ==, bsel);
+}
+
+static void plug(QTest *q, const char *bus)
+{
+    JsonValue *r =
+        qtest_qmp(q,
+                  "{'execute': 'device_add', 'arguments': {'driver': "
+                  "'virtio-rng-pci', 'id': 'card', 'bus': '%s'}}",
+                  bus);
+
+    g_assert_null(json_object_get(r, "error"));
+    json_unref(r);
+}
+
+static void ask_unplug(QTest *q)
+{
+    json_unref(qtest_qmp(q, "{'execute': 'device_del', 'arguments': "
+                            "{'id': 'card'}}"));
+}
+
+/* Is there a function behind the first port, after bus numbers? */
+static uint32_t card_id(QTest *q)
+{
+    config_writel(q, PORT, PCI_PRIMARY_BUS, 0x00010100);
+    return config_readl(q, 1 << 8, 0);
+}
+
+/* Behind ports: the one made last is number 0; one may be left out. */
+static void test_hot_plug(void)
+{
+    QTest *q = qtest_start(
+        Q35 RAM "-device pcie-root-port,id=a,chassis=1,addr=2 "
+                "-device pcie-root-port,id=b,chassis=2,addr=3 "
+                "-device pcie-root-port,id=c,chassis=3,addr=4,hotplug=off");
+    JsonValue *r;
+
+    enable_pm(q, PM);
+    plug(q, "a");
+    g_assert_cmphex(qtest_inb(q, PM + 0x20), ==, 1 << 1);
+    select_bus(q, 0);
+    g_assert_cmphex(qtest_inl(q, HP_UP), ==, 0);
+    select_bus(q, 1);
+    g_assert_cmphex(qtest_inl(q, HP_UP), ==, 1);
+    g_assert_cmphex(qtest_inl(q, HP_UP), ==, 0);
+    g_assert_cmphex(card_id(q), ==, 0x10441af4);
+    ask_unplug(q);
+    g_assert_cmphex(qtest_inl(q, HP_DOWN), ==, 1);
+    g_assert_cmphex(card_id(q), ==, 0x10441af4);
+    /* Of another bus, nothing goes. */
+    select_bus(q, 0);
+    qtest_outl(q, HP_EJECT, 1);
+    select_bus(q, 200);
+    qtest_outl(q, HP_EJECT, 1);
+    qtest_outl(q, HP + 0x10, UINT32_MAX);
+    qtest_outl(q, HP_EJECT, 1);
+    g_assert_cmphex(card_id(q), ==, 0x10441af4);
+    select_bus(q, 1);
+    qtest_outl(q, HP_EJECT, 1);
+    json_unref(qtest_qmp_event(q, "DEVICE_DELETED"));
+    g_assert_cmphex(card_id(q), ==, UINT32_MAX);
+    /* What a guest never let go of goes with a reset. */
+    plug(q, "a");
+    ask_unplug(q);
+    json_unref(qtest_qmp(q, "{'execute': 'system_reset'}"));
+    json_unref(qtest_qmp_event(q, "DEVICE_DELETED"));
+    /* Not on the root bus, not where the port says so. */
+    r = qtest_qmp(q, "{'execute': 'device_add', 'arguments': {'driver': "
+                     "'virtio-rng-pci', 'bus': 'pcie.0'}}");
+    g_assert_nonnull(json_object_get(r, "error"));
+    json_unref(r);
+    r = qtest_qmp(q, "{'execute': 'device_add', 'arguments': {'driver': "
+                     "'virtio-rng-pci', 'bus': 'c'}}");
+    g_assert_nonnull(json_object_get(r, "error"));
+    json_unref(r);
+    qtest_quit(q);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -395,5 +479,6 @@ int main(int argc, char **argv)
     g_test_add_func("/q35/sci", test_sci);
     g_test_add_func("/q35/tco", test_tco);
     g_test_add_func("/q35/tco-no-reboot", test_tco_no_reboot);
+    g_test_add_func("/q35/hot-plug", test_hot_plug);
     return g_test_run();
 }
