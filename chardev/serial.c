@@ -6,16 +6,20 @@
 #include "util/base.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 
 #include "chardev/chardev-priv.h"
 #include "io/file.h"
 #include "util/error.h"
 
+enum { BREAK_MS = 250 }; /* as of tcsendbreak(3) */
+
 typedef struct ChardevSerial {
     Chardev cd;
     char *path;
-    int fd; /* the channel's own; -1: none */
+    int fd;             /* the channel's own; -1: none */
+    GSource *break_end; /* while a break is being sent, or NULL */
 } ChardevSerial;
 
 static const struct {
@@ -68,11 +72,43 @@ static int serial_set_line(Chardev *cd, const ChardevLine *line)
     return tcsetattr(s->fd, TCSANOW, &tio) < 0 ? -errno : 0;
 }
 
+static void serial_stop_timer(ChardevSerial *s)
+{
+    if (s->break_end) {
+        g_source_destroy(s->break_end);
+        g_source_unref(s->break_end);
+        s->break_end = NULL;
+    }
+}
+
+static gboolean serial_break_over(gpointer opaque)
+{
+    VM_LOCK_GUARD();
+    ChardevSerial *s = opaque;
+
+    if (!g_source_is_destroyed(g_main_current_source())) {
+        serial_stop_timer(s);
+        ioctl(s->fd, TIOCCBRK);
+    }
+    return G_SOURCE_REMOVE;
+}
+
+/*
+ * tcsendbreak() would wait until it is over, and before that for what is still
+ * to be sent; a guest asks for it in the middle of a port access.
+ */
 static int serial_send_break(Chardev *cd)
 {
     ChardevSerial *s = container_of(cd, ChardevSerial, cd);
 
-    return tcsendbreak(s->fd, 0) < 0 ? -errno : 0;
+    if (ioctl(s->fd, TIOCSBRK) < 0) {
+        return -errno;
+    }
+    serial_stop_timer(s);
+    s->break_end = g_timeout_source_new(BREAK_MS);
+    g_source_set_callback(s->break_end, serial_break_over, s, NULL);
+    g_source_attach(s->break_end, NULL);
+    return 0;
 }
 
 static bool serial_parse(Chardev *cd, KeyVal *kv, GError **errp)
@@ -115,7 +151,10 @@ static bool serial_start(Chardev *cd, GError **errp)
 
 static void serial_fini(Chardev *cd)
 {
-    g_free(container_of(cd, ChardevSerial, cd)->path);
+    ChardevSerial *s = container_of(cd, ChardevSerial, cd);
+
+    serial_stop_timer(s);
+    g_free(s->path);
 }
 
 const ChardevOps chardev_serial_ops = {
