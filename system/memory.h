@@ -202,6 +202,7 @@ struct Memory {
     unsigned depth;   /* of open transactions */
     bool changed;
     bool dirty_log; /* migration logs: DIRTY_MIGRATION in every RAM range */
+    unsigned display_logs; /* regions that a display logs */
     /* Flushes coalesced MMIO before a device is read; set by accelerators. */
     void (*flush_coalesced)(void *opaque);
     void *flush_opaque;
@@ -328,6 +329,18 @@ void memory_dirty_log_mark(RamBlock *rb, uint64_t first, uint64_t npages);
  * switch-over.  vm_lock held.
  */
 void memory_dirty_log_stop(Memory *mem);
+
+/*
+ * The display's log of a RAM region: on while somebody looks at it.  False:
+ * there is no memory for it.  vm_lock held.
+ */
+bool memory_display_log_set(MemoryRegion *mr, bool on);
+/*
+ * Takes the bits of all pages of the region that were written since the last
+ * call, and has the next store to them reported; bit 0 is the first page.
+ * Returns how many.  The migration's bits stay as they are.  vm_lock held.
+ */
+uint64_t memory_display_log_take(MemoryRegion *mr, unsigned long *ret_bits);
 
 /* The outcome of an access; reads that fail give all ones. */
 typedef enum MemResult {

@@ -17,6 +17,7 @@
 struct Accel;
 struct BlockBackends;
 struct Chardevs;
+struct Consoles;
 struct GdbServer;
 struct Machine;
 struct Migration;
@@ -73,6 +74,7 @@ typedef struct Vm {
     struct Accel *accel;
     struct Machine *machine;
     struct Chardevs *chardevs;
+    struct Consoles *consoles;
     struct BlockBackends *blocks;
     struct Networks *networks;
     struct Monitors *monitors;

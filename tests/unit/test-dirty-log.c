@@ -30,7 +30,8 @@ typedef struct Box {
     unsigned protects, syncs, syncs_all, last_syncs;
     unsigned starts, stops;
     bool fail_start;
-    unsigned long *bits; /* PAGES: what calls return */
+    unsigned long *bits;  /* PAGES: what calls return */
+    unsigned long report; /* pages that the next sync tells */
 } Box;
 
 static Box *box_of(MemoryListener *l)
@@ -57,10 +58,18 @@ static void on_protect(MemoryListener *l)
     box_of(l)->protects++;
 }
 
+/* An accelerator tells all clients what it reports, and arms it at once. */
 static void on_sync(MemoryListener *l, const MemorySection *s)
 {
-    g_assert_true(s->dirty_log & (1U << DIRTY_MIGRATION));
-    box_of(l)->syncs++;
+    Box *b = box_of(l);
+
+    g_assert_cmphex(s->dirty_log, !=, 0);
+    b->syncs++;
+    for (unsigned c = 0; c < DIRTY_CLIENTS; c++) {
+        ram_block_merge_dirty(s->ram, c, s->offset >> RAM_PAGE_BITS, &b->report,
+                              64);
+    }
+    b->report = 0;
 }
 
 static void on_sync_all(MemoryListener *l, bool last)
@@ -620,6 +629,61 @@ static void test_clients(void)
     box_fini(&b);
 }
 
+/* The display takes its own bits, and the migration loses none. */
+static void test_display(void)
+{
+    Box b;
+    RamBlock *rb;
+
+    box_init(&b, false);
+    rb = b.small.ram;
+    vm_lock_acquire();
+    g_assert_true(memory_display_log_set(&b.small, true));
+    g_assert_true(memory_dirty_log_start(&b.mem, NULL));
+    box_clean(&b);
+    b.report = 1UL << 3;
+    ram_block_set_dirty(&b.mem.ram, rb, 65 * RAM_PAGE_SIZE, 1);
+    g_assert_cmpuint(memory_display_log_take(&b.small, b.bits), ==, 2);
+    g_assert_true(bitmap_test(b.bits, 3));
+    g_assert_true(bitmap_test(b.bits, 65));
+    /* Only the section that is looked at was asked, and once. */
+    g_assert_cmpuint(b.syncs, ==, 1);
+    g_assert_cmpuint(b.cleared->len, ==, 0);
+    g_assert_true(is_dirty(rb, 3));
+    g_assert_true(is_dirty(rb, 65));
+    g_assert_cmpuint(memory_display_log_take(&b.small, b.bits), ==, 0);
+    g_assert_cmpuint(dirty_pages(rb), ==, 2);
+    /* The other way round: what the migration takes stays the display's. */
+    ram_block_set_dirty(&b.mem.ram, rb, 0, 1);
+    memory_dirty_log_take(&b.mem, rb, 0, SMALL, NULL, b.bits);
+    g_assert_cmpuint(memory_display_log_take(&b.small, b.bits), ==, 1);
+    g_assert_true(bitmap_test(b.bits, 0));
+    g_assert_true(memory_display_log_set(&b.small, false));
+    g_assert_null(rb->dirty[DIRTY_DISPLAY]);
+    g_assert_nonnull(rb->dirty[DIRTY_MIGRATION]);
+    vm_lock_release();
+    box_fini(&b);
+}
+
+/* Two screens: the bitmaps go with the last one. */
+static void test_displays(void)
+{
+    Box b;
+
+    box_init(&b, false);
+    vm_lock_acquire();
+    g_assert_true(memory_display_log_set(&b.small, true));
+    g_assert_true(memory_display_log_set(&b.ram, true));
+    g_assert_true(memory_display_log_set(&b.small, false));
+    g_assert_nonnull(b.ram.ram->dirty[DIRTY_DISPLAY]);
+    ram_block_set_dirty(&b.mem.ram, b.ram.ram, 0, 1);
+    g_assert_cmpuint(memory_display_log_take(&b.ram, b.bits), ==, 1);
+    g_assert_true(memory_display_log_set(&b.ram, false));
+    g_assert_null(b.ram.ram->dirty[DIRTY_DISPLAY]);
+    vm_lock_release();
+    box_fini(&b);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -639,5 +703,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dirty-log/host-writes", test_host_writes);
     g_test_add_func("/dirty-log/host-written", test_host_written);
     g_test_add_func("/dirty-log/clients", test_clients);
+    g_test_add_func("/dirty-log/display", test_display);
+    g_test_add_func("/dirty-log/displays", test_displays);
     return g_test_run();
 }
