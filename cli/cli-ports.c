@@ -10,6 +10,7 @@
 #include "gdbstub/gdbstub.h"
 #include "hw/core/device-add.h"
 #include "hw/core/qtest-pins.h"
+#include "hw/display/vga.h"
 #include "hw/i386/fw-cfg.h"
 #include "monitor/hmp.h"
 #include "monitor/qmp.h"
@@ -422,15 +423,17 @@ bool cli_display(Cli *cli, CliArg *a, GError **errp)
 bool cli_vga(Cli *cli, CliArg *a, GError **errp)
 {
     static const char *const kinds[] = {
-        "std", "cirrus", "vmware", "qxl", "xenfb", "tcx", "cg3", "virtio", NULL,
+        "cirrus", "vmware", "qxl", "xenfb", "tcx", "cg3", "virtio", NULL,
     };
 
     if (g_str_equal(a->text, "help")) {
-        printf("none                 no graphic card (default)\n");
+        printf("none                 no graphic card\n"
+               "std                  standard VGA (default)\n");
         cli->done = true;
         return true;
     }
-    if (g_str_equal(a->text, "none")) {
+    if (g_str_equal(a->text, "none") || g_str_equal(a->text, "std")) {
+        cli->vga = a->text;
         return true;
     }
     if (g_strv_contains(kinds, a->text)) {
@@ -440,6 +443,24 @@ bool cli_vga(Cli *cli, CliArg *a, GError **errp)
         error_setf(errp, "unknown vga type: %s", a->text);
     }
     return false;
+}
+
+/* A card that the board makes, unless users say that there is another. */
+bool cli_make_vga(Cli *cli, GError **errp)
+{
+    Machine *m = cli->vm->machine;
+    bool wanted = cli->vga != NULL
+                      ? g_str_equal(cli->vga, "std")
+                      : !cli->nodefaults && !has_device(cli, vga_type.name);
+
+    if (wanted && m->type->has_vga) {
+        m->vga = &vga_type;
+    } else if (wanted && cli->vga != NULL) {
+        error_setf(errp, "-vga %s: machine '%s' has no place for it", cli->vga,
+                   m->type->name);
+        return false;
+    }
+    return true;
 }
 
 bool cli_vnc(Cli *cli, CliArg *a, GError **errp)

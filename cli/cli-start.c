@@ -23,6 +23,7 @@
 #include "system/hostmem.h"
 #include "system/iothread.h"
 #include "system/rng.h"
+#include "ui/console.h"
 #include "util/error.h"
 #include "util/log.h"
 
@@ -111,6 +112,7 @@ static bool make_vm(Cli *cli, GError **errp)
     monitors_set_dump(vm->monitors, dump_new(vm));
     monitors_set_options(vm->monitors, cli_option_infos);
     vm->chardevs = chardevs_new();
+    vm->consoles = consoles_new(vm);
     vm->networks = networks_new(vm);
     networks_set_hooks(vm->networks, &nets);
     vm->blocks = block_backends_new();
@@ -162,7 +164,7 @@ static bool make_board(Cli *cli, GError **errp)
            cli_run_phase(cli, CLI_PORT, errp) &&
            (cli->done ||
             (cli_default_ports(cli, errp) && cli_default_cdrom(cli, errp) &&
-             machine_build(cli->vm->machine, errp)));
+             cli_make_vga(cli, errp) && machine_build(cli->vm->machine, errp)));
 }
 
 /* The guest's first state: reset, or what a migration brings. */
@@ -258,6 +260,7 @@ void cli_teardown(Cli *cli)
     dump_free(monitors_dump(vm->monitors));
     migration_free(g_steal_pointer(&vm->migration));
     machine_free(vm->machine);
+    consoles_free(g_steal_pointer(&vm->consoles));
     networks_free(g_steal_pointer(&vm->networks));
     accel_free(vm->accel);
     monitors_free(g_steal_pointer(&vm->monitors));

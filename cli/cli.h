@@ -80,6 +80,7 @@ struct Cli {
     bool snapshot; /* drives write to temporary files */
     bool daemonize, nographic, nodefaults, only_migratable, paused;
     bool no_reboot, no_shutdown;
+    const char *vga; /* of -vga; NULL: not said */
     bool no_display; /* asked for: nothing to tell about screens */
     bool mem_lock, cpu_pm;
     bool msg_guest_name; /* -msg guest-name=on, whatever the name will be */
@@ -155,6 +156,8 @@ bool cli_default_net(Cli *cli, GError **errp);
 /* cli-ports.c */
 /* The ports that a board has without being asked. */
 bool cli_default_ports(Cli *cli, GError **errp);
+/* Chooses the card that the board makes. */
+bool cli_make_vga(Cli *cli, GError **errp);
 /* An empty CD-ROM drive for boards that have one. */
 bool cli_default_cdrom(Cli *cli, GError **errp);
 bool cli_make_debugcon(Cli *cli, GError **errp);

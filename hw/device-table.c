@@ -10,6 +10,7 @@
 #include "hw/acpi/piix4-pm.h"
 #include "hw/block/virtio-blk.h"
 #include "hw/core/device.h"
+#include "hw/display/vga.h"
 #include "hw/i386/fw-cfg.h"
 #include "hw/i386/isabus-bridge.h"
 #include "hw/ide/ahci.h"
@@ -32,6 +33,8 @@ const DeviceType *const device_table[] = {
     /* char */
     &debugcon_type,
     &serial_isa_type,
+    /* display */
+    &vga_type,
     /* i386 */
     &acpi_ged_type,
     &fw_cfg_io_type,

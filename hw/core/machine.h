@@ -35,6 +35,7 @@ typedef struct MachineType {
     const char *ram_id;      /* RAM block name: "pc.ram" */
     const char
         *default_nic;      /* model of the card made without options, or NULL */
+    bool has_vga;          /* the board has a place for the card of -vga */
     bool has_cdrom;        /* an empty drive, unless users say otherwise */
     int ide_units;         /* drives on one bus of if=ide; 0: 2 */
     size_t size;           /* of the machine's struct (starts with `m`) */
@@ -110,8 +111,9 @@ struct Machine {
     /* Labels of the ports' character devices; NULL: no such port. */
     char *serials[MACHINE_SERIALS];
     char *parallels[MACHINE_PARALLELS];
-    GPtrArray *nics;      /* BoardNic, see hw/net/nic.h; may be NULL */
-    GPtrArray *data_dirs; /* char *; -L in order, before the built-in ones */
+    const DeviceType *vga; /* the card to make; NULL: none */
+    GPtrArray *nics;       /* BoardNic, see hw/net/nic.h; may be NULL */
+    GPtrArray *data_dirs;  /* char *; -L in order, before the built-in ones */
     bool usb, dump_guest_core, mem_merge, graphics, acpi;
     bool smm; /* CPUs have system management mode, and the board uses it */
     bool nodefaults;

@@ -161,6 +161,7 @@ const MachineType machine_pc_i440fx_type = {
     .max_cpus = 255,
     .default_ram = 128 * MiB,
     .default_cpu = "qemu64",
+    .has_vga = true,
     .has_cdrom = true,
     .default_nic = "e1000",
     .ram_id = "pc.ram",

@@ -15,6 +15,7 @@
 #include "hw/i386/pc.h"
 
 #include "accel/accel.h"
+#include "hw/display/vga.h"
 #include "hw/i386/acpi-build.h"
 #include "hw/i386/kvmclock.h"
 #include "hw/i386/pc-cmos.h"
@@ -304,8 +305,8 @@ bool pc_build(PcMachine *p, const PcBoard *board, GError **errp)
     pc_init_ram(p);
     return x86_init_apics(x, errp) && kvmclock_create(m->vm, errp) &&
            fw_cfg_create(m, errp) != NULL && board->init_bridges(p, errp) &&
-           pc_init_intc(p, errp) && pc_init_timers(p, errp) &&
-           pc_init_superio(p, errp) &&
+           pc_init_intc(p, errp) && board_vga_create(m, p->pci, errp) &&
+           pc_init_timers(p, errp) && pc_init_superio(p, errp) &&
            board_nics_create(m, p->pci, m->type->default_nic, errp) &&
            board->init_functions(p, errp) && pc_init_cmos(p, errp) &&
            x86_read_kernel(x, errp) && x86_init_fw_cfg(x, errp) &&

@@ -146,6 +146,7 @@ const MachineType machine_pc_q35_type = {
     .max_cpus = 288,
     .default_ram = 128 * MiB,
     .default_cpu = "qemu64",
+    .has_vga = true,
     .has_cdrom = true,
     .ide_units = 1,
     .default_nic = "e1000e",

@@ -470,7 +470,7 @@ def lists(t):
                         (['-global', 'help'], ('driver=', 'property=',
                                                'value=')),
                         (['-smp', '?'], ('cpus=', 'maxcpus=')),
-                        (['-vga', 'help'], ('none ',)),
+                        (['-vga', 'help'], ('none ', 'std ')),
                         (['-audiodev', 'help'], ('none',))):
         vm = t.run_to_end(args)
         check_equal(vm.status, 0, '%r: status' % args)

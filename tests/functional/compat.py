@@ -325,7 +325,7 @@ def there_and_back_return_path(t):
 
 # A pc with all that it has by default but what Godwit lacks.  The guest is
 # started by the firmware, which runs the option ROMs first.
-DEFAULTS = ('-vga', 'none', '-parallel', 'none')
+DEFAULTS = ('-parallel', 'none')
 
 
 def default_pc(t, name, binary, accel, *extra):

@@ -60,6 +60,8 @@ static const struct {
       "-display foo: Parameter 'type' does not accept value 'foo'" },
     { "-display gtk", "Display 'gtk' is not available." },
     { "-vga foo", "unknown vga type: foo" },
+    { "-vga qxl", "-vga qxl: this video card is not supported yet" },
+    { "-vga std", "-vga std: machine 'none' has no place for it" },
     { "-msg foo=1", "-msg foo=1: Invalid parameter 'foo'" },
     { "-pidfile /nowhere/x",
       "cannot create PID file: Could not create '/nowhere/x': No such "
