@@ -153,6 +153,25 @@ static bool parse_flags(const HmpCommand *c, const char **text, HmpArgs *a,
     return true;
 }
 
+/* "-x WORD" of a spec "-x:s", if it is there. */
+static bool parse_flag_value(const HmpCommand *c, char flag, unsigned i,
+                             const char **text, HmpArgs *a, HmpOut *out)
+{
+    const char *s = skip_space(*text);
+
+    if (s[0] != '-' || s[1] != flag || !g_ascii_isspace(s[2])) {
+        return true;
+    }
+    *text = skip_space(s + 2);
+    a->arg[i].given = true;
+    a->arg[i].text = take_word(text);
+    if (a->arg[i].text == NULL || *a->arg[i].text == '\0') {
+        hmp_printf(out, "%s: string expected\n", c->name);
+        return false;
+    }
+    return true;
+}
+
 bool hmp_parse_args(const HmpCommand *c, const char *text, HmpArgs *ret,
                     HmpOut *out)
 {
@@ -162,6 +181,13 @@ bool hmp_parse_args(const HmpCommand *c, const char *text, HmpArgs *ret,
     memset(ret, 0, sizeof(*ret));
     ret->fmt.count = 1;
     for (char **s = specs; *s != NULL; s++) {
+        if (**s == '-' && strchr(*s, ':') != NULL) {
+            if (!parse_flag_value(c, (*s)[1], n, &text, ret, out)) {
+                return false;
+            }
+            n++;
+            continue;
+        }
         if (**s == '-') {
             if (!parse_flags(c, &text, ret, out)) {
                 return false;

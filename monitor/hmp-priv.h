@@ -22,6 +22,7 @@ typedef struct HmpFormat {
  *   -x  a flag (the letter)         s  a word or a "quoted string"
  *   i   an expression               /  a format such as /4xw
  *   b   on or off                   S  the rest of the line
+ *   -x:s  a flag with a word behind it, which may be missing
  * A '?' behind the kind: may be missing.
  */
 typedef struct HmpArgs {
@@ -106,6 +107,7 @@ void hmp_info_memory_size_summary(HmpOut *out, const HmpArgs *a);
 void hmp_info_hotpluggable_cpus(HmpOut *out, const HmpArgs *a);
 void hmp_info_numa(HmpOut *out, const HmpArgs *a);
 void hmp_info_iothreads(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_screendump(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_stop(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_cont(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_system_reset(HmpOut *out, const HmpArgs *a);

@@ -148,6 +148,11 @@ const HmpCommand hmp_commands[] = {
         "take bytes out of a ring buffer", hmp_cmd_ringbuf_read),
     ROW("ringbuf_write", "device:s data:s", "device data",
         "write to a ring buffer", hmp_cmd_ringbuf_write),
+    ROW("screendump", "filename:s -f:s device:s? head:i?",
+        "filename [-f format] [device [head]]",
+        "write a picture of the screen of a display device to a file (format: "
+        "ppm, png)",
+        hmp_cmd_screendump),
     ROW("set_link", "name:s up:b", "name on|off",
         "plug or unplug the cable of a network card or back end",
         hmp_cmd_set_link),
