@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Virtio disks: firmware starts what is on them, Linux uses them, and they
-move with a migration."""
+"""Disks: firmware starts what is on them, Linux uses them, and they move with
+a migration.  Virtio, and AHCI with a CD-ROM."""
 
 import os
 import subprocess
@@ -17,6 +17,9 @@ from initramfs import Initramfs  # noqa: E402
 
 MODULES = ('virtio_ring', 'virtio', 'virtio_pci_legacy_dev',
            'virtio_pci_modern_dev', 'virtio_pci', 'virtio_blk')
+AHCI_MODULES = ('crct10dif_common', 'crc-t10dif', 'crc64', 'crc64-rocksoft',
+                't10-pi', 'scsi_common', 'scsi_mod', 'sd_mod', 'cdrom',
+                'sr_mod', 'libata', 'libahci', 'ahci')
 # Says by BIOS calls that it was started, and which drive it came from.
 BOOT_SECTOR = bytes((
     0xb8, 0x40, 0x0e,           # mov ax, 0x0e40: teletype, '@'
@@ -37,15 +40,16 @@ BOOT_SECTOR = bytes((
 
 
 LOAD = b'''#!/bin/sh
+disk=/dev/$1
 dd if=/dev/urandom of=/tmp/a bs=64k count=16 2>/dev/null
 n=0
 while [ ! -e /tmp/stop ]; do
     n=$((n + 1))
     at=$((n % 60 * 16))
-    dd if=/tmp/a of=/dev/vda bs=64k seek=$at conv=fsync 2>/dev/null ||
+    dd if=/tmp/a of=$disk bs=64k seek=$at conv=fsync 2>/dev/null ||
         echo write FAIL
     echo 3 >/proc/sys/vm/drop_caches
-    dd if=/dev/vda bs=64k skip=$at count=16 2>/dev/null | cmp - /tmp/a ||
+    dd if=$disk bs=64k skip=$at count=16 2>/dev/null | cmp - /tmp/a ||
         echo read FAIL
     echo round-$n
 done
@@ -69,13 +73,13 @@ def boot_image(t, fmt):
     return raw
 
 
-def initrd(t, assets):
+def initrd(t, assets, modules):
     """The usual archive with the disk's modules behind it."""
     path = t.path('initrd')
     extra = Initramfs()
     extra.folder('modules')
     load = []
-    for name in MODULES:
+    for name in modules:
         with open(os.path.join(assets.folder, name + '.ko'), 'rb') as f:
             extra.file('modules/%s.ko' % name, f.read(), 0o644)
         load.append('insmod /modules/%s.ko' % name)
@@ -87,10 +91,14 @@ def initrd(t, assets):
     return path
 
 
-def linux(t, disk_args, *extra, name='linux'):
+def linux(t, disk_args, *extra, name='linux', ahci=False):
     assets = Assets(network=True)
     argv = linux_args(assets)
-    argv[argv.index('-initrd') + 1] = initrd(t, assets)
+    if ahci:  # the small kernel has no driver for it
+        argv[argv.index('-kernel') + 1] = os.path.join(assets.folder,
+                                                       'vmlinuz-generic')
+    argv[argv.index('-initrd') + 1] = initrd(t, assets, AHCI_MODULES if ahci
+                                             else MODULES)
     return t.launch(argv + disk_args + list(extra), name=name)
 
 
@@ -120,6 +128,21 @@ def firmware(t):
         wait_text(vm, 'A=virtio disk', BOOT_TIMEOUT)
         vm.qmp.cmd('quit')
         vm.wait_end()
+
+
+@test()
+def firmware_ahci(t):
+    """Not from the first disk, but from the one with the lowest index."""
+    empty = t.path('empty')
+    qemu_img('create', '-q', '-f', 'raw', empty, '1M')
+    vm = t.launch(['-machine', 'pc', '-accel', accel(), '-m', '64',
+                   '-nodefaults', '-nographic',
+                   '-device', 'ich9-ahci,id=ahci', *ahci_disk(empty, 0),
+                   *ahci_disk(boot_image(t, 'raw'), 3, ',bootindex=1')],
+                  name='boot-ahci')
+    wait_text(vm, 'A=virtio disk', BOOT_TIMEOUT)
+    vm.qmp.cmd('quit')
+    vm.wait_end()
 
 
 @test()
@@ -176,7 +199,7 @@ def moves_under_load(t):
     thread = ['-object', 'iothread,id=io0', '-set', 'device.vd.iothread=io0']
     shell.wait_prompt()
     check_equal(shell.run('load-disk')[0], 0, 'status of load-disk')
-    shell.vm.say('disk-load &')
+    shell.vm.say('disk-load vda &')
     for number in (1, 2):
         src = shell.vm
         wait_text(src, r'round-\d*[1-9]', BOOT_TIMEOUT)
@@ -199,6 +222,60 @@ def moves_under_load(t):
     shell.vm.qmp.cmd('quit')
     shell.vm.wait_end()
     check_image(path)
+
+
+def ahci_disk(path, port, more=''):
+    return ['-drive', 'file=%s,format=raw,if=none,id=d%d' % (path, port),
+            '-device', 'ide-hd,drive=d%d,bus=ahci.%d%s' % (port, port, more)]
+
+
+def number_sectors(path, first, count):
+    """A CD whose sectors begin with their numbers."""
+    with open(path, 'wb') as f:
+        for i in range(first, first + count):
+            f.write((b'sector-%d\n' % i).ljust(2048, b'\0'))
+    return path
+
+
+@test()
+def ahci_moves_under_load(t):
+    """Linux writes and checks a disk by queued commands, reads a CD, and
+    moves while it does."""
+    disk = t.path('disk.raw')
+    qemu_img('create', '-q', '-f', 'raw', disk, '64M')
+    args = ['-device', 'ich9-ahci,id=ahci', *ahci_disk(disk, 0),
+            '-drive', 'file=%s,format=raw,if=none,id=cd,media=cdrom' %
+            number_sectors(t.path('cd.iso'), 0, 64),
+            '-device', 'ide-cd,drive=cd,bus=ahci.1']
+    shell = Shell(linux(t, args, name='ahci0', ahci=True))
+    shell.wait_prompt()
+    check_equal(shell.run('load-disk')[0], 0, 'status of load-disk')
+    for device in ('sda', 'sr0'):
+        command = 'while [ ! -b /dev/%s ]; do sleep 1; done' % device
+        check_equal(shell.run(command)[0], 0, command)
+    _, lines = shell.run('echo =$(cat /sys/block/sda/device/queue_depth)=')
+    check_in('=32=', lines, 'depth of the queue')
+    shell.vm.say('disk-load sda &')
+    wait_text(shell.vm, r'round-\d+', BOOT_TIMEOUT)
+    src = shell.vm
+    way = transport(t, 'unix')
+    dst = linux(t, args, '-incoming', way.incoming, name='ahci1', ahci=True)
+    set_parameters(src, max_bandwidth=0, downtime_limit=1000)
+    go(src, way, BOOT_TIMEOUT)
+    wait_running(dst, BOOT_TIMEOUT)
+    dst.serial.adopt(src.serial)
+    src.qmp.cmd('quit')
+    src.wait_end()
+    wait_text(dst, r'round-\d+', BOOT_TIMEOUT)
+    dst.say('dd if=/dev/sr0 bs=2048 skip=37 count=1; touch /tmp/stop')
+    wait_text(dst, 'sector-37', BOOT_TIMEOUT)
+    wait_text(dst, 'all-done', BOOT_TIMEOUT)
+    for vm in t.machines:
+        text = text_of(vm)
+        check('FAIL' not in text, 'the guest read what it wrote')
+        check('failed command' not in text, 'no command failed')
+    dst.qmp.cmd('quit')
+    dst.wait_end()
 
 
 @test()

@@ -25,6 +25,21 @@ def start(t, *extra):
          '-nographic', '-cdrom', assets.grub_iso, *extra], name='grub')
 
 
+@test()
+def from_ahci(t):
+    """The same CD in a SATA drive."""
+    assets = Assets()
+    vm = t.launch(
+        ['-machine', 'pc', '-accel', accel(), '-m', '64', '-nodefaults',
+         '-nographic', '-device', 'ich9-ahci,id=ahci', '-drive',
+         'file=%s,if=none,id=cd,media=cdrom,format=raw' % assets.grub_iso,
+         '-device', 'ide-cd,drive=cd,bus=ahci.2,bootindex=1'], name='ahci')
+    wait_text(vm, 'Booting from DVD/CD', TIMEOUT)
+    wait_text(vm, r'GNU GRUB +version 2\.', TIMEOUT)
+    vm.qmp.cmd('quit')
+    vm.wait_end()
+
+
 def press(vm, keys):
     """Without the line end that say() adds."""
     vm.type_keys(keys)
