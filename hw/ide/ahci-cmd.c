@@ -10,7 +10,6 @@
 #include "util/base.h"
 
 #include "hw/ide/ahci-priv.h"
-#include "system/vm.h"
 #include "util/bswap.h"
 
 enum {
@@ -232,12 +231,14 @@ static void take(AhciPort *p, unsigned slot)
     }
 }
 
-/* A guest that is being stopped finds the rest done when it goes on. */
+/*
+ * Also while the guest is being stopped, until the list is empty: 7.2 begins
+ * what a stream has left of it before it may write to its images.
+ */
 static bool may_take(const AhciPort *p)
 {
     return p->cmd_issue != 0 && p->busy_slot < 0 && !p->halted &&
-           (p->cmd & PCMD_CR) && p->ch.drives[0].dev != NULL &&
-           runstate_is_running(p->hba->pci.dev.vm);
+           (p->cmd & PCMD_CR) && p->ch.drives[0].dev != NULL;
 }
 
 void ahci_port_run(AhciPort *p)

@@ -2,10 +2,9 @@
  * State of an AHCI controller with its drives: section "ich9_ahci" version 1,
  * ABI.
  *
- * What the block layer has begun is done before a state is saved.  What is
- * left is commands that software has issued and nobody has begun, and those
- * that wait for the guest to go on after an error: a queued one by `halt`, any
- * other by its slot and "ide_bus/error".
+ * What software has issued is done before a state is saved.  What is left is
+ * commands that wait for the guest to go on after an error: a queued one by
+ * `halt`, any other by its slot and "ide_bus/error"; and those behind them.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -159,20 +158,14 @@ static bool ahci_pre_load(void *opaque, GError **errp)
     return true;
 }
 
-static bool ahci_pre_save(void *opaque, GError **errp)
+static bool has_tags(const AhciPort *p)
 {
-    Ahci *s = opaque;
-
-    for (unsigned i = 0; i < AHCI_PORTS; i++) {
-        AhciPort *p = &s->ports[i];
-
-        /* An error of old is not what keeps commands waiting. */
-        if (!p->halted && p->busy_slot < 0 &&
-            (p->cmd_issue | p->scr_act) != 0) {
-            p->tfdata &= ~(uint32_t)ST_ERR;
+    for (unsigned i = 0; i < AHCI_SLOTS; i++) {
+        if (p->tags[i].used) {
+            return true;
         }
     }
-    return true;
+    return false;
 }
 
 /* Capabilities are this controller's, whatever the stream says. */
@@ -189,7 +182,7 @@ static bool ahci_post_load(void *opaque, int version, GError **errp)
 
         /* A failed command keeps its bit until software stops the port. */
         p->halted = p->busy_slot < 0 && (p->tfdata & ST_ERR) &&
-                    (p->cmd_issue | p->scr_act) != 0;
+                    (p->cmd_issue | p->scr_act) != 0 && !has_tags(p);
         p->moved = 0;
         p->overflow = false;
     }
@@ -200,7 +193,6 @@ const Vmstate ahci_vmstate = {
     .name = "ich9_ahci",
     .version = 1,
     .oldest = 0,
-    .pre_save = ahci_pre_save,
     .pre_load = ahci_pre_load,
     .post_load = ahci_post_load,
     .fields =

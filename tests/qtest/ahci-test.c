@@ -317,6 +317,31 @@ static void test_reset_at_work(void)
     finish(a);
 }
 
+/* A list is worked on to its end before the guest has stopped. */
+static void test_stop_at_work(void)
+{
+    Ahci *a = start("");
+
+    port_start(a, 0);
+    for (unsigned i = 0; i < 32; i++) {
+        Cmd c = { .slot = i,
+                  .command = 0x25,
+                  .lba = 100 * i,
+                  .count = 256,
+                  .prd = { { DATA + (i << 17), 1 << 17 } },
+                  .nprd = 1 };
+
+        put_command(a, &c);
+    }
+    port_write(a, 0, PORT_CI, UINT32_MAX);
+    json_unref(qtest_qmp(a->q, "{'execute': 'stop'}"));
+    g_assert_cmphex(port_read(a, 0, PORT_CI), ==, 0);
+    for (unsigned i = 0; i < 32; i++) {
+        expect_sector(a, DATA + (i << 17), 100 * i);
+    }
+    finish(a);
+}
+
 /* Tables */
 
 static void test_short_tables(void)
@@ -506,6 +531,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ahci/queue", test_queue);
     g_test_add_func("/ahci/queue-error", test_queue_error);
     g_test_add_func("/ahci/reset-at-work", test_reset_at_work);
+    g_test_add_func("/ahci/stop-at-work", test_stop_at_work);
     g_test_add_func("/ahci/short-tables", test_short_tables);
     g_test_add_func("/ahci/bad-memory", test_bad_memory);
     g_test_add_func("/ahci/cd", test_cd);
