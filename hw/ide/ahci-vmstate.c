@@ -158,6 +158,32 @@ static bool ahci_pre_load(void *opaque, GError **errp)
     return true;
 }
 
+/* What makes the receiver look for queued commands that wait. */
+static bool ahci_pre_save(void *opaque, GError **errp)
+{
+    Ahci *s = opaque;
+
+    for (unsigned i = 0; i < AHCI_PORTS; i++) {
+        AhciPort *p = &s->ports[i];
+
+        for (unsigned k = 0; k < AHCI_SLOTS; k++) {
+            if (p->tags[k].halt) {
+                p->ch.error_status |= RETRY_NCQ;
+            }
+        }
+    }
+    return true;
+}
+
+static void ahci_post_save(void *opaque)
+{
+    Ahci *s = opaque;
+
+    for (unsigned i = 0; i < AHCI_PORTS; i++) {
+        s->ports[i].ch.error_status &= ~RETRY_NCQ;
+    }
+}
+
 static bool has_tags(const AhciPort *p)
 {
     for (unsigned i = 0; i < AHCI_SLOTS; i++) {
@@ -183,6 +209,7 @@ static bool ahci_post_load(void *opaque, int version, GError **errp)
         /* A failed command keeps its bit until software stops the port. */
         p->halted = p->busy_slot < 0 && (p->tfdata & ST_ERR) &&
                     (p->cmd_issue | p->scr_act) != 0 && !has_tags(p);
+        p->ch.error_status &= ~RETRY_NCQ; /* the tags say so themselves */
         p->moved = 0;
         p->overflow = false;
     }
@@ -193,6 +220,8 @@ const Vmstate ahci_vmstate = {
     .name = "ich9_ahci",
     .version = 1,
     .oldest = 0,
+    .pre_save = ahci_pre_save,
+    .post_save = ahci_post_save,
     .pre_load = ahci_pre_load,
     .post_load = ahci_post_load,
     .fields =

@@ -200,6 +200,7 @@ enum {
     RETRY_READ = 0x20,
     RETRY_FLUSH = 0x40,
     RETRY_TRIM = 0x80,
+    RETRY_NCQ = 0x100, /* queued commands wait: in AHCI's stream only */
 };
 
 typedef struct Geometry {
