@@ -328,11 +328,12 @@ static const PciInfo ahci_pci = {
 
 const DeviceType ich9_ahci_type = {
     .name = "ich9-ahci",
-    .desc = "",
+    .alias = "ahci",
     .category = "Storage",
     .size = sizeof(Ahci),
     .bus = BUS_PCI,
     .user_creatable = true,
+    .hotpluggable = true,
     .pci = &ahci_pci,
     .realize = ahci_realize,
     .unrealize = ahci_unrealize,

@@ -518,6 +518,67 @@ static void test_pin(void)
     finish(a);
 }
 
+/* It comes and goes while the machine is up, if the guest lets it. */
+static void test_hot_plug(void)
+{
+    QTest *q = qtest_start("-drive driver=null-co,if=none,id=d");
+    g_autoptr(JsonValue) added = NULL, refused = NULL, asked = NULL;
+    g_autoptr(JsonValue) gone = NULL;
+
+    added = qtest_qmp(q, "{'execute': 'device_add', 'arguments': "
+                         "{'driver': 'ahci', 'id': 'a', 'addr': '5'}}");
+    g_assert_false(json_object_has(added, "error"));
+    refused = qtest_qmp(q, "{'execute': 'device_add', 'arguments': "
+                           "{'driver': 'ide-hd', 'drive': 'd', "
+                           "'bus': 'a.0'}}");
+    g_assert_true(json_object_has(refused, "error"));
+    g_assert_cmphex(cfg_read(q, 0), ==, 0x29228086);
+    asked = qtest_qmp(q, "{'execute': 'device_del', "
+                         "'arguments': {'id': 'a'}}");
+    g_assert_false(json_object_has(asked, "error"));
+    qtest_outl(q, 0xae08, 1 << 5); /* ejects */
+    gone = qtest_qmp_event(q, "DEVICE_DELETED");
+    g_assert_nonnull(gone);
+    g_assert_cmphex(cfg_read(q, 0), ==, UINT32_MAX);
+    qtest_quit(q);
+}
+
+/* It goes with its drives, and with what the host still does for them. */
+static void test_unplug_at_work(void)
+{
+    Ahci *a = start("");
+    g_autoptr(JsonValue) asked = NULL;
+
+    port_start(a, 0);
+    for (unsigned i = 0; i < 32; i++) {
+        Cmd c = { .slot = i,
+                  .command = i == 31 ? 0x25 : 0x60,
+                  .lba = 100 * i,
+                  .count = 256,
+                  .prd = { { DATA + (i << 17), 1 << 17 } },
+                  .nprd = 1 };
+
+        put_command(a, &c);
+    }
+    asked = qtest_qmp(a->q, "{'execute': 'device_del', "
+                            "'arguments': {'id': 'ahci'}}");
+    g_assert_false(json_object_has(asked, "error"));
+    port_write(a, 0, PORT_SACT, UINT32_MAX >> 1);
+    port_write(a, 0, PORT_CI, UINT32_MAX);
+    qtest_outl(a->q, 0xae08, 1 << 5);
+    for (;;) {
+        g_autoptr(JsonValue) gone = qtest_qmp_event(a->q, "DEVICE_DELETED");
+        const char *id = json_get_string(
+            json_object_get(json_object_get(gone, "data"), "device"));
+
+        if (g_strcmp0(id, "ahci") == 0) {
+            break;
+        }
+    }
+    g_assert_cmphex(cfg_read(a->q, 0), ==, UINT32_MAX);
+    finish(a);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -537,5 +598,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ahci/cd", test_cd);
     g_test_add_func("/ahci/msi", test_msi);
     g_test_add_func("/ahci/pin", test_pin);
+    g_test_add_func("/ahci/hot-plug", test_hot_plug);
+    g_test_add_func("/ahci/unplug-at-work", test_unplug_at_work);
     return g_test_run();
 }
