@@ -64,6 +64,11 @@ static bool port_post_load(void *opaque, int version, GError **errp)
                        i, t->tag, t->slot, t->sector_count);
             return false;
         }
+        if (ahci_drive(p)->dev == NULL) {
+            error_setf(errp, "ahci: port %u: queued command %u for no drive",
+                       p->num, i);
+            return false;
+        }
         t->halt = true; /* there is no other way to go on */
     }
     p->port_state = p->port_state != 0 ? AHCI_IN_RESET : 0;

@@ -263,6 +263,9 @@ static void test_bad(void)
     used->data[tag + TAG_TAG] = 3;
     used->data[tag + TAG_SLOT] = 3;
     g_assert_true(load(b, used->data, used->len, NULL));
+    expect_refused(b, plain, tag + 2 * PORT_SIZE + TAG_USED, 1, "tag 0");
+    plain->data[tag + 2 * PORT_SIZE + TAG_TAG] = 3;
+    expect_refused(b, plain, tag + 2 * PORT_SIZE + TAG_USED, 1, "no drive");
     expect_refused(b, used, tag + TAG_TAG, 4, "tag 4");
     expect_refused(b, used, tag + TAG_SLOT, 32, "slot 32");
     expect_refused(b, used, tag + TAG_COUNT, 1, "sectors");
