@@ -1,7 +1,7 @@
 /*
  * AHCI: whatever a guest has in its lists, tables and packets, and whatever
  * it writes to the registers while commands are under way, the ports keep to
- * their rules.
+ * their rules, and their state can be loaded again.
  *
  * Input: steps of 8 bytes: what (byte), where (24 bits), value (32 bits).
  * Memory begins with a list, a table and FISes for each port in use, so that
@@ -19,6 +19,7 @@
 #include "system/vm.h"
 #include "tests/fuzz/fuzz.h"
 #include "util/bswap.h"
+#include "vmstate/stream.h"
 
 enum {
     STEP = 8,
@@ -211,6 +212,28 @@ static void check_idle(Board *b)
     }
 }
 
+/* Whatever the guest did, it can move. */
+static void check_moves(Board *b)
+{
+    const Vmstate *vms = b->ahci->type->vmstate;
+    g_autoptr(StreamOut) out = stream_out_new(NULL);
+    g_autoptr(StreamIn) in = NULL;
+    g_autoptr(GError) err = NULL;
+    const uint8_t *bytes;
+    size_t len;
+
+    vm_stop(b->vm, RUN_STATE_PAUSED);
+    if (!vmstate_save(out, vms, b->ahci, &err)) {
+        fuzz_fail("can't be saved: %s", err->message);
+    }
+    bytes = stream_out_data(out, &len);
+    in = stream_in_new_mem(bytes, len);
+    if (!vmstate_load(in, vms, b->ahci, vms->version, &err)) {
+        fuzz_fail("can't be loaded: %s", err->message);
+    }
+    vm_start(b->vm);
+}
+
 static void step(Board *b, const uint8_t *in)
 {
     uint32_t at = in[1] | in[2] << 8 | (uint32_t)in[3] << 16;
@@ -266,6 +289,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     }
     block_drain_all(b->vm->blocks, false);
     check_idle(b);
+    check_moves(b);
     vm_lock_release();
     return 0;
 }
