@@ -23,6 +23,7 @@
 
 #include "accel/accel.h"
 #include "qom/type-cache.h"
+#include "system/outside.h"
 #include "util/error.h"
 #include "util/log.h"
 
@@ -74,6 +75,7 @@ static void vcpu_object_init(Object *obj)
     cond_init(&cpu->halt_cond);
     lock_init(&cpu->work_lock);
     g_queue_init(&cpu->work);
+    g_queue_init(&cpu->outside);
     cpu->stop = true;
     cpu->stopped = true;
 }
@@ -486,6 +488,50 @@ NO_TSA static void vcpu_take_work(Vcpu *cpu)
     }
 }
 
+/* Somebody outside who may still write into guest memory. */
+typedef struct VcpuOutside {
+    VmOutside *o; /* with a reference */
+    int64_t since_ns;
+} VcpuOutside;
+
+void vcpu_wait_outside(Vm *vm, VmOutside *o)
+{
+    VcpuOutside *w;
+
+    if (vcpu_self == NULL || vcpu_self->vm != vm) {
+        return;
+    }
+    w = g_new(VcpuOutside, 1);
+    *w = (VcpuOutside){ o, clock_monotonic_ns() };
+    o->ops->ref(o);
+    g_queue_push_tail(&vcpu_self->outside, w);
+    flag_set(&vcpu_self->exit_request, true);
+}
+
+static void vcpu_drop_outside(Vcpu *cpu)
+{
+    VcpuOutside *w = g_queue_pop_head(&cpu->outside);
+
+    w->o->ops->unref(w->o);
+    g_free(w);
+}
+
+/* Waits a moment, or as long as a back end's deadline; false: for nobody. */
+static bool vcpu_waits_outside(Vcpu *cpu)
+{
+    VcpuOutside *w = g_queue_peek_head(&cpu->outside);
+
+    if (w == NULL) {
+        return false;
+    }
+    if (w->o->ops->busy(w->o)) {
+        w->o->ops->wait(w->o, w->since_ns);
+    } else {
+        vcpu_drop_outside(cpu);
+    }
+    return true;
+}
+
 /* Handles all requests; false when the thread is to end. */
 static bool vcpu_handle_requests(Vcpu *cpu)
 {
@@ -495,6 +541,9 @@ static bool vcpu_handle_requests(Vcpu *cpu)
             return false;
         }
         if (!flag_get(&cpu->stop)) {
+            if (vcpu_waits_outside(cpu)) {
+                continue;
+            }
             return true;
         }
         if (!flag_get(&cpu->stopped)) {
@@ -565,6 +614,9 @@ NO_TSA static void vcpu_thread_leave(Vcpu *cpu)
     const AccelType *type = cpu->vm->accel->type;
 
     VM_LOCK_GUARD();
+    while (cpu->outside.length > 0) {
+        vcpu_drop_outside(cpu);
+    }
     vcpu_do_work(cpu);
     if (type->vcpu_fini != NULL) {
         type->vcpu_fini(cpu);

@@ -55,6 +55,7 @@ struct Vcpu {
     GQueue work;            /* VcpuWork; work_lock */
     unsigned nwork;         /* atomic; length of work */
     struct X86Cpu *x86;     /* architectural state; owned */
+    GQueue outside;         /* VcpuOutside; its thread */
     void *accel_data;       /* the accelerator's, e.g. the KVM descriptor */
     DebugState *debug;    /* as vcpu_set_debug() left it; owned, may be NULL */
     DebugStop debug_stop; /* its thread; while stopped: who holds vm_lock */
@@ -93,6 +94,11 @@ void vcpus_pause(Vm *vm);
  * vcpus_resume().  On others: nothing.
  */
 void vcpu_stop_self(Vm *vm);
+/*
+ * In a vCPU's thread: it doesn't enter the guest before @o is busy no more, but
+ * can be paused meanwhile.  Elsewhere: nothing.  vm_lock held.
+ */
+void vcpu_wait_outside(Vm *vm, struct VmOutside *o);
 void vcpus_resume(Vm *vm);
 bool vcpus_all_paused(Vm *vm);
 /*

@@ -173,6 +173,7 @@ static bool hook_block_activate(Vm *vm, GError **errp)
 const VmHooks monitor_vm_hooks = {
     .vcpus_pause = vcpus_pause,
     .vcpu_stop_self = vcpu_stop_self,
+    .vcpu_wait_outside = vcpu_wait_outside,
     .vcpus_resume = vcpus_resume,
     .machine_reset = hook_machine_reset,
     .powerdown = hook_powerdown,

@@ -9,6 +9,7 @@
 #include "monitor/qmp.h"
 #include "monitor/vm-control.h"
 #include "qapi/qapi-commands.h"
+#include "system/serve.h"
 #include "system/vm.h"
 #include "util/error.h"
 
@@ -24,7 +25,10 @@ bool qmp_query_status(QmpCtx *ctx, StatusInfo **ret, GError **errp)
 
 bool qmp_stop(QmpCtx *ctx, GError **errp)
 {
+    bool served = vm_serve_allow(ctx->vm, true);
+
     vm_control_stop(ctx->vm);
+    vm_serve_allow(ctx->vm, served);
     return true;
 }
 

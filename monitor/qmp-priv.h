@@ -95,8 +95,10 @@ void events_run(Monitors *m);
 int64_t events_next_us(Monitors *m);
 
 /* qmp.c */
-/* Carries out the first waiting request; true if another one waits. */
-bool qmp_session_run(QmpSession *s);
+/* Carries out the first waiting request, unless one is being carried out. */
+void qmp_session_run(QmpSession *s);
+/* Would qmp_session_run() do something? */
+bool qmp_session_has_work(const QmpSession *s);
 /* Sends a message; event: may be dropped. Keeps v. */
 void qmp_session_send(QmpSession *s, const JsonValue *v, bool event);
 

@@ -35,9 +35,11 @@ void monitors_run(Monitors *m)
     g_atomic_int_set(&m->kicked, 0);
     events_run(m);
     for (unsigned i = 0; i < m->sessions->len; i++) {
-        QmpSession *s = g_ptr_array_index(m->sessions, i);
-
-        more |= qmp_session_run(s);
+        qmp_session_run(g_ptr_array_index(m->sessions, i));
+    }
+    /* Not before: this may have been called again from inside. */
+    for (unsigned i = 0; i < m->sessions->len; i++) {
+        more |= qmp_session_has_work(g_ptr_array_index(m->sessions, i));
     }
     g_source_set_ready_time(m->source, more ? 0 : events_next_us(m));
     if (g_atomic_int_get(&m->kicked)) {
@@ -82,6 +84,7 @@ Monitors *monitors_new(struct Vm *vm)
     m->source = g_source_new(&source_funcs, sizeof(MonitorSource));
     ((MonitorSource *)m->source)->monitors = m;
     g_source_set_name(m->source, "monitors");
+    g_source_set_can_recurse(m->source, true); /* see system/serve.h */
     g_source_attach(m->source, g_main_context_get_thread_default());
     return m;
 }

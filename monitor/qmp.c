@@ -48,8 +48,8 @@ static void update_input(QmpSession *s)
 
 bool qmp_session_end_input(QmpSession *s)
 {
-    s->ending =
-        s->open && (s->requests.length > 0 || qmp_session_unsent(s) > 0);
+    s->ending = s->open && (s->running || s->requests.length > 0 ||
+                            qmp_session_unsent(s) > 0);
     return s->ending;
 }
 
@@ -142,9 +142,10 @@ static void request_run(QmpSession *s, QmpRequest *req)
     }
 }
 
-bool qmp_session_run(QmpSession *s)
+void qmp_session_run(QmpSession *s)
 {
-    QmpRequest *req = g_queue_pop_head(&s->requests);
+    /* While a command waits others are served, but not its own session. */
+    QmpRequest *req = s->running ? NULL : g_queue_pop_head(&s->requests);
 
     if (req) {
         s->running = true;
@@ -153,7 +154,11 @@ bool qmp_session_run(QmpSession *s)
         update_input(s);
         check_end(s);
     }
-    return s->requests.length > 0;
+}
+
+bool qmp_session_has_work(const QmpSession *s)
+{
+    return !s->running && s->requests.length > 0;
 }
 
 static void parsed(void *opaque, JsonValue *v, const GError *err)

@@ -353,7 +353,7 @@ uint16_t vhost_user_base(const VhostUser *v, unsigned index)
 
 void vhost_user_wait_later(VhostUser *v)
 {
-    vm_outside_wait_later(vhost_worker_outside(v->worker));
+    vm_outside_wait_later(v->vm, vhost_worker_outside(v->worker));
 }
 
 static void rings_settled(void *opaque)

@@ -7,6 +7,7 @@
 
 #include "system/outside.h"
 
+#include "system/serve.h"
 #include "system/strays.h"
 #include "system/vm.h"
 #include "util/lock.h"
@@ -41,14 +42,23 @@ static GPtrArray *busy_ones(Vm *vm, bool storage)
     return list;
 }
 
-static void wait_all(GPtrArray *list)
+typedef struct OutsideWait {
+    Vm *vm;
+    GPtrArray *list;
+} OutsideWait;
+
+static void wait_all(void *opaque)
 {
+    const OutsideWait *w = opaque;
     int64_t start = clock_monotonic_ns();
 
-    for (guint i = 0; i < list->len; i++) {
-        VmOutside *o = list->pdata[i];
+    for (guint i = 0; i < w->list->len; i++) {
+        VmOutside *o = w->list->pdata[i];
 
-        o->ops->wait(o, start);
+        while (o->ops->busy(o) &&
+               !(o->ops->is_storage && vm_is_ending(w->vm))) {
+            o->ops->wait(o, start);
+        }
     }
 }
 
@@ -61,9 +71,9 @@ NO_TSA static void settle(Vm *vm, bool storage)
     }
     list = busy_ones(vm, storage);
     if (list->len > 0) {
-        vm_lock_release();
-        wait_all(list);
-        vm_lock_acquire();
+        OutsideWait wait = { vm, list };
+
+        vm_serve_until(vm, wait_all, &wait);
     }
     for (guint i = 0; i < list->len; i++) {
         VmOutside *o = list->pdata[i];
@@ -83,9 +93,18 @@ void vm_outside_settle(Vm *vm)
     settle(vm, false);
 }
 
-void vm_outside_settle_all(Vm *vm)
+bool vm_outside_settle_all(Vm *vm)
 {
+    g_autoptr(GPtrArray) left = NULL;
+
     settle(vm, true);
+    left = busy_ones(vm, true);
+    for (guint i = 0; i < left->len; i++) {
+        VmOutside *o = left->pdata[i];
+
+        o->ops->unref(o);
+    }
+    return left->len == 0;
 }
 
 NO_TSA bool vm_outside_check(Vm *vm, unsigned wait_ms, GError **errp)
@@ -101,19 +120,9 @@ NO_TSA bool vm_outside_check(Vm *vm, unsigned wait_ms, GError **errp)
     return ok;
 }
 
-static void wait_now(void *opaque)
+void vm_outside_wait_later(Vm *vm, VmOutside *o)
 {
-    VmOutside *o = opaque;
-
-    o->ops->wait(o, clock_monotonic_ns());
-    o->ops->unref(o);
-}
-
-NO_TSA void vm_outside_wait_later(VmOutside *o)
-{
-    /* At the program's end nobody lets go of it. */
-    if (vm_lock_held() && !vm_lock_may_wait()) {
-        o->ops->ref(o);
-        vm_lock_after(wait_now, o);
+    if (vm_lock_held() && vm->hooks->vcpu_wait_outside != NULL) {
+        vm->hooks->vcpu_wait_outside(vm, o);
     }
 }

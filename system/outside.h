@@ -23,13 +23,17 @@ struct Vm;
 typedef struct VmOutside VmOutside;
 
 typedef struct VmOutsideOps {
-    bool is_storage; /* no deadline: only vm_outside_settle_all() waits */
+    /* No deadline: only vm_outside_settle_all() waits, and vCPUs. */
+    bool is_storage;
     /* Keep and drop the struct; any thread. */
     void (*ref)(VmOutside *o);
     void (*unref)(VmOutside *o);
     /* Is something asked for and not done?  Any thread. */
     bool (*busy)(VmOutside *o);
-    /* Until nothing is; without vm_lock.  Its deadline counts from since_ns. */
+    /*
+     * Until nothing is, its deadline counts from since_ns; storage: for a
+     * moment, again while it is busy.  Without vm_lock.
+     */
     void (*wait)(VmOutside *o, int64_t since_ns);
     /* The answers are there: takes them over.  vm_lock. */
     void (*settled)(VmOutside *o);
@@ -53,8 +57,11 @@ void vm_outside_del(struct Vm *vm, VmOutside *o);
  * to.
  */
 void vm_outside_settle(struct Vm *vm);
-/* The same with storage, for as long as that takes. */
-void vm_outside_settle_all(struct Vm *vm);
+/*
+ * The same with storage, for as long as that takes; false if the program is to
+ * end before.
+ */
+bool vm_outside_settle_all(struct Vm *vm);
 /*
  * True if nobody outside can write into guest memory beside those who log it,
  * or, when the guest stands, nobody at all; to be asked behind a
@@ -63,10 +70,12 @@ void vm_outside_settle_all(struct Vm *vm);
  */
 bool vm_outside_check(struct Vm *vm, unsigned wait_ms, GError **errp);
 /*
- * For device callbacks, which can't let go of the lock: this thread waits for
- * @o when it has let go of it, so that a guest that asked for a reset goes on
- * when nobody writes into its memory any more.  vm_lock held.
+ * For device callbacks, which can't let go of the lock: a vCPU that calls this
+ * waits for @o before it enters the guest again, so that a guest that asked for
+ * a reset goes on when nobody writes into its memory any more.  It can be
+ * paused meanwhile.  In other threads nothing happens: who resets a machine
+ * settles.  vm_lock held.
  */
-void vm_outside_wait_later(VmOutside *o);
+void vm_outside_wait_later(struct Vm *vm, VmOutside *o);
 
 #endif

@@ -9,6 +9,7 @@
 #include "system/runstate.h"
 
 #include "system/outside.h"
+#include "system/serve.h"
 #include "system/vm-priv.h"
 #include "util/log.h"
 #include "util/trace.h"
@@ -165,6 +166,17 @@ static bool cause_is_final(ShutdownCause cause)
            cause == SHUTDOWN_CAUSE_HOST_UI;
 }
 
+bool vm_is_ending(Vm *vm)
+{
+    unsigned asked = __atomic_load_n(&vm->requests, __ATOMIC_SEQ_CST);
+
+    return __atomic_load_n(&vm->quitting, __ATOMIC_RELAXED) ||
+           (asked & REQUEST_EXIT) ||
+           ((asked & REQUEST_SHUTDOWN) &&
+            cause_is_final(
+                __atomic_load_n(&vm->shutdown_cause, __ATOMIC_RELAXED)));
+}
+
 /* What waits while a migration has the guest stopped; shutdowns: below. */
 enum {
     REQUESTS_OF_GUEST = REQUEST_RESET | REQUEST_SUSPEND | REQUEST_WAKEUP |
@@ -275,8 +287,9 @@ void vm_stop_request(Vm *vm, RunState state)
 enum { DRAIN_LOOK_MIN_US = 20, DRAIN_LOOK_MAX_US = 1000 };
 
 /*
- * Storage may never answer: vCPUs that leave the guest, and a migration that
- * is on its way, get the device lock meanwhile.
+ * Storage may never answer: vCPUs that leave the guest, a migration that is on
+ * its way, and monitors have their turn meanwhile.  Who then starts the guest,
+ * or ends the program, ends this as well.
  */
 static NO_TSA int drain_guest(Vm *vm)
 {
@@ -284,11 +297,10 @@ static NO_TSA int drain_guest(Vm *vm)
     bool first = true;
     int ret = 0;
 
-    while (!vm->hooks->block_drain_step(vm, first, &ret)) {
+    while (!runstate_is_running(vm) && !vm_is_ending(vm) &&
+           !vm->hooks->block_drain_step(vm, first, &ret)) {
         first = false;
-        vm_lock_release();
-        g_usleep(look_us);
-        vm_lock_acquire();
+        vm_serve_for(vm, look_us);
         look_us = MIN(2 * look_us, DRAIN_LOOK_MAX_US);
     }
     return ret;
@@ -304,10 +316,14 @@ int vm_stop(Vm *vm, RunState state)
         vm_stop_request(vm, state);
     }
     stopped = stop_guest(vm, state);
-    ret = drain_guest(vm);
-    tell_settled(vm);
     if (stopped) {
         take(vm, REQUEST_STOP);
+    }
+    ret = drain_guest(vm);
+    if (!runstate_is_running(vm)) {
+        tell_settled(vm);
+    }
+    if (stopped) {
         vm->hooks->event_stop(vm);
     }
     return ret;
@@ -420,23 +436,33 @@ static void do_shutdown(Vm *vm)
     }
 }
 
+/* Nobody writes into memory that is the firmware's now; or it is ending. */
+static bool settle_reset(Vm *vm)
+{
+    const char *busy = vm->busy;
+    bool ok;
+
+    vm->busy = "a reset waits for storage";
+    ok = vm_outside_settle_all(vm);
+    vm->busy = busy;
+    return ok;
+}
+
 static void reset_machine(Vm *vm)
 {
     ShutdownCause cause = __atomic_load_n(&vm->reset_cause, __ATOMIC_RELAXED);
 
     vm->hooks->machine_reset(vm, cause);
-    /* Nobody writes into memory that is the firmware's now. */
-    vm_outside_settle_all(vm);
-    if (cause != SHUTDOWN_CAUSE_SUBSYSTEM_RESET) {
+    if (settle_reset(vm) && cause != SHUTDOWN_CAUSE_SUBSYSTEM_RESET) {
         vm->hooks->event_reset(vm, cause_is_guest(cause), cause);
     }
 }
 
 static void do_reset(Vm *vm)
 {
-    bool mine = true;
+    bool ran = runstate_is_running(vm), mine = true;
 
-    if (runstate_is_running(vm)) {
+    if (ran) {
         /* A migration may be first: it is to know what is still to be done. */
         post(vm, REQUEST_RESET);
         vm->hooks->vcpus_pause(vm); /* drops vm_lock while it waits */
@@ -445,11 +471,13 @@ static void do_reset(Vm *vm)
     if (mine) {
         reset_machine(vm);
     }
+    /* Others had the lock: the guest may have been stopped, or is to end. */
     if (runstate_is_running(vm)) {
-        if (!vm->stopping) {
+        if (!vm->stopping && !vm_is_ending(vm)) {
             vm->hooks->vcpus_resume(vm);
         }
-    } else if (mine && vm->run_state != RUN_STATE_INMIGRATE) {
+    } else if (mine && !ran && vm->run_state != RUN_STATE_INMIGRATE &&
+               !state_is_taken(vm)) {
         runstate_set(vm, RUN_STATE_PRELAUNCH);
     }
 }

@@ -36,6 +36,8 @@ RunState runstate_get(struct Vm *vm);
 bool runstate_is_running(struct Vm *vm);
 /* INTERNAL_ERROR and SHUTDOWN are left by a reset only: `cont` refuses. */
 bool runstate_needs_reset(struct Vm *vm);
+/* Is the program to end, whatever becomes of the guest?  Any thread. */
+bool vm_is_ending(struct Vm *vm);
 bool runstate_may_change(RunState from, RunState to);
 /*
  * An impossible transition is a programming error, and logged; what comes

@@ -10,6 +10,7 @@
 
 #include "system/vm.h"
 
+#include "system/serve.h"
 #include "system/strays.h"
 #include "system/vm-priv.h"
 
@@ -43,9 +44,13 @@ static gboolean request_dispatch(GSource *src, GSourceFunc unused_fn,
                                  gpointer unused)
 {
     VM_LOCK_GUARD();
+    Vm *vm = ((RequestSource *)src)->vm;
+    bool served = vm_serve_allow(vm, true);
+
     (void)unused_fn;
     (void)unused;
-    vm_requests_run(((RequestSource *)src)->vm);
+    vm_requests_run(vm);
+    vm_serve_allow(vm, served);
     return G_SOURCE_CONTINUE;
 }
 
@@ -144,7 +149,7 @@ bool vm_block_activate(Vm *vm, GError **errp)
 
 void vm_quit(Vm *vm)
 {
-    vm->quitting = true;
+    __atomic_store_n(&vm->quitting, true, __ATOMIC_RELAXED);
     g_main_loop_quit(vm->loop);
 }
 

@@ -26,6 +26,7 @@ struct Networks;
 struct Strays;
 struct Vcpu;
 struct VirtioBalloon;
+struct VmOutside;
 struct VmstateRegistry;
 
 /* Called in order by machine reset; see hw/core/reset.h for devices. */
@@ -56,7 +57,8 @@ typedef struct Vm {
     int exit_status;   /* of the program */
     unsigned stopping; /* threads that wait for the vCPUs to pause */
     bool loading;      /* INMIGRATE, and a source has connected */
-    bool quitting;     /* the main loop is to end */
+    bool quitting;     /* the main loop is to end; atomic */
+    bool may_serve;    /* see vm_serve_allow() */
     const char *busy;  /* why it may not run or migrate now; NULL: it may */
     bool autostart;    /* no -S */
     bool no_shutdown;  /* -no-shutdown, set-action */
@@ -93,6 +95,8 @@ typedef struct VmHooks {
     void (*vcpus_resume)(Vm *vm); /* vm_lock held for both */
     /* A vCPU's own thread: it executes nothing more before vcpus_resume(). */
     void (*vcpu_stop_self)(Vm *vm);
+    /* A vCPU's own thread: the same before @o is busy no more; or NULL. */
+    void (*vcpu_wait_outside)(Vm *vm, struct VmOutside *o);
     void (*machine_reset)(Vm *vm, ShutdownCause cause);
     void (*powerdown)(Vm *vm); /* presses the ACPI power button */
     void (*nmi)(Vm *vm);       /* one for each vCPU */

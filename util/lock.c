@@ -162,32 +162,6 @@ NO_TSA bool vm_lock_try_acquire(void)
     return true;
 }
 
-/* What this thread does when it has let go of the lock. */
-typedef struct AfterLock {
-    void (*fn)(void *opaque);
-    void *opaque;
-} AfterLock;
-
-static __thread GQueue after_lock;
-
-void vm_lock_after(void (*fn)(void *opaque), void *opaque)
-{
-    AfterLock *a = g_new(AfterLock, 1);
-
-    *a = (AfterLock){ fn, opaque };
-    g_queue_push_tail(&after_lock, a);
-}
-
-static void run_after_lock(void)
-{
-    AfterLock *a;
-
-    while ((a = g_queue_pop_head(&after_lock)) != NULL) {
-        a->fn(a->opaque);
-        g_free(a);
-    }
-}
-
 NO_TSA void vm_lock_release(void)
 {
     if (unlikely(!vm_lock_mine)) {
@@ -195,9 +169,6 @@ NO_TSA void vm_lock_release(void)
     }
     vm_lock_mine = false;
     lock_release(&vm_lock);
-    if (unlikely(after_lock.length > 0)) {
-        run_after_lock();
-    }
 }
 
 bool vm_lock_held(void)

@@ -115,13 +115,6 @@ bool vm_lock_may_wait(void);
  */
 void vm_lock_check_wait(const char *what);
 
-/*
- * Calls fn(opaque) in this thread as soon as it has let go of the device lock,
- * which it holds now.  For a device callback that has to wait for somebody
- * outside before the guest's own thread goes on.  In the order of asking.
- */
-void vm_lock_after(void (*fn)(void *opaque), void *opaque) VM_LOCKED;
-
 typedef struct VmLockGuard {
     bool taken; /* false: the thread had it already */
 } VmLockGuard;

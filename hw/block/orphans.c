@@ -16,6 +16,7 @@ struct BlkOrphans {
     unsigned n;    /* atomic */
     char *name;
     BlockBackends *blocks;
+    Vm *vm;
 };
 
 static BlkOrphans *orphans_of(VmOutside *o)
@@ -49,9 +50,7 @@ static bool orphans_busy(VmOutside *o)
  */
 static void orphans_wait(VmOutside *o, int64_t since_ns)
 {
-    while (orphans_busy(o)) {
-        block_wait_ends(orphans_of(o)->blocks);
-    }
+    block_wait_ends(orphans_of(o)->blocks);
 }
 
 static void orphans_settled(VmOutside *o)
@@ -76,6 +75,7 @@ BlkOrphans *blk_orphans_new(Vm *vm, const char *name)
     o->outside.name = o->name;
     o->refs = 1;
     o->blocks = vm->blocks;
+    o->vm = vm;
     vm_outside_add(vm, &o->outside);
     return o;
 }
@@ -99,6 +99,6 @@ void blk_orphans_end(BlkOrphans *o)
 void blk_orphans_wait_later(BlkOrphans *o)
 {
     if (orphans_busy(&o->outside)) {
-        vm_outside_wait_later(&o->outside);
+        vm_outside_wait_later(o->vm, &o->outside);
     }
 }

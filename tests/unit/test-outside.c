@@ -6,6 +6,7 @@
 #include "util/base.h"
 
 #include "system/outside.h"
+#include "system/serve.h"
 #include "system/vm.h"
 
 typedef struct Outsider {
@@ -98,9 +99,80 @@ static void test_storage(void)
     vm_lock_release();
 }
 
+/* As a back end whose answer comes by the main loop. */
+static void wait_for_loop(VmOutside *o, int64_t since_ns)
+{
+    while (__atomic_load_n(&outsider(o)->busy, __ATOMIC_ACQUIRE)) {
+        g_usleep(100);
+    }
+    outsider(o)->waits++;
+}
+
+static const VmOutsideOps loop_ops = {
+    .ref = outsider_ref,
+    .unref = outsider_unref,
+    .busy = outsider_busy,
+    .wait = wait_for_loop,
+    .settled = outsider_settled,
+};
+
+typedef struct Loop {
+    Vm *vm;
+    Outsider o;
+    unsigned turns;
+} Loop;
+
+static gboolean answer(gpointer opaque)
+{
+    Loop *l = opaque;
+
+    /* What is dispatched inside doesn't do so by itself. */
+    g_assert_true(vm_lock_held());
+    g_assert_false(l->vm->may_serve);
+    if (++l->turns == 100) {
+        __atomic_store_n(&l->o.busy, false, __ATOMIC_RELEASE);
+        return G_SOURCE_REMOVE;
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+/* From a source of the main loop: that goes on while it waits. */
+static gboolean settle_served(gpointer opaque)
+{
+    Loop *l = opaque;
+    bool old = vm_serve_allow(l->vm, true);
+
+    g_idle_add_full(G_PRIORITY_DEFAULT, answer, l, NULL);
+    vm_outside_settle(l->vm);
+    g_assert_true(l->vm->may_serve);
+    vm_serve_allow(l->vm, old);
+    g_assert_cmpuint(l->turns, ==, 100);
+    return G_SOURCE_REMOVE;
+}
+
+static void test_served(void)
+{
+    Loop l = { .vm = vm_new(&no_hooks),
+               .o = { .outside = { .ops = &loop_ops, .name = "n0" },
+                      .busy = true } };
+
+    vm_lock_acquire();
+    vm_outside_add(l.vm, &l.o.outside);
+    g_idle_add(settle_served, &l);
+    while (l.turns < 100) {
+        g_main_context_iteration(NULL, true);
+    }
+    g_assert_cmpuint(l.o.settled, ==, 1);
+    g_assert_cmpuint(l.o.refs, ==, 0);
+    vm_outside_del(l.vm, &l.o.outside);
+    vm_free(l.vm);
+    vm_lock_release();
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/outside/storage", test_storage);
+    g_test_add_func("/outside/served", test_served);
     return g_test_run();
 }
