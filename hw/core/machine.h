@@ -115,6 +115,7 @@ struct Machine {
     GPtrArray *nics;       /* BoardNic, see hw/net/nic.h; may be NULL */
     GPtrArray *data_dirs;  /* char *; -L in order, before the built-in ones */
     bool usb, dump_guest_core, mem_merge, graphics, acpi;
+    bool native_hotplug; /* slots of PCI Express tell guests of functions */
     bool smm; /* CPUs have system management mode, and the board uses it */
     bool nodefaults;
     unsigned ide_places; /* for drives, handed out: serial numbers are of it */

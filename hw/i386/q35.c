@@ -39,6 +39,7 @@ static bool q35_init_bridges(PcMachine *p, GError **errp)
         return false;
     }
     p->isa = &ich9_lpc_isa_bus(p->lpc)->bus;
+    x->m.native_hotplug = ich9_lpc_pcihp(p->lpc) == NULL;
     pc_init_ports(p, p->lpc);
     x->m.acpi = x->m.acpi && on_off_auto(x->opt_acpi, true);
     p->pm = x->m.acpi ? p->lpc : NULL;

@@ -1,9 +1,10 @@
 /*
  * Root ports of PCI Express: pcie-root-port and Intel's IOH 3420.
  *
- * Functions come and go here by ACPI, which the machine types offer; the
- * slot's registers answer a guest that drives them itself: indicators, the
- * power switch, command completed.
+ * Functions come and go here by ACPI, or, where the board leaves that to the
+ * slots (Machine.native_hotplug), by the slot's own events: presence and the
+ * attention button.  In both cases its registers answer a guest that drives
+ * them: indicators, the power switch, command completed.
  *
  * (PCI Express Base Specification 5.0, sections 6.7 and 7.5.3; Intel IOH data
  * sheet 322910, chapter 21.)
@@ -74,6 +75,12 @@ static bool is_ioh(const Device *dev)
     return dev->type == &ioh3420_type;
 }
 
+/* Does the slot tell the guest of what comes and goes? */
+static bool is_native(const PciePort *s)
+{
+    return s->br.pci.dev.machine->native_hotplug;
+}
+
 /* The slot */
 
 /* Level of the pin, or a message for each new event (section 6.7.3.4). */
@@ -93,10 +100,32 @@ static void slot_interrupt(PciePort *s, bool event)
     pci_set_irq(d, on);
 }
 
+static void slot_event(PciePort *s, uint16_t events)
+{
+    uint8_t *sta = s->br.pci.config + s->cap + PCI_EXP_SLTSTA;
+
+    stw_le_p(sta, lduw_le_p(sta) | events);
+    slot_interrupt(s, true);
+}
+
+/* Whether there is something in the slot, and the link is up. */
+static void slot_set_present(PciePort *s, bool present)
+{
+    uint8_t *c = s->br.pci.config + s->cap;
+    bool reports = ldl_le_p(c + PCI_EXP_LNKCAP) & PCI_EXP_LNKCAP_DLLLARC;
+    uint16_t sta = lduw_le_p(c + PCI_EXP_SLTSTA) & ~PCI_EXP_SLTSTA_PDS;
+    uint16_t link = lduw_le_p(c + PCI_EXP_LNKSTA) & ~PCI_EXP_LNKSTA_DLLLA;
+
+    stw_le_p(c + PCI_EXP_SLTSTA, sta | (present ? PCI_EXP_SLTSTA_PDS : 0));
+    stw_le_p(c + PCI_EXP_LNKSTA,
+             link | (present && reports ? PCI_EXP_LNKSTA_DLLLA : 0));
+}
+
 /* With its power and its indicator off, what was in the slot may go. */
 static void slot_powered_off(PciePort *s)
 {
     PciBus *bus = &s->br.sec;
+    bool had = bus->devs[0] != NULL;
 
     for (unsigned devfn = 0; devfn < G_N_ELEMENTS(bus->devs); devfn++) {
         PciDevice *d = bus->devs[devfn];
@@ -105,21 +134,65 @@ static void slot_powered_off(PciePort *s)
             device_delete(&d->dev);
         }
     }
+    if (is_native(s) && had && bus->devs[0] == NULL) {
+        slot_set_present(s, false);
+        slot_event(s, PCI_EXP_SLTSTA_PDC);
+    }
 }
+
+static bool is_powered_off(uint16_t ctl)
+{
+    const uint16_t off = PCI_EXP_SLTCTL_PCC | PCI_EXP_SLTCTL_PWR_IND_OFF;
+
+    return (ctl & off) == off;
+}
+
+/* A guest that sees the button takes what is present into use. */
+static void slot_plugged(void *opaque, PciDevice *d)
+{
+    PciePort *s = opaque;
+
+    /* With function 0, all that the slot is to have is there. */
+    if (d->devfn == 0) {
+        slot_set_present(s, true);
+        slot_event(s, PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_ABP);
+    }
+}
+
+/* Without power, nobody uses it; else the guest is to switch that off. */
+static void slot_unplug_asked(void *opaque, PciDevice *d)
+{
+    PciePort *s = opaque;
+
+    if (s->power_controller &&
+        is_powered_off(lduw_le_p(s->br.pci.config + s->cap + PCI_EXP_SLTCTL))) {
+        slot_powered_off(s);
+    } else {
+        slot_event(s, PCI_EXP_SLTSTA_ABP);
+    }
+}
+
+static void slot_bus_gone(void *opaque, PciBus *bus)
+{
+    pci_bus_set_hotplug(bus, NULL, NULL);
+}
+
+static const PciHotplugOps slot_hotplug_ops = {
+    .plugged = slot_plugged,
+    .unplug_asked = slot_unplug_asked,
+    .bus_gone = slot_bus_gone,
+};
 
 static void slot_control_written(PciePort *s, uint16_t old)
 {
     uint8_t *c = s->br.pci.config + s->cap;
     uint16_t ctl = lduw_le_p(c + PCI_EXP_SLTCTL);
-    const uint16_t off = PCI_EXP_SLTCTL_PCC | PCI_EXP_SLTCTL_PWR_IND_OFF;
 
-    if (s->hotplug && s->power_controller && (ctl & off) == off &&
-        (old & off) != off) {
+    if (s->hotplug && s->power_controller && is_powered_off(ctl) &&
+        !is_powered_off(old)) {
         slot_powered_off(s);
     }
-    stw_le_p(c + PCI_EXP_SLTSTA,
-             lduw_le_p(c + PCI_EXP_SLTSTA) | PCI_EXP_SLTSTA_CC);
-    slot_interrupt(s, true);
+    slot_event(s, PCI_EXP_SLTSTA_CC);
 }
 
 static bool touches(unsigned addr, unsigned len, unsigned reg)
@@ -199,6 +272,9 @@ static void slot_reset(PciePort *s)
     stw_le_p(c + PCI_EXP_SLTCTL, ctl);
     stw_le_p(c + PCI_EXP_LNKSTA, link_status(s));
     stw_le_p(c + PCI_EXP_SLTSTA, 0);
+    if (is_native(s)) {
+        slot_set_present(s, s->br.sec.devs[0] != NULL);
+    }
     stw_le_p(c + PCI_EXP_RTCTL, 0);
     pcie_reset(&s->br.pci);
 }
@@ -305,6 +381,9 @@ static bool port_realize(Device *dev, GError **errp)
         msix_vector_use(d, 0);
     }
     slot_init(s);
+    if (s->hotplug && is_native(s)) {
+        pci_bus_set_hotplug(&s->br.sec, &slot_hotplug_ops, s);
+    }
     pcie_add_aer(d, PORT_AER, true);
     if (!is_ioh(dev) && !s->disable_acs) {
         pcie_add_acs(d, PORT_ACS);

@@ -100,6 +100,15 @@ def same_stream_q35_bridges(t):
 
 
 @test()
+def same_stream_q35_native_hot_plug(t):
+    """The port says what is in its slot."""
+    check_same(t, '-device', 'pcie-root-port,id=rp1,chassis=1,addr=2',
+               '-device', 'virtio-balloon-pci,bus=rp1',
+               '-global', 'ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off',
+               machine='q35')
+
+
+@test()
 def same_stream_q35_disks(t):
     """One on a port each: -hda is port 0, -cdrom 2."""
     check_same(t, '-drive', 'if=ide,format=raw,file=' + disk(t),

@@ -465,6 +465,53 @@ static void test_hot_plug(void)
     qtest_quit(q);
 }
 
+enum { EXP = 0x54 }; /* the port's PCI Express capability */
+
+static uint16_t slot_readw(QTest *q, unsigned reg)
+{
+    select_reg(q, PORT, EXP + reg);
+    return qtest_inw(q, 0xcfc + ((EXP + reg) & 2));
+}
+
+/* By the slot's events, where the board leaves it to the port. */
+static void test_native_hot_plug(void)
+{
+    QTest *q =
+        qtest_start(Q35 RAM "-global "
+                            "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off "
+                            "-device pcie-root-port,id=a,chassis=1,addr=2");
+    const uint16_t news =
+        PCI_EXP_SLTSTA_PDS | PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_ABP;
+
+    g_assert_cmphex(slot_readw(q, PCI_EXP_SLTSTA), ==, 0);
+    plug(q, "a");
+    g_assert_cmphex(slot_readw(q, PCI_EXP_SLTSTA), ==, news);
+    g_assert_cmphex(slot_readw(q, PCI_EXP_LNKSTA) & PCI_EXP_LNKSTA_DLLLA, ==,
+                    PCI_EXP_LNKSTA_DLLLA);
+    /* Its power was never on: it goes at once. */
+    ask_unplug(q);
+    json_unref(qtest_qmp_event(q, "DEVICE_DELETED"));
+    g_assert_cmphex(slot_readw(q, PCI_EXP_SLTSTA) & PCI_EXP_SLTSTA_PDS, ==, 0);
+    plug(q, "a");
+    config_writew(q, PORT, EXP + PCI_EXP_SLTCTL, PCI_EXP_SLTCTL_PWR_IND_ON);
+    config_writew(q, PORT, EXP + PCI_EXP_SLTSTA, 0x1f);
+    g_assert_cmphex(slot_readw(q, PCI_EXP_SLTSTA), ==, PCI_EXP_SLTSTA_PDS);
+    ask_unplug(q);
+    g_assert_cmphex(slot_readw(q, PCI_EXP_SLTSTA), ==,
+                    PCI_EXP_SLTSTA_PDS | PCI_EXP_SLTSTA_ABP);
+    g_assert_cmphex(card_id(q), ==, 0x10441af4);
+    config_writew(q, PORT, EXP + PCI_EXP_SLTCTL,
+                  PCI_EXP_SLTCTL_PCC | PCI_EXP_SLTCTL_PWR_IND_OFF);
+    json_unref(qtest_qmp_event(q, "DEVICE_DELETED"));
+    g_assert_cmphex(slot_readw(q, PCI_EXP_SLTSTA) &
+                        (PCI_EXP_SLTSTA_PDS | PCI_EXP_SLTSTA_PDC),
+                    ==, PCI_EXP_SLTSTA_PDC);
+    g_assert_cmphex(slot_readw(q, PCI_EXP_LNKSTA) & PCI_EXP_LNKSTA_DLLLA, ==,
+                    0);
+    g_assert_cmphex(card_id(q), ==, UINT32_MAX);
+    qtest_quit(q);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -480,5 +527,6 @@ int main(int argc, char **argv)
     g_test_add_func("/q35/tco", test_tco);
     g_test_add_func("/q35/tco-no-reboot", test_tco_no_reboot);
     g_test_add_func("/q35/hot-plug", test_hot_plug);
+    g_test_add_func("/q35/native-hot-plug", test_native_hot_plug);
     return g_test_run();
 }
