@@ -208,7 +208,7 @@ static void put_cpu_mat(Aml *a, unsigned n, uint32_t apic_id)
     }
 }
 
-static void put_cpu(Aml *a, unsigned n, const AcpiCpu *cpu)
+static void put_cpu(Aml *a, unsigned n, const AcpiCpu *cpu, bool numa)
 {
     char name[5];
     size_t dev, m;
@@ -232,6 +232,9 @@ static void put_cpu(Aml *a, unsigned n, const AcpiCpu *cpu)
     aml_int(a, n);
     aml_end(a, m);
     put_cpu_mat(a, n, cpu->apic_id);
+    if (numa) {
+        aml_name_int(a, "_PXM", cpu->node);
+    }
     aml_end(a, dev);
 }
 
@@ -245,7 +248,7 @@ void dsdt_put_cpus(Aml *a, const AcpiConfig *c)
     aml_name_eisaid(a, "_CID", "PNP0A05");
     put_cpu_status_method(a);
     for (unsigned i = 0; i < c->ncpus; i++) {
-        put_cpu(a, i, &c->cpus[i]);
+        put_cpu(a, i, &c->cpus[i], c->nnodes > 0);
     }
     aml_end(a, dev);
     aml_end(a, sb);

@@ -315,6 +315,17 @@ static uint32_t put_dsdt(AcpiTables *t, uint8_t revision, const AcpiConfig *c,
     return off;
 }
 
+static void put_numa(AcpiTables *t, const AcpiConfig *c)
+{
+    if (c->nnodes == 0) {
+        return;
+    }
+    acpi_put_srat(t, c);
+    if (c->distances != NULL) {
+        acpi_put_slit(t, c);
+    }
+}
+
 void acpi_build_pc(AcpiTables *t, const AcpiConfig *c)
 {
     uint32_t facs = put_facs(t);
@@ -325,6 +336,7 @@ void acpi_build_pc(AcpiTables *t, const AcpiConfig *c)
     if (c->hpet) {
         acpi_put_hpet(t);
     }
+    put_numa(t, c);
     acpi_put_waet(t);
     acpi_finish(t, false);
 }
@@ -357,6 +369,7 @@ void acpi_build_q35(AcpiTables *t, const AcpiConfig *c)
     if (c->hpet) {
         acpi_put_hpet(t);
     }
+    put_numa(t, c);
     put_mcfg(t, c);
     acpi_put_waet(t);
     acpi_finish(t, false);

@@ -12,6 +12,7 @@
 typedef struct AcpiCpu {
     uint32_t apic_id;
     bool present;
+    unsigned node; /* if there are NUMA nodes */
 } AcpiCpu;
 
 /* An I/O APIC. */
@@ -50,6 +51,11 @@ typedef struct AcpiConfig {
     uint8_t s4_type;     /* SLP_TYP value */
     uint32_t slots;      /* bit n: PCI slot n can't be unplugged */
     uint8_t floppies[2]; /* drive types as in the CMOS */
+    /* NUMA, if there are nodes: */
+    unsigned nnodes;
+    const uint64_t *node_sizes; /* bytes of each */
+    const uint8_t *distances;   /* nnodes rows; NULL: nothing is said */
+    uint64_t ram_below_4g;      /* what is more begins at 4 GiB */
     /* q35: */
     uint64_t mmconfig, mmconfig_len; /* 0 bytes: it is off */
     uint16_t gpe0_base;
@@ -73,6 +79,8 @@ enum {
 /* Parts of them. */
 void acpi_put_madt(AcpiTables *t, const AcpiConfig *c, bool pc);
 void acpi_put_hpet(AcpiTables *t);
+void acpi_put_srat(AcpiTables *t, const AcpiConfig *c);
+void acpi_put_slit(AcpiTables *t, const AcpiConfig *c);
 void acpi_put_waet(AcpiTables *t);
 void dsdt_put_pc(Aml *a, const AcpiConfig *c);
 void dsdt_put_q35(Aml *a, const AcpiConfig *c);

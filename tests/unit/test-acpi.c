@@ -209,6 +209,58 @@ static void test_ids(void)
     acpi_tables_fini(&t);
 }
 
+/* Memory on both sides of the hole below 4 GiB, and a node without any. */
+static void test_numa(void)
+{
+    static const uint64_t sizes[] = { GiB, 3 * GiB, 0 };
+    static const uint8_t far[] = { 10, 20, 30, 20, 10, 25, 30, 25, 10 };
+    static const struct {
+        uint32_t node;
+        uint64_t base, len;
+        uint32_t flags;
+    } want[] = {
+        { 0, 0, 0xa0000, 1 },   { 0, MiB, GiB - MiB, 1 },
+        { 1, GiB, 2 * GiB, 1 }, { 1, 4 * GiB, GiB, 1 },
+        { 0, 0, 0, 0 },
+    };
+    static const AcpiCpu two[] = { { 0, true, 0 }, { 300, true, 2 } };
+    AcpiConfig c = config;
+    AcpiTables t;
+    const uint8_t *p;
+
+    c.cpus = two;
+    c.ncpus = G_N_ELEMENTS(two);
+    c.nnodes = G_N_ELEMENTS(sizes);
+    c.node_sizes = sizes;
+    c.distances = far;
+    c.ram_below_4g = 3 * GiB;
+    acpi_tables_init(&t, &c.ids);
+    acpi_put_srat(&t, &c);
+    p = t.tables->data;
+    g_assert_cmpmem(p, 4, "SRAT", 4);
+    g_assert_cmpuint(ldl_le_p(p + 4), ==, t.tables->len);
+    g_assert_cmpuint(t.tables->len, ==, 48 + 16 + 24 + 40 * 5);
+    g_assert_cmphex(lduw_le_p(p + 48), ==, 0x1000);
+    g_assert_cmphex(lduw_le_p(p + 64), ==, 0x1802);
+    g_assert_cmpuint(ldl_le_p(p + 64 + 4), ==, 2);
+    g_assert_cmpuint(ldl_le_p(p + 64 + 8), ==, 300);
+    for (size_t i = 0; i < G_N_ELEMENTS(want); i++) {
+        const uint8_t *m = p + 88 + 40 * i;
+
+        g_assert_cmphex(lduw_le_p(m), ==, 0x2801);
+        g_assert_cmpuint(ldl_le_p(m + 2), ==, want[i].node);
+        g_assert_cmphex(ldq_le_p(m + 8), ==, want[i].base);
+        g_assert_cmphex(ldq_le_p(m + 16), ==, want[i].len);
+        g_assert_cmpuint(ldl_le_p(m + 28), ==, want[i].flags);
+    }
+    acpi_put_slit(&t, &c);
+    p = t.tables->data + ldl_le_p(t.tables->data + 4);
+    g_assert_cmpmem(p, 4, "SLIT", 4);
+    g_assert_cmpuint(ldq_le_p(p + 36), ==, 3);
+    g_assert_cmpmem(p + 44, ldl_le_p(p + 4) - 44, far, sizeof(far));
+    acpi_tables_fini(&t);
+}
+
 static void run_iasl(const char *iasl, const char *dir, const char *arg,
                      const char *file)
 {
@@ -281,6 +333,7 @@ int main(int argc, char **argv)
     g_test_add_func("/acpi/aml/paths", test_paths);
     g_test_add_func("/acpi/aml/lengths", test_lengths);
     g_test_add_func("/acpi/tables/ids", test_ids);
+    g_test_add_func("/acpi/tables/numa", test_numa);
     g_test_add_func("/acpi/tables/pc", test_pc);
     g_test_add_func("/acpi/tables/microvm", test_microvm);
     g_test_add_func("/acpi/tables/iasl", test_iasl);
