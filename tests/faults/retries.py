@@ -89,11 +89,11 @@ class LongCommand:
                                **{'command-line': 'sum 0 %d' % self.size})
         check(text.strip().isdigit(), 'sum 0 %d: %r' % (self.size, text))
         took = time.monotonic() - started
-        check(took >= seconds or self.size < SUM_MAX,
-              'all of memory is summed up in %.3f s, too short' % took)
         if took < seconds or took > 3 * seconds:
             factor = min(8, max(0.125, 1.5 * seconds / took))
             self.size = min(SUM_MAX, max(SUM_MIN, int(self.size * factor)))
+        # False: not even a sum of all that there is takes so long.
+        return took >= seconds or self.size < SUM_MAX
 
 
 def refuse(m, count):
@@ -110,9 +110,13 @@ def refuse(m, count):
               '%d of %d attempts are refused: %s' % (done, count,
                                                      m.src.told()))
         allow(m)
-        command.run(m, HOLD * limit_ms(m) / 1000)
+        more = command.run(m, HOLD * limit_ms(m) / 1000)
         # One that was made in between gets its answer, and is undone by it.
         m.proxy.let_go()
+        # Passes need the lock, too: the next one is to end in a command.
+        time.sleep(limit_ms(m) / 1000)
+        if not more and refused(m) > start:
+            break
     return refused(m) - start
 
 
