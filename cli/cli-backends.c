@@ -12,9 +12,11 @@
 
 #include "block/blockdev-opts.h"
 #include "hw/core/device-add.h"
+#include "hw/core/numa.h"
 #include "monitor/qmp-fds.h"
 #include "monitor/qmp.h"
 #include "qom/object-make.h"
+#include "system/hostmem.h"
 #include "util/cutils.h"
 #include "util/error.h"
 #include "vmstate/vmstate.h"
@@ -211,6 +213,30 @@ static bool has_vhost_user(const Cli *cli)
     return false;
 }
 
+bool cli_numa(Cli *cli, CliArg *a, GError **errp)
+{
+    g_autoptr(KeyVal) kv = cli_arg_keyval(a, "type", errp);
+
+    return kv != NULL && numa_add(cli->vm->machine, kv, errp);
+}
+
+/* -mem-prealloc is for memory backends that have a name, too. */
+static bool prealloc_backends(const Vm *vm, GError **errp)
+{
+    const Object *objects = object_child(vm->root, "objects");
+    guint n = objects->children != NULL ? objects->children->len : 0;
+
+    for (guint i = 0; i < n; i++) {
+        Object *obj = objects->children->pdata[i];
+
+        if (hostmem_from_object(obj) != NULL &&
+            !object_prop_set_str(obj, "prealloc", "on", errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* -mem-path and -mem-prealloc are a memory back end without a name. */
 bool cli_make_memory(Cli *cli, GError **errp)
 {
@@ -220,10 +246,13 @@ bool cli_make_memory(Cli *cli, GError **errp)
     if (cli->mem_path == NULL && !cli->mem_prealloc) {
         return true;
     }
-    if (m->memory_backend != NULL) {
-        error_setf(errp, "'-mem-path' and '-mem-prealloc' can't be used with "
-                         "a memory backend: it has options of its own");
-        return false;
+    if (m->memory_backend != NULL || m->numa != NULL) {
+        if (cli->mem_path != NULL) {
+            error_setf(errp, "'-mem-path' can't be used with a memory "
+                             "backend: it has options of its own");
+            return false;
+        }
+        return prealloc_backends(cli->vm, errp);
     }
     if (m->ram_size == 0) {
         return true;

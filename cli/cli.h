@@ -193,6 +193,7 @@ CLI_HANDLER(cli_enable_kvm);
 CLI_HANDLER(cli_memory);
 CLI_HANDLER(cli_mem_path);
 CLI_HANDLER(cli_smp);
+CLI_HANDLER(cli_numa);
 CLI_HANDLER(cli_cpu);
 CLI_HANDLER(cli_boot);
 CLI_HANDLER(cli_rtc);

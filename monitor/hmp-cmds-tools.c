@@ -10,6 +10,7 @@
 
 #include "chardev/chardev.h"
 #include "hw/core/machine.h"
+#include "hw/core/numa.h"
 #include "monitor/qmp.h"
 #include "qapi/qapi-commands.h"
 #include "qom/object-make.h"
@@ -302,10 +303,26 @@ void hmp_info_hotpluggable_cpus(HmpOut *out, const HmpArgs *a)
     }
 }
 
-/* No machine here has NUMA nodes: -numa is refused. */
 void hmp_info_numa(HmpOut *out, const HmpArgs *a)
 {
-    hmp_printf(out, "0 nodes\n");
+    const Vm *vm = out->vm;
+    const Machine *m = vm->machine;
+    unsigned n = m != NULL ? numa_count(m) : 0;
+
+    hmp_printf(out, "%u nodes\n", n);
+    for (unsigned i = 0; i < n; i++) {
+        hmp_printf(out, "node %u cpus:", i);
+        for (unsigned k = 0; k < vm->nvcpus; k++) {
+            int node = numa_node_of_cpu(m, vm->vcpus[k]->index);
+
+            if (MAX(node, 0) == (int)i) {
+                hmp_printf(out, " %u", vm->vcpus[k]->index);
+            }
+        }
+        hmp_printf(out, "\nnode %u size: %" PRIu64 " MB\n", i,
+                   m->numa->nodes[i].size / MiB);
+        hmp_printf(out, "node %u plugged: 0 MB\n", i);
+    }
 }
 
 void hmp_cmd_object_add(HmpOut *out, const HmpArgs *a)

@@ -7,6 +7,7 @@
 
 #include "accel/accel.h"
 #include "hw/core/machine.h"
+#include "hw/core/numa.h"
 #include "hw/virtio/virtio-balloon.h"
 #include "monitor/qmp.h"
 #include "qapi/qapi-commands.h"
@@ -79,11 +80,14 @@ bool qmp_query_machines(QmpCtx *ctx, MachineInfoList **ret, GError **errp)
 static CpuInstanceProperties *cpu_props(const Vm *vm, unsigned index)
 {
     CpuInstanceProperties *p = cpu_instance_properties_new();
+    int node = numa_node_of_cpu(vm->machine, index);
     const CpuTopology *t = &vm->machine->smp;
     unsigned threads = MAX(t->threads, 1);
     unsigned cores = MAX(t->cores, 1);
     unsigned dies = MAX(t->dies, 1);
 
+    p->has_node_id = node != NUMA_NO_NODE;
+    p->node_id = node;
     p->has_thread_id = true;
     p->thread_id = index % threads;
     p->has_core_id = true;
@@ -221,7 +225,7 @@ bool qmp_query_memdev(QmpCtx *ctx, MemdevList **ret, GError **errp)
             memdev_list_append(*ret, memdev_of(mem));
         }
     }
-    if (m && m->ram_size && !m->memory_backend) {
+    if (m && m->ram_size && !m->memory_backend && numa_count(m) == 0) {
         memdev_list_append(*ret, memdev_default(m));
     }
     return true;

@@ -9,6 +9,7 @@
 #include "hw/core/cpu-types.h"
 
 #include "accel/vcpu.h"
+#include "hw/core/numa.h"
 #include "target/i386/cpu.h"
 #include "util/error.h"
 
@@ -79,10 +80,11 @@ static JsonValue *get_socket_id(Object *obj, const Property *p, GError **errp)
                        0);
 }
 
-/* No node: there is no -numa. */
 static JsonValue *get_node_id(Object *obj, const Property *p, GError **errp)
 {
-    return json_int_new(-1);
+    const Vcpu *cpu = OBJECT_CAST(Vcpu, obj);
+
+    return json_int_new(numa_node_of_cpu(cpu->vm->machine, cpu->index));
 }
 
 static JsonValue *get_realized(Object *obj, const Property *p, GError **errp)

@@ -7,6 +7,7 @@
 
 #include "hw/core/machine-priv.h"
 
+#include "hw/core/numa.h"
 #include "system/hostmem.h"
 #include "util/error.h"
 
@@ -49,10 +50,28 @@ static bool machine_backend_ram(Machine *m, GError **errp)
     return true;
 }
 
+bool machine_ram_is_file(const Machine *m)
+{
+    for (unsigned i = 0; i < numa_count(m); i++) {
+        const RamBlock *rb = m->numa->nodes[i].ram.ram;
+
+        if (rb != NULL && rb->backing == RAM_FILE) {
+            return true;
+        }
+    }
+    return m->ram != NULL && m->ram->backing == RAM_FILE;
+}
+
 bool machine_build_ram(Machine *m, GError **errp)
 {
     bool named = m->memory_backend != NULL && *m->memory_backend != '\0';
 
+    if (!numa_complete(m, errp)) {
+        return false;
+    }
+    if (numa_count(m) > 0) {
+        return numa_build_ram(m, errp);
+    }
     if (m->ram_size == 0 && !named) {
         return true;
     }

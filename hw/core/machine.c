@@ -10,6 +10,7 @@
 #include "accel/accel.h"
 #include "hw/core/device-priv.h"
 #include "hw/core/machine-priv.h"
+#include "hw/core/numa.h"
 #include "qom/known-types.h"
 #include "qom/type-cache.h"
 #include "util/error.h"
@@ -304,6 +305,7 @@ void machine_free(Machine *m)
     if (m->ram_region.name != NULL) {
         memory_region_fini(&m->ram_region);
     }
+    numa_free(m);
     object_remove_child(vm->root, "machine");
     vm->machine = NULL;
     object_unref(&m->obj);

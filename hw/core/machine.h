@@ -33,6 +33,7 @@ typedef struct MachineType {
     uint64_t default_ram;    /* bytes */
     const char *default_cpu; /* "qemu64" */
     const char *ram_id;      /* RAM block name: "pc.ram" */
+    bool numa;               /* tells the guest of NUMA nodes */
     const char
         *default_nic;      /* model of the card made without options, or NULL */
     bool has_vga;          /* the board has a place for the card of -vga */
@@ -97,8 +98,9 @@ struct Machine {
     CpuTopology smp;
     uint64_t ram_size;   /* bytes */
     bool ram_size_given; /* by -m: a memory backend must agree */
-    RamBlock *ram;       /* from -m or memory-backend= */
+    RamBlock *ram;       /* from -m or memory-backend=; NULL: NUMA nodes' */
     MemoryRegion ram_region;
+    struct Numa *numa;    /* NULL: no -numa; see hw/core/numa.h */
     char *memory_backend; /* id of the memory backend object, or NULL */
     char *kernel, *initrd, *append, *firmware;
     char *boot_order; /* -boot order=, "cad" by default */
@@ -144,6 +146,8 @@ const ObjectType *const *machine_object_types(void);
  * as properties.  Sets vm->machine.
  */
 Machine *machine_new(struct Vm *vm, const MachineType *type);
+/* A file has some of its memory: what isn't written to it isn't zero. */
+bool machine_ram_is_file(const Machine *m);
 /* Takes effect on devices made later; names of no device type are said. */
 void machine_add_global(Machine *m, const char *driver, const char *prop,
                         const char *value);

@@ -12,6 +12,7 @@
 
 #include "hw/i386/acpi-build.h"
 
+#include "hw/core/numa.h"
 #include "hw/intc/ioapic.h"
 #include "system/vm.h"
 #include "target/i386/cpu-model.h"
@@ -56,6 +57,7 @@ static void acpi_fill_common(X86Machine *x, AcpiConfig *c)
     for (unsigned i = 0; i < smp->max_cpus; i++) {
         cpus[i].apic_id = x86_topology_apic_id(&topo, i);
         cpus[i].present = i < x->m.vm->nvcpus;
+        cpus[i].node = MAX(numa_node_of_cpu(&x->m, i), 0);
     }
     *c = (AcpiConfig){
         .ids = { x->oem_id != NULL ? x->oem_id : "BOCHS ",
@@ -76,16 +78,42 @@ static void free_functions(AcpiPciFunction *f, unsigned n)
     g_free(f);
 }
 
+/* What -numa said; the caller frees c->node_sizes and c->distances. */
+static void acpi_fill_numa(const X86Machine *x, AcpiConfig *c)
+{
+    const Numa *n = x->m.numa;
+    unsigned nnodes = numa_count(&x->m);
+    uint64_t *sizes = g_new0(uint64_t, nnodes);
+    uint8_t *distances = NULL;
+
+    for (unsigned i = 0; i < nnodes; i++) {
+        sizes[i] = n->nodes[i].size;
+    }
+    if (nnodes > 0 && n->has_distances) {
+        distances = g_malloc((size_t)nnodes * nnodes);
+        for (unsigned i = 0; i < nnodes; i++) {
+            memcpy(distances + (size_t)i * nnodes, n->distance[i], nnodes);
+        }
+    }
+    c->nnodes = nnodes;
+    c->node_sizes = sizes;
+    c->distances = distances;
+    c->ram_below_4g = x->below_4g;
+}
+
 static void acpi_make(AcpiBuild *b, AcpiTables *t)
 {
     AcpiConfig c;
 
     acpi_fill_common(b->x, &c);
+    acpi_fill_numa(b->x, &c);
     b->fill(b->x, &c);
     acpi_tables_init(t, &c.ids);
     b->build(t, &c);
     g_free((gpointer)c.cpus);
     free_functions(c.functions, c.nfunctions);
+    g_free((gpointer)c.node_sizes);
+    g_free((gpointer)c.distances);
     if (b->legacy) {
         guint tables = t->tables->len, loader = t->loader->len;
 

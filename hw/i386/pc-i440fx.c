@@ -165,6 +165,7 @@ const MachineType machine_pc_i440fx_type = {
     .has_cdrom = true,
     .default_nic = "e1000",
     .ram_id = "pc.ram",
+    .numa = true,
     .size = sizeof(PcMachine),
     .props = pc_props,
     .build = i440fx_build,

@@ -152,6 +152,7 @@ const MachineType machine_pc_q35_type = {
     .ide_units = 1,
     .default_nic = "e1000e",
     .ram_id = "pc.ram",
+    .numa = true,
     .size = sizeof(PcMachine),
     .props = pc_props,
     .build = q35_build,

@@ -8,7 +8,9 @@
 
 #include "hw/i386/x86.h"
 
+#include "hw/core/numa.h"
 #include "system/vm.h"
+#include "target/i386/cpu-model.h"
 #include "util/bswap.h"
 #include "util/error.h"
 
@@ -97,20 +99,43 @@ static bool x86_fw_cfg_files(X86Machine *x, GError **errp)
            fw_cfg_add_file(f, "bios-geometry", NULL, 0, errp);
 }
 
+/* Count of nodes, the node of each APIC ID, the bytes of each node. */
+static uint8_t *x86_numa_words(X86Machine *x, unsigned limit, size_t *ret_len)
+{
+    const Machine *m = &x->m;
+    const X86Topology topo = { m->smp.dies, m->smp.cores, m->smp.threads };
+    unsigned nnodes = numa_count(m);
+    uint8_t *words;
+
+    *ret_len = (size_t)8 * (1 + limit + nnodes);
+    words = g_malloc0(*ret_len);
+    stq_le_p(words, nnodes);
+    for (unsigned i = 0; i < m->smp.max_cpus; i++) {
+        int node = numa_node_of_cpu(m, i);
+
+        stq_le_p(words + (size_t)8 * (1 + x86_topology_apic_id(&topo, i)),
+                 MAX(node, 0));
+    }
+    for (unsigned i = 0; i < nnodes; i++) {
+        stq_le_p(words + (size_t)8 * (1 + limit + i), m->numa->nodes[i].size);
+    }
+    return words;
+}
+
 bool x86_init_fw_cfg(X86Machine *x, GError **errp)
 {
     Machine *m = &x->m;
     FwCfg *f = m->fw_cfg;
     unsigned limit = x86_apic_id_limit(x);
-    /* No NUMA nodes: a count of zero, then one node number per APIC id. */
-    g_autofree uint8_t *numa = g_malloc0((size_t)8 * (1 + limit));
+    size_t numa_len;
+    g_autofree uint8_t *numa = x86_numa_words(x, limit, &numa_len);
 
     fw_cfg_add_bytes(f, FW_CFG_UUID, m->vm->uuid, sizeof(m->vm->uuid));
     fw_cfg_add_u64(f, FW_CFG_RAM_SIZE, m->ram_size);
     fw_cfg_add_u16(f, FW_CFG_NOGRAPHIC, !m->graphics);
     fw_cfg_add_u16(f, FW_CFG_NB_CPUS, m->smp.cpus);
     fw_cfg_add_u16(f, FW_CFG_MAX_CPUS, limit);
-    fw_cfg_add_bytes(f, FW_CFG_NUMA, numa, (size_t)8 * (1 + limit));
+    fw_cfg_add_bytes(f, FW_CFG_NUMA, numa, numa_len);
     fw_cfg_add_u16(f, FW_CFG_BOOT_MENU, m->boot_menu);
     fw_cfg_add_u32(f, FW_CFG_IRQ0_OVERRIDE, 1);
     return x86_fw_cfg_files(x, errp);

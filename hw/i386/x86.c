@@ -293,7 +293,7 @@ void x86_machine_reset(Machine *m, ShutdownCause cause)
         return;
     }
     if (!boot_plan_load(x->boot_plan, &m->vm->mem.memory,
-                        !x->ram_written && m->ram->backing != RAM_FILE, &err)) {
+                        !x->ram_written && !machine_ram_is_file(m), &err)) {
         error_prefix(&err, "could not load kernel '%s': ", m->kernel);
         log_take_error(err);
         return;

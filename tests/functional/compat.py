@@ -85,6 +85,19 @@ def same_stream_two_cpus(t):
     check_same(t, smp=2)
 
 
+# Two nodes whose memory meets inside what the pattern guest checks.
+NODES = ('-object', 'memory-backend-ram,id=near,size=24M',
+         '-object', 'memory-backend-ram,id=far,size=40M,share=on',
+         '-numa', 'node,memdev=near,cpus=1', '-numa', 'node,memdev=far,cpus=0',
+         '-numa', 'dist,src=0,dst=1,val=31')
+
+
+@test()
+def same_stream_numa(t):
+    """Memory of two backends, with their names."""
+    check_same(t, *NODES, smp=2)
+
+
 @test()
 def same_stream_q35(t):
     check_same(t, machine='q35')
@@ -298,6 +311,15 @@ def there_and_back_disk(t):
     """Both programs lock the image for writing while the guest is theirs."""
     there_and_back(t, '-drive', 'if=ide,format=raw,file=' + disk(t),
                    '-cdrom', disk(t, 'cd.iso'))
+
+
+@test()
+def there_and_back_numa(t):
+    vm = there_and_back(t, *NODES, smp=2, mb=32)
+    text = vm.qmp.cmd('human-monitor-command', **{'command-line': 'info numa'})
+    check_equal(text.split('\r\n')[:3],
+                ['2 nodes', 'node 0 cpus: 1', 'node 0 size: 24 MB'],
+                'info numa')
 
 
 @test()

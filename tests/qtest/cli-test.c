@@ -85,7 +85,6 @@ static const struct {
     { "-incoming unix:/nowhere/x",
       "-incoming unix:/nowhere/x: Failed to bind socket to /nowhere/x: "
       "No such file or directory" },
-    { "-numa node", "-numa node: this option is not supported yet" },
     { "-singlestep", "-singlestep: this option is not supported yet" },
     { "-old-param", "-old-param: Option not supported for this target" },
     { "-device foo", "-device foo: 'foo' is not a valid device model "
