@@ -183,21 +183,41 @@ bool mig_source_barrier(MigSource *s, GError **errp)
            mig_source_await(s, WIRE_RP_PONG, sizeof(number), s->barriers, errp);
 }
 
+/* It may have woken up, and been unable to load what it got: false. */
+static bool hear_late_words(MigSource *s, int64_t deadline_ns, GError **errp)
+{
+    RpResult r = RP_OK;
+
+    while (r == RP_OK && clock_monotonic_ns() < deadline_ns) {
+        g_autoptr(GError) err = NULL;
+        RpMessage msg;
+
+        r = rp_read(&s->rp, NULL, deadline_ns, &msg, &err);
+        if (r == RP_FAILED && rp_error_is_word(err)) {
+            g_propagate_error(errp, g_steal_pointer(&err));
+            return false;
+        }
+    }
+    return true;
+}
+
 /*
  * With an answer unread, close would reset the connection and what is on its
  * way be lost.  The socket's own shutdown: that of the channel means a cancel.
  */
-void mig_source_hang_up(MigSource *s)
+bool mig_source_hang_up(MigSource *s, GError **errp)
 {
-    enum { HANG_UP_MS = 2000 };
+    const int64_t end_ns = clock_monotonic_ns() + 2 * NS_PER_S;
     char sink[4096];
+    bool ok;
 
     if (!s->unanswered) {
-        return;
+        return true;
     }
     shutdown(io_channel_fd(s->ch, G_IO_OUT), SHUT_WR);
-    io_channel_set_read_deadline_us(s->ch, g_get_monotonic_time() +
-                                               HANG_UP_MS * INT64_C(1000));
+    ok = hear_late_words(s, end_ns, errp);
+    io_channel_set_read_deadline_us(s->ch, end_ns / NS_PER_US);
     while (io_channel_read(s->ch, sink, sizeof(sink)) > 0) {
     }
+    return ok;
 }

@@ -276,9 +276,7 @@ static SwitchResult close_one_way(MigSource *s, GError **errp)
     lock_acquire(&s->m->lock);
     s->m->closing = true;
     lock_release(&s->m->lock);
-    if (ok) {
-        mig_source_hang_up(s);
-    }
+    ok = ok && mig_source_hang_up(s, errp);
     ok = ok && io_channel_close(s->ch, errp);
     if (ok && io_channel_is_shutdown(s->ch, IO_SHUTDOWN_BOTH)) {
         error_setf(errp, "%s: cancelled before it had ended",

@@ -63,8 +63,11 @@ typedef struct MigSource {
 
 /* Connects and makes the stream (source-connect.c). */
 bool mig_source_connect(MigSource *s, GError **errp);
-/* Before a channel is closed on which late answers may have come. */
-void mig_source_hang_up(MigSource *s);
+/*
+ * Before a channel is closed on which late answers may have come.  False with
+ * errp if one of them says that the load failed.
+ */
+bool mig_source_hang_up(MigSource *s, GError **errp);
 /* Asks the destination what it knows beyond the plain stream. */
 bool mig_source_greet(MigSource *s, GError **errp);
 

@@ -454,6 +454,29 @@ static void test_no_answer(gconstpointer opaque)
     sp_vm_fini(&v);
 }
 
+/* It was asleep, and then can't load what it got: not a good end. */
+static void test_late_error(void)
+{
+    static const char why[] = "no such disk";
+    SpVm v;
+    SpPeer p;
+
+    sp_vm_init(&v, SMALL_DEVICE);
+    patient(&v);
+    v.m->waits.answer_ns = 100 * NS_PER_MS;
+    sp_connect(&v, &p);
+    p.answers_pings = false;
+    sp_read_to(&p, SP_DESCRIPTION);
+    sp_say_u32(&p, WIRE_RP_PONG, WIRE_HELLO);
+    sp_say(&p, WIRE_RP_ERROR, why, strlen(why));
+    g_assert_cmpint(sp_drain(&p), ==, SP_END);
+    sp_close(&p);
+    sp_check_given(&v);
+    sp_check_error(&v, "destination: no such disk");
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
 static void add_for_both(const char *name, size_t ndeeds, GTestDataFunc fn)
 {
     static const uint64_t peers[] = { GODWIT, PLAIN };
@@ -482,6 +505,7 @@ int main(int argc, char **argv)
                     test_plain_cancel_too_late);
     g_test_add_func("/mig-source/plain/description-not-taken",
                     test_description_not_taken);
+    g_test_add_func("/mig-source/late-error", test_late_error);
     add_for_both("mark-not-taken", 1, test_mark_not_taken);
     add_for_both("devices-stall", 2, test_devices_stall);
     add_for_both("no-answer", G_N_ELEMENTS(bad_answers), test_no_answer);
