@@ -122,6 +122,11 @@ const HmpCommand hmp_commands[] = {
         "set the bandwidth limit in bytes/s, MiB/s without a suffix, 0: none "
         "(older form of migrate_set_parameter max-bandwidth)",
         hmp_cmd_migrate_set_speed),
+    ROW("mouse_button", "button_state:i", "state",
+        "press buttons of the mouse (1: left, 2: middle, 4: right)",
+        hmp_cmd_mouse_button),
+    ROW("mouse_move", "dx_str:s dy_str:s dz_str:s?", "dx dy [dz]",
+        "move the mouse and turn its wheel", hmp_cmd_mouse_move),
     ROW("netdev_add", "netdev:S", "type,id=str[,prop=value][,...]",
         "add a network back end", hmp_cmd_netdev_add),
     ROW("netdev_del", "id:s", "id", "remove a network back end",
@@ -153,6 +158,9 @@ const HmpCommand hmp_commands[] = {
         "write a picture of the screen of a display device to a file (format: "
         "ppm, png)",
         hmp_cmd_screendump),
+    ROW("sendkey", "keys:s hold-time:i?", "keys [hold_ms]",
+        "press keys together ('ctrl-alt-f1'), for 100 ms by default",
+        hmp_cmd_sendkey),
     ROW("set_link", "name:s up:b", "name on|off",
         "plug or unplug the cable of a network card or back end",
         hmp_cmd_set_link),

@@ -8,6 +8,7 @@
 #include "ui/console.h"
 
 #include "system/vm.h"
+#include "ui/input.h"
 
 #define REFRESH_NS (33 * NS_PER_MS)
 
@@ -18,6 +19,7 @@ struct Consoles {
     Vm *vm;
     GQueue list; /* Console; the first one may have no device */
     Timer timer;
+    Inputs *inputs;
 };
 
 static void refresh_all(void *opaque)
@@ -60,6 +62,7 @@ Consoles *consoles_new(Vm *vm)
 
     cs->vm = vm;
     timer_init(&cs->timer, vm->clocks, CLOCK_TYPE_REALTIME, refresh_all, cs);
+    cs->inputs = inputs_new(vm);
     add_console(cs);
     return cs;
 }
@@ -79,6 +82,7 @@ void consoles_free(Consoles *cs)
         return;
     }
     timer_del(&cs->timer);
+    inputs_free(cs->inputs);
     while (cs->list.head) {
         Console *con = container_of(cs->list.head, Console, link);
 
@@ -86,6 +90,11 @@ void consoles_free(Consoles *cs)
         delete_console(con);
     }
     g_free(cs);
+}
+
+Inputs *consoles_inputs(Consoles *cs)
+{
+    return cs->inputs;
 }
 
 Console *consoles_get(Consoles *cs, unsigned n)

@@ -13,6 +13,7 @@
 #include "system/clock.h"
 #include "util/lock.h"
 
+struct Inputs;
 struct Vm;
 
 /* The largest surface there can be; more is cut off. */
@@ -64,9 +65,11 @@ struct Console {
     GList link;
 };
 
-/* One per VM: its consoles, and the timer that refreshes what is seen. */
+/* One per VM: its consoles, and the timer that refreshes what is seen; the
+ * way for input. */
 Consoles *consoles_new(struct Vm *vm);
 void consoles_free(Consoles *cs);
+struct Inputs *consoles_inputs(Consoles *cs);
 /*
  * The console of index `n` in the order in which they were made; with n 0
  * there always is one, which is empty until a device comes.  NULL: none.

@@ -217,8 +217,17 @@ void ps2_kbd_key(Device *kbd, uint16_t code, bool down)
     }
 }
 
+static void kbd_input(void *opaque, uint16_t code, bool down)
+{
+    ps2_kbd_key(&((Ps2 *)opaque)->dev, code, down);
+}
+
 static bool kbd_realize(Device *dev, GError **errp)
 {
+    Ps2 *ps2 = DEVICE_CAST(Ps2, dev);
+
+    ps2->input.key = kbd_input;
+    ps2_take_input(ps2);
     irq_out_init(dev, &DEVICE_CAST(Ps2, dev)->out, "");
     return true;
 }
@@ -305,6 +314,7 @@ const DeviceType ps2_kbd_type = {
     .size = sizeof(Ps2Kbd),
     .bus = BUS_SYSTEM,
     .realize = kbd_realize,
+    .unrealize = ps2_unrealize,
     .reset = kbd_reset,
     .vmstate = &kbd_vmstate,
 };

@@ -231,8 +231,18 @@ void ps2_mouse_move(Device *mouse, int dx, int dy, int dz, uint8_t buttons)
     }
 }
 
+/* Input counts down the screen, the mouse up the table. */
+static void mouse_input(void *opaque, int dx, int dy, int dz, unsigned buttons)
+{
+    ps2_mouse_move(&((Ps2 *)opaque)->dev, dx, -dy, dz, buttons);
+}
+
 static bool mouse_realize(Device *dev, GError **errp)
 {
+    Ps2 *ps2 = DEVICE_CAST(Ps2, dev);
+
+    ps2->input.move = mouse_input;
+    ps2_take_input(ps2);
     irq_out_init(dev, &DEVICE_CAST(Ps2, dev)->out, "");
     return true;
 }
@@ -296,6 +306,7 @@ const DeviceType ps2_mouse_type = {
     .size = sizeof(Ps2Mouse),
     .bus = BUS_SYSTEM,
     .realize = mouse_realize,
+    .unrealize = ps2_unrealize,
     .reset = mouse_reset,
     .vmstate = &mouse_vmstate,
 };

@@ -7,6 +7,7 @@
 #define HW_ISA_PS2_PRIV_H
 
 #include "hw/isa/ps2.h"
+#include "ui/input.h"
 
 #define PS2_BUFFER 256 /* of the ring */
 #define PS2_EVENTS 16  /* bytes of input that a device holds */
@@ -33,10 +34,14 @@ typedef struct Ps2 {
     IrqLine out;
     int32_t write_cmd; /* command that waits for its data; -1 */
     Ps2Queue queue;
+    InputHandler input;
 } Ps2;
 
 extern const Vmstate vmstate_ps2;
 
+/* Takes input from now on; a device's unrealize() ends it. */
+void ps2_take_input(Ps2 *s);
+void ps2_unrealize(Device *dev);
 void ps2_reset(Ps2 *s);
 void ps2_clear(Ps2 *s);
 /* Events are dropped when the device is full; replies never are. */

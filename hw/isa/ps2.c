@@ -11,6 +11,8 @@
 
 #include "hw/isa/ps2-priv.h"
 
+#include "system/vm.h"
+#include "ui/console.h"
 #include "util/error.h"
 
 static void ps2_update(Ps2 *s)
@@ -23,6 +25,25 @@ void ps2_clear(Ps2 *s)
     s->queue.rptr = s->queue.wptr = s->queue.count = 0;
     s->queue.cwptr = -1;
     ps2_update(s);
+}
+
+void ps2_take_input(Ps2 *s)
+{
+    Consoles *cs = s->dev.vm->consoles;
+
+    s->input.opaque = s;
+    if (cs != NULL) {
+        input_handler_add(consoles_inputs(cs), &s->input);
+    }
+}
+
+void ps2_unrealize(Device *dev)
+{
+    Ps2 *s = DEVICE_CAST(Ps2, dev);
+
+    if (dev->vm->consoles != NULL) {
+        input_handler_del(consoles_inputs(dev->vm->consoles), &s->input);
+    }
 }
 
 void ps2_reset(Ps2 *s)
