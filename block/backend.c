@@ -77,6 +77,9 @@ void block_backend_free(BlockBackend *b)
     if (b == NULL) {
         return;
     }
+    if (b->leave_source != 0) {
+        g_source_remove(b->leave_source);
+    }
     block_close_medium(b);
     g_free(b->name);
     g_free(b->if_name);
@@ -225,10 +228,12 @@ void block_backend_perms(const BlockBackend *b, unsigned *ret_perms,
 {
     *ret_perms = BLOCK_PERM_READ;
     *ret_unshared = 0;
-    if (b->dev != NULL && !b->root->read_only) {
+    bool used = b->dev != NULL || b->leaving;
+
+    if (used && !b->root->read_only) {
         *ret_perms |= BLOCK_PERM_WRITE;
         *ret_unshared = b->share_rw ? 0 : BLOCK_PERM_WRITE;
-    } else if (b->dev != NULL) {
+    } else if (used) {
         *ret_unshared = b->share_rw ? 0 : BLOCK_PERM_WRITE | BLOCK_PERM_RESIZE;
     }
 }
@@ -245,6 +250,16 @@ bool block_backend_add(BlockBackend *b, GError **errp)
     return false;
 }
 
+bool block_check_left(const BlockBackend *b, GError **errp)
+{
+    if (b->leaving) {
+        error_setf(errp,
+                   "Drive '%s' still has requests of the device that had it",
+                   b->name);
+    }
+    return !b->leaving;
+}
+
 bool block_attach(BlockBackend *b, struct Object *dev, bool removable,
                   GError **errp)
 {
@@ -253,7 +268,7 @@ bool block_attach(BlockBackend *b, struct Object *dev, bool removable,
                    b->name);
         return false;
     }
-    if (!block_check_threads(b, errp)) {
+    if (!block_check_left(b, errp) || !block_check_threads(b, errp)) {
         return false;
     }
     b->dev = dev;
@@ -269,29 +284,77 @@ bool block_attach(BlockBackend *b, struct Object *dev, bool removable,
 
 void block_release(BlockBackend *b)
 {
-    if (b != NULL && b->dev == NULL) {
+    if (b == NULL || b->leaving) {
+        return; /* nobody's, or its last device's still */
+    }
+    if (b->dev == NULL) {
         block_clear_iothread(b);
     }
-    if (b != NULL && b->anonymous && b->dev == NULL) {
+    if (b->anonymous && b->dev == NULL) {
         g_queue_unlink(&b->all->list, &b->link);
         block_backend_free(b);
     }
 }
 
-void block_detach(BlockBackend *b)
+/* Nothing is in flight any more. */
+static void detach_end(BlockBackend *b)
 {
     BlockBackends *bs = b->all;
 
-    block_aio_drain_one(b);
+    b->leaving = false;
     block_clear_iothread(b);
+    block_release(b);
+    /* Fewer locks: can't fail. */
+    block_graph_update(bs, NULL);
+}
+
+static void forget_device(BlockBackend *b)
+{
     b->dev = NULL;
     g_clear_pointer(&b->dev_path, g_free);
     b->dev_ops = NULL;
     b->locked = false;
     b->tray_open = false;
-    block_release(b);
-    /* Fewer locks: can't fail. */
-    block_graph_update(bs, NULL);
+}
+
+void block_detach(BlockBackend *b)
+{
+    block_aio_drain_one(b);
+    forget_device(b);
+    detach_end(b);
+}
+
+static void begin_leaving(void *opaque)
+{
+    BlockBackend *b = opaque;
+
+    b->leaving = b->in_flight > 0;
+}
+
+void block_detach_later(BlockBackend *b)
+{
+    forget_device(b);
+    block_aio_run(block_aio_of(b), begin_leaving, b);
+    if (!b->leaving) {
+        detach_end(b);
+    }
+}
+
+static gboolean leave(gpointer opaque)
+{
+    VM_LOCK_GUARD();
+    BlockBackend *b = opaque;
+
+    b->leave_source = 0;
+    detach_end(b);
+    return G_SOURCE_REMOVE;
+}
+
+void block_request_ended(BlockBackend *b)
+{
+    if (unlikely(b->leaving) && b->in_flight == 0) {
+        b->leave_source = g_idle_add_full(G_PRIORITY_DEFAULT, leave, b, NULL);
+    }
 }
 
 void block_set_share_rw(BlockBackend *b, bool share)
@@ -523,11 +586,6 @@ bool block_drain_step(BlockBackends *bs, bool first, int *ret)
     flush_end(bs, bs->flush_error);
     *ret = bs->flush_error;
     return true;
-}
-
-void block_drain(BlockBackend *b)
-{
-    block_aio_drain_one(b);
 }
 
 void block_set_inactive(BlockBackends *bs)

@@ -84,6 +84,8 @@ struct BlockBackend {
     bool removable; /* by the device that uses it */
     bool anonymous; /* made by it, goes with it */
     bool share_rw;
+    bool leaving; /* its device has gone, and left requests; its thread's */
+    guint leave_source; /* they have ended; 0: not yet */
     bool unflushed;     /* written since block_drain_all() flushed it */
     bool writeback;     /* false: each write reaches the medium */
     struct Object *dev; /* that uses it; NULL: none */
@@ -199,6 +201,10 @@ BlockNode *block_open_medium(BlockBackends *bs, const BlockMediumOpts *o,
 /* backend.c */
 /* Enters it into b->all, which owns it then. */
 bool block_backend_add(BlockBackend *b, GError **errp);
+/* False with errp: a device that has gone has left requests. */
+bool block_check_left(const BlockBackend *b, GError **errp);
+/* In its thread, whenever a request has ended: was it what it waits for? */
+void block_request_ended(BlockBackend *b);
 void block_backend_free(BlockBackend *b);
 /* Nothing is in flight. */
 void block_close_medium(BlockBackend *b);

@@ -172,7 +172,14 @@ void block_set_share_rw(BlockBackend *b, bool share);
  * ever, when the device makes no requests.
  */
 bool block_set_iothread(BlockBackend *b, IoThread *t, GError **errp);
+/* Waits for what is in flight. */
 void block_detach(BlockBackend *b);
+/*
+ * The same without waiting: requests that the device has given up with
+ * block_aio_abandon() may still be in flight.  Until they have ended no other
+ * device gets the drive.
+ */
+void block_detach_later(BlockBackend *b);
 void block_get_info(const BlockBackend *b, BlockInfo *ret);
 const char *block_name(const BlockBackend *b);
 bool block_is_cdrom(const BlockBackend *b);
@@ -267,8 +274,6 @@ int block_drain_all(BlockBackends *bs, bool flush);
  * in between, or they are waited for, too.
  */
 bool block_drain_step(BlockBackends *bs, bool first, int *ret);
-/* Waits for what one back end has in flight, without a flush. */
-void block_drain(BlockBackend *b);
 /*
  * Without vm_lock: waits a moment for requests to end, and tells of those
  * that have.  Any thread.

@@ -76,6 +76,9 @@ static void thread_aio_put(BlockBackends *bs, BlockAio *aio)
 
 bool block_set_iothread(BlockBackend *b, IoThread *t, GError **errp)
 {
+    if (!block_check_left(b, errp)) {
+        return false;
+    }
     b->thread_aio = thread_aio_get(b->all, t, errp);
     return b->thread_aio != NULL;
 }
@@ -92,12 +95,13 @@ bool block_check_threads(const BlockBackend *b, GError **errp)
     for (GList *l = b->all->list.head; l != NULL; l = l->next) {
         const BlockBackend *o = container_of(l, BlockBackend, link);
 
-        if (o != b && o->dev != NULL && o->root == b->root && b->root != NULL &&
-            o->thread_aio != b->thread_aio) {
+        if (o != b && (o->dev != NULL || o->leaving) && o->root == b->root &&
+            b->root != NULL && o->thread_aio != b->thread_aio) {
             error_setf(errp,
                        "node '%s' is used by '%s' in another thread: give both "
                        "devices the same iothread=",
-                       b->root->name, o->dev_path);
+                       b->root->name,
+                       o->leaving ? "a device that has gone" : o->dev_path);
             return false;
         }
     }

@@ -272,6 +272,8 @@ static void node_wake_waiting(BlockNode *n)
 
 static void req_end(BlockReq *r, int ret)
 {
+    BlockBackend *b = r->backend;
+
     req_unpin(r);
     if (r->node != NULL && r->node_link.data != NULL) {
         g_queue_unlink(&r->node->in_flight, &r->node_link);
@@ -283,11 +285,12 @@ static void req_end(BlockReq *r, int ret)
     }
     block_stats_add(r, ret);
     r->aio->in_flight--;
-    r->backend->in_flight--;
+    b->in_flight--;
     r->done(r->opaque, ret);
     free(r->bounce);
     g_free(r->iov_free);
     g_free(r);
+    block_request_ended(b);
 }
 
 /* An engine's turn is over: more to do, or done. */

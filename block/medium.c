@@ -105,7 +105,7 @@ static bool check_removable(const BlockBackend *b, GError **errp)
         error_setf(errp, "Device '%s' is not removable", shown_name(b));
         return false;
     }
-    return true;
+    return block_check_left(b, errp);
 }
 
 /* A closed tray keeps hands away. */

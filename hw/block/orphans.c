@@ -9,11 +9,13 @@
 
 #include "system/outside.h"
 #include "system/vm.h"
+#include "util/lock.h"
 
 struct BlkOrphans {
     VmOutside outside;
-    unsigned refs; /* atomic: who waits may outlive the device */
-    unsigned n;    /* atomic */
+    unsigned refs;  /* atomic: who waits may outlive the device */
+    unsigned users; /* atomic: the device, and each orphan */
+    unsigned n;     /* atomic: orphans */
     char *name;
     BlockBackends *blocks;
     Vm *vm;
@@ -74,26 +76,43 @@ BlkOrphans *blk_orphans_new(Vm *vm, const char *name)
     o->outside.ops = &orphans_ops;
     o->outside.name = o->name;
     o->refs = 1;
+    o->users = 1;
     o->blocks = vm->blocks;
     o->vm = vm;
     vm_outside_add(vm, &o->outside);
     return o;
 }
 
-void blk_orphans_free(Vm *vm, BlkOrphans *o)
+static gboolean forget(gpointer opaque)
 {
-    vm_outside_del(vm, &o->outside);
+    VM_LOCK_GUARD();
+    BlkOrphans *o = opaque;
+
+    vm_outside_del(o->vm, &o->outside);
     orphans_unref(&o->outside);
+    return G_SOURCE_REMOVE;
+}
+
+void blk_orphans_free(BlkOrphans *o)
+{
+    if (__atomic_sub_fetch(&o->users, 1, __ATOMIC_ACQ_REL) == 0) {
+        forget(o);
+    }
 }
 
 void blk_orphans_add(BlkOrphans *o)
 {
+    __atomic_fetch_add(&o->users, 1, __ATOMIC_RELAXED);
     __atomic_fetch_add(&o->n, 1, __ATOMIC_RELAXED);
 }
 
 void blk_orphans_end(BlkOrphans *o)
 {
     __atomic_fetch_sub(&o->n, 1, __ATOMIC_RELEASE);
+    if (__atomic_sub_fetch(&o->users, 1, __ATOMIC_ACQ_REL) == 0) {
+        /* The list is vm_lock's. */
+        g_idle_add_full(G_PRIORITY_DEFAULT, forget, o, NULL);
+    }
 }
 
 void blk_orphans_wait_later(BlkOrphans *o)

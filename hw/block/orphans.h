@@ -18,13 +18,13 @@ typedef struct BlkOrphans BlkOrphans; /* of one device */
 
 /* vm_lock, but for what says otherwise.  `name`: as users know the device. */
 BlkOrphans *blk_orphans_new(struct Vm *vm, const char *name);
-/* None is left. */
-void blk_orphans_free(struct Vm *vm, BlkOrphans *o);
+/* The device goes; what is left of its requests is counted to their end. */
+void blk_orphans_free(BlkOrphans *o);
 /* A request was given up; any thread. */
 void blk_orphans_add(BlkOrphans *o);
 /* One of them has ended; any thread. */
 void blk_orphans_end(BlkOrphans *o);
-/* This thread waits for them when it has let go of vm_lock. */
+/* See vm_outside_wait_later(). */
 void blk_orphans_wait_later(BlkOrphans *o);
 
 #endif

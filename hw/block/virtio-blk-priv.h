@@ -50,9 +50,9 @@ typedef struct VblkReq {
     VirtQueueElem *e;
     uint32_t type;
     uint64_t sector;
-    uint8_t *status;    /* in guest memory */
-    bool orphan;        /* the driver doesn't wait for it any more */
-    uint64_t from, len; /* bytes: of a discard */
+    uint8_t *status;     /* in guest memory */
+    BlkOrphans *orphans; /* set: the driver doesn't wait for it any more */
+    uint64_t from, len;  /* bytes: of a discard */
     bool unmap;
     GList link;
 } VblkReq;

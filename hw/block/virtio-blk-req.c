@@ -40,10 +40,11 @@ static void req_done(void *opaque, int ret)
     VblkReq *r = opaque;
     VirtioBlk *s = r->s;
 
-    if (r->orphan) {
-        virtqueue_detach(r->q, r->e);
+    if (r->orphans != NULL) {
+        /* The device may be gone. */
+        virtqueue_free_disowned(r->e);
+        blk_orphans_end(r->orphans);
         g_free(r);
-        blk_orphans_end(s->orphans);
         return;
     }
     g_queue_unlink(&s->active, &r->link);
@@ -307,7 +308,7 @@ static void give_up_now(void *opaque)
         next = l->next;
         if (is_of(r, c->q)) {
             g_queue_unlink(&s->active, l);
-            r->orphan = true;
+            r->orphans = s->orphans;
             virtqueue_disown(r->q, r->e);
             blk_orphans_add(s->orphans);
             block_aio_abandon(s->blk, r);

@@ -411,10 +411,9 @@ static void vblk_unrealize(VirtioDevice *d)
     VirtioBlk *s = vblk_of(d);
 
     vblk_give_up(s, NULL);
-    block_drain(s->blk);
-    blk_orphans_free(d->pci.dev.vm, g_steal_pointer(&s->orphans));
+    blk_orphans_free(g_steal_pointer(&s->orphans));
     boot_order_remove(d->pci.dev.machine, &d->pci.dev);
-    block_detach(g_steal_pointer(&s->blk));
+    block_detach_later(g_steal_pointer(&s->blk));
     g_array_free(g_steal_pointer(&s->loaded), TRUE);
 }
 

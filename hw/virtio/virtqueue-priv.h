@@ -47,7 +47,7 @@ typedef struct VqElem {
     struct iovec *iov;   /* pub.out, then pub.in */
     VqSeg *segs;
     size_t bounced; /* bytes */
-    bool disowned;  /* the queue doesn't count it any more */
+    Memory *mem;    /* of one that is disowned */
 } VqElem;
 
 struct VirtQueue {

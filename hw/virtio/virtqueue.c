@@ -79,7 +79,6 @@ static VqElem *elem_new(VirtQueue *q)
     e->pub = (VirtQueueElem){ 0 };
     e->n = 0;
     e->bounced = 0;
-    e->disowned = false;
     return e;
 }
 
@@ -90,7 +89,7 @@ static void elem_destroy(VqElem *e)
     g_free(e);
 }
 
-static void elem_release(VirtQueue *q, VqElem *e)
+static void elem_drop_segs(VqElem *e)
 {
     for (unsigned i = 0; i < e->n; i++) {
         VqSeg *s = &e->segs[i];
@@ -103,6 +102,11 @@ static void elem_release(VirtQueue *q, VqElem *e)
         }
     }
     e->n = 0;
+}
+
+static void elem_release(VirtQueue *q, VqElem *e)
+{
+    elem_drop_segs(e);
     e->next = q->pool;
     q->pool = e;
 }
@@ -313,20 +317,21 @@ VirtQueueElem *virtqueue_take(VirtQueue *q, uint32_t head)
     return &e->pub;
 }
 
-/* The first `written` bytes of what the device was to fill. */
-static void elem_write_back(VirtQueue *q, VqElem *e, size_t written,
-                            bool bounced)
+/*
+ * The first `written` bytes of what the device was to fill; `as` NULL: but for
+ * those of bounce buffers.
+ */
+static void elem_write_back(Memory *mem, AddressSpace *as, VqElem *e,
+                            size_t written)
 {
-    Memory *mem = q->host->dma->as->mem;
-
     for (unsigned i = e->first_in; i < e->n && written > 0; i++) {
         VqSeg *s = &e->segs[i];
         size_t n = MIN(written, s->len);
 
         if (s->rb != NULL) {
             ram_block_set_dirty(&mem->ram, s->rb, s->off, n);
-        } else if (bounced) {
-            address_space_write(q->host->dma->as, s->gpa, s->host, n);
+        } else if (as != NULL) {
+            address_space_write(as, s->gpa, s->host, n);
         }
         written -= n;
     }
@@ -336,9 +341,10 @@ void virtqueue_fill(VirtQueue *q, VirtQueueElem *elem, size_t written,
                     unsigned idx)
 {
     VqElem *e = container_of(elem, VqElem, pub);
+    AddressSpace *as = q->host->dma->as;
     const FlatView *view;
 
-    elem_write_back(q, e, written, true);
+    elem_write_back(as->mem, as, e, written);
     {
         RCU_READ_GUARD();
         if (vq_rings_open(q, &view)) {
@@ -380,8 +386,17 @@ void virtqueue_push(VirtQueue *q, VirtQueueElem *e, size_t written)
 
 void virtqueue_disown(VirtQueue *q, VirtQueueElem *elem)
 {
-    container_of(elem, VqElem, pub)->disowned = true;
+    container_of(elem, VqElem, pub)->mem = q->host->dma->as->mem;
     q->inuse -= MIN(q->inuse, 1u);
+}
+
+void virtqueue_free_disowned(VirtQueueElem *elem)
+{
+    VqElem *e = container_of(elem, VqElem, pub);
+
+    elem_write_back(e->mem, NULL, e, SIZE_MAX);
+    elem_drop_segs(e);
+    elem_destroy(e);
 }
 
 void virtqueue_detach(VirtQueue *q, VirtQueueElem *elem)
@@ -389,10 +404,8 @@ void virtqueue_detach(VirtQueue *q, VirtQueueElem *elem)
     VqElem *e = container_of(elem, VqElem, pub);
 
     /* It may have been filled in part, which nobody says. */
-    elem_write_back(q, e, SIZE_MAX, false);
-    if (!e->disowned) {
-        q->inuse -= MIN(q->inuse, 1u);
-    }
+    elem_write_back(q->host->dma->as->mem, NULL, e, SIZE_MAX);
+    q->inuse -= MIN(q->inuse, 1u);
     elem_release(q, e);
 }
 

@@ -64,10 +64,12 @@ void virtqueue_unpop(VirtQueue *q, VirtQueueElem *e);
 /* Forgets an element without telling the driver (reset, unplug). */
 void virtqueue_detach(VirtQueue *q, VirtQueueElem *e);
 /*
- * Before a reset of the queue: the element is still in use, as the host works
- * on it, but the queue doesn't know of it any more.  It ends with detach.
+ * Before a reset or the end of the queue: the element is still in use, as the
+ * host works on it, but the queue doesn't know of it any more, and may be gone
+ * when virtqueue_free_disowned() ends it.
  */
 void virtqueue_disown(VirtQueue *q, VirtQueueElem *e);
+void virtqueue_free_disowned(VirtQueueElem *e);
 
 /*
  * Elements that a device holds while the VM migrates.  put: as the stream has

@@ -232,6 +232,56 @@ static void test_reset_quit(void)
     g_free(s);
 }
 
+/*
+ * A disk that is taken out while its storage works goes at once; what it left
+ * keeps the drive until it has ended, and a reset of the machine waits.
+ */
+static void unplug(const char *more, const char *prop)
+{
+    enum { EJECT = 0xae08, EJECT_BUS = 0xae10 };
+    Slow *s = start(more);
+    g_autofree char *again =
+        g_strdup_printf("{'execute': 'device_add', 'arguments': {'driver': "
+                        "'virtio-blk-pci', 'id': 'v1', 'drive': 'd0', "
+                        "'addr': '3'%s}}",
+                        prop);
+    g_autoptr(JsonValue) refused = NULL;
+    const char *why;
+
+    begin_read(s->q);
+    json_unref(qtest_qmp(s->q, "{'execute': 'device_del', "
+                               "'arguments': {'id': 'v0'}}"));
+    qtest_outl(s->q, EJECT_BUS, 0);
+    qtest_outl(s->q, EJECT, 1 << 2);
+    json_unref(qtest_qmp_event(s->q, "DEVICE_DELETED"));
+    refused = qtest_qmp(s->q, "%s", again);
+    why = json_get_string(
+        json_object_get(json_object_get(refused, "error"), "desc"));
+    g_assert_cmpstr(why, ==,
+                    "Drive 'd0' still has requests of the device that had it");
+    json_unref(qtest_qmp(s->q, "{'execute': 'system_reset'}"));
+    json_unref(qtest_qmp(s->q, "{'execute': 'query-status'}"));
+    second_read(s, NULL);
+    g_assert_null(strstr(s->got->str, "RESET"));
+    json_unref(qtest_qmp_event(s->q, "RESET"));
+    for (bool done = false; !done; g_usleep(1000)) {
+        g_autoptr(JsonValue) r = qtest_qmp(s->q, "%s", again);
+
+        done = !json_object_has(r, "error");
+    }
+    stop(s);
+}
+
+static void test_unplug(void)
+{
+    unplug("", "");
+}
+
+static void test_unplug_iothread(void)
+{
+    unplug(",iothread=io0 -object iothread,id=io0", ", 'iothread': 'io0'");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -239,5 +289,7 @@ int main(int argc, char **argv)
     g_test_add_func("/slow-storage/stop-cont", test_stop_cont);
     g_test_add_func("/slow-storage/reset", test_reset);
     g_test_add_func("/slow-storage/reset-quit", test_reset_quit);
+    g_test_add_func("/slow-storage/unplug", test_unplug);
+    g_test_add_func("/slow-storage/unplug-iothread", test_unplug_iothread);
     return g_test_run();
 }
