@@ -18,11 +18,6 @@ void vm_control_stop(Vm *vm)
         vm->autostart = false;
         return;
     }
-    if (runstate_get(vm) == RUN_STATE_FINISH_MIGRATE) {
-        /* Whatever becomes of the switch-over, it is to stand afterwards. */
-        vm_stop_request(vm, RUN_STATE_PAUSED);
-        return;
-    }
     vm_stop(vm, RUN_STATE_PAUSED);
 }
 

@@ -311,6 +311,11 @@ int vm_stop(Vm *vm, RunState state)
     bool stopped;
     int ret;
 
+    if (vm->run_state == RUN_STATE_FINISH_MIGRATE) {
+        /* Whatever becomes of the switch-over, it is to stand afterwards. */
+        vm_stop_request(vm, state);
+        return 0;
+    }
     /* A migration may be first: it is to know what is still to be done. */
     if (runstate_is_running(vm)) {
         vm_stop_request(vm, state);

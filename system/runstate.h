@@ -56,7 +56,8 @@ void vm_start(struct Vm *vm);
  * Kicks all vCPUs at once, waits for them once, stops the clocks, tells the
  * listeners, drains block I/O, emits STOP.  Main thread or migration thread,
  * vm_lock held (dropped while waiting for vCPUs and disks).  0 or -errno of
- * the drain.
+ * the drain.  In FINISH_MIGRATE the stop is a request: the guest is a
+ * migration's, and stands when that has failed.
  */
 int vm_stop(struct Vm *vm, RunState state);
 /*
