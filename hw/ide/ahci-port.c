@@ -55,6 +55,9 @@ static void link_reset(AhciPort *p)
     ahci_port_cancel(p);
     p->port_state = 0;
     ide_soft_reset(&p->ch);
+    if (ahci_drive(p)->dev == NULL) {
+        ahci_drive(p)->error = 0; /* nobody has looked into itself */
+    }
     ahci_drive(p)->ncq_error.valid = false;
     p->tfdata = TFD_RESET;
     p->sig = UINT32_MAX;
