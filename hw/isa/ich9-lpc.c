@@ -388,7 +388,7 @@ static bool add_smi_files(Ich9Lpc *s, GError **errp)
     uint64_t offered = smi_host_features(s);
     uint8_t offered_le[8];
 
-    if (offered == 0 || !s->chip.pm.smm || f == NULL) {
+    if (offered == 0 || f == NULL) {
         return true;
     }
     stq_le_p(offered_le, offered);

@@ -512,6 +512,69 @@ static void test_native_hot_plug(void)
     qtest_quit(q);
 }
 
+/* fw_cfg: a file's key; its name ends the entry of 64 bytes. */
+static uint16_t file_key(QTest *q, const char *name)
+{
+    uint8_t entry[64];
+    unsigned n = 0;
+
+    qtest_outw(q, 0x510, 0x19);
+    for (unsigned i = 0; i < 4; i++) {
+        n = n << 8 | qtest_inb(q, 0x511);
+    }
+    for (unsigned k = 0; k < n; k++) {
+        for (unsigned i = 0; i < sizeof(entry); i++) {
+            entry[i] = qtest_inb(q, 0x511);
+        }
+        if (g_str_equal((const char *)entry + 8, name)) {
+            return entry[4] << 8 | entry[5];
+        }
+    }
+    g_error("no file '%s'", name);
+}
+
+static uint8_t file_readb(QTest *q, const char *name)
+{
+    qtest_outw(q, 0x510, file_key(q, name));
+    return qtest_inb(q, 0x511);
+}
+
+/* Writes the first byte of a file by DMA: descriptor at 4 KiB, data behind. */
+static void file_writeb(QTest *q, const char *name, uint8_t val)
+{
+    uint16_t key = file_key(q, name);
+    const uint8_t dma[16] = {
+        key >> 8, key, 0, 1 << 3 | 1 << 4, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0x20,
+    };
+
+    qtest_writeq(q, 0x2000, val);
+    qtest_memwrite(q, 0x1000, dma, sizeof(dma));
+    qtest_outl(q, 0x514, 0);
+    qtest_outl(q, 0x518, GUINT32_TO_BE(0x1000));
+    g_assert_cmphex(qtest_readl(q, 0x1000), ==, 0);
+}
+
+/* Firmware gets what it wants if all of that is there, once. */
+static void test_smi_features(void)
+{
+    QTest *q = qtest_start("-machine q35,smm=off "
+                           "-global ICH9-LPC.x-smi-cpu-hotunplug=off");
+
+    g_assert_cmphex(file_readb(q, "etc/smi/supported-features"), ==, 3);
+    file_writeb(q, "etc/smi/requested-features", 4 | 1);
+    g_assert_cmphex(file_readb(q, "etc/smi/features-ok"), ==, 0);
+    /* Plugged CPUs need the broadcast. */
+    file_writeb(q, "etc/smi/requested-features", 2);
+    g_assert_cmphex(file_readb(q, "etc/smi/features-ok"), ==, 0);
+    file_writeb(q, "etc/smi/requested-features", 1);
+    g_assert_cmphex(file_readb(q, "etc/smi/features-ok"), ==, 1);
+    json_unref(qtest_qmp(q, "{'execute': 'system_reset'}"));
+    g_assert_cmphex(file_readb(q, "etc/smi/requested-features"), ==, 0);
+    file_writeb(q, "etc/smi/requested-features", 4);
+    g_assert_cmphex(file_readb(q, "etc/smi/features-ok"), ==, 0);
+    qtest_quit(q);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -528,5 +591,6 @@ int main(int argc, char **argv)
     g_test_add_func("/q35/tco-no-reboot", test_tco_no_reboot);
     g_test_add_func("/q35/hot-plug", test_hot_plug);
     g_test_add_func("/q35/native-hot-plug", test_native_hot_plug);
+    g_test_add_func("/q35/smi-features", test_smi_features);
     return g_test_run();
 }
