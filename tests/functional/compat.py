@@ -168,6 +168,16 @@ def same_stream_empty_cdrom(t):
 
 
 @test()
+def same_stream_vga(t):
+    check_same(t, '-vga', 'std')
+
+
+@test()
+def there_and_back_vga(t):
+    there_and_back(t, '-vga', 'std')
+
+
+@test()
 def same_stream_without_acpi(t):
     check_same(t, '-no-acpi')
 
