@@ -169,10 +169,17 @@ static const Vmstate kvmclock_reliable = {
         },
 };
 
+/* Always, here.  A guest that comes from the software CPU has none. */
+static bool kvmclock_needed(void *opaque)
+{
+    return true;
+}
+
 static const Vmstate kvmclock_vmstate = {
     .name = "kvmclock",
     .version = 1,
     .oldest = 1,
+    .needed = kvmclock_needed,
     .pre_save = kvmclock_pre_save,
     .pre_load = kvmclock_pre_load,
     .post_load = kvmclock_post_load,

@@ -195,6 +195,20 @@ def migrates_under_load(t):
     migrate_pattern(t, src, 'tcp', before=unlimited)
 
 
+@test(needs_kvm=True)
+def arrives_with_kvm(t):
+    """There is a kvmclock then, of which the stream has nothing."""
+    src = t.machine(machine='pc', accel=ACCEL)
+    src.wait_line('^ready$')
+    path = t.path('mig.stream')
+    src.qmp.cmd('migrate', uri='exec:cat >' + path)
+    wait_status(src, 'completed')
+    dst = t.machine('-S', '-incoming', 'exec:cat ' + path, name='dst',
+                    machine='pc', accel='kvm')
+    t.reactor.poll(
+        lambda: dst.qmp.cmd('query-status')['status'] == 'paused', 'paused')
+
+
 @test()
 def migrates_four_cpus_under_load(t):
     src = start_pattern(t, machine='microvm', smp=4, mem=128, mb=32,
