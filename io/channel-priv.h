@@ -21,6 +21,8 @@ struct IoChannelOps {
                       const int *fds, size_t nfds, bool dontwait);
     int (*shutdown)(IoChannel *ch, IoShutdown how);
     bool (*close)(IoChannel *ch, GError **errp);
+    /* Frees what is left of a closed one; may be NULL. */
+    void (*fini)(IoChannel *ch);
     int (*set_blocking)(IoChannel *ch, bool blocking);
     int (*set_nodelay)(IoChannel *ch, bool on);
     int (*set_cork)(IoChannel *ch, bool on);

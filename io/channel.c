@@ -67,6 +67,9 @@ void io_channel_unref(IoChannel *ch)
         return;
     }
     io_channel_close(ch, NULL);
+    if (ch->ops->fini != NULL) {
+        ch->ops->fini(ch);
+    }
     for (int i = 0; i < 2; i++) {
         if (ch->wake_fd[i] >= 0) {
             close(ch->wake_fd[i]);

@@ -17,11 +17,15 @@
 #include "io/channel-priv.h"
 #include "io/error.h"
 #include "io/socket-priv.h"
+#include "util/lock.h"
 
 typedef struct IoChannelSocket {
     IoChannel ch;
     int fd;
     int family; /* AF_* */
+    /* Held by a shutdown, and to take the descriptor away before its end:
+     * it may be another socket's right after close(). */
+    Lock shutdown_lock;
 } IoChannelSocket;
 
 /* Room for the most descriptors that one message may carry. */
@@ -128,6 +132,10 @@ static int socket_shutdown(IoChannel *ch, IoShutdown how)
               : how == IO_SHUTDOWN_READ ? SHUT_RD
                                         : SHUT_WR;
 
+    LOCK_GUARD(&s->shutdown_lock);
+    if (s->fd < 0) {
+        return 0;
+    }
     /* The peer may have gone first: that is what was wanted. */
     return shutdown(s->fd, sys) < 0 && errno != ENOTCONN ? -errno : 0;
 }
@@ -135,14 +143,23 @@ static int socket_shutdown(IoChannel *ch, IoShutdown how)
 static bool socket_close(IoChannel *ch, GError **errp)
 {
     IoChannelSocket *s = container_of(ch, IoChannelSocket, ch);
-    int ret = close(s->fd);
+    int fd, ret;
 
+    lock_acquire(&s->shutdown_lock);
+    fd = s->fd;
     s->fd = -1;
+    lock_release(&s->shutdown_lock);
+    ret = close(fd);
     if (ret < 0 && errno != EINTR) {
         io_channel_set_error(ch, errp, "close", -errno);
         return false;
     }
     return true;
+}
+
+static void socket_fini(IoChannel *ch)
+{
+    lock_fini(&container_of(ch, IoChannelSocket, ch)->shutdown_lock);
 }
 
 static int socket_set_tcp_option(IoChannel *ch, int opt, int val)
@@ -177,6 +194,7 @@ static const IoChannelOps socket_ops = {
     .writev = socket_writev,
     .shutdown = socket_shutdown,
     .close = socket_close,
+    .fini = socket_fini,
     .set_nodelay = socket_set_nodelay,
     .set_cork = socket_set_cork,
     .fd = socket_fd,
@@ -251,6 +269,7 @@ IoChannel *io_channel_new_socket(int fd, const char *name, GError **errp)
     }
     s = io_channel_alloc(&socket_ops, features, name);
     s->fd = fd;
+    lock_init(&s->shutdown_lock);
     s->family = family;
     return &s->ch;
 }

@@ -427,6 +427,39 @@ static void test_fd(void)
     close(fds[1]);
 }
 
+static void *shut_it(void *opaque)
+{
+    io_channel_shutdown(opaque, IO_SHUTDOWN_BOTH);
+    return NULL;
+}
+
+/*
+ * A socket that takes the number of a closed one is not shut in its place.
+ * The moment is short: it is ThreadSanitizer that sees it.
+ */
+static void test_shutdown_beside_close(void)
+{
+    for (unsigned i = 0; i < 500; i++) {
+        int fds[2], other[2];
+        IoChannel *ch;
+        Thread thread;
+
+        g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), ==, 0);
+        ch = io_channel_new_socket(fds[0], "one", NULL);
+        g_assert_nonnull(ch);
+        g_assert_true(thread_create(&thread, "shut", shut_it, ch, NULL));
+        g_assert_true(io_channel_close(ch, NULL));
+        g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, other), ==, 0);
+        thread_join(&thread);
+        g_assert_cmpint(send(other[0], "x", 1, MSG_NOSIGNAL), ==, 1);
+        g_assert_cmpint(send(other[1], "x", 1, MSG_NOSIGNAL), ==, 1);
+        io_channel_unref(ch);
+        close(fds[1]);
+        close(other[0]);
+        close(other[1]);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -443,5 +476,7 @@ int main(int argc, char **argv)
     g_test_add_func("/io/socket/connect-hangs", test_connect_hangs);
     g_test_add_func("/io/socket/async", test_async);
     g_test_add_func("/io/socket/fd", test_fd);
+    g_test_add_func("/io/socket/shutdown-beside-close",
+                    test_shutdown_beside_close);
     return g_test_run();
 }
