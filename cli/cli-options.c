@@ -129,8 +129,7 @@ const CliOption cli_options[] = {
 
     /* Ports and monitors. */
     OPT("serial", CLI_PORT, cli_serial, "dev", "connect a serial port to dev"),
-    OPT("parallel", CLI_PORT, cli_parallel, "none|null",
-        "connect a parallel port"),
+    OPT("parallel", CLI_PORT, cli_parallel, "dev", "connect a parallel port"),
     OPT("debugcon", CLI_PORT, cli_debugcon, "dev",
         "debug console at port 0xe9"),
     OPT("monitor", CLI_PORT, cli_monitor, "dev", "human monitor on dev"),

@@ -65,15 +65,20 @@ bool cli_serial(Cli *cli, CliArg *a, GError **errp)
                     MACHINE_SERIALS, &cli->nserials, errp);
 }
 
-/* There is no model of a parallel port yet: only what means none will do. */
+static bool parallel_add(Cli *cli, const char *text, GError **errp)
+{
+    Machine *m = cli->vm->machine;
+    unsigned n = m->type->parallel_ports ? MACHINE_PARALLELS : 0;
+
+    /* No port is what such a machine has. */
+    return (n == 0 && g_str_equal(text, "none")) ||
+           port_add(cli, "parallel", text, m->parallels, n, &cli->nparallels,
+                    errp);
+}
+
 bool cli_parallel(Cli *cli, CliArg *a, GError **errp)
 {
-    if (!g_str_equal(a->text, "none") && !g_str_equal(a->text, "null")) {
-        error_setf(errp, "parallel ports are not supported yet");
-        return false;
-    }
-    cli->nparallels++;
-    return true;
+    return parallel_add(cli, a->text, errp);
 }
 
 bool cli_debugcon(Cli *cli, CliArg *a, GError **errp)
@@ -224,6 +229,8 @@ bool cli_default_ports(Cli *cli, GError **errp)
     char **slots = cli->vm->machine->serials;
     bool serial = cli->nserials == 0 && !has_device(cli, "isa-serial") &&
                   cli->vm->machine->type->default_cpu != NULL;
+    bool parallel = cli->nparallels == 0 && !has_device(cli, "isa-parallel") &&
+                    cli->vm->machine->type->parallel_ports;
     /* Without a display there is nobody to look at it elsewhere. */
     bool monitor = cli->nographic && !has_monitor(cli);
     const char *where = !cli->nographic ? "null"
@@ -232,6 +239,9 @@ bool cli_default_ports(Cli *cli, GError **errp)
 
     if (cli->nodefaults) {
         return true;
+    }
+    if (parallel && !parallel_add(cli, "null", errp)) {
+        return false;
     }
     if (serial) {
         return port_add(cli, "serial", where, slots, MACHINE_SERIALS,

@@ -201,8 +201,8 @@ static void say_choices(const Cli *cli)
         log_info("accelerator: %s (-accel chooses)", acc->type->name);
     }
     if (!cli->no_display && !cli->nographic) {
-        log_info("there is no display in this version: -nographic shows the "
-                 "guest's serial port here");
+        log_info("there is no window in this version: -nographic shows the "
+                 "guest's serial port here, screendump its screen");
     }
 }
 

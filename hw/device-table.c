@@ -33,6 +33,7 @@ const DeviceType *const device_table[] = {
     /* char */
     &debugcon_type,
     &serial_isa_type,
+    &parallel_isa_type,
     /* display */
     &vga_type,
     /* i386 */

@@ -116,6 +116,17 @@ static void put_floppies(Aml *a, const AcpiConfig *c)
     aml_end(a, dev);
 }
 
+static void put_parallel(Aml *a)
+{
+    size_t dev = aml_begin_device(a, "LPT1");
+
+    aml_name_eisaid(a, "_HID", "PNP0400");
+    aml_name_int(a, "_UID", 1);
+    aml_name_int(a, "_STA", STA_ALL);
+    put_crs_ports(a, 0x378, 8, 8, 7);
+    aml_end(a, dev);
+}
+
 void dsdt_put_isa(Aml *a, const AcpiConfig *c)
 {
     if (c->i8042) {
@@ -128,6 +139,9 @@ void dsdt_put_isa(Aml *a, const AcpiConfig *c)
         if (c->serials & (1 << i)) {
             dsdt_put_serial(a, i);
         }
+    }
+    if (c->parallel) {
+        put_parallel(a);
     }
     if (c->rtc) {
         dsdt_put_rtc(a);

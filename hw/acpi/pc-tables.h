@@ -38,7 +38,7 @@ typedef struct AcpiConfig {
     unsigned ncpus; /* that there may ever be */
     AcpiIoapic ioapics[2];
     unsigned nioapics;
-    bool rtc, i8042, fdc, hpet;
+    bool rtc, i8042, fdc, hpet, parallel;
     uint8_t serials; /* bit n: COM n + 1 */
     /* pc: */
     uint32_t pci_hole;       /* where PCI memory begins below 4 GiB */

@@ -34,6 +34,7 @@ typedef struct MachineType {
     const char *default_cpu; /* "qemu64" */
     const char *ram_id;      /* RAM block name: "pc.ram" */
     bool numa;               /* tells the guest of NUMA nodes */
+    bool parallel_ports;     /* has up to MACHINE_PARALLELS of them */
     const char
         *default_nic;      /* model of the card made without options, or NULL */
     bool has_vga;          /* the board has a place for the card of -vga */

@@ -98,7 +98,7 @@ static bool i440fx_complete_disks(PcMachine *p, GError **errp)
 static bool i440fx_complete(PcMachine *p, GError **errp)
 {
     if (p->pm != NULL) {
-        piix4_pm_set_ports(p->pm, p->x.m.parallels[0] != NULL,
+        piix4_pm_set_ports(p->pm, x86_has_isa_device(&p->x, "isa-parallel"),
                            x86_serial_mask(&p->x));
     }
     return i440fx_complete_disks(p, errp);
@@ -166,6 +166,7 @@ const MachineType machine_pc_i440fx_type = {
     .default_nic = "e1000",
     .ram_id = "pc.ram",
     .numa = true,
+    .parallel_ports = true,
     .size = sizeof(PcMachine),
     .props = pc_props,
     .build = i440fx_build,

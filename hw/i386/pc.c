@@ -208,6 +208,7 @@ static bool pc_init_superio(PcMachine *p, GError **errp)
     bool vmport = p->opt_vmport != ON_OFF_AUTO_OFF && p->opt_i8042;
 
     if (!x86_init_serials(x, p->isa, MACHINE_SERIALS, errp) ||
+        !x86_init_parallels(x, p->isa, errp) ||
         !pc_init_optional(p, "isa-fdc", p->board->fdc, errp)) {
         return false;
     }

@@ -68,7 +68,8 @@ static bool q35_complete(PcMachine *p, GError **errp)
     if (p->pm != NULL && ich9_lpc_pcihp(p->lpc) != NULL) {
         acpi_pcihp_add_bridges(ich9_lpc_pcihp(p->lpc), p->pci);
     }
-    ich9_lpc_set_ports(p->lpc, x86_serial_mask(x), x->m.parallels[0] != NULL,
+    ich9_lpc_set_ports(p->lpc, x86_serial_mask(x),
+                       x86_has_isa_device(x, "isa-parallel"),
                        x86_has_isa_device(x, "isa-fdc"));
     return true;
 }
@@ -153,6 +154,7 @@ const MachineType machine_pc_q35_type = {
     .default_nic = "e1000e",
     .ram_id = "pc.ram",
     .numa = true,
+    .parallel_ports = true,
     .size = sizeof(PcMachine),
     .props = pc_props,
     .build = q35_build,

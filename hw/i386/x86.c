@@ -207,6 +207,21 @@ bool x86_init_serials(X86Machine *x, Bus *isa, unsigned max, GError **errp)
     return true;
 }
 
+bool x86_init_parallels(X86Machine *x, Bus *isa, GError **errp)
+{
+    for (unsigned i = 0; i < MACHINE_PARALLELS; i++) {
+        const char *label = x->m.parallels[i];
+        const char index[2] = { (char)('0' + i), '\0' };
+        const char *const props[] = { "index", index, "chardev", label, NULL };
+
+        if (label != NULL &&
+            x86_create_device(x, "isa-parallel", isa, props, errp) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static const GList *x86_isa_devices(const X86Machine *x)
 {
     const Bus *isa = bus_find(x->m.vm, "isa.0");

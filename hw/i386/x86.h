@@ -112,6 +112,8 @@ Device *x86_create_device(X86Machine *x, const char *type, Bus *bus,
                           const char *const *props, GError **errp);
 /* COM1 to COM4 as far as the user has given character devices. */
 bool x86_init_serials(X86Machine *x, Bus *isa, unsigned max, GError **errp);
+/* isa-parallel for each of m->parallels. */
+bool x86_init_parallels(X86Machine *x, Bus *isa, GError **errp);
 /* Is there a device of that type on the ISA bus? */
 bool x86_has_isa_device(const X86Machine *x, const char *type);
 /* Bit n: COM n + 1 is on the ISA bus, whoever has put it there. */

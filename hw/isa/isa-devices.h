@@ -10,10 +10,11 @@
 
 #include "hw/core/device.h"
 
-extern const DeviceType serial_isa_type; /* isa-serial */
-extern const DeviceType debugcon_type;   /* isa-debugcon */
-extern const DeviceType debug_exit_type; /* isa-debug-exit */
-extern const DeviceType kvmvapic_type;   /* kvmvapic */
+extern const DeviceType serial_isa_type;   /* isa-serial */
+extern const DeviceType parallel_isa_type; /* isa-parallel */
+extern const DeviceType debugcon_type;     /* isa-debugcon */
+extern const DeviceType debug_exit_type;   /* isa-debug-exit */
+extern const DeviceType kvmvapic_type;     /* kvmvapic */
 
 /* Made by boards; see the headers in hw/intc and hw/timer. */
 extern const DeviceType apic_type;       /* apic */

@@ -140,6 +140,11 @@ def same_stream_serials(t):
 
 
 @test()
+def same_stream_parallel(t):
+    check_same(t, '-parallel', 'null')
+
+
+@test()
 def same_stream_disk(t):
     check_same(t, '-drive', 'if=ide,format=raw,file=' + disk(t))
 
@@ -382,14 +387,11 @@ def there_and_back_return_path(t):
     there_and_back(t, before=capabilities(return_path=True))
 
 
-# A pc with all that it has by default but what Godwit lacks.  The guest is
-# started by the firmware, which runs the option ROMs first.
-DEFAULTS = ('-parallel', 'none')
-
-
+# A pc with all that it has by default.  The guest is started by the firmware,
+# which runs the option ROMs first.
 def default_pc(t, name, binary, accel, *extra):
     config = 'mode=pattern mb=4 rate=20000 report=20'
-    vm = t.launch(['-accel', accel, '-m', '64', '-display', 'none', *DEFAULTS,
+    vm = t.launch(['-accel', accel, '-m', '64', '-display', 'none',
                    '-kernel', t.host.guest('guest.elf'), '-append', config,
                    *extra], name=name, binary=binary)
     vm.pattern_args = None

@@ -14,6 +14,7 @@ from godwit.peer import need_peer
 from godwit.tap import check, main, test
 
 ARGS = ['-machine', 'pc', '-m', '64', '-nodefaults', '-device', 'isa-serial',
+        '-parallel', 'null',
         '-display', 'none', '-accel', 'tcg', '-S']
 
 PORTS = {
@@ -31,6 +32,7 @@ PORTS = {
     'ide1': [*range(0x170, 0x178), 0x376],
     'fdc': [0x3f0, 0x3f1, 0x3f2, 0x3f3, 0x3f4, 0x3f5, 0x3f7],
     'uart': [*range(0x3f8, 0x400)],
+    'parallel': [*range(0x378, 0x380)],
     'fw_cfg': [0x510, 0x511, 0x514, 0x518],
     'gpe': [*range(0xafe0, 0xafe4)],
     'cpu-hotplug': [*range(0xaf00, 0xaf0c)],
