@@ -433,18 +433,27 @@ static void restore_missing(const Loadvm *l)
     }
 }
 
-/* A device that always travels, and hasn't; NULL: none. */
+/*
+ * A device that always travels, and hasn't, nor has any behind it: so a stream
+ * looks that ends too early.  NULL: none.  What is missing in between may be
+ * something that the source has not, as kvm-tpr-opt without an option ROM;
+ * it stays as after a reset, as with QEMU.
+ */
 static const VmstateEntry *find_absent(const VmstateRegistry *r)
 {
+    const VmstateEntry *absent = NULL;
+
     for (GList *g = r->entries.head; g != NULL; g = g->next) {
         const VmstateEntry *e = g->data;
 
-        if (e->load_attempt != r->load_attempt && e->vms != VMSTATE_NONE &&
-            e->vms->needed == NULL) {
-            return e;
+        if (e->load_attempt == r->load_attempt) {
+            absent = NULL;
+        } else if (absent == NULL && e->vms != VMSTATE_NONE &&
+                   e->vms->needed == NULL) {
+            absent = e;
         }
     }
-    return NULL;
+    return absent;
 }
 
 /*

@@ -158,6 +158,24 @@ static void test_too_early(void)
     }
 }
 
+/* The source hasn't what would have come before others: no early end. */
+static void test_absent_before(void)
+{
+    g_autoptr(GByteArray) b = g_byte_array_new();
+    g_autoptr(GError) err = NULL;
+    World w;
+
+    put_head(b);
+    put_ram(b);
+    put_device(b, "maybe");
+    put8(b, WIRE_EOF);
+    put_over(b);
+    g_assert_true(run(&w, b, &err));
+    g_assert_cmpuint(w.completed, ==, 1);
+    g_assert_cmphex(w.always.value, ==, 0);
+    g_assert_cmphex(w.maybe.value, ==, 0x4711);
+}
+
 /* Memory that has ended has not if there is more of it. */
 static void test_part_behind_end(void)
 {
@@ -198,6 +216,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/loadvm-end/too-early", test_too_early);
+    g_test_add_func("/loadvm-end/absent-before", test_absent_before);
     g_test_add_func("/loadvm-end/part-behind-end", test_part_behind_end);
     g_test_add_func("/loadvm-end/device-behind", test_device_behind);
     return g_test_run();
