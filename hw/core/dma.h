@@ -20,4 +20,13 @@ static inline bool dma_is_open(const DmaSpace *dma)
     return __atomic_load_n(&dma->open, __ATOMIC_RELAXED);
 }
 
+/*
+ * Until the end of it, this thread accesses memory in a device's name.  What it
+ * meets may be registers, of that device too: those that take devices away or
+ * begin requests ask, and take nothing.  Accesses nest.
+ */
+void dma_access_begin(void);
+void dma_access_end(void);
+bool dma_access_under_way(void);
+
 #endif

@@ -33,15 +33,15 @@ bool ahci_command_fetch(AhciPort *p, unsigned slot, AhciCommand *ret)
     uint8_t header[HEADER_SIZE];
 
     ret->header = list + slot * HEADER_SIZE;
-    if (ahci_dma_read(s, ret->header, header, sizeof(header)) != MEM_OK) {
+    if (pci_dma_read(&s->pci, ret->header, header, sizeof(header)) != MEM_OK) {
         return false;
     }
     ret->flags = lduw_le_p(header);
     table = ldq_le_p(header + 8) & ~UINT64_C(0x7f);
     ahci_prdt_init(&ret->prdt, table + TABLE_PRDT, lduw_le_p(header + 2));
-    return ahci_dma_read(s, table, ret->fis, AHCI_CFIS_SIZE) == MEM_OK &&
-           ahci_dma_read(s, table + TABLE_ACMD, ret->acmd, AHCI_ACMD_SIZE) ==
-               MEM_OK;
+    return pci_dma_read(&s->pci, table, ret->fis, AHCI_CFIS_SIZE) == MEM_OK &&
+           pci_dma_read(&s->pci, table + TABLE_ACMD, ret->acmd,
+                        AHCI_ACMD_SIZE) == MEM_OK;
 }
 
 static void put_registers(IdeDrive *d, const uint8_t *fis)
@@ -73,7 +73,8 @@ static void put_byte_count(AhciPort *p)
     uint8_t count[4];
 
     stl_le_p(count, p->moved);
-    ahci_dma_write(p->hba, p->now.header + HEADER_PRDBC, count, sizeof(count));
+    pci_dma_write(&p->hba->pci, p->now.header + HEADER_PRDBC, count,
+                  sizeof(count));
 }
 
 static void command_done(AhciPort *p)

@@ -27,7 +27,7 @@ static void fis_post(AhciPort *p, unsigned at, const uint8_t *fis, size_t len)
     uint64_t base = (uint64_t)p->fis_addr_hi << 32 | p->fis_addr;
 
     if (p->cmd & PCMD_FRE) {
-        ahci_dma_write(p->hba, base + at, fis, len);
+        pci_dma_write(&p->hba->pci, base + at, fis, len);
     }
 }
 

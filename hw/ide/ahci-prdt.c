@@ -29,7 +29,7 @@ static bool prdt_fetch(AhciPrdt *t, Ahci *s)
 {
     unsigned n = MIN(t->left, (uint32_t)AHCI_PRD_CACHE);
 
-    if (ahci_dma_read(s, t->next, t->cache, (size_t)n * AHCI_PRD_SIZE) !=
+    if (pci_dma_read(&s->pci, t->next, t->cache, (size_t)n * AHCI_PRD_SIZE) !=
         MEM_OK) {
         return false;
     }
@@ -73,8 +73,8 @@ size_t ahci_prdt_copy(AhciPrdt *t, Ahci *s, uint8_t *buf, size_t len,
             break;
         }
         n = MIN(len - done, (size_t)t->cur_len);
-        r = to_guest ? ahci_dma_write(s, t->cur_addr, buf + done, n)
-                     : ahci_dma_read(s, t->cur_addr, buf + done, n);
+        r = to_guest ? pci_dma_write(&s->pci, t->cur_addr, buf + done, n)
+                     : pci_dma_read(&s->pci, t->cur_addr, buf + done, n);
         if (r != MEM_OK) {
             *ret_bad = true;
             break;

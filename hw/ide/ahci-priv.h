@@ -126,7 +126,6 @@ struct AhciPort {
 struct Ahci {
     PciDevice pci;
     MemoryRegion mem, idp;
-    bool in_dma; /* guest memory is accessed: which may be these registers */
     RunStateListener run;
     AhciPort ports[AHCI_PORTS];
     uint32_t cap, ghc, irqstatus, impl, version; /* migrated, as the rest */
@@ -143,9 +142,6 @@ static inline IdeDrive *ahci_drive(AhciPort *p)
 
 /* ahci.c */
 Ahci *ahci_of(Device *dev);
-/* Like pci_dma_read() and pci_dma_write(); no data stops its own command. */
-MemResult ahci_dma_read(Ahci *s, uint64_t addr, void *buf, uint64_t len);
-MemResult ahci_dma_write(Ahci *s, uint64_t addr, const void *buf, uint64_t len);
 /* Interrupt causes of a port have changed, or come again. */
 void ahci_update_irq(Ahci *s);
 

@@ -55,26 +55,6 @@ Ahci *ahci_of(Device *dev)
     return container_of(pci, Ahci, pci);
 }
 
-MemResult ahci_dma_read(Ahci *s, uint64_t addr, void *buf, uint64_t len)
-{
-    MemResult r;
-
-    s->in_dma = true;
-    r = pci_dma_read(&s->pci, addr, buf, len);
-    s->in_dma = false;
-    return r;
-}
-
-MemResult ahci_dma_write(Ahci *s, uint64_t addr, const void *buf, uint64_t len)
-{
-    MemResult r;
-
-    s->in_dma = true;
-    r = pci_dma_write(&s->pci, addr, buf, len);
-    s->in_dma = false;
-    return r;
-}
-
 /* Interrupts */
 
 void ahci_update_irq(Ahci *s)
@@ -137,8 +117,11 @@ static uint32_t hba_read(Ahci *s, unsigned off)
 
 static void hba_write(Ahci *s, unsigned off, uint32_t val)
 {
-    /* A command's own data would stop the command: such are lost. */
-    if (s->in_dma) {
+    /*
+     * A command's own data or message, or another controller's, would stop
+     * commands or begin them, for ever: such are lost.
+     */
+    if (dma_access_under_way()) {
         return;
     }
     if (off >= HBA_PORTS) {

@@ -97,14 +97,21 @@ static Q35Host *q35_host_of(Device *dev)
 
 /* Host bridge */
 
+/* It is the processors': no function's request gets there. */
 static uint64_t mmconfig_read(Device *dev, uint64_t off, unsigned size)
 {
+    if (dma_access_under_way()) {
+        return UINT64_MAX;
+    }
     return pci_ecam_read(&DEVICE_CAST(PciHost, dev)->bus, off, size);
 }
 
 static void mmconfig_write(Device *dev, uint64_t off, uint64_t val,
                            unsigned size)
 {
+    if (dma_access_under_way()) {
+        return;
+    }
     pci_ecam_write(&DEVICE_CAST(PciHost, dev)->bus, off, val, size);
 }
 

@@ -369,20 +369,30 @@ uint8_t pci_find_capability(const PciDevice *d, uint8_t id)
 /* Bus mastering is what lets a function reach memory. */
 MemResult pci_dma_read(PciDevice *d, uint64_t addr, void *buf, uint64_t len)
 {
+    MemResult r;
+
     if (!dma_is_open(&d->dma)) {
         memset(buf, 0xff, len);
         return MEM_ERROR;
     }
-    return address_space_read(d->dma.as, addr, buf, len);
+    dma_access_begin();
+    r = address_space_read(d->dma.as, addr, buf, len);
+    dma_access_end();
+    return r;
 }
 
 MemResult pci_dma_write(PciDevice *d, uint64_t addr, const void *buf,
                         uint64_t len)
 {
+    MemResult r;
+
     if (!dma_is_open(&d->dma)) {
         return MEM_ERROR;
     }
-    return address_space_write(d->dma.as, addr, buf, len);
+    dma_access_begin();
+    r = address_space_write(d->dma.as, addr, buf, len);
+    dma_access_end();
+    return r;
 }
 
 bool pci_msi_is_interrupt(uint64_t addr)
@@ -399,7 +409,9 @@ void pci_send_msi(PciDevice *d, uint64_t addr, uint32_t data)
     }
     if (!pci_msi_is_interrupt(addr)) {
         /* A message is a write: one elsewhere goes where it says. */
+        dma_access_begin();
         address_space_store(d->dma.as, addr, data, 4);
+        dma_access_end();
     } else if (acc != NULL && acc->kernel_apic) {
         msi_send(d->dev.vm, addr, data);
     } else {

@@ -237,6 +237,10 @@ static uint64_t regs_read(const Shpc *s, uint64_t off, unsigned size)
 
 static void mmio_write(Device *dev, uint64_t off, uint64_t val, unsigned size)
 {
+    /* A function would go whose data this is. */
+    if (dma_access_under_way()) {
+        return;
+    }
     regs_write(PCI_DEVICE(dev)->shpc, off, val, size);
 }
 

@@ -229,7 +229,9 @@ static void elem_fetch_bounced(VirtQueue *q, VqElem *e)
         VqSeg *s = &e->segs[i];
 
         if (s->rb == NULL) {
+            dma_access_begin();
             address_space_read(q->host->dma->as, s->gpa, s->host, s->len);
+            dma_access_end();
         }
     }
 }
@@ -331,7 +333,9 @@ static void elem_write_back(Memory *mem, AddressSpace *as, VqElem *e,
         if (s->rb != NULL) {
             ram_block_set_dirty(&mem->ram, s->rb, s->off, n);
         } else if (as != NULL) {
+            dma_access_begin();
             address_space_write(as, s->gpa, s->host, n);
+            dma_access_end();
         }
         written -= n;
     }

@@ -187,7 +187,7 @@ static void check(Board *b)
         if (!(p->cmd & PCMD_ST) && (p->busy_slot >= 0 || p->cmd_issue != 0)) {
             fuzz_fail("port %u works while it is stopped", i);
         }
-        if (p->in_run || s->in_dma) {
+        if (p->in_run || dma_access_under_way()) {
             fuzz_fail("port %u is entered", i);
         }
     }
