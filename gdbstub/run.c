@@ -217,7 +217,7 @@ bool gdb_may_run(const GdbServer *g)
     RunState s = runstate_get(g->vm);
 
     /* From `postmigrate` only the user's `cont` leads back. */
-    return g->vm->busy == NULL && s != RUN_STATE_INMIGRATE &&
+    return vm_busy(g->vm) == NULL && s != RUN_STATE_INMIGRATE &&
            s != RUN_STATE_FINISH_MIGRATE && s != RUN_STATE_POSTMIGRATE &&
            s != RUN_STATE_SAVE_VM && s != RUN_STATE_RESTORE_VM &&
            s != RUN_STATE_SUSPENDED &&

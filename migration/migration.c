@@ -243,8 +243,8 @@ static bool check_start(Migration *m, GError **errp)
                          "previous migration");
         return false;
     }
-    if (m->vm->busy != NULL) {
-        error_setf(errp, "Can't migrate now: %s", m->vm->busy);
+    if (vm_busy(m->vm) != NULL) {
+        error_setf(errp, "Can't migrate now: %s", vm_busy(m->vm));
         return false;
     }
     if (why != NULL) {

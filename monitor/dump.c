@@ -164,7 +164,7 @@ static void dump_finish(Dump *d)
     g_clear_pointer(&d->head, g_byte_array_unref);
     g_clear_pointer(&d->blocks, g_array_unref);
     d->state = d->err != NULL ? DUMP_FAILED : DUMP_DONE;
-    vm->busy = NULL;
+    vm->dumping = false;
     send_completed(d);
     /* Somebody may have ended the guest's run for good meanwhile. */
     if (d->resume && runstate_get(vm) == RUN_STATE_SAVE_VM) {
@@ -332,8 +332,8 @@ static bool may_start(const Dump *d, const DumpOptions *o, GError **errp)
     if (!vm_control_may_change(d->vm, "dump-guest-memory", errp)) {
         return false;
     }
-    if (d->vm->busy != NULL) {
-        error_setf(errp, "dump: %s", d->vm->busy);
+    if (vm_busy(d->vm) != NULL) {
+        error_setf(errp, "dump: %s", vm_busy(d->vm));
         return false;
     }
     if (o->has_range && (o->length == 0 || o->begin + o->length < o->begin)) {
@@ -424,7 +424,7 @@ bool dump_start(Dump *d, int fd, const DumpOptions *o, GError **errp)
         return false;
     }
     d->state = DUMP_ACTIVE;
-    vm->busy = "the guest's memory is being dumped";
+    vm->dumping = true;
     if (o->detach) {
         g_source_attach(d->ended, NULL);
         return true;

@@ -39,7 +39,7 @@ Dump *dump_new(struct Vm *vm);
 void dump_free(Dump *d);
 /*
  * Stops the guest if it runs, writes the file (ELF, 64 bits) and lets the guest
- * go on; vm->busy is set meanwhile.  Takes fd in any case.  Without `detach`
+ * go on; vm_busy() says so meanwhile.  Takes fd in any case.  Without `detach`
  * the device lock is dropped while it waits; false: it failed, and was told of
  * by DUMP_COMPLETED if it had begun.
  */

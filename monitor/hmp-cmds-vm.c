@@ -18,7 +18,11 @@
 
 void hmp_cmd_stop(HmpOut *out, const HmpArgs *a)
 {
-    vm_control_stop(out->vm);
+    GError *err = NULL;
+
+    if (!vm_control_stop(out->vm, &err)) {
+        hmp_error(out, err);
+    }
 }
 
 void hmp_cmd_cont(HmpOut *out, const HmpArgs *a)

@@ -26,10 +26,10 @@ bool qmp_query_status(QmpCtx *ctx, StatusInfo **ret, GError **errp)
 bool qmp_stop(QmpCtx *ctx, GError **errp)
 {
     bool served = vm_serve_allow(ctx->vm, true);
+    bool ok = vm_control_stop(ctx->vm, errp);
 
-    vm_control_stop(ctx->vm);
     vm_serve_allow(ctx->vm, served);
-    return true;
+    return ok;
 }
 
 bool qmp_cont(QmpCtx *ctx, GError **errp)

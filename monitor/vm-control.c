@@ -12,13 +12,19 @@
 #include "migration/migration.h"
 #include "util/error.h"
 
-void vm_control_stop(Vm *vm)
+bool vm_control_stop(Vm *vm, GError **errp)
 {
+    /* Its end would start the guest again. */
+    if (vm->dumping) {
+        error_setf(errp, "There is a dump in process, please wait.");
+        return false;
+    }
     if (runstate_get(vm) == RUN_STATE_INMIGRATE) {
         vm->autostart = false;
-        return;
+        return true;
     }
     vm_stop(vm, RUN_STATE_PAUSED);
+    return true;
 }
 
 bool vm_control_cont(Vm *vm, GError **errp)
@@ -41,8 +47,8 @@ bool vm_control_cont(Vm *vm, GError **errp)
         error_setf(errp, "Migration is not finalized yet");
         return false;
     }
-    if (vm->busy) {
-        error_setf(errp, "The guest can't go on: %s", vm->busy);
+    if (vm_busy(vm) != NULL) {
+        error_setf(errp, "The guest can't go on: %s", vm_busy(vm));
         return false;
     }
     /* After a migration the images may be another process's. */

@@ -10,7 +10,7 @@
 
 #include "system/vm.h"
 
-void vm_control_stop(Vm *vm);
+bool vm_control_stop(Vm *vm, GError **errp);
 /* Refused where the guest can't go on; waits for an incoming migration. */
 bool vm_control_cont(Vm *vm, GError **errp);
 bool vm_control_wakeup(Vm *vm, GError **errp);

@@ -224,7 +224,11 @@ static bool start_guest(Vm *vm)
     clocks_enable_virtual(vm->clocks, true);
     runstate_set(vm, RUN_STATE_RUNNING);
     tell_listeners(vm, true);
-    vm->hooks->vcpus_resume(vm);
+    /* While a reset waits, somebody still writes into the guest's memory:
+     * its end lets the vCPUs go. */
+    if (!vm->resetting) {
+        vm->hooks->vcpus_resume(vm);
+    }
     return true;
 }
 
@@ -245,6 +249,10 @@ static bool stop_guest(Vm *vm, RunState state)
     clocks_enable_virtual(vm->clocks, false); /* started in between? */
     runstate_set(vm, state);
     tell_listeners(vm, false);
+    /* Before the lock is left: a RESUME may follow at once. */
+    if (state != RUN_STATE_SUSPENDED) {
+        vm->hooks->event_stop(vm);
+    }
     vm_outside_settle(vm); /* drops vm_lock while it waits */
     return true;
 }
@@ -328,9 +336,6 @@ int vm_stop(Vm *vm, RunState state)
     if (!runstate_is_running(vm)) {
         tell_settled(vm);
     }
-    if (stopped) {
-        vm->hooks->event_stop(vm);
-    }
     return ret;
 }
 
@@ -350,9 +355,6 @@ RunState vm_stop_force(Vm *vm, RunState state)
     before = stopped ? RUN_STATE_RUNNING : vm->run_state;
     if (vm->run_state != state) {
         runstate_set(vm, state);
-    }
-    if (stopped) {
-        vm->hooks->event_stop(vm);
     }
     return before;
 }
@@ -441,15 +443,21 @@ static void do_shutdown(Vm *vm)
     }
 }
 
+const char *vm_busy(const Vm *vm)
+{
+    return vm->resetting ? "a reset waits for storage"
+           : vm->dumping ? "the guest's memory is being dumped"
+                         : NULL;
+}
+
 /* Nobody writes into memory that is the firmware's now; or it is ending. */
 static bool settle_reset(Vm *vm)
 {
-    const char *busy = vm->busy;
     bool ok;
 
-    vm->busy = "a reset waits for storage";
+    vm->resetting++;
     ok = vm_outside_settle_all(vm);
-    vm->busy = busy;
+    vm->resetting--;
     return ok;
 }
 
@@ -478,7 +486,7 @@ static void do_reset(Vm *vm)
     }
     /* Others had the lock: the guest may have been stopped, or is to end. */
     if (runstate_is_running(vm)) {
-        if (!vm->stopping && !vm_is_ending(vm)) {
+        if (!vm->stopping && !vm->resetting && !vm_is_ending(vm)) {
             vm->hooks->vcpus_resume(vm);
         }
     } else if (mine && !ran && vm->run_state != RUN_STATE_INMIGRATE &&

@@ -38,6 +38,8 @@ bool runstate_is_running(struct Vm *vm);
 bool runstate_needs_reset(struct Vm *vm);
 /* Is the program to end, whatever becomes of the guest?  Any thread. */
 bool vm_is_ending(struct Vm *vm);
+/* Why the guest may neither go on nor migrate now; NULL: it may. */
+const char *vm_busy(const struct Vm *vm);
 bool runstate_may_change(RunState from, RunState to);
 /*
  * An impossible transition is a programming error, and logged; what comes

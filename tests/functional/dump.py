@@ -127,6 +127,7 @@ def waits_for_nobody(t):
     check_equal(vm.qmp.cmd('query-status')['status'], 'save-vm', 'run state')
     check_in('Status: active', vm.qmp.hmp('info dump'), 'info dump')
     check_in('dumped', refused(vm, 'cont').desc, 'cont')
+    check_in('dump in process', refused(vm, 'stop').desc, 'stop')
     check_in('dumped', refused(vm, 'migrate', uri='exec:cat >/dev/null').desc,
              'migrate')
     err = refused(vm, 'dump-guest-memory', paging=False,

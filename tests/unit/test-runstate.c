@@ -1,5 +1,6 @@
 /*
- * The run state: a stop that comes while a migration has the guest.
+ * The run state: a stop that comes while a migration has the guest, what comes
+ * while a stop or a reset waits.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -54,9 +55,91 @@ static void test_stop_in_switchover(void)
     vm_lock_release();
 }
 
+static GString *events;
+static unsigned nresumed;
+
+static void log_stop(Vm *vm)
+{
+    g_string_append_c(events, 'S');
+}
+
+static void log_resume(Vm *vm)
+{
+    g_string_append_c(events, 'R');
+}
+
+static void count_resume(Vm *vm)
+{
+    nresumed++;
+}
+
+/* Another monitor's cont, which is served while the stop waits. */
+static bool go_on_meanwhile(Vm *vm, bool first, int *ret)
+{
+    if (first) {
+        vm_start(vm);
+    }
+    *ret = 0;
+    return true;
+}
+
+static const VmHooks logging_hooks = {
+    .vcpus_pause = no_event,
+    .vcpus_resume = count_resume,
+    .block_drain_step = go_on_meanwhile,
+    .event_stop = log_stop,
+    .event_resume = log_resume,
+};
+
+/* The last event says what the guest does. */
+static void test_order_of_events(void)
+{
+    Vm *vm = vm_new(&logging_hooks);
+
+    events = g_string_new(NULL);
+    vm_lock_acquire();
+    vm_start(vm);
+    vm_stop(vm, RUN_STATE_PAUSED);
+    g_assert_true(runstate_is_running(vm));
+    g_assert_cmpstr(events->str, ==, "RSR");
+    vm_stop_force(vm, RUN_STATE_FINISH_MIGRATE);
+    g_assert_cmpstr(events->str, ==, "RSRS");
+    vm_free(vm);
+    vm_lock_release();
+    g_string_free(g_steal_pointer(&events), true);
+}
+
+/* Storage still writes into memory: no vCPU runs, whoever starts the guest. */
+static void test_start_in_reset(void)
+{
+    Vm *vm = vm_new(&logging_hooks);
+
+    events = g_string_new(NULL);
+    nresumed = 0;
+    vm_lock_acquire();
+    g_assert_null(vm_busy(vm));
+    vm->dumping = true;
+    vm->resetting = 2;
+    g_assert_nonnull(strstr(vm_busy(vm), "reset"));
+    vm_start(vm);
+    g_assert_cmpuint(nresumed, ==, 0);
+    vm->resetting = 0;
+    g_assert_nonnull(strstr(vm_busy(vm), "dumped"));
+    vm->dumping = false;
+    g_assert_null(vm_busy(vm));
+    runstate_set(vm, RUN_STATE_PAUSED);
+    vm_start(vm);
+    g_assert_cmpuint(nresumed, ==, 1);
+    vm_free(vm);
+    vm_lock_release();
+    g_string_free(g_steal_pointer(&events), true);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/runstate/stop-in-switchover", test_stop_in_switchover);
+    g_test_add_func("/runstate/order-of-events", test_order_of_events);
+    g_test_add_func("/runstate/start-in-reset", test_start_in_reset);
     return g_test_run();
 }
