@@ -73,7 +73,7 @@ static void add_part(VhostMem *m, VhostTable *t, const FlatRange *f,
     }
     if (rb->fd < 0 || !rb->shared) {
         /* A card's video memory is no matter, the guest's own is. */
-        if (from == 0 || from == HOLE_END) {
+        if (rb->main_memory || from == 0 || from == HOLE_END) {
             m->lone = rb;
         }
         return;

@@ -50,8 +50,9 @@ typedef struct RamBlock {
     bool rom;           /* the guest can't write to it */
     bool prealloc;      /* every page was populated at start */
     bool resizable;
-    bool migratable; /* crosses in the stream */
-    bool read_only;  /* mapped without write permission */
+    bool migratable;  /* crosses in the stream */
+    bool main_memory; /* the machine's own, not a device's */
+    bool read_only;   /* mapped without write permission */
     bool discard_data;
     /* Bytes stored by this process rather than by a vCPU, [lo, hi); lo > hi:
      * none.  Atomic; only ever widens. */

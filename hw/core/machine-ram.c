@@ -82,6 +82,7 @@ bool machine_build_ram(Machine *m, GError **errp)
     if (named ? !machine_backend_ram(m, errp) : !machine_own_ram(m, errp)) {
         return false;
     }
+    m->ram->main_memory = true;
     memory_region_init_ram_block(&m->ram_region, &m->vm->mem, m->ram->name,
                                  m->ram);
     return true;

@@ -389,6 +389,7 @@ bool numa_build_ram(Machine *m, GError **errp)
         if (rb == NULL) {
             return false;
         }
+        rb->main_memory = true;
         memory_region_init_ram_block(&node->ram, mem, rb->name, rb);
         memory_region_add(&m->ram_region, at, &node->ram, 0);
         at += node->size;

@@ -258,6 +258,23 @@ def one_that_cannot_log(t):
 
 
 @test()
+def memory_of_every_node_is_shared(t):
+    """A back end would not see the second half of the guest's memory."""
+    back = VhostBackEnd(t.reactor, t.path('n0'), FEATURES)
+    t.defer(back.close)
+    half = MEM // 2
+    vm = t.machine(
+        '-object', 'memory-backend-memfd,id=near,size=%dM,share=on' % half,
+        '-object', 'memory-backend-ram,id=far,size=%dM' % half,
+        '-numa', 'node,memdev=near', '-numa', 'node,memdev=far',
+        '-chardev', 'socket,id=c0,path=' + t.path('n0'),
+        '-netdev', 'vhost-user,id=n0,chardev=c0',
+        '-device', 'virtio-net-pci,netdev=n0', mem=MEM, qmp=False)
+    check_equal(vm.wait_end(), 1, 'exit status')
+    check_in("can't see RAM 'far'", '\n'.join(vm.error_lines()), 'message')
+
+
+@test()
 def software_cpus_kick(t):
     """-accel tcg: what a driver writes reaches the back end all the same."""
     _, backs = source(t, accel='tcg')
