@@ -77,8 +77,9 @@ void block_backend_free(BlockBackend *b)
     if (b == NULL) {
         return;
     }
-    if (b->leave_source != 0) {
-        g_source_remove(b->leave_source);
+    if (b->leave_source != NULL) {
+        g_source_destroy(b->leave_source);
+        g_source_unref(g_steal_pointer(&b->leave_source));
     }
     block_close_medium(b);
     g_free(b->name);
@@ -345,7 +346,7 @@ static gboolean leave(gpointer opaque)
     VM_LOCK_GUARD();
     BlockBackend *b = opaque;
 
-    b->leave_source = 0;
+    g_source_unref(g_steal_pointer(&b->leave_source));
     detach_end(b);
     return G_SOURCE_REMOVE;
 }
@@ -353,7 +354,13 @@ static gboolean leave(gpointer opaque)
 void block_request_ended(BlockBackend *b)
 {
     if (unlikely(b->leaving) && b->in_flight == 0) {
-        b->leave_source = g_idle_add_full(G_PRIORITY_DEFAULT, leave, b, NULL);
+        g_autoptr(GSource) source = g_idle_source_new();
+
+        g_source_set_priority(source, G_PRIORITY_DEFAULT);
+        g_source_set_callback(source, leave, b, NULL);
+        /* An I/O thread may be here: once it is attached, b may be gone. */
+        b->leave_source = g_source_ref(source);
+        g_source_attach(source, NULL);
     }
 }
 

@@ -85,11 +85,11 @@ struct BlockBackend {
     bool anonymous; /* made by it, goes with it */
     bool share_rw;
     bool leaving; /* its device has gone, and left requests; its thread's */
-    guint leave_source; /* they have ended; 0: not yet */
-    bool unflushed;     /* written since block_drain_all() flushed it */
-    bool writeback;     /* false: each write reaches the medium */
-    struct Object *dev; /* that uses it; NULL: none */
-    char *dev_path;     /* its id, or where it is in the tree */
+    GSource *leave_source; /* they have ended; NULL: not yet */
+    bool unflushed;        /* written since block_drain_all() flushed it */
+    bool writeback;        /* false: each write reaches the medium */
+    struct Object *dev;    /* that uses it; NULL: none */
+    char *dev_path;        /* its id, or where it is in the tree */
     BlockOnError on_read_error, on_write_error;
     BlockIoStatus io_status;    /* since the VM was last started */
     const BlockDevOps *dev_ops; /* NULL: it has no tray */

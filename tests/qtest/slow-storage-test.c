@@ -201,6 +201,8 @@ static void test_reset(void)
     begin_read(s->q);
     json_unref(qtest_qmp(s->q, "{'execute': 'system_reset'}"));
     g_assert_true(query_running(s));
+    /* The main loop is to be in it before a stop comes: nothing tells. */
+    g_usleep(LATENCY_S * G_USEC_PER_SEC / 6);
     json_unref(qtest_qmp(s->q, "{'execute': 'stop'}"));
     r = qtest_qmp(s->q, "{'execute': 'cont'}");
     g_assert_true(json_object_has(r, "error"));
