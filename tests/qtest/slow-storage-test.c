@@ -203,12 +203,16 @@ static void test_reset(void)
     g_assert_true(query_running(s));
     /* The main loop is to be in it before a stop comes: nothing tells. */
     g_usleep(LATENCY_S * G_USEC_PER_SEC / 6);
-    json_unref(qtest_qmp(s->q, "{'execute': 'stop'}"));
+    /* It waits for the same request; who asks beside it is answered. */
+    second_send(s, "{'execute': 'stop', 'id': 'stopped'}");
+    while (query_running(s)) {
+    }
     r = qtest_qmp(s->q, "{'execute': 'cont'}");
     g_assert_true(json_object_has(r, "error"));
     second_read(s, NULL);
     g_assert_null(strstr(s->got->str, "RESET"));
     json_unref(qtest_qmp_event(s->q, "RESET"));
+    second_read(s, "stopped");
     g_assert_false(query_running(s));
     g_assert_false(has_ended(s->q));
     stop(s);
