@@ -255,6 +255,8 @@ static void unplug(const char *more, const char *prop)
     const char *why;
 
     begin_read(s->q);
+    /* An I/O thread takes it when it has its turn: nothing tells. */
+    g_usleep(LATENCY_S * G_USEC_PER_SEC / 6);
     json_unref(qtest_qmp(s->q, "{'execute': 'device_del', "
                                "'arguments': {'id': 'v0'}}"));
     qtest_outl(s->q, EJECT_BUS, 0);
