@@ -10,7 +10,8 @@ import sys
 import threading
 
 from godwit.linux import (Assets, Shell, linux_args, top_folder)
-from godwit.migration import transport, wait_drained, wait_running
+from godwit.migration import (transport, wait_drained, wait_running,
+                              wait_status)
 from godwit.qmp import QmpError
 from godwit.tap import check, check_equal, check_in, main, test
 
@@ -187,6 +188,8 @@ def move_with_card(t, shell, extra):
     src.qmp.cmd('migrate-set-parameters', max_bandwidth=1 << 20)
     src.qmp.cmd('migrate', uri=way.outgoing)
     for vm in (src, dst):
+        # Until the source's connection is taken, a destination lets one in.
+        wait_status(vm, 'active')
         refused(vm, 'device_add', driver='virtio-net-pci')
         refused(vm, 'device_del', id='card')
     src.qmp.cmd('migrate-set-parameters', max_bandwidth=0)
