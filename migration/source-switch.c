@@ -130,7 +130,8 @@ static bool settle_requests(MigSource *s)
     if (done.reset && !s->was_running) {
         s->old_state = RUN_STATE_PRELAUNCH;
     }
-    if (done.stop && s->was_running) {
+    if (done.stop &&
+        (s->was_running || done.stop_state == RUN_STATE_INTERNAL_ERROR)) {
         s->was_running = false;
         s->old_state = done.stop_state;
     }

@@ -285,10 +285,33 @@ static bool cause_is_guest(ShutdownCause cause)
            cause == SHUTDOWN_CAUSE_GUEST_PANIC;
 }
 
+/*
+ * What the guest was first to stop for is what users see, as if it had stopped
+ * there and then.  Only a guest that must not go on is more than that.
+ */
 void vm_stop_request(Vm *vm, RunState state)
 {
-    __atomic_store_n(&vm->stop_state, (int)state, __ATOMIC_RELAXED);
+    int old = __atomic_load_n(&vm->stop_state, __ATOMIC_RELAXED);
+
+    while ((old == 0 || state == RUN_STATE_INTERNAL_ERROR) &&
+           !__atomic_compare_exchange_n(&vm->stop_state, &old, (int)state + 1,
+                                        false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_SEQ_CST)) {
+    }
     post(vm, REQUEST_STOP);
+}
+
+/* False: there was none, or another thread has it. */
+static bool take_stop(Vm *vm, RunState *ret_state)
+{
+    int was;
+
+    if (!take(vm, REQUEST_STOP)) {
+        return false;
+    }
+    was = __atomic_exchange_n(&vm->stop_state, 0, __ATOMIC_SEQ_CST);
+    *ret_state = was - 1;
+    return was != 0;
 }
 
 /* Between two looks at requests that storage has not answered. */
@@ -314,9 +337,18 @@ static NO_TSA int drain_guest(Vm *vm)
     return ret;
 }
 
+/* A guest that must not go on stands already: cont is to know. */
+static void note_internal_error(Vm *vm)
+{
+    if (!runstate_is_running(vm) &&
+        runstate_may_change(vm->run_state, RUN_STATE_INTERNAL_ERROR)) {
+        runstate_set(vm, RUN_STATE_INTERNAL_ERROR);
+    }
+}
+
 int vm_stop(Vm *vm, RunState state)
 {
-    bool stopped;
+    RunState asked = state;
     int ret;
 
     if (vm->run_state == RUN_STATE_FINISH_MIGRATE) {
@@ -328,9 +360,11 @@ int vm_stop(Vm *vm, RunState state)
     if (runstate_is_running(vm)) {
         vm_stop_request(vm, state);
     }
-    stopped = stop_guest(vm, state);
-    if (stopped) {
-        take(vm, REQUEST_STOP);
+    if (stop_guest(vm, state)) {
+        take_stop(vm, &asked); /* what others asked for meanwhile, too */
+    }
+    if (asked == RUN_STATE_INTERNAL_ERROR) {
+        note_internal_error(vm);
     }
     ret = drain_guest(vm);
     if (!runstate_is_running(vm)) {
@@ -547,6 +581,7 @@ void vm_requests_run(Vm *vm)
         { REQUEST_WAKEUP, do_wakeup },     { REQUEST_POWERDOWN, do_powerdown },
         { REQUEST_NMI, do_nmi },
     };
+    RunState stop;
 
     for (size_t i = 0; i < G_N_ELEMENTS(steps) && !vm->quitting; i++) {
         if ((steps[i].request & requests_allowed(vm)) &&
@@ -554,9 +589,8 @@ void vm_requests_run(Vm *vm)
             steps[i].run(vm);
         }
     }
-    if (!vm->quitting && (REQUEST_STOP & requests_allowed(vm)) &&
-        take(vm, REQUEST_STOP)) {
-        vm_stop(vm, __atomic_load_n(&vm->stop_state, __ATOMIC_RELAXED));
+    if (!vm->quitting && may_do(vm, REQUEST_STOP) && take_stop(vm, &stop)) {
+        vm_stop(vm, stop);
     }
 }
 
@@ -568,8 +602,10 @@ static unsigned requests_waiting(Vm *vm)
 
 bool vm_requests_waiting(Vm *vm, bool stands)
 {
+    RunState dropped;
+
     if (stands) {
-        take(vm, REQUEST_STOP);
+        take_stop(vm, &dropped);
     }
     return requests_waiting(vm) != 0;
 }
@@ -587,17 +623,18 @@ void vm_requests_settle(Vm *vm, VmSettled *ret)
     if (take(vm, REQUEST_NMI)) {
         do_nmi(vm);
     }
-    if (take(vm, REQUEST_STOP)) {
-        ret->stop = true;
-        ret->stop_state = __atomic_load_n(&vm->stop_state, __ATOMIC_RELAXED);
-    }
+    ret->stop = take_stop(vm, &ret->stop_state);
     ret->needs_running = requests_waiting(vm) != 0;
 }
 
 void vm_requests_drop(Vm *vm)
 {
     unsigned gone = requests_waiting(vm);
+    RunState stop;
 
+    if (gone & REQUEST_STOP) {
+        take_stop(vm, &stop);
+    }
     if (gone != 0) {
         take(vm, gone);
         log_warn("a reset, shutdown, stop or button press came when the guest "

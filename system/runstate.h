@@ -75,7 +75,10 @@ RunState vm_stop_force(struct Vm *vm, RunState state);
  * yet, again with `first` false.  True: *ret is 0 or -errno.
  */
 bool vm_drain_step(struct Vm *vm, bool first, int *ret);
-/* From a vCPU thread: asks the main thread to stop with that state. */
+/*
+ * From any thread: asks the main thread to stop with that state.  Of several
+ * that wait the first is shown, but INTERNAL_ERROR before all others.
+ */
 void vm_stop_request(struct Vm *vm, RunState state);
 
 /*

@@ -53,7 +53,7 @@ typedef struct Vm {
     int reset_cause;       /* ShutdownCause of the pending request */
     int wakeup_reason;     /* WakeupReason; atomic */
     int shutdown_cause;
-    int stop_state;     /* RunState of the pending stop request */
+    int stop_state;     /* 1 + RunState of the pending stop request; atomic */
     int exit_status;    /* of the program */
     unsigned stopping;  /* threads that wait for the vCPUs to pause */
     bool loading;       /* INMIGRATE, and a source has connected */

@@ -55,6 +55,81 @@ static void test_stop_in_switchover(void)
     vm_lock_release();
 }
 
+/*
+ * QEMU 7.2: a stop of the user's that comes between a disk's error and the
+ * stop for that leaves the guest "paused"; the error, which has the guest
+ * stopped already, leaves that so.  In a switch-over nobody has stopped it
+ * yet: the first to ask.
+ */
+static void test_stops_meet(void)
+{
+    Vm *vm = vm_new(&hooks);
+    VmSettled s;
+
+    vm_lock_acquire();
+    vm_start(vm);
+    vm_stop_request(vm, RUN_STATE_IO_ERROR);
+    vm_stop(vm, RUN_STATE_PAUSED);
+    g_assert_cmpint(runstate_get(vm), ==, RUN_STATE_PAUSED);
+    vm_start(vm);
+    g_main_context_iteration(NULL, false);
+    g_assert_true(runstate_is_running(vm));
+    vm_stop_force(vm, RUN_STATE_FINISH_MIGRATE);
+    vm_stop_request(vm, RUN_STATE_IO_ERROR);
+    vm_stop(vm, RUN_STATE_PAUSED);
+    vm_requests_settle(vm, &s);
+    g_assert_true(s.stop);
+    g_assert_cmpint(s.stop_state, ==, RUN_STATE_IO_ERROR);
+    /* What was dropped isn't the first any more. */
+    vm_stop_request(vm, RUN_STATE_IO_ERROR);
+    vm_requests_drop(vm);
+    vm_stop(vm, RUN_STATE_PAUSED);
+    vm_requests_settle(vm, &s);
+    g_assert_cmpint(s.stop_state, ==, RUN_STATE_PAUSED);
+    vm_free(vm);
+    vm_lock_release();
+}
+
+/* Another thread finds, while the vCPUs are waited for: */
+static void fail_meanwhile(Vm *vm)
+{
+    vm_stop_request(vm, RUN_STATE_INTERNAL_ERROR);
+    vm_stop_request(vm, RUN_STATE_IO_ERROR);
+}
+
+static const VmHooks failing_hooks = {
+    .vcpus_pause = fail_meanwhile,
+    .vcpus_resume = no_event,
+    .block_drain_step = no_drain_step,
+    .event_stop = no_event,
+    .event_resume = no_event,
+};
+
+/* No cont before a reset, whoever stopped the guest. */
+static void test_internal_error(void)
+{
+    Vm *vm = vm_new(&failing_hooks);
+    VmSettled s;
+
+    vm_lock_acquire();
+    vm_start(vm);
+    vm_stop(vm, RUN_STATE_PAUSED);
+    g_assert_true(runstate_needs_reset(vm));
+    /* A vCPU that ends when the guest stands already. */
+    runstate_set(vm, RUN_STATE_PAUSED);
+    vm_stop_request(vm, RUN_STATE_INTERNAL_ERROR);
+    g_main_context_iteration(NULL, false);
+    g_assert_true(runstate_needs_reset(vm));
+    runstate_set(vm, RUN_STATE_PAUSED);
+    vm_start(vm);
+    vm_stop_force(vm, RUN_STATE_FINISH_MIGRATE);
+    vm_requests_settle(vm, &s);
+    g_assert_true(s.stop);
+    g_assert_cmpint(s.stop_state, ==, RUN_STATE_INTERNAL_ERROR);
+    vm_free(vm);
+    vm_lock_release();
+}
+
 static GString *events;
 static unsigned nresumed;
 
@@ -139,6 +214,8 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/runstate/stop-in-switchover", test_stop_in_switchover);
+    g_test_add_func("/runstate/stops-meet", test_stops_meet);
+    g_test_add_func("/runstate/internal-error", test_internal_error);
     g_test_add_func("/runstate/order-of-events", test_order_of_events);
     g_test_add_func("/runstate/start-in-reset", test_start_in_reset);
     return g_test_run();
