@@ -38,8 +38,9 @@ struct QmpSession {
     bool negotiated;     /* qmp_capabilities succeeded */
     bool oob;            /* "oob" was enabled */
     bool input_stopped;  /* can_feed() said 0; accept_input() is due */
-    bool running;        /* a request is being carried out */
-    bool ending;         /* no more input; input_done() is due */
+    bool running;        /* a request is being carried out; of the peer: */
+    unsigned running_generation;
+    bool ending; /* no more input; input_done() is due */
 
     JsonParser *parser;
     bool feeding;             /* json_parser_feed() runs */

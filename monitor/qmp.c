@@ -36,6 +36,12 @@ size_t qmp_session_unsent(const QmpSession *s)
     return s->out->len - s->out_done;
 }
 
+/* One of this peer's: what one that has gone had begun keeps nobody waiting. */
+static bool is_running(const QmpSession *s)
+{
+    return s->running && s->running_generation == s->generation;
+}
+
 /* After something was carried out or written. */
 static void update_input(QmpSession *s)
 {
@@ -48,7 +54,7 @@ static void update_input(QmpSession *s)
 
 bool qmp_session_end_input(QmpSession *s)
 {
-    s->ending = s->open && (s->running || s->requests.length > 0 ||
+    s->ending = s->open && (is_running(s) || s->requests.length > 0 ||
                             qmp_session_unsent(s) > 0);
     return s->ending;
 }
@@ -109,7 +115,7 @@ void qmp_session_flush(QmpSession *s)
         s->ndropped = 0;
     }
     update_input(s);
-    if (!s->running) {
+    if (!is_running(s)) {
         check_end(s);
     }
 }
@@ -145,12 +151,16 @@ static void request_run(QmpSession *s, QmpRequest *req)
 void qmp_session_run(QmpSession *s)
 {
     /* While a command waits others are served, but not its own session. */
-    QmpRequest *req = s->running ? NULL : g_queue_pop_head(&s->requests);
+    QmpRequest *req = is_running(s) ? NULL : g_queue_pop_head(&s->requests);
+    bool outer = s->running;
+    unsigned outer_generation = s->running_generation;
 
     if (req) {
         s->running = true;
+        s->running_generation = s->generation;
         request_run(s, req);
-        s->running = false;
+        s->running = outer;
+        s->running_generation = outer_generation;
         update_input(s);
         check_end(s);
     }
@@ -158,7 +168,7 @@ void qmp_session_run(QmpSession *s)
 
 bool qmp_session_has_work(const QmpSession *s)
 {
-    return !s->running && s->requests.length > 0;
+    return !is_running(s) && s->requests.length > 0;
 }
 
 static void parsed(void *opaque, JsonValue *v, const GError *err)

@@ -125,6 +125,31 @@ static bool fn_take_fd(QmpCtx *ctx, const JsonValue *args, JsonValue **ret,
     return true;
 }
 
+/* While it waits, the one who asked goes away, and another comes. */
+static bool fn_wait(QmpCtx *ctx, const JsonValue *args, JsonValue **ret,
+                    GError **errp)
+{
+    const char *more = "{'execute':'qmp_capabilities'}{'execute':'echo',"
+                       "'id':1}";
+    QmpSession *s = ctx->session;
+    Peer *p = s->opaque;
+
+    qmp_session_feed(s, more, strlen(more));
+    while (g_main_context_iteration(NULL, false)) {
+    }
+    g_assert_cmpuint(p->got->len, ==, 0); /* not before its turn */
+    qmp_session_close(s);
+    qmp_session_open(s);
+    g_string_truncate(p->got, 0);
+    qmp_session_feed(s, more, strlen(more));
+    while (g_main_context_iteration(NULL, false)) {
+    }
+    g_assert_cmpstr(p->got->str, ==,
+                    "{\"return\": {}}\r\n{\"return\": {}, \"id\": 1}\r\n");
+    g_string_truncate(p->got, 0);
+    return true;
+}
+
 const QmpCommand qmp_commands[] = {
     { "echo", 0, fn_echo },
     { "fail", 0, fn_fail },
@@ -133,6 +158,7 @@ const QmpCommand qmp_commands[] = {
     { "silent", 0, fn_silent },
     { "stop", 0, fn_stop },
     { "take-fd", 0, fn_take_fd },
+    { "wait", 0, fn_wait },
 };
 const size_t qmp_ncommands = G_N_ELEMENTS(qmp_commands);
 
@@ -229,6 +255,19 @@ static void test_negotiation(void)
     ask(m, &p, "{'execute':'echo'}",
         ERROR_NOT_FOUND("Expecting capabilities negotiation with "
                         "'qmp_capabilities'"));
+    peer_fini(&p);
+}
+
+/* The command of one who has gone keeps the next one's from nothing. */
+static void test_reconnect_while_waiting(void)
+{
+    g_autoptr(Monitors) m = monitors_new(NULL);
+    Peer p;
+
+    peer_init(&p, m);
+    open_and_negotiate(m, &p, false);
+    ask(m, &p, "{'execute':'wait','id':7}", "");
+    ask(m, &p, "{'execute':'echo'}", "{\"return\": {}}\r\n");
     peer_fini(&p);
 }
 
@@ -604,6 +643,8 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/qmp/negotiation", test_negotiation);
+    g_test_add_func("/qmp/reconnect-while-waiting",
+                    test_reconnect_while_waiting);
     g_test_add_func("/qmp/requests", test_requests);
     g_test_add_func("/qmp/oob", test_oob);
     g_test_add_func("/qmp/queue", test_queue);
