@@ -105,3 +105,36 @@ void hmp_cmd_mouse_button(HmpOut *out, const HmpArgs *a)
     }
     input_sync(in);
 }
+
+void hmp_cmd_mouse_set(HmpOut *out, const HmpArgs *a)
+{
+    Inputs *in = consoles_inputs(out->vm->consoles);
+    int64_t n = a->arg[0].num;
+    InputHandler *h =
+        n > 0 && n <= INT32_MAX ? input_handler_find(in, n) : NULL;
+
+    if (h == NULL) {
+        hmp_printf(out, "Mouse at index '%" PRId64 "' not found\n", n);
+    } else if (!input_handler_is_pointer(h)) {
+        hmp_printf(out, "Input device '%s' is not a mouse\n", h->name);
+    } else {
+        input_handler_activate(in, h);
+    }
+}
+
+void hmp_info_mice(HmpOut *out, const HmpArgs *a)
+{
+    g_autoptr(MouseInfoList) mice = NULL;
+    QmpCtx ctx = { .vm = out->vm };
+
+    qmp_query_mice(&ctx, &mice, NULL);
+    for (size_t i = 0; i < mice->n; i++) {
+        const MouseInfo *m = mice->items[i];
+
+        hmp_printf(out, "%c Mouse #%" PRId64 ": %s%s\n", m->current ? '*' : ' ',
+                   m->index, m->name, m->absolute ? " (absolute)" : "");
+    }
+    if (mice->n == 0) {
+        hmp_printf(out, "No mouse devices connected\n");
+    }
+}

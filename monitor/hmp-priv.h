@@ -109,6 +109,7 @@ void hmp_info_numa(HmpOut *out, const HmpArgs *a);
 void hmp_info_iothreads(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_mouse_button(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_mouse_move(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_mouse_set(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_sendkey(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_screendump(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_stop(HmpOut *out, const HmpArgs *a);

@@ -74,6 +74,12 @@ static bool send_button(Inputs *in, const InputBtnEvent *e, GError **errp)
     case INPUT_BUTTON_RIGHT:
         input_button(in, INPUT_RIGHT, e->down);
         return true;
+    case INPUT_BUTTON_SIDE:
+        input_button(in, INPUT_SIDE, e->down);
+        return true;
+    case INPUT_BUTTON_EXTRA:
+        input_button(in, INPUT_EXTRA, e->down);
+        return true;
     case INPUT_BUTTON_WHEEL_UP:
     case INPUT_BUTTON_WHEEL_DOWN:
         if (e->down) {
@@ -108,9 +114,15 @@ static bool send_event(Inputs *in, const InputEvent *e, GError **errp)
                    m->axis == INPUT_AXIS_Y ? by : 0, 0);
         return true;
     }
-    default:
-        error_setf(errp, "Input handler not found for event type abs");
-        return false;
+    default: {
+        const InputMoveEvent *m = e->u.abs->data;
+
+        if (!input_place(in, m->axis, CLAMP(m->value, 0, INPUT_ABS_MAX))) {
+            error_setf(errp, "Input handler not found for event type abs");
+            return false;
+        }
+        return true;
+    }
     }
 }
 
@@ -137,29 +149,26 @@ bool qmp_input_send_event(QmpCtx *ctx, const char *device, bool has_head,
     return ok;
 }
 
-/* Numbers are those of all sources of input; the keyboard comes first. */
-static void add_mouse(MouseInfoList *list, const Object *obj, int64_t *number)
-{
-    if (g_str_equal(obj->type->name, "ps2-kbd")) {
-        ++*number;
-    } else if (g_str_equal(obj->type->name, "ps2-mouse")) {
-        MouseInfo *info = mouse_info_new();
-
-        info->name = g_strdup("QEMU PS/2 Mouse");
-        info->index = ++*number;
-        info->current = true;
-        mouse_info_list_append(list, info);
-    }
-    for (unsigned i = 0; obj->children != NULL && i < obj->children->len; i++) {
-        add_mouse(list, g_ptr_array_index(obj->children, i), number);
-    }
-}
-
 bool qmp_query_mice(QmpCtx *ctx, MouseInfoList **ret, GError **errp)
 {
-    int64_t number = 0;
+    const GQueue *all = input_handlers(consoles_inputs(ctx->vm->consoles));
+    MouseInfo *info = NULL;
 
     *ret = mouse_info_list_new();
-    add_mouse(*ret, ctx->vm->root, &number);
+    /* The one that comes first is told last. */
+    for (const GList *l = all->tail; l != NULL; l = l->prev) {
+        const InputHandler *h = l->data;
+
+        if (input_handler_is_pointer(h)) {
+            info = mouse_info_new();
+            info->name = g_strdup(h->name);
+            info->index = h->index;
+            info->absolute = h->place != NULL;
+            mouse_info_list_append(*ret, info);
+        }
+    }
+    if (info != NULL) {
+        info->current = true;
+    }
     return true;
 }

@@ -21,12 +21,14 @@ typedef struct KeyStep {
 
 struct Inputs {
     Vm *vm;
-    GQueue handlers; /* InputHandler, as they were added */
-    GQueue steps;    /* KeyStep */
-    Timer timer;     /* armed while there are steps */
-    int dx, dy, dz;  /* not told yet */
+    GQueue handlers; /* InputHandler, who is asked first */
+    unsigned last_index;
+    GQueue steps;   /* KeyStep */
+    Timer timer;    /* armed while there are steps */
+    int dx, dy, dz; /* not told yet */
+    int x, y;       /* where a pointer was put last */
     unsigned buttons;
-    bool moved;
+    bool moved, placed, clicked; /* not told yet */
 };
 
 static void arm(Inputs *in)
@@ -75,16 +77,56 @@ void inputs_free(Inputs *in)
     g_free(in);
 }
 
+static bool is_added(Inputs *in, InputHandler *h)
+{
+    return in && g_queue_link_index(&in->handlers, &h->link) >= 0;
+}
+
 void input_handler_add(Inputs *in, InputHandler *h)
 {
+    h->index = ++in->last_index;
+    h->link.data = h;
     g_queue_push_tail_link(&in->handlers, &h->link);
 }
 
 void input_handler_del(Inputs *in, InputHandler *h)
 {
-    if (in && g_queue_link_index(&in->handlers, &h->link) >= 0) {
+    if (is_added(in, h)) {
         g_queue_unlink(&in->handlers, &h->link);
     }
+}
+
+void input_handler_activate(Inputs *in, InputHandler *h)
+{
+    if (is_added(in, h)) {
+        g_queue_unlink(&in->handlers, &h->link);
+        g_queue_push_head_link(&in->handlers, &h->link);
+    }
+}
+
+void input_handler_deactivate(Inputs *in, InputHandler *h)
+{
+    if (is_added(in, h)) {
+        g_queue_unlink(&in->handlers, &h->link);
+        g_queue_push_tail_link(&in->handlers, &h->link);
+    }
+}
+
+InputHandler *input_handler_find(Inputs *in, unsigned index)
+{
+    for (GList *l = in->handlers.head; l; l = l->next) {
+        InputHandler *h = l->data;
+
+        if (h->index == index) {
+            return h;
+        }
+    }
+    return NULL;
+}
+
+const GQueue *input_handlers(const Inputs *in)
+{
+    return &in->handlers;
 }
 
 bool input_wanted(const Inputs *in)
@@ -98,8 +140,8 @@ void input_key(Inputs *in, uint16_t code, bool down)
     if (code == 0 || !input_wanted(in)) {
         return;
     }
-    for (GList *l = in->handlers.tail; l; l = l->prev) {
-        InputHandler *h = container_of(l, InputHandler, link);
+    for (GList *l = in->handlers.head; l; l = l->next) {
+        InputHandler *h = l->data;
 
         if (h->key) {
             h->key(h->opaque, code, down);
@@ -113,29 +155,76 @@ void input_move(Inputs *in, int dx, int dy, int dz)
     in->dx = CLAMP(in->dx + (int64_t)dx, INT16_MIN, INT16_MAX);
     in->dy = CLAMP(in->dy + (int64_t)dy, INT16_MIN, INT16_MAX);
     in->dz = CLAMP(in->dz + (int64_t)dz, INT16_MIN, INT16_MAX);
-    in->moved = true;
+    in->moved |= dx != 0 || dy != 0;
+}
+
+static InputHandler *first_pointer(const Inputs *in, bool moves, bool places)
+{
+    for (GList *l = in->handlers.head; l; l = l->next) {
+        InputHandler *h = l->data;
+
+        if ((moves && h->move) || (places && h->place)) {
+            return h;
+        }
+    }
+    return NULL;
+}
+
+bool input_place(Inputs *in, InputAxis axis, int to)
+{
+    if (!first_pointer(in, false, true)) {
+        return false;
+    }
+    *(axis == INPUT_AXIS_X ? &in->x : &in->y) = CLAMP(to, 0, INPUT_ABS_MAX);
+    in->placed = true;
+    return true;
 }
 
 void input_button(Inputs *in, unsigned button, bool down)
 {
     in->buttons = down ? in->buttons | button : in->buttons & ~button;
-    in->moved = true;
+    in->clicked = true;
+}
+
+/*
+ * Distances and places go to the first that takes them; buttons and the wheel
+ * to the first of all pointers, alone if need be.
+ */
+static void tell_pointers(Inputs *in)
+{
+    InputHandler *mover = first_pointer(in, true, false);
+    InputHandler *placer = first_pointer(in, false, true);
+    InputHandler *first = first_pointer(in, true, true);
+    bool moved = in->moved, placed = in->placed;
+
+    if (!first) {
+        return;
+    }
+    if (in->dz != 0 || in->clicked) {
+        moved |= first == mover;
+        placed |= first == placer;
+    }
+    if (moved && mover) {
+        bool all = mover == first;
+
+        mover->move(mover->opaque, in->dx, in->dy, all ? in->dz : 0,
+                    all ? in->buttons : 0);
+    }
+    if (placed && placer) {
+        bool all = placer == first;
+
+        placer->place(placer->opaque, in->x, in->y, all ? in->dz : 0,
+                      all ? in->buttons : 0);
+    }
 }
 
 void input_sync(Inputs *in)
 {
-    bool tell = in->moved && input_wanted(in);
-
-    for (GList *l = in->handlers.tail; l && tell; l = l->prev) {
-        InputHandler *h = container_of(l, InputHandler, link);
-
-        if (h->move) {
-            h->move(h->opaque, in->dx, in->dy, in->dz, in->buttons);
-            tell = false;
-        }
+    if (input_wanted(in)) {
+        tell_pointers(in);
     }
     in->dx = in->dy = in->dz = 0;
-    in->moved = false;
+    in->moved = in->placed = in->clicked = false;
 }
 
 static void add_step(Inputs *in, uint16_t code, bool down, unsigned wait_ms)

@@ -241,6 +241,7 @@ static bool mouse_realize(Device *dev, GError **errp)
 {
     Ps2 *ps2 = DEVICE_CAST(Ps2, dev);
 
+    ps2->input.name = "QEMU PS/2 Mouse";
     ps2->input.move = mouse_input;
     ps2_take_input(ps2);
     irq_out_init(dev, &DEVICE_CAST(Ps2, dev)->out, "");

@@ -137,6 +137,43 @@ static void test_pointer(void)
     qtest_quit(q);
 }
 
+static void test_mice(void)
+{
+    QTest *q = start();
+    g_autofree char *mice = qtest_hmp(q, "info mice");
+    g_autofree char *none = qtest_hmp(q, "mouse_set 9");
+    g_autofree char *negative = qtest_hmp(q, "mouse_set -1");
+    g_autofree char *kbd = qtest_hmp(q, "mouse_set 1");
+    g_autofree char *ok = qtest_hmp(q, "mouse_set 2");
+
+    g_assert_cmpstr(mice, ==, "* Mouse #2: QEMU PS/2 Mouse\r\n");
+    g_assert_nonnull(strstr(none, "'9' not found"));
+    g_assert_nonnull(strstr(negative, "'-1' not found"));
+    g_assert_nonnull(strstr(kbd, "'QEMU PS/2 Keyboard' is not a mouse"));
+    g_assert_cmpstr(ok, ==, "");
+    qtest_quit(q);
+}
+
+/* The fourth and the fifth button, once the guest asks for them. */
+static void test_five_buttons(void)
+{
+    static const uint8_t ask[] = { 0xf3, 200, 0xf3, 200, 0xf3, 80, 0xf4 };
+    QTest *q = start();
+
+    for (size_t i = 0; i < G_N_ELEMENTS(ask); i++) {
+        qtest_outb(q, STATUS, 0xd4);
+        qtest_outb(q, DATA, ask[i]);
+        expect_bytes(q, "fa");
+    }
+    qmp(q, EVENTS("{\"type\":\"btn\",\"data\":{\"button\":\"side\","
+                  "\"down\":true}}"));
+    expect_bytes(q, "08000010");
+    qmp(q, EVENTS("{\"type\":\"btn\",\"data\":{\"button\":\"extra\","
+                  "\"down\":true}}"));
+    expect_bytes(q, "08000030");
+    qtest_quit(q);
+}
+
 /* A guest that stands takes nothing, and finds nothing later. */
 static void test_stopped(void)
 {
@@ -160,6 +197,8 @@ int main(int argc, char **argv)
     g_test_add_func("/input/in-a-row", test_in_a_row);
     g_test_add_func("/input/hmp", test_hmp);
     g_test_add_func("/input/pointer", test_pointer);
+    g_test_add_func("/input/mice", test_mice);
+    g_test_add_func("/input/five-buttons", test_five_buttons);
     g_test_add_func("/input/stopped", test_stopped);
     return g_test_run();
 }
