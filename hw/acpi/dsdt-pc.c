@@ -71,11 +71,6 @@ static void put_routing(Aml *a)
 
 /* Slots */
 
-static void slot_name(char name[5], unsigned slot)
-{
-    g_snprintf(name, 5, "S%02X", slot << 3);
-}
-
 /* PRQ0 to PRQ3, for the links beside the root. */
 static void put_pirq_registers(Aml *a)
 {
@@ -92,75 +87,17 @@ static void put_pirq_registers(Aml *a)
     aml_end(a, sb);
 }
 
-static void put_slot(Aml *a, unsigned slot, const AcpiConfig *c)
+static void put_isa_bridge(Aml *a, const AcpiConfig *c)
 {
-    char name[5];
-    size_t dev, n;
-
-    slot_name(name, slot);
-    dev = aml_begin_device(a, name);
-    aml_name_int(a, "_ADR", (uint64_t)slot << 16);
-    dsdt_put_slot_dsm(a, slot);
-    if (!(c->slots & (1U << slot))) {
-        aml_name_int(a, "_SUN", slot);
-        n = aml_begin_method(a, "_EJ0", 1, false);
-        aml_path(a, "PCEJ");
-        aml_path(a, "BSEL");
-        aml_path(a, "_SUN");
-        aml_end(a, n);
-    }
-    if (slot == ISA_SLOT) {
-        put_pirq_registers(a);
-        dsdt_put_isa(a, c);
-    }
-    aml_end(a, dev);
-}
-
-/* DVNT (slots, event): tells each slot whose bit is set. */
-static void put_notify_method(Aml *a, const AcpiConfig *c)
-{
-    size_t m = aml_begin_method(a, "DVNT", 2, false), cond;
-    char name[5];
-
-    for (unsigned slot = 0; slot < PCI_SLOTS; slot++) {
-        if (c->slots & (1U << slot)) {
-            continue;
-        }
-        slot_name(name, slot);
-        cond = aml_begin(a, AML_IF);
-        aml_op(a, AML_AND);
-        aml_arg(a, 0);
-        aml_int(a, 1U << slot);
-        aml_op(a, AML_NULL_TARGET);
-        aml_op(a, AML_NOTIFY);
-        aml_path(a, name);
-        aml_arg(a, 1);
-        aml_end(a, cond);
-    }
-    aml_end(a, m);
-    /* 1: look for something new; 3: it is asked to go. */
-    m = aml_begin_method(a, "PCNT", 0, false);
-    aml_op(a, AML_STORE);
-    aml_path(a, "BSEL");
-    aml_path(a, "BNUM");
-    aml_path(a, "DVNT");
-    aml_path(a, "PCIU");
-    aml_int(a, 1);
-    aml_path(a, "DVNT");
-    aml_path(a, "PCID");
-    aml_int(a, 3);
-    aml_end(a, m);
+    put_pirq_registers(a);
+    dsdt_put_isa(a, c);
 }
 
 static void put_slots(Aml *a, const AcpiConfig *c)
 {
     size_t pci = aml_begin_scope(a, "\\_SB.PCI0");
 
-    aml_name_int(a, "BSEL", 0);
-    for (unsigned slot = 0; slot < PCI_SLOTS; slot++) {
-        put_slot(a, slot, c);
-    }
-    put_notify_method(a, c);
+    dsdt_put_functions(a, c, ISA_SLOT << 3, put_isa_bridge);
     aml_end(a, pci);
 }
 

@@ -14,6 +14,7 @@
 
 enum {
     PCI_SLOTS = 32,
+    LPC_DEVFN = 0x1f << 3,
     PCI_PINS = 4,
     PIRQS = 8,
     PIRQ_REGS = 0x60, /* A to D, four others, E to H */
@@ -312,7 +313,7 @@ static void put_functions(Aml *a, const AcpiConfig *c)
 {
     size_t pci = aml_begin_scope(a, "\\_SB.PCI0");
 
-    dsdt_put_functions(a, c, put_lpc);
+    dsdt_put_functions(a, c, LPC_DEVFN, put_lpc);
     aml_end(a, pci);
 }
 

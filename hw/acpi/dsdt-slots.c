@@ -13,10 +13,17 @@
 #include "hw/acpi/pc-tables.h"
 
 enum {
-    ISA_DEVFN = 0x1f << 3,
     EVENT_CHECK = 1, /* Notify: look for something new */
     EVENT_EJECT = 3, /* it is asked to go */
 };
+
+/* What all of them need. */
+typedef struct SlotTables {
+    Aml *a;
+    const AcpiConfig *c;
+    uint8_t isa_devfn; /* on the root bus */
+    void (*isa)(Aml *a, const AcpiConfig *c);
+} SlotTables;
 
 static void put_address(Aml *a, unsigned devfn)
 {
@@ -56,21 +63,23 @@ static const AcpiPciFunction *in_slot(const AcpiPciFunction *bridge,
     return NULL;
 }
 
-static bool is_ejectable(const AcpiPciFunction *f)
+/* Function 0 says it for its slot. */
+static bool is_ejectable(const AcpiPciFunction *bridge, unsigned slot)
 {
+    const AcpiPciFunction *f = in_slot(bridge, slot);
+
     return f == NULL || !f->fixed;
 }
 
 /* PCNT: the bus's own slots, then those of buses behind it. */
-static void put_count_method(Aml *a, int bsel, const AcpiPciFunction *below,
-                             unsigned nbelow)
+static void put_count_method(Aml *a, const AcpiPciFunction *bridge)
 {
     size_t m = aml_begin_method(a, "PCNT", 0, false);
     char path[12];
 
-    if (bsel >= 0) {
+    if (bridge->bsel >= 0) {
         aml_op(a, AML_STORE);
-        aml_int(a, bsel);
+        aml_int(a, bridge->bsel);
         aml_path(a, "BNUM");
         aml_path(a, "DVNT");
         aml_path(a, "PCIU");
@@ -79,9 +88,10 @@ static void put_count_method(Aml *a, int bsel, const AcpiPciFunction *below,
         aml_path(a, "PCID");
         aml_int(a, EVENT_EJECT);
     }
-    for (unsigned i = 0; i < nbelow; i++) {
-        if (has_events(&below[i])) {
-            g_snprintf(path, sizeof(path), "^S%02X.PCNT", below[i].devfn);
+    for (unsigned i = 0; i < bridge->nbelow; i++) {
+        if (has_events(&bridge->below[i])) {
+            g_snprintf(path, sizeof(path), "^S%02X.PCNT",
+                       bridge->below[i].devfn);
             aml_path(a, path);
         }
     }
@@ -95,7 +105,7 @@ static void put_notify_method(Aml *a, const AcpiPciFunction *bridge)
     char name[5];
 
     for (unsigned slot = 0; slot < bridge->nslots; slot++) {
-        if (!is_ejectable(in_slot(bridge, slot))) {
+        if (!is_ejectable(bridge, slot)) {
             continue;
         }
         g_snprintf(name, sizeof(name), "S%02X", slot << 3);
@@ -112,76 +122,89 @@ static void put_notify_method(Aml *a, const AcpiPciFunction *bridge)
     aml_end(a, m);
 }
 
-static void put_bus(Aml *a, const AcpiPciFunction *bridge);
+static void put_bus(const SlotTables *t, const AcpiPciFunction *bridge);
 
-static void put_slot(Aml *a, const AcpiPciFunction *bridge, unsigned slot)
+/* What there is in the scope of a function. */
+static void put_inside(const SlotTables *t, const AcpiPciFunction *bridge,
+                       const AcpiPciFunction *f)
+{
+    if (bridge == &t->c->root && f->devfn == t->isa_devfn) {
+        t->isa(t->a, t->c);
+    }
+    put_bus(t, f);
+}
+
+static void put_slot(const SlotTables *t, const AcpiPciFunction *bridge,
+                     unsigned slot)
 {
     const AcpiPciFunction *f = in_slot(bridge, slot);
-    size_t dev = begin_function(a, slot << 3), m;
+    size_t dev = begin_function(t->a, slot << 3), m;
 
-    dsdt_put_slot_dsm(a, slot);
-    if (is_ejectable(f)) {
-        aml_name_int(a, "_SUN", slot);
-        m = aml_begin_method(a, "_EJ0", 1, false);
-        aml_path(a, "PCEJ");
-        aml_path(a, "BSEL");
-        aml_path(a, "_SUN");
-        aml_end(a, m);
+    dsdt_put_slot_dsm(t->a, slot);
+    if (is_ejectable(bridge, slot)) {
+        aml_name_int(t->a, "_SUN", slot);
+        m = aml_begin_method(t->a, "_EJ0", 1, false);
+        aml_path(t->a, "PCEJ");
+        aml_path(t->a, "BSEL");
+        aml_path(t->a, "_SUN");
+        aml_end(t->a, m);
     }
     if (f != NULL) {
-        put_bus(a, f);
+        put_inside(t, bridge, f);
     }
-    aml_end(a, dev);
+    aml_end(t->a, dev);
+}
+
+/*
+ * Function 0 stands for its slot's cards.  Of the others, where slots are
+ * empty or not (those have BSEL), only bridges with something to tell are
+ * there; elsewhere those that stay.
+ */
+static bool has_device(const AcpiPciFunction *bridge, const AcpiPciFunction *f)
+{
+    if ((f->devfn & 7) == 0) {
+        return bridge->bsel < 0;
+    }
+    return bridge->bsel < 0 ? f->fixed : has_events(f);
 }
 
 /* What is behind a bridge, in its scope. */
-static void put_bus(Aml *a, const AcpiPciFunction *bridge)
+static void put_bus(const SlotTables *t, const AcpiPciFunction *bridge)
 {
     if (bridge->bsel >= 0) {
-        aml_name_int(a, "BSEL", bridge->bsel);
+        aml_name_int(t->a, "BSEL", bridge->bsel);
         for (unsigned slot = 0; slot < bridge->nslots; slot++) {
-            put_slot(a, bridge, slot);
+            put_slot(t, bridge, slot);
         }
     }
     for (unsigned i = 0; i < bridge->nbelow; i++) {
         const AcpiPciFunction *f = &bridge->below[i];
         size_t dev;
 
-        /* Function 0 of a slot is there already. */
-        if (bridge->bsel >= 0 && (f->devfn & 7) == 0) {
+        if (!has_device(bridge, f)) {
             continue;
         }
-        dev = begin_function(a, f->devfn);
-        put_bus(a, f);
-        aml_end(a, dev);
+        dev = begin_function(t->a, f->devfn);
+        if (bridge->bsel >= 0) {
+            dsdt_put_slot_dsm(t->a, f->devfn >> 3);
+        }
+        put_inside(t, bridge, f);
+        aml_end(t->a, dev);
     }
     if (bridge->bsel >= 0) {
-        put_notify_method(a, bridge);
+        put_notify_method(t->a, bridge);
     }
-    if (has_events(bridge)) {
-        put_count_method(a, bridge->bsel, bridge->below, bridge->nbelow);
+    /* Events call the root's PCNT, even if nothing can come or go. */
+    if (has_events(bridge) ||
+        (bridge == &t->c->root && t->c->pcihp_base != 0)) {
+        put_count_method(t->a, bridge);
     }
 }
 
-void dsdt_put_functions(Aml *a, const AcpiConfig *c,
+void dsdt_put_functions(Aml *a, const AcpiConfig *c, uint8_t isa_devfn,
                         void (*isa)(Aml *a, const AcpiConfig *c))
 {
-    for (unsigned i = 0; i < c->nfunctions; i++) {
-        const AcpiPciFunction *f = &c->functions[i];
-        size_t dev;
+    const SlotTables t = { a, c, isa_devfn, isa };
 
-        /* Function 0 stands for its slot's cards. */
-        if ((f->devfn & 7) != 0 && !f->fixed) {
-            continue;
-        }
-        dev = begin_function(a, f->devfn);
-        if (f->devfn == ISA_DEVFN) {
-            isa(a, c);
-        }
-        put_bus(a, f);
-        aml_end(a, dev);
-    }
-    if (c->pcihp_base != 0) {
-        put_count_method(a, -1, c->functions, c->nfunctions);
-    }
+    put_bus(&t, &c->root);
 }

@@ -48,9 +48,9 @@ typedef struct AcpiConfig {
     uint16_t pcihp_base, cpuhp_base; /* of the registers of hot-plug */
     bool smm; /* the SMI command port is there for ACPI */
     bool s3, s4;
-    uint8_t s4_type;     /* SLP_TYP value */
-    uint32_t slots;      /* bit n: PCI slot n can't be unplugged */
-    uint8_t floppies[2]; /* drive types as in the CMOS */
+    uint8_t s4_type;      /* SLP_TYP value */
+    uint8_t floppies[2];  /* drive types as in the CMOS */
+    AcpiPciFunction root; /* for its bus; below g_malloc()ed, all the way */
     /* NUMA, if there are nodes: */
     unsigned nnodes;
     const uint64_t *node_sizes; /* bytes of each */
@@ -60,8 +60,6 @@ typedef struct AcpiConfig {
     uint64_t mmconfig, mmconfig_len; /* 0 bytes: it is off */
     uint16_t gpe0_base;
     uint8_t gpe0_len;
-    AcpiPciFunction *functions; /* of the root bus; g_malloc()ed, all the way */
-    unsigned nfunctions;
     /* microvm: */
     bool ged;
 } AcpiConfig;
@@ -101,9 +99,10 @@ void dsdt_put_pci_hotplug(Aml *a, const AcpiConfig *c);
 void dsdt_put_slot_dsm(Aml *a, unsigned slot);
 /*
  * In the root's scope: its functions, those behind bridges, and PCNT, which
- * tells slots of events.  `isa`: what function 1f.0 has in its scope.
+ * tells slots of events.  `isa`: what function `isa_devfn` of the root bus has
+ * in its scope.
  */
-void dsdt_put_functions(Aml *a, const AcpiConfig *c,
+void dsdt_put_functions(Aml *a, const AcpiConfig *c, uint8_t isa_devfn,
                         void (*isa)(Aml *a, const AcpiConfig *c));
 /* General-purpose event 1: calls PCNT of the root. */
 void dsdt_put_pci_events(Aml *a);

@@ -50,7 +50,8 @@ typedef struct Piix4Pm {
     Smbus smb;
     uint32_t smb_io_base;
     uint8_t disable_s3, disable_s4, s4_val;
-    bool smm; /* the board has SMM */
+    bool smm;                          /* the board has SMM */
+    bool bridge_hotplug, root_hotplug; /* functions come and go there */
     AcpiPcihp pcihp;
     AcpiCpuhp cpuhp;
     uint32_t memhp_selector; /* migrated; there is no memory hot plug */
@@ -297,7 +298,8 @@ static bool pm_realize(Device *dev, GError **errp)
         return false;
     }
     s->pci.config_write = pm_config_write;
-    acpi_pcihp_init(&s->pcihp, pci_bus_of(&s->pci), &s->pm);
+    acpi_pcihp_init(&s->pcihp, s->root_hotplug ? pci_bus_of(&s->pci) : NULL,
+                    &s->pm);
     init_config(s);
     add_movable_ports(s);
     acpi_cpuhp_init(&s->cpuhp, dev->vm);
@@ -454,6 +456,29 @@ static const Vmstate cpuhp_vmstate = {
         },
 };
 
+static bool has_bridges(void *opaque, int version)
+{
+    return ((const Piix4Pm *)opaque)->bridge_hotplug;
+}
+
+static bool has_root_alone(void *opaque, int version)
+{
+    return !has_bridges(opaque, version);
+}
+
+/* As acpi_pcihp_status_vmstate, of the root bus alone. */
+static const Vmstate pci_status_vmstate = {
+    .name = "pci_status",
+    .version = 1,
+    .oldest = 1,
+    .fields =
+        (const VmstateField[]){
+            VMSTATE_U32(AcpiPcihpStatus, up),
+            VMSTATE_U32(AcpiPcihpStatus, down),
+            VMSTATE_END,
+        },
+};
+
 static const Vmstate pm_vmstate = {
     .name = "piix4_pm",
     .version = 3,
@@ -473,18 +498,32 @@ static const Vmstate pm_vmstate = {
             PM_FIELD("ar.tmr.overflow_time", Piix4Pm, pm.overflow_ticks,
                      VMS_I64),
             PM_STRUCT("ar.gpe", Piix4Pm, gpe_vmstate),
-            PM_FIELD("acpi_pci_hotplug.hotplug_select", Piix4Pm, pcihp.select,
-                     VMS_U32),
+            { .name = "acpi_pci_hotplug.acpi_pcihp_pci_status[0x0]",
+              .kind = VMS_STRUCT,
+              .offset = offsetof(Piix4Pm, pcihp.status),
+              .size = sizeof(AcpiPcihpStatus),
+              .exists = has_root_alone,
+              .vms = &pci_status_vmstate,
+              .struct_version = 1 },
+            { .name = "acpi_pci_hotplug.hotplug_select",
+              .kind = VMS_U32,
+              .offset = offsetof(Piix4Pm, pcihp.select),
+              .size = sizeof(uint32_t),
+              .exists = has_bridges },
             { .name = "acpi_pci_hotplug.acpi_pcihp_pci_status",
               .kind = VMS_STRUCT,
               .offset = offsetof(Piix4Pm, pcihp.status),
               .size = sizeof(AcpiPcihpStatus),
               .num = ACPI_PCIHP_BUSES,
+              .exists = has_bridges,
               .flags = VMF_DESC_EACH,
               .vms = &acpi_pcihp_status_vmstate,
               .struct_version = 1 },
-            PM_FIELD("acpi_pci_hotplug.acpi_index", Piix4Pm, pcihp.acpi_index,
-                     VMS_U32),
+            { .name = "acpi_pci_hotplug.acpi_index",
+              .kind = VMS_U32,
+              .offset = offsetof(Piix4Pm, pcihp.acpi_index),
+              .size = sizeof(uint32_t),
+              .exists = has_bridges },
             VMSTATE_END,
         },
     .subsections =
@@ -497,6 +536,10 @@ static const Property pm_props[] = {
     PROP(PROP_U8, Piix4Pm, disable_s3, "disable_s3"),
     PROP(PROP_U8, Piix4Pm, disable_s4, "disable_s4"),
     PROP(PROP_U8, Piix4Pm, s4_val, "s4_val", .def = 2),
+    PROP(PROP_BOOL, Piix4Pm, bridge_hotplug,
+         "acpi-pci-hotplug-with-bridge-support", .def = true),
+    PROP(PROP_BOOL, Piix4Pm, root_hotplug, "acpi-root-pci-hotplug",
+         .def = true),
     PROP(PROP_BOOL, Piix4Pm, smm, "smm-enabled"),
     PROP_END,
 };
@@ -532,6 +575,20 @@ Device *piix4_pm_create(Machine *m, PciBus *bus, GError **errp)
     d->devfn = PIIX4_PM_DEVFN;
     d->addr_set = true;
     return device_realize(dev, &bus->bus, errp) ? dev : NULL;
+}
+
+AcpiPcihp *piix4_pm_pcihp(Device *pm)
+{
+    return &pm_of(pm)->pcihp;
+}
+
+void piix4_pm_add_bridges(Device *pm, PciBus *root)
+{
+    Piix4Pm *s = pm_of(pm);
+
+    if (s->bridge_hotplug) {
+        acpi_pcihp_add_bridges(&s->pcihp, root);
+    }
 }
 
 void piix4_pm_eject_pending(Device *pm)

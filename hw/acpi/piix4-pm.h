@@ -38,6 +38,13 @@ Device *piix4_pm_create(Machine *m, PciBus *bus, GError **errp);
  * whether it has a parallel port, and a bit for each serial port.
  */
 void piix4_pm_set_ports(Device *pm, bool parallel, uint8_t serials);
+/* The registers by which functions come and go. */
+struct AcpiPcihp *piix4_pm_pcihp(Device *pm);
+/*
+ * When the board's bridges are there: functions come to and go from the buses
+ * behind them, unless "acpi-pci-hotplug-with-bridge-support" is off.
+ */
+void piix4_pm_add_bridges(Device *pm, PciBus *root);
 /* Last in a reset: what the guest was asked to let go of goes. */
 void piix4_pm_eject_pending(Device *pm);
 /* The power button: MachineType.powerdown. */

@@ -111,7 +111,7 @@ static void acpi_make(AcpiBuild *b, AcpiTables *t)
     acpi_tables_init(t, &c.ids);
     b->build(t, &c);
     g_free((gpointer)c.cpus);
-    free_functions(c.functions, c.nfunctions);
+    free_functions(c.root.below, c.root.nbelow);
     g_free((gpointer)c.node_sizes);
     g_free((gpointer)c.distances);
     if (b->legacy) {

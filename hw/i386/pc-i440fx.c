@@ -98,6 +98,7 @@ static bool i440fx_complete_disks(PcMachine *p, GError **errp)
 static bool i440fx_complete(PcMachine *p, GError **errp)
 {
     if (p->pm != NULL) {
+        piix4_pm_add_bridges(p->pm, p->pci);
         piix4_pm_set_ports(p->pm, x86_has_isa_device(&p->x, "isa-parallel"),
                            x86_serial_mask(&p->x));
     }
@@ -106,28 +107,13 @@ static bool i440fx_complete(PcMachine *p, GError **errp)
 
 /* ACPI */
 
-/* Slots whose functions stay for good: nothing can be plugged there. */
-static uint32_t i440fx_fixed_slots(const PcMachine *p)
-{
-    uint32_t mask = 0;
-
-    for (unsigned i = 0; i < G_N_ELEMENTS(p->pci->devs); i++) {
-        const PciDevice *d = p->pci->devs[i];
-
-        if (d != NULL && !d->dev.type->hotpluggable) {
-            mask |= 1U << (i >> 3);
-        }
-    }
-    return mask;
-}
-
 static void i440fx_fill_acpi(PcMachine *p, AcpiConfig *c)
 {
     c->pci_hole64_len = PCI_HOLE64;
     c->pm_base = lduw_le_p(PCI_DEVICE(p->pm)->config + PM_BASE_REG) & 0xffc0;
     c->pcihp_base = PIIX4_PCIHP_BASE;
     c->cpuhp_base = PIIX4_CPUHP_BASE;
-    c->slots = i440fx_fixed_slots(p);
+    pc_fill_acpi_functions(p, piix4_pm_pcihp(p->pm), c);
 }
 
 static const PcBoard i440fx_board = {

@@ -33,6 +33,43 @@ static uint64_t pc_pm_prop(const PcMachine *p, const char *name)
     return n;
 }
 
+/* All functions of a bus, with what is behind them. */
+static AcpiPciFunction *acpi_functions(const AcpiPcihp *hp, const PciBus *bus,
+                                       unsigned *ret_n)
+{
+    AcpiPciFunction *all = g_new0(AcpiPciFunction, G_N_ELEMENTS(bus->devs));
+    unsigned n = 0;
+
+    for (unsigned devfn = 0; devfn < G_N_ELEMENTS(bus->devs); devfn++) {
+        const PciDevice *d = bus->devs[devfn];
+        AcpiPciFunction *f = &all[n];
+
+        if (d == NULL) {
+            continue;
+        }
+        n++;
+        f->devfn = devfn;
+        f->fixed = !d->dev.type->hotpluggable || d->secondary != NULL;
+        f->bsel = -1;
+        if (d->secondary != NULL) {
+            f->bsel = hp != NULL ? acpi_pcihp_bsel(hp, d->secondary) : -1;
+            f->nslots = d->secondary->hotplug_slots;
+            f->below = acpi_functions(hp, d->secondary, &f->nbelow);
+        }
+    }
+    *ret_n = n;
+    return all;
+}
+
+void pc_fill_acpi_functions(const PcMachine *p, const AcpiPcihp *hp,
+                            AcpiConfig *c)
+{
+    c->root.fixed = true;
+    c->root.bsel = hp != NULL ? acpi_pcihp_bsel(hp, p->pci) : -1;
+    c->root.nslots = G_N_ELEMENTS(p->pci->devs) / 8;
+    c->root.below = acpi_functions(hp, p->pci, &c->root.nbelow);
+}
+
 static void pc_fill_acpi(X86Machine *x, AcpiConfig *c)
 {
     PcMachine *p = PC_MACHINE(&x->m);

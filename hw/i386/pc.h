@@ -6,6 +6,7 @@
 #ifndef HW_I386_PC_H
 #define HW_I386_PC_H
 
+#include "hw/acpi/hotplug.h"
 #include "hw/acpi/pc-tables.h"
 #include "hw/i386/smbios.h"
 #include "hw/i386/x86.h"
@@ -60,6 +61,12 @@ struct PcMachine {
 /* MachineType.props; .build of a chip set; and what .build needs. */
 extern const Property pc_props[];
 bool pc_build(PcMachine *p, const PcBoard *board, GError **errp);
+/*
+ * c->root: the functions of the root bus and those behind its bridges, each
+ * bus with its number in `hp`.  NULL: buses have none.
+ */
+void pc_fill_acpi_functions(const PcMachine *p, const AcpiPcihp *hp,
+                            AcpiConfig *c);
 /* Firmware and option ROMs, in the memory space of p->pci. */
 bool pc_init_rom(PcMachine *p, GError **errp);
 /* Ports without a device, owned by the ISA bridge. */

@@ -74,34 +74,6 @@ static bool q35_complete(PcMachine *p, GError **errp)
     return true;
 }
 
-/* All functions of a bus, with what is behind them. */
-static AcpiPciFunction *acpi_functions(const AcpiPcihp *hp, const PciBus *bus,
-                                       unsigned *ret_n)
-{
-    AcpiPciFunction *all = g_new0(AcpiPciFunction, G_N_ELEMENTS(bus->devs));
-    unsigned n = 0;
-
-    for (unsigned devfn = 0; devfn < G_N_ELEMENTS(bus->devs); devfn++) {
-        const PciDevice *d = bus->devs[devfn];
-        AcpiPciFunction *f = &all[n];
-
-        if (d == NULL) {
-            continue;
-        }
-        n++;
-        f->devfn = devfn;
-        f->fixed = !d->dev.type->hotpluggable || d->secondary != NULL;
-        f->bsel = -1;
-        if (d->secondary != NULL) {
-            f->bsel = hp != NULL ? acpi_pcihp_bsel(hp, d->secondary) : -1;
-            f->nslots = d->secondary->hotplug_slots;
-            f->below = acpi_functions(hp, d->secondary, &f->nbelow);
-        }
-    }
-    *ret_n = n;
-    return all;
-}
-
 static void q35_fill_acpi(PcMachine *p, AcpiConfig *c)
 {
     const AcpiPcihp *hp = ich9_lpc_pcihp(p->lpc);
@@ -115,7 +87,7 @@ static void q35_fill_acpi(PcMachine *p, AcpiConfig *c)
     c->gpe0_base = c->pm_base + ICH9_GPE0_OFFSET;
     c->gpe0_len = ICH9_GPE0_LEN;
     c->pcihp_base = hp != NULL ? ICH9_PCIHP_BASE : 0;
-    c->functions = acpi_functions(hp, p->pci, &c->nfunctions);
+    pc_fill_acpi_functions(p, hp, c);
     c->cpuhp_base = ICH9_CPUHP_BASE;
 }
 

@@ -122,6 +122,14 @@ def same_stream_q35_native_hot_plug(t):
 
 
 @test()
+def same_stream_bridge_hot_plug_off(t):
+    """Only the root bus has hot-plug registers."""
+    check_same(t, '-device', 'pci-bridge,id=b1,chassis_nr=1,addr=4',
+               '-global',
+               'PIIX4_PM.acpi-pci-hotplug-with-bridge-support=off')
+
+
+@test()
 def same_stream_q35_disks(t):
     """One on a port each: -hda is port 0, -cdrom 2."""
     check_same(t, '-drive', 'if=ide,format=raw,file=' + disk(t),

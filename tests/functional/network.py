@@ -240,4 +240,14 @@ def hot_plug_q35(t):
     unplug(shell)
 
 
+@test()
+def hot_plug_bridge(t):
+    """By ACPI, behind a bridge behind a bridge of pc."""
+    shell = boot(t, 'virtio-net-pci',
+                 '-device', 'pci-bridge,id=b1,chassis_nr=1',
+                 '-device', 'pci-bridge,id=b2,chassis_nr=2,bus=b1,addr=3')
+    plug(shell, bus='b2', addr='0x4')
+    unplug(shell)
+
+
 main()

@@ -208,6 +208,77 @@ static void test_hotplug_reset(void)
     qtest_quit(q);
 }
 
+static uint32_t selected_up(QTest *q, uint32_t bus)
+{
+    qtest_outl(q, BNUM, bus);
+    return qtest_inl(q, PCIU);
+}
+
+/*
+ * Behind bridges: buses have the numbers that 7.2 gives them, the last made
+ * first, each before those below it.
+ */
+static void test_hotplug_bridges(void)
+{
+    QTest *q =
+        qtest_start("-machine pc "
+                    "-device pci-bridge,id=b1,chassis_nr=1,addr=4 "
+                    "-device pci-bridge,id=b2,chassis_nr=2,bus=b1,addr=3 "
+                    "-device pci-bridge,id=b3,chassis_nr=3,addr=6");
+
+    check_ok(qtest_qmp(q, "{'execute': 'device_add', 'arguments': {'driver': "
+                          "'e1000', 'id': 'n', 'bus': 'b2', 'addr': 7}}"));
+    check_ok(qtest_qmp(q, "{'execute': 'device_add', 'arguments': {'driver': "
+                          "'e1000', 'id': 'm', 'bus': 'b3', 'addr': 0}}"));
+    g_assert_cmphex(selected_up(q, 0), ==, 0);
+    g_assert_cmphex(selected_up(q, 1), ==, 1 << 0);
+    g_assert_cmphex(selected_up(q, 2), ==, 0);
+    g_assert_cmphex(qtest_inl(q, REMOVABLE), ==, ~(UINT32_C(1) << 3));
+    g_assert_cmphex(selected_up(q, 3), ==, 1 << 7);
+    check_ok(
+        qtest_qmp(q, "{'execute': 'device_del', 'arguments': {'id': 'n'}}"));
+    g_assert_cmphex(qtest_inl(q, PCID), ==, 1 << 7);
+    qtest_outl(q, B0EJ, 1 << 7);
+    check_deleted(q, "n");
+    qtest_outl(q, BNUM, 2);
+    qtest_outl(q, B0EJ, 1 << 3); /* a bridge stays, and what is behind it */
+    check_ok(
+        qtest_qmp(q, "{'execute': 'device_del', 'arguments': {'id': 'm'}}"));
+    json_unref(qtest_qmp(q, "{'execute': 'system_reset'}"));
+    check_deleted(q, "m");
+    qtest_quit(q);
+}
+
+#define ADD_E1000                                                 \
+    "{'execute': 'device_add', 'arguments': {'driver': 'e1000', " \
+    "'bus': '%s', 'addr': 7}}"
+
+/* Switched off for the root, for bridges: the other keeps it. */
+static void test_hotplug_off(void)
+{
+    static const struct {
+        const char *option, *on, *off;
+    } t[] = {
+        { "acpi-root-pci-hotplug", "b1", "pci.0" },
+        { "acpi-pci-hotplug-with-bridge-support", "pci.0", "b1" },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(t); i++) {
+        g_autofree char *args =
+            g_strdup_printf("-machine pc -global PIIX4_PM.%s=off -device "
+                            "pci-bridge,id=b1,chassis_nr=1,addr=4",
+                            t[i].option);
+        g_autofree char *desc =
+            g_strdup_printf("Bus '%s' does not support hotplugging", t[i].off);
+        QTest *q = qtest_start(args);
+
+        check_ok(qtest_qmp(q, ADD_E1000, t[i].on));
+        g_assert_cmphex(selected_up(q, 0), ==, 1 << 7);
+        check_error(qtest_qmp(q, ADD_E1000, t[i].off), desc);
+        qtest_quit(q);
+    }
+}
+
 static void test_hotplug_errors(void)
 {
     static const struct {
@@ -270,6 +341,8 @@ int main(int argc, char **argv)
     g_test_add_func("/pci/rom/identity", test_rom_identity);
     g_test_add_func("/pci/hotplug/guest", test_hotplug);
     g_test_add_func("/pci/hotplug/reset", test_hotplug_reset);
+    g_test_add_func("/pci/hotplug/bridges", test_hotplug_bridges);
+    g_test_add_func("/pci/hotplug/off", test_hotplug_off);
     g_test_add_func("/pci/hotplug/errors", test_hotplug_errors);
     return g_test_run();
 }

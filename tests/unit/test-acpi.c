@@ -108,6 +108,19 @@ static const AcpiCpu cpus[] = {
     { 0, true }, { 1, true }, { 4, false }, { 300, true }
 };
 
+static AcpiPciFunction cards[] = { { .devfn = 1 << 3, .bsel = -1 } };
+static AcpiPciFunction root_functions[] = {
+    { .devfn = 0, .fixed = true, .bsel = -1 },
+    { .devfn = 1 << 3, .fixed = true, .bsel = -1 },
+    { .devfn = 1 << 3 | 1, .fixed = true, .bsel = -1 },
+    { .devfn = 4 << 3 | 1,
+      .fixed = true,
+      .bsel = 0x17,
+      .nslots = 32,
+      .below = cards,
+      .nbelow = G_N_ELEMENTS(cards) },
+};
+
 static const AcpiConfig config = {
     .ids = { "BOCHS ", "BXPC    " },
     .cpus = cpus,
@@ -126,7 +139,10 @@ static const AcpiConfig config = {
     .s3 = true,
     .s4 = true,
     .s4_type = 2,
-    .slots = 3,
+    .root = { .bsel = 0,
+              .nslots = 32,
+              .below = root_functions,
+              .nbelow = G_N_ELEMENTS(root_functions) },
 };
 
 /* Every table from the root on has a sum of zero and fits. */
@@ -176,6 +192,51 @@ static void test_pc(void)
     g_assert_cmphex(ldl_le_p(fadt + 40), ==, 0x7fe0000 + 64);
     g_assert_cmphex(ldl_le_p(fadt + 76), ==, 0x608);
     acpi_tables_fini(&t);
+}
+
+static unsigned count_bytes(const uint8_t *p, size_t n, const char *what,
+                            size_t len)
+{
+    unsigned found = 0;
+
+    for (size_t i = 0; i + len <= n; i++) {
+        found += memcmp(p + i, what, len) == 0;
+    }
+    return found;
+}
+
+/* A bridge's bus has its own number and slots, and is told of events. */
+static void test_bridge(void)
+{
+    static const struct {
+        const char *what;
+        size_t len;
+        unsigned want;
+    } t[] = {
+        { "\x08"
+          "BSEL\x00",
+          6, 1 }, /* Name (BSEL, 0) */
+        { "\x08"
+          "BSEL\x0a\x17",
+          7, 1 }, /* Name (BSEL, 0x17) */
+        { "^S21PCNT", 8, 0 },
+        { "^.S21_PCNT", 10, 1 },
+        { "S09_", 4, 0 }, /* not by itself: its slot has BSEL */
+        { "\x08_SUN", 5, 30 + 32 },
+        { "_EJ0", 4, 30 + 32 },
+    };
+    const uint8_t *dsdt;
+    AcpiTables tables;
+
+    acpi_tables_init(&tables, &config.ids);
+    acpi_build_pc(&tables, &config);
+    dsdt = tables.tables->data + 64;
+    for (unsigned i = 0; i < G_N_ELEMENTS(t); i++) {
+        g_assert_cmpuint(count_bytes(dsdt, ldl_le_p(dsdt + 4), t[i].what,
+                                     t[i].len),
+                         ==, t[i].want);
+    }
+    acpi_tables_fini(&tables);
 }
 
 static void test_microvm(void)
@@ -335,6 +396,7 @@ int main(int argc, char **argv)
     g_test_add_func("/acpi/tables/ids", test_ids);
     g_test_add_func("/acpi/tables/numa", test_numa);
     g_test_add_func("/acpi/tables/pc", test_pc);
+    g_test_add_func("/acpi/tables/bridge", test_bridge);
     g_test_add_func("/acpi/tables/microvm", test_microvm);
     g_test_add_func("/acpi/tables/iasl", test_iasl);
     return g_test_run();
