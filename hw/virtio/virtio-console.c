@@ -15,9 +15,8 @@
 #include "system/vm.h"
 #include "util/error.h"
 
-#define PORT_LEFT_MAX (1 * MiB)  /* bytes kept of an element at a stop */
-#define PORT_CHUNK    4096       /* bytes taken from the back end at once */
-#define PORT_PIECE    (64 * KiB) /* bytes written between looks at the turn */
+#define PORT_CHUNK 4096       /* bytes taken from the back end at once */
+#define PORT_PIECE (64 * KiB) /* bytes written between looks at the turn */
 
 static SerialPort *port_of(Device *dev)
 {
@@ -61,22 +60,6 @@ static size_t port_write(SerialPort *p, const uint8_t *buf, size_t len)
     return done;
 }
 
-static bool flush_left(SerialPort *p)
-{
-    size_t n;
-
-    if (p->left == NULL) {
-        return true;
-    }
-    n = port_write(p, p->left->data, p->left->len);
-    g_byte_array_remove_range(p->left, 0, n);
-    if (p->left->len > 0) {
-        return false;
-    }
-    g_clear_pointer(&p->left, g_byte_array_unref);
-    return true;
-}
-
 /*
  * The rest of the element in hand; true: it is all sent.  It may be as long as
  * the guest's memory many times over.
@@ -113,7 +96,7 @@ void serial_port_flush(SerialPort *p)
     VirtioTurn turn = virtio_turn_begin(p->out);
     bool any = false;
 
-    if (p->throttled || !flush_left(p)) {
+    if (p->throttled) {
         return;
     }
     while (virtio_running(d)) {
@@ -132,22 +115,16 @@ void serial_port_flush(SerialPort *p)
     }
 }
 
-void serial_port_park(SerialPort *p)
+void serial_port_sent(const SerialPort *p, uint32_t *ret_piece,
+                      uint64_t *ret_off)
 {
-    VirtQueueElem *e = p->elem;
-    size_t rest;
-
-    if (e == NULL) {
-        return;
+    *ret_piece = 0;
+    *ret_off = p->sent;
+    for (unsigned i = 0;
+         i < p->elem->nout && *ret_off >= p->elem->out[i].iov_len; i++) {
+        *ret_off -= p->elem->out[i].iov_len;
+        ++*ret_piece;
     }
-    rest = MIN(e->out_bytes - MIN(p->sent, e->out_bytes), PORT_LEFT_MAX);
-    if (p->left == NULL) {
-        p->left = g_byte_array_new();
-    }
-    g_byte_array_set_size(p->left, rest);
-    iov_to_buf(e->out, e->nout, p->sent, p->left->data, rest);
-    virtqueue_push(p->out, g_steal_pointer(&p->elem), 0);
-    virtqueue_notify(p->out);
 }
 
 /* What management shows of a port: is the guest's agent there? */
@@ -164,17 +141,37 @@ static void tell_guest_side(SerialPort *p)
     }
 }
 
-void serial_port_resume(SerialPort *p)
+bool serial_port_take_loaded(SerialPort *p, GError **errp)
 {
-    if (p->elem_loaded && virtqueue_rewind(p->out, 1)) {
-        p->elem = virtqueue_pop(p->out);
-        p->sent = p->loaded_off;
-        for (unsigned i = 0;
-             p->elem != NULL && i < p->loaded_piece && i < p->elem->nout; i++) {
-            p->sent += p->elem->out[i].iov_len;
-        }
+    VirtQueueElem *e;
+
+    if (!p->elem_loaded) {
+        return true;
     }
     p->elem_loaded = false;
+    e = virtqueue_take(p->out, p->loaded_head);
+    p->sent = p->loaded_off;
+    for (unsigned i = 0; e != NULL && i < p->loaded_piece && i < e->nout; i++) {
+        p->sent += e->out[i].iov_len;
+    }
+    if (e == NULL || virtqueue_inuse(p->out) == 0 ||
+        p->loaded_piece > e->nout || p->sent > e->out_bytes ||
+        p->sent < p->loaded_off) {
+        if (e != NULL) {
+            virtqueue_detach(p->out, e);
+        }
+        error_setf(errp,
+                   "port %u: element %" PRIu32 ", sent up to byte %" PRIu64
+                   " of piece %" PRIu32 ", isn't in its ring",
+                   p->nr, p->loaded_head, p->loaded_off, p->loaded_piece);
+        return false;
+    }
+    p->elem = e;
+    return true;
+}
+
+void serial_port_resume(SerialPort *p)
+{
     if (p->tell_guest) {
         p->tell_guest = false;
         tell_guest_side(p);
@@ -193,7 +190,6 @@ void serial_port_drop(SerialPort *p)
     char_frontend_unwatch(&p->fe);
     p->throttled = false;
     p->elem_loaded = false;
-    g_clear_pointer(&p->left, g_byte_array_unref);
 }
 
 /* Host to guest */

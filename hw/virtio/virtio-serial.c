@@ -8,8 +8,8 @@
  * Stream: "virtio-console" version 3; its own part: columns and rows be16,
  * number of ports be32, a bit for each port that is there, then for each of
  * them: number be32, open in the guest u8, on the host u8, be32 whether an
- * element was sent in part: then piece be32, offset be64, and the element as
- * 7.2 has it in memory, which is not used.
+ * element was sent in part: then piece be32, offset be64, and the element
+ * (virtqueue-elem.c).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -35,7 +35,6 @@ enum {
     CONFIG_EMERG_WRITE = 8,
     CONTROL_BYTES = 8,
     CONTROL_PENDING_MAX = 128, /* messages kept for a slow driver */
-    OLD_ELEMENT_BYTES = 49168,
 };
 
 struct VirtioSerial {
@@ -347,10 +346,10 @@ static void serial_set_status(VirtioDevice *d, uint8_t old)
 {
     VirtioSerial *s = serial_of(d);
 
-    if (old != d->status || !(d->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
-        return;
+    if (d->running && old == d->status &&
+        (d->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
+        each_port(s, serial_port_resume);
     }
-    each_port(s, d->running ? serial_port_resume : serial_port_park);
 }
 
 static void port_reset(SerialPort *p)
@@ -440,6 +439,21 @@ static uint32_t ports_map(const VirtioSerial *s, uint32_t *ret_n)
     return map;
 }
 
+/* How far what the back end has no room for was sent. */
+static void put_elem(const SerialPort *p, StreamOut *out)
+{
+    uint32_t piece;
+    uint64_t off;
+
+    stream_put_be32(out, p->elem != NULL);
+    if (p->elem != NULL) {
+        serial_port_sent(p, &piece, &off);
+        stream_put_be32(out, piece);
+        stream_put_be64(out, off);
+        virtqueue_put_elem(out, p->elem);
+    }
+}
+
 static bool own_put(StreamOut *out, const void *field, size_t size,
                     GError **errp)
 {
@@ -457,7 +471,7 @@ static bool own_put(StreamOut *out, const void *field, size_t size,
             stream_put_be32(out, i);
             stream_put_u8(out, p->guest_connected);
             stream_put_u8(out, p->host_connected);
-            stream_put_be32(out, 0); /* see serial_port_park() */
+            put_elem(p, out);
         }
     }
     return true;
@@ -478,11 +492,12 @@ static bool get_port(VirtioSerial *s, StreamIn *in, GError **errp)
     p->guest_connected = guest;
     host = stream_get_u8(in) != 0;
     p->tell_open = host != p->host_connected;
+    serial_port_drop(p); /* that of an attempt that was undone */
     p->elem_loaded = stream_get_be32(in) != 0;
     if (p->elem_loaded) {
         p->loaded_piece = stream_get_be32(in);
         p->loaded_off = stream_get_be64(in);
-        stream_skip(in, OLD_ELEMENT_BYTES);
+        return virtqueue_get_elem(in, &p->loaded_head, errp);
     }
     return stream_in_check(in, errp);
 }
@@ -539,6 +554,19 @@ static const Vmstate own_vmstate = {
         },
 };
 
+static bool serial_post_load(VirtioDevice *d, GError **errp)
+{
+    VirtioSerial *s = serial_of(d);
+
+    for (unsigned i = 0; i < s->max_ports; i++) {
+        if (s->ports[i] != NULL &&
+            !serial_port_take_loaded(s->ports[i], errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static const VirtioType virtio_serial = {
     .name = "virtio-serial",
     .id = VIRTIO_ID_CONSOLE,
@@ -552,6 +580,7 @@ static const VirtioType virtio_serial = {
     .reset = serial_reset,
     .queue_reset = serial_queue_reset,
     .vmstate = &own_vmstate,
+    .post_load = serial_post_load,
 };
 
 static const Property serial_props[] = {

@@ -27,11 +27,10 @@ typedef struct SerialPort {
     bool throttled;      /* the back end has no room: out waits */
     VirtQueueElem *elem; /* what was sent in part; may be NULL */
     size_t sent;         /* bytes of it */
-    /* As loaded: an element was sent in part, up to this piece and byte. */
+    /* Between the parts of a load: as `elem`, sent up to this byte. */
     bool elem_loaded;
-    uint32_t loaded_piece;
+    uint32_t loaded_head, loaded_piece;
     uint64_t loaded_off;
-    GByteArray *left; /* of an element that was given back at a stop */
 } SerialPort;
 
 bool serial_port_is_console(const SerialPort *p);
@@ -48,8 +47,12 @@ void serial_port_flush(SerialPort *p);
 void serial_port_accept(SerialPort *p);
 /* The guest has opened or closed it, or was reset. */
 void serial_port_set_guest(SerialPort *p, bool connected);
-/* The VM stops: no element stays in hand.  And goes on. */
-void serial_port_park(SerialPort *p);
+/* Of the element in hand (not NULL): the piece and the byte that are next. */
+void serial_port_sent(const SerialPort *p, uint32_t *ret_piece,
+                      uint64_t *ret_off);
+/* After a load, when the rings are in their places; false with errp. */
+bool serial_port_take_loaded(SerialPort *p, GError **errp);
+/* The VM goes on, perhaps in another process; data_output() follows. */
 void serial_port_resume(SerialPort *p);
 /* Drops what it has in hand: reset. */
 void serial_port_drop(SerialPort *p);

@@ -10,6 +10,8 @@
 #include <linux/pci_regs.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "tests/qtest/libqtest.h"
 
@@ -416,6 +418,134 @@ static void test_port_events(void)
     g_rmdir(dir);
 }
 
+/* A peer of a port that reads when the test says so. */
+typedef struct PortPeer {
+    char *dir, *path, *stream;
+    int fd;
+    GByteArray *got;
+} PortPeer;
+
+enum { PORT_SENT = 3 * 1024 * 1024, PORT_DATA = 0x1000000 };
+
+/* The next machine: `more` says where its state comes from. */
+static QTest *port_machine(PortPeer *p, const char *more)
+{
+    struct sockaddr_un un = { .sun_family = AF_UNIX };
+    QTest *q = qtest_startf("-chardev socket,id=c,path=%s,server=on,wait=off "
+                            "-device virtio-serial-pci,addr=2 -device "
+                            "virtserialport,chardev=c,name=org.x %s",
+                            p->path, more);
+    bool there = false;
+
+    p->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    g_strlcpy(un.sun_path, p->path, sizeof(un.sun_path));
+    g_assert_cmpint(connect(p->fd, (struct sockaddr *)&un, sizeof(un)), ==, 0);
+    while (!there) {
+        g_autofree char *text = qtest_hmp(q, "info chardev");
+
+        there = strstr(text, "disconnected") == NULL;
+    }
+    return q;
+}
+
+/* Until there are `want` bytes, or the machine has gone. */
+static void port_read(PortPeer *p, size_t want)
+{
+    uint8_t buf[65536];
+    ssize_t n;
+
+    while (p->got->len < want && (n = read(p->fd, buf, sizeof(buf))) > 0) {
+        g_byte_array_append(p->got, buf, n);
+    }
+}
+
+/* One chain, longer than the way to the peer has room for. */
+static void port_send(QTest *q)
+{
+    g_autofree uint8_t *data = g_malloc(PORT_SENT);
+
+    for (unsigned i = 0; i < PORT_SENT; i++) {
+        data[i] = i ^ i >> 8 ^ i >> 16;
+    }
+    qtest_memwrite(q, PORT_DATA, data, PORT_SENT);
+    for (unsigned i = 0; i < 2; i++) {
+        qtest_writeq(q, DESC + 16 * i, PORT_DATA + i * (PORT_SENT / 2));
+        qtest_writel(q, DESC + 16 * i + 8, PORT_SENT / 2);
+        qtest_writel(q, DESC + 16 * i + 12, i == 0 ? 1 | 1 << 16 : 0);
+    }
+    qtest_writew(q, AVAIL + 2, 1);
+    qtest_writew(q, NOTIFY + 4 * 5, 5);
+    g_assert_cmpuint(qtest_readw(q, USED + 2), ==, 0);
+}
+
+static void port_check(PortPeer *p)
+{
+    g_assert_cmpuint(p->got->len, ==, PORT_SENT);
+    for (unsigned i = 0; i < PORT_SENT; i++) {
+        g_assert_cmphex(p->got->data[i], ==, (uint8_t)(i ^ i >> 8 ^ i >> 16));
+    }
+}
+
+/* Saves the machine, ends it, and has the next one load that, and stand. */
+static QTest *port_move(PortPeer *p, QTest *q)
+{
+    g_autofree char *in =
+        g_strdup_printf("-S -incoming 'exec:cat %s'", p->stream);
+
+    json_unref(qtest_qmp(
+        q, "{'execute': 'migrate', 'arguments': {'uri': 'exec:cat > %s'}}",
+        p->stream));
+    expect_status(q, "postmigrate");
+    /* What has left the guest; the rest is the next machine's. */
+    qtest_quit(q);
+    port_read(p, SIZE_MAX);
+    g_assert_cmpuint(p->got->len, <, PORT_SENT);
+    close(p->fd);
+    q = port_machine(p, in);
+    expect_status(q, "paused");
+    return q;
+}
+
+/* Of what a guest has sent nothing is lost when it stops or moves. */
+static void test_serial_stop(void)
+{
+    PortPeer p = { .dir = g_dir_make_tmp("virtio-test-XXXXXX", NULL),
+                   .got = g_byte_array_new() };
+    QTest *q;
+
+    p.path = g_build_filename(p.dir, "port", NULL);
+    p.stream = g_build_filename(p.dir, "stream", NULL);
+    q = port_machine(&p, "");
+    map_bars(q);
+    drive_queue(q, 5);
+    port_send(q);
+    json_unref(qtest_qmp(q, "{'execute': 'stop'}"));
+    json_unref(qtest_qmp(q, "{'execute': 'cont'}"));
+    port_read(&p, PORT_SENT);
+    port_check(&p);
+    while (qtest_readw(q, USED + 2) == 0) {
+    }
+    g_byte_array_set_size(p.got, 0);
+    drive_queue(q, 5);
+    port_send(q);
+    q = port_move(&p, q);
+    q = port_move(&p, q); /* one that it never ran on */
+    json_unref(qtest_qmp(q, "{'execute': 'cont'}"));
+    port_read(&p, PORT_SENT);
+    port_check(&p);
+    while (qtest_readw(q, USED + 2) == 0) {
+    }
+    qtest_quit(q);
+    close(p.fd);
+    g_unlink(p.stream);
+    g_unlink(p.path);
+    g_rmdir(p.dir);
+    g_byte_array_unref(p.got);
+    g_free(p.stream);
+    g_free(p.path);
+    g_free(p.dir);
+}
+
 static void test_refused(void)
 {
     static const struct {
@@ -461,6 +591,7 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio/bus-master", test_bus_master);
     g_test_add_func("/virtio/window", test_window);
     g_test_add_func("/virtio/serial", test_serial);
+    g_test_add_func("/virtio/serial-stop", test_serial_stop);
     g_test_add_func("/virtio/port-events", test_port_events);
     g_test_add_func("/virtio/refused", test_refused);
     return g_test_run();
