@@ -341,19 +341,30 @@ void block_detach_later(BlockBackend *b)
     }
 }
 
+/* A flush may have begun since; its end makes the source again. */
+static void end_leaving(void *opaque)
+{
+    BlockBackend *b = opaque;
+
+    g_source_unref(g_steal_pointer(&b->leave_source));
+    b->leaving = b->in_flight > 0;
+}
+
 static gboolean leave(gpointer opaque)
 {
     VM_LOCK_GUARD();
     BlockBackend *b = opaque;
 
-    g_source_unref(g_steal_pointer(&b->leave_source));
-    detach_end(b);
+    block_aio_run(block_aio_of(b), end_leaving, b);
+    if (!b->leaving) {
+        detach_end(b);
+    }
     return G_SOURCE_REMOVE;
 }
 
 void block_request_ended(BlockBackend *b)
 {
-    if (unlikely(b->leaving) && b->in_flight == 0) {
+    if (unlikely(b->leaving) && b->in_flight == 0 && b->leave_source == NULL) {
         g_autoptr(GSource) source = g_idle_source_new();
 
         g_source_set_priority(source, G_PRIORITY_DEFAULT);

@@ -69,15 +69,20 @@ static void describe(QTest *q, unsigned i, uint64_t at, uint32_t len,
     qtest_writew(q, DESC + 16 * i + 14, i + 1);
 }
 
-/* The first request: a read. */
-static void begin_read(QTest *q)
+/* The first request. */
+static void begin(QTest *q, uint32_t type)
 {
     describe(q, 0, HEADER, 16, 1);
-    describe(q, 1, DATA, 512, 3);
+    describe(q, 1, DATA, 512, type == VIRTIO_BLK_T_IN ? 3 : 1);
     describe(q, 2, STATUS, 1, 2);
-    qtest_writel(q, HEADER, VIRTIO_BLK_T_IN);
+    qtest_writel(q, HEADER, type);
     qtest_writew(q, AVAIL + 2, 1);
     qtest_writew(q, NOTIFY, 0);
+}
+
+static void begin_read(QTest *q)
+{
+    begin(q, VIRTIO_BLK_T_IN);
 }
 
 static bool has_ended(QTest *q)
@@ -118,7 +123,8 @@ static void second_open(Slow *s)
     second_read(s, "hello");
 }
 
-static Slow *start(const char *more)
+/* `storage`: the options that make d0, of which the latency is left out. */
+static Slow *start_with(const char *storage, const char *more)
 {
     Slow *s = g_new0(Slow, 1);
 
@@ -126,13 +132,17 @@ static Slow *start(const char *more)
     g_assert_nonnull(s->dir);
     s->path = g_build_filename(s->dir, "qmp", NULL);
     s->q = qtest_startf("-qmp unix:%s,server=on,wait=off "
-                        "-drive if=none,id=d0,driver=null-aio,size=1M,"
-                        "latency-ns=%d000000000 "
+                        "%s,latency-ns=%d000000000 "
                         "-device virtio-blk-pci,id=v0,addr=2,drive=d0%s",
-                        s->path, LATENCY_S, more);
+                        s->path, storage, LATENCY_S, more);
     second_open(s);
     drive(s->q);
     return s;
+}
+
+static Slow *start(const char *more)
+{
+    return start_with("-drive if=none,id=d0,driver=null-aio,size=1M", more);
 }
 
 static void stop(Slow *s)
@@ -238,13 +248,24 @@ static void test_reset_quit(void)
     g_free(s);
 }
 
+/* The guest lets go of the disk when it is asked to. */
+static void take_out(QTest *q)
+{
+    enum { EJECT = 0xae08, EJECT_BUS = 0xae10 };
+
+    json_unref(qtest_qmp(q, "{'execute': 'device_del', "
+                            "'arguments': {'id': 'v0'}}"));
+    qtest_outl(q, EJECT_BUS, 0);
+    qtest_outl(q, EJECT, 1 << 2);
+    json_unref(qtest_qmp_event(q, "DEVICE_DELETED"));
+}
+
 /*
  * A disk that is taken out while its storage works goes at once; what it left
  * keeps the drive until it has ended, and a reset of the machine waits.
  */
 static void unplug(const char *more, const char *prop)
 {
-    enum { EJECT = 0xae08, EJECT_BUS = 0xae10 };
     Slow *s = start(more);
     g_autofree char *again =
         g_strdup_printf("{'execute': 'device_add', 'arguments': {'driver': "
@@ -257,11 +278,7 @@ static void unplug(const char *more, const char *prop)
     begin_read(s->q);
     /* An I/O thread takes it when it has its turn: nothing tells. */
     g_usleep(LATENCY_S * G_USEC_PER_SEC / 6);
-    json_unref(qtest_qmp(s->q, "{'execute': 'device_del', "
-                               "'arguments': {'id': 'v0'}}"));
-    qtest_outl(s->q, EJECT_BUS, 0);
-    qtest_outl(s->q, EJECT, 1 << 2);
-    json_unref(qtest_qmp_event(s->q, "DEVICE_DELETED"));
+    take_out(s->q);
     refused = qtest_qmp(s->q, "%s", again);
     why = json_get_string(
         json_object_get(json_object_get(refused, "error"), "desc"));
@@ -290,6 +307,48 @@ static void test_unplug_iothread(void)
     unplug(",iothread=io0 -object iothread,id=io0", ", 'iothread': 'io0'");
 }
 
+/*
+ * A stop flushes what a disk that has gone has written.  Its back end, which
+ * nobody else has a name for, goes behind that.
+ */
+static void unplug_stop(const char *storage, const char *more)
+{
+    Slow *s = start_with(storage, more);
+    g_autoptr(JsonValue) left = NULL;
+
+    begin(s->q, VIRTIO_BLK_T_OUT);
+    g_usleep(LATENCY_S * G_USEC_PER_SEC / 6);
+    take_out(s->q);
+    second_send(s, "{'execute': 'stop', 'id': 'stopped'}");
+    second_read(s, "stopped");
+    do {
+        g_clear_pointer(&left, json_unref);
+        left = qtest_qmp(s->q, "{'execute': 'blockdev-del', "
+                               "'arguments': {'node-name': 'd0'}}");
+    } while (json_object_has(left, "error"));
+    stop(s);
+}
+
+static const char node[] =
+    "-blockdev driver=null-aio,node-name=d0,size=1048576";
+
+static void test_unplug_stop(void)
+{
+    unplug_stop(node, "");
+}
+
+static void test_unplug_stop_iothread(void)
+{
+    unplug_stop(node, ",iothread=io0 -object iothread,id=io0");
+}
+
+static void test_unplug_stop_no_flush(void)
+{
+    g_autofree char *storage = g_strconcat(node, ",cache.no-flush=on", NULL);
+
+    unplug_stop(storage, "");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -299,5 +358,10 @@ int main(int argc, char **argv)
     g_test_add_func("/slow-storage/reset-quit", test_reset_quit);
     g_test_add_func("/slow-storage/unplug", test_unplug);
     g_test_add_func("/slow-storage/unplug-iothread", test_unplug_iothread);
+    g_test_add_func("/slow-storage/unplug-stop", test_unplug_stop);
+    g_test_add_func("/slow-storage/unplug-stop-iothread",
+                    test_unplug_stop_iothread);
+    g_test_add_func("/slow-storage/unplug-stop-no-flush",
+                    test_unplug_stop_no_flush);
     return g_test_run();
 }
