@@ -80,8 +80,11 @@ static gboolean load_idle(gpointer opaque)
     g_autoptr(GError) err = NULL;
     Migration *m = opaque;
     VM_LOCK_GUARD();
-    IoChannel *ch = open_incoming(m, m->incoming_uri, &err);
+    IoChannel *ch = g_steal_pointer(&m->incoming_ch);
 
+    if (ch == NULL) {
+        ch = open_incoming(m, m->incoming_uri, &err);
+    }
     if (ch == NULL || !load_begin(m, ch, &err)) {
         log_error("%s", err->message);
         vm_request_exit(m->vm, EXIT_FAILURE);
@@ -89,11 +92,21 @@ static gboolean load_idle(gpointer opaque)
     return G_SOURCE_REMOVE;
 }
 
-static bool listen_on(Migration *m, GError **errp)
+/*
+ * `now`: somebody waits for the answer, and may try another address.  While the
+ * program starts, the open of a FIFO would wait for its writer.
+ */
+static bool listen_on(Migration *m, bool now, GError **errp)
 {
     const IoUri *uri = m->incoming_uri;
 
     if (uri->type != IO_URI_SOCKET || uri->addr->type == IO_ADDRESS_FD) {
+        if (now) {
+            m->incoming_ch = open_incoming(m, uri, errp);
+            if (m->incoming_ch == NULL) {
+                return false;
+            }
+        }
         g_idle_add(load_idle, m);
         return true;
     }
@@ -105,6 +118,18 @@ static bool listen_on(Migration *m, GError **errp)
     return true;
 }
 
+static bool incoming_from(Migration *m, const char *uri, bool now,
+                          GError **errp)
+{
+    if (!io_uri_parse(uri, &m->incoming_uri, errp) ||
+        !listen_on(m, now, errp)) {
+        g_clear_pointer(&m->incoming_uri, io_uri_free);
+        return false;
+    }
+    mig_set_status(m, MIGRATION_STATUS_SETUP);
+    return true;
+}
+
 bool migration_incoming_start(Migration *m, const char *uri, GError **errp)
 {
     m->incoming = true;
@@ -112,12 +137,7 @@ bool migration_incoming_start(Migration *m, const char *uri, GError **errp)
         m->incoming_deferred = true;
         return true;
     }
-    if (!io_uri_parse(uri, &m->incoming_uri, errp) || !listen_on(m, errp)) {
-        g_clear_pointer(&m->incoming_uri, io_uri_free);
-        return false;
-    }
-    mig_set_status(m, MIGRATION_STATUS_SETUP);
-    return true;
+    return incoming_from(m, uri, false, errp);
 }
 
 bool migration_incoming_deferred(Migration *m, const char *uri, GError **errp)
@@ -134,7 +154,7 @@ bool migration_incoming_deferred(Migration *m, const char *uri, GError **errp)
         error_setf(errp, "Parameter 'uri' expects a valid migration protocol");
         return false;
     }
-    if (!migration_incoming_start(m, uri, errp)) {
+    if (!incoming_from(m, uri, true, errp)) {
         return false;
     }
     m->incoming_deferred = false;
@@ -156,5 +176,6 @@ void mig_incoming_join(Migration *m)
         mig_thread_join(&m->load_thread);
         m->load_made = false;
     }
+    g_clear_pointer(&m->incoming_ch, io_channel_unref);
     g_clear_pointer(&m->incoming_uri, io_uri_free);
 }

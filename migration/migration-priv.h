@@ -113,6 +113,7 @@ struct Migration {
     Thread load_thread;
     IoChannel *load_ch; /* lock; read until the thread ends */
     IoUri *incoming_uri;
+    IoChannel *incoming_ch; /* open, and nothing read yet; or NULL */
 
     /* State that travels in sections of the engine's own. */
     struct EngineState *state;

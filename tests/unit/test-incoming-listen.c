@@ -289,6 +289,9 @@ static void test_deferred(void)
     check_refused(try_deferred(&v, "defer", &err), &err, "'uri' expects");
     check_refused(try_deferred(&v, "nonsense", &err), &err, "nonsense");
     check_refused(try_deferred(&v, bad, &err), &err, "");
+    /* What is opened fails at once, too. */
+    check_refused(try_deferred(&v, "fd:source", &err), &err, "no descriptor");
+    check_refused(try_deferred(&v, "file:/no/such", &err), &err, "/no/such");
     g_assert_null(v.m->incoming_uri);
     g_assert_cmpint(migration_status(v.m), ==, MIGRATION_STATUS_NONE);
     g_assert_true(try_deferred(&v, uri, &err));
