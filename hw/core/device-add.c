@@ -10,6 +10,7 @@
 #include "hw/core/device-priv.h"
 #include "hw/core/machine.h"
 #include "qom/known-types.h"
+#include "system/vm.h"
 #include "util/cutils.h"
 #include "util/error.h"
 
@@ -243,6 +244,7 @@ Device *device_new_from_keyval(Vm *vm, const KeyVal *kv, GError **errp)
 bool device_del_by_id(Vm *vm, const char *id, GError **errp)
 {
     Device *dev = device_find(vm, id);
+    int64_t now;
 
     if (dev == NULL) {
         error_set_class(errp, ERROR_CLASS_DEVICE_NOT_FOUND,
@@ -259,7 +261,8 @@ bool device_del_by_id(Vm *vm, const char *id, GError **errp)
                    dev->type->name);
         return false;
     }
-    if (dev->unplug_asked) {
+    now = clock_get_ns(vm->clocks, CLOCK_TYPE_VIRTUAL);
+    if (dev->unplug_asked && now < dev->unplug_again_ns) {
         error_setf(errp, "Device %s is already in the process of unplug", id);
         return false;
     }
@@ -267,7 +270,9 @@ bool device_del_by_id(Vm *vm, const char *id, GError **errp)
         device_delete(dev);
         return true;
     }
+    /* One that was starting has not heard it, or has said no. */
     dev->unplug_asked = true;
+    dev->unplug_again_ns = now + dev->parent_bus->unplug_again_ns;
     dev->parent_bus->unplug_ask(dev->parent_bus, dev);
     return true;
 }

@@ -80,13 +80,14 @@ struct Device {
     GQueue child_buses; /* Bus */
     bool realized;
     bool hotplugged;
-    bool unplug_asked;  /* the guest is to let go of it */
-    bool user_created;  /* by -device or device_add */
-    GError *init_error; /* of a -global; device_realize() fails with it */
-    GPtrArray *regions; /* IoRange/MemoryRegion claims to release */
-    GArray *outputs;    /* DeviceOutput */
-    GPtrArray *inputs;  /* IrqInput *, its input pins */
-    GPtrArray *pins;    /* the arrays that inputs points into */
+    bool unplug_asked;       /* the guest is to let go of it */
+    int64_t unplug_again_ns; /* virtual clock: it may be asked again then */
+    bool user_created;       /* by -device or device_add */
+    GError *init_error;      /* of a -global; device_realize() fails with it */
+    GPtrArray *regions;      /* IoRange/MemoryRegion claims to release */
+    GArray *outputs;         /* DeviceOutput */
+    GPtrArray *inputs;       /* IrqInput *, its input pins */
+    GPtrArray *pins;         /* the arrays that inputs points into */
     struct VmstateEntry *vmstate_entry;
     unsigned blocker; /* of migration, see vmstate_add_blocker(); 0: none */
     GList link;       /* in parent_bus->devices, else in machine->busless */
@@ -120,6 +121,7 @@ struct Bus {
      * NULL: it needn't be asked.
      */
     void (*unplug_ask)(Bus *bus, Device *dev);
+    int64_t unplug_again_ns; /* before a guest is asked again; 0: at once */
     void (*reset)(Bus *bus); /* before its devices; may be NULL */
     /* Path for vmstate names ("0000:00:01.0"), new string; or NULL. */
     char *(*dev_path)(Bus *bus, Device *dev);

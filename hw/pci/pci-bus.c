@@ -163,6 +163,7 @@ void pci_bus_set_hotplug(PciBus *bus, const PciHotplugOps *ops, void *opaque)
     bus->hotplug_opaque = opaque;
     bus->bus.hotplug = ops != NULL;
     bus->bus.unplug_ask = ops != NULL ? bus_unplug_ask : NULL;
+    bus->bus.unplug_again_ns = ops != NULL ? ops->again_ns : 0;
 }
 
 static void bus_unplug(Bus *b, Device *dev)

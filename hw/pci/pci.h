@@ -74,6 +74,8 @@ struct PciDevice {
 typedef struct PciHotplugOps {
     void (*plugged)(void *opaque, PciDevice *d);
     void (*unplug_asked)(void *opaque, PciDevice *d);
+    /* How long the guest has before it may be asked again; 0: no time. */
+    int64_t again_ns;
     /* The bus goes, with what is on it. */
     void (*bus_gone)(void *opaque, PciBus *bus);
 } PciHotplugOps;

@@ -180,6 +180,8 @@ static void slot_bus_gone(void *opaque, PciBus *bus)
 static const PciHotplugOps slot_hotplug_ops = {
     .plugged = slot_plugged,
     .unplug_asked = slot_unplug_asked,
+    /* A second press within these takes the first one back (6.7.1.5). */
+    .again_ns = 5 * NS_PER_S,
     .bus_gone = slot_bus_gone,
 };
 

@@ -402,10 +402,13 @@ static void plug(QTest *q, const char *bus)
     json_unref(r);
 }
 
-static void ask_unplug(QTest *q)
+/* Is the guest asked? */
+static bool ask_unplug(QTest *q)
 {
-    json_unref(qtest_qmp(q, "{'execute': 'device_del', 'arguments': "
-                            "{'id': 'card'}}"));
+    g_autoptr(JsonValue) r =
+        qtest_qmp(q, "{'execute': 'device_del', 'arguments': {'id': 'card'}}");
+
+    return !json_object_has(r, "error");
 }
 
 /* Is there a function behind the first port, after bus numbers? */
@@ -497,6 +500,14 @@ static void test_native_hot_plug(void)
     config_writew(q, PORT, EXP + PCI_EXP_SLTSTA, 0x1f);
     g_assert_cmphex(slot_readw(q, PCI_EXP_SLTSTA), ==, PCI_EXP_SLTSTA_PDS);
     ask_unplug(q);
+    g_assert_cmphex(slot_readw(q, PCI_EXP_SLTSTA), ==,
+                    PCI_EXP_SLTSTA_PDS | PCI_EXP_SLTSTA_ABP);
+    /* A button that is pressed again within 5 s would say: don't. */
+    qtest_clock_step(q, 4900 * INT64_C(1000000));
+    g_assert_false(ask_unplug(q));
+    config_writew(q, PORT, EXP + PCI_EXP_SLTSTA, PCI_EXP_SLTSTA_ABP);
+    qtest_clock_step(q, 200 * INT64_C(1000000));
+    g_assert_true(ask_unplug(q));
     g_assert_cmphex(slot_readw(q, PCI_EXP_SLTSTA), ==,
                     PCI_EXP_SLTSTA_PDS | PCI_EXP_SLTSTA_ABP);
     g_assert_cmphex(card_id(q), ==, 0x10441af4);
