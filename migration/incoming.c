@@ -275,6 +275,34 @@ static void load_part(void *opaque, uint8_t type)
     }
 }
 
+/* From now on, or no more; true: the program is to end. */
+static bool set_owes_shut(MigLoad *l, bool owes)
+{
+    Migration *m = l->m;
+    bool ends;
+
+    lock_acquire(&m->lock);
+    m->load_owes_shut = owes && l->return_path;
+    ends = m->load_ends;
+    lock_release(&m->lock);
+    return ends;
+}
+
+/* A source that hears no more than that we have gone runs the guest again. */
+static bool start_plain(MigLoad *l, GError **errp)
+{
+    if (set_owes_shut(l, true)) {
+        set_owes_shut(l, false);
+        error_setf(errp, "the program is to end");
+        return false;
+    }
+    if (!start_guest(l, errp)) {
+        set_owes_shut(l, false);
+        return false;
+    }
+    return true;
+}
+
 /* The end of file mark: everything has been loaded. */
 static bool load_complete(void *opaque, bool *ret_more, GError **errp)
 {
@@ -298,7 +326,7 @@ static bool load_complete(void *opaque, bool *ret_more, GError **errp)
     }
     if (!(l->features & WIRE_F_COMMIT)) {
         *ret_more = false;
-        return start_guest(l, errp);
+        return start_plain(l, errp);
     }
     stl_be_p(data, l->attempt);
     stq_be_p(data + 4, (t1 - t0) / NS_PER_US);
@@ -342,7 +370,7 @@ static void finish_plain(MigLoad *l)
     if (l->return_path) {
         rp_send(l, WIRE_RP_SHUT, ok, sizeof(ok), NULL);
     }
-    drain(l, CLOSE_MS);
+    drain(l, set_owes_shut(l, false) ? LAST_WORD_MS : CLOSE_MS);
 }
 
 /*

@@ -165,7 +165,8 @@ void mig_incoming_stop(Migration *m)
 {
     g_clear_pointer(&m->listener, io_listener_free);
     LOCK_GUARD(&m->lock);
-    if (m->load_made && m->load_ch != NULL) {
+    m->load_ends = true;
+    if (m->load_made && m->load_ch != NULL && !m->load_owes_shut) {
         io_channel_shutdown(m->load_ch, IO_SHUTDOWN_BOTH);
     }
 }

@@ -112,6 +112,10 @@ struct Migration {
     bool load_made;
     Thread load_thread;
     IoChannel *load_ch; /* lock; read until the thread ends */
+    /* The guest runs here, and a plain source, which would run it again, is
+     * still to hear so: the end of the program waits for that.  lock. */
+    bool load_owes_shut;
+    bool load_ends; /* lock: nothing else is to be waited for */
     IoUri *incoming_uri;
     IoChannel *incoming_ch; /* open, and nothing read yet; or NULL */
 

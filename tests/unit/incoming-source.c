@@ -357,3 +357,27 @@ void put_globalstate(GByteArray *b, const char *state)
     put(b, text, sizeof(text));
     put_footer(b, 9);
 }
+
+void put_plain(GByteArray *b, bool return_path)
+{
+    put_head(b);
+    if (return_path) {
+        put_command(b, WIRE_CMD_OPEN_RETURN_PATH, NULL, 0);
+        put_command_u32(b, WIRE_CMD_PING, 99);
+    }
+    put_ram_start(b);
+    put_ram_part(b, WIRE_SECTION_PART, 0xaa);
+    put_ram_part(b, WIRE_SECTION_END, 0xbb);
+    put_device(b, 4711);
+    put_globalstate(b, "running");
+    put8(b, WIRE_EOF);
+}
+
+void put_description(GByteArray *b, uint32_t len)
+{
+    put8(b, WIRE_DESCRIPTION);
+    put32(b, len);
+    for (uint32_t i = 0; i < len; i++) {
+        put8(b, 'x');
+    }
+}

@@ -61,5 +61,8 @@ void put_command_u64(GByteArray *b, uint16_t cmd, uint64_t v);
 /* Behind the clock, which is in every stream. */
 void put_device(GByteArray *b, uint32_t value);
 void put_globalstate(GByteArray *b, const char *state);
+/* All of a guest from a plain source, up to the end of file mark; 0xbb. */
+void put_plain(GByteArray *b, bool return_path);
+void put_description(GByteArray *b, uint32_t len);
 
 #endif

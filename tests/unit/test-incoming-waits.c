@@ -1,6 +1,6 @@
 /*
- * The destination and a source that reads nothing: what is said to it waits no
- * longer than it may.
+ * The destination and a source that reads nothing, or is late: what is said to
+ * it waits no longer than it may, and is said.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -9,6 +9,8 @@
 #include "tests/unit/incoming-source.h"
 
 #include <sys/socket.h>
+
+#include "util/bswap.h"
 
 enum { PINGS = 200000 /* more than any socket keeps the answers of */ };
 
@@ -63,9 +65,60 @@ static void test_reads_no_pong(void)
     in_vm_fini(&v);
 }
 
+/* The source, when the program that has its guest is about to end. */
+static gpointer describe_late(gpointer opaque)
+{
+    g_autoptr(GByteArray) b = g_byte_array_new();
+    const uint8_t ok[4] = { 0 };
+    InVm *v = opaque;
+    bool ends = false;
+
+    while (!ends) {
+        lock_acquire(&v->m->lock);
+        ends = v->m->load_ends;
+        lock_release(&v->m->lock);
+        g_thread_yield();
+    }
+    put_description(b, 10);
+    in_send_bytes(v, b);
+    in_expect(v, WIRE_RP_SHUT, ok, sizeof(ok));
+    in_close(v);
+    return NULL;
+}
+
+/*
+ * A guest that has run isn't run by its source again: that one hears so, also
+ * from a program that was told to end meanwhile.
+ */
+static void test_plain_end(void)
+{
+    g_autoptr(GByteArray) b = g_byte_array_new();
+    uint8_t be[4];
+    GThread *source;
+    InVm v;
+
+    in_vm_init(&v);
+    in_connect(&v);
+    put_plain(b, true);
+    in_send_bytes(&v, b);
+    stl_be_p(be, 99);
+    in_expect(&v, WIRE_RP_PONG, be, sizeof(be));
+    while (in_run_state(&v) != RUN_STATE_RUNNING) {
+        g_thread_yield();
+    }
+    source = g_thread_new("source", describe_late, &v);
+    vm_lock_acquire();
+    mig_incoming_stop(v.m);
+    mig_incoming_join(v.m);
+    vm_lock_release();
+    g_thread_join(source);
+    in_vm_fini(&v);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/incoming-waits/pong", test_reads_no_pong);
+    g_test_add_func("/incoming-waits/plain-end", test_plain_end);
     return g_test_run();
 }

@@ -240,30 +240,6 @@ static void test_behind_run(void)
     in_vm_fini(&v);
 }
 
-static void put_plain(GByteArray *b, bool return_path)
-{
-    put_head(b);
-    if (return_path) {
-        put_command(b, WIRE_CMD_OPEN_RETURN_PATH, NULL, 0);
-        put_command_u32(b, WIRE_CMD_PING, 99);
-    }
-    put_ram_start(b);
-    put_ram_part(b, WIRE_SECTION_PART, 0xaa);
-    put_ram_part(b, WIRE_SECTION_END, 0xbb);
-    put_device(b, 4711);
-    put_globalstate(b, "running");
-    put8(b, WIRE_EOF);
-}
-
-static void put_description(GByteArray *b, uint32_t len)
-{
-    put8(b, WIRE_DESCRIPTION);
-    put32(b, len);
-    for (uint32_t i = 0; i < len; i++) {
-        put8(b, 'x');
-    }
-}
-
 /* SHUT 0, and not before the description is there. */
 static void test_plain(void)
 {
