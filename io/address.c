@@ -137,6 +137,8 @@ bool io_parse_bool(const char *str, bool *ret)
 static bool inet_set_option(IoSocketAddress *addr, const char *opt,
                             GError **errp)
 {
+    static const char *const switches[] = { "ipv4", "ipv6", "keep-alive",
+                                            NULL };
     const char *val = strchr(opt, '=');
     g_autofree char *key = val ? g_strndup(opt, val - opt) : g_strdup(opt);
     uint64_t num;
@@ -152,6 +154,11 @@ static bool inet_set_option(IoSocketAddress *addr, const char *opt,
         addr->u.inet.to = num;
         return true;
     }
+    if (!g_strv_contains(switches, key)) {
+        g_set_error(errp, IO_ERROR, IO_ERROR_INVALID,
+                    "unknown option '%s' in a TCP address", key);
+        return false;
+    }
     if (val && !io_parse_bool(val + 1, &on)) {
         g_set_error(errp, IO_ERROR, IO_ERROR_INVALID,
                     "option '%s' of an address is 'on' or 'off', not '%s'", key,
@@ -162,12 +169,8 @@ static bool inet_set_option(IoSocketAddress *addr, const char *opt,
         addr->u.inet.ipv4 = on ? IO_TRISTATE_ON : IO_TRISTATE_OFF;
     } else if (!strcmp(key, "ipv6")) {
         addr->u.inet.ipv6 = on ? IO_TRISTATE_ON : IO_TRISTATE_OFF;
-    } else if (!strcmp(key, "keep-alive")) {
-        addr->u.inet.keep_alive = on;
     } else {
-        g_set_error(errp, IO_ERROR, IO_ERROR_INVALID,
-                    "unknown option '%s' in a TCP address", key);
-        return false;
+        addr->u.inet.keep_alive = on;
     }
     return true;
 }

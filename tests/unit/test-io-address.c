@@ -72,7 +72,7 @@ static void test_bad(void)
         { "tcp:host:1,to=-1", "'-1'" },
         { "tcp:host:1,to", "'to'" },
         { "tcp:host:1,ipv4=maybe", "'maybe'" },
-        { "tcp:host:1,color=red", "'color'" },
+        { "tcp:host:1,color=red", "unknown option 'color'" },
         { "unix:", "path" },
         { "vsock:1", "'1'" },
         { "vsock:x:1", "'x:1'" },
