@@ -90,6 +90,7 @@ static PciDeviceInfo *device_info(PciDevice *d, int bus_number)
     info->function = d->devfn & 7;
     info->class_info = pci_device_class_new();
     info->class_info->class = reg16(d, REG_CLASS);
+    info->class_info->desc = g_strdup(pci_class_desc(info->class_info->class));
     info->id = pci_device_id_new();
     info->id->vendor = reg16(d, REG_VENDOR);
     info->id->device = reg16(d, REG_DEVICE);

@@ -42,15 +42,25 @@ static const ClassName class_names[] = {
     { 0x0c05, "SMBus" },
 };
 
-void pci_class_name(uint16_t class_id, char *buf, size_t len)
+const char *pci_class_desc(uint16_t class_id)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(class_names); i++) {
         if (class_names[i].id == class_id) {
-            g_strlcpy(buf, class_names[i].name, len);
-            return;
+            return class_names[i].name;
         }
     }
-    g_snprintf(buf, len, "Class %04x", class_id);
+    return NULL;
+}
+
+void pci_class_name(uint16_t class_id, char *buf, size_t len)
+{
+    const char *desc = pci_class_desc(class_id);
+
+    if (desc != NULL) {
+        g_strlcpy(buf, desc, len);
+    } else {
+        g_snprintf(buf, len, "Class %04x", class_id);
+    }
 }
 
 static void print_bar(const PciDevice *d, unsigned n, GString *out)

@@ -21,7 +21,8 @@ bool pci_rom_load(PciDevice *d, GError **errp);
 void pci_rom_unload(PciDevice *d);
 /* Drives the host's line of a function's pin 0..3. */
 void pci_irq_route(PciDevice *d, unsigned pin, bool level);
-/* As `info pci` and `info qtree` call a class ("IDE controller"). */
+/* As `info pci` and `info qtree` call a class: pci_class_desc(), or its
+ * number. */
 void pci_class_name(uint16_t class_id, char *buf, size_t len);
 
 #endif

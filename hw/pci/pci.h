@@ -179,5 +179,7 @@ PciDevice *pci_find(PciBus *root, unsigned bus, unsigned devfn);
 uint32_t pci_ecam_read(PciBus *root, uint32_t off, unsigned len);
 void pci_ecam_write(PciBus *root, uint32_t off, uint32_t val, unsigned len);
 void pci_print_info(PciBus *root, GString *out); /* info pci */
+/* What a class is called ("IDE controller"); NULL: it has no name here. */
+const char *pci_class_desc(uint16_t class_id);
 
 #endif

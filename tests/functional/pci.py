@@ -51,6 +51,16 @@ def default_card(t):
         check_equal(cards, [] if args else [2], '%r: slots' % (args,))
 
 
+@test()
+def names_of_classes(t):
+    vm, _ = pc(t, '-nodefaults', '-device', 'e1000', '-device',
+               'virtio-rng-pci')
+    check_equal([d['class_info'] for d in
+                 vm.qmp.cmd('query-pci')[0]['devices']][4:],
+                [{'class': 0x200, 'desc': 'Ethernet controller'},
+                 {'class': 0xff}], 'classes')
+
+
 def boot_network(t, *args):
     """Firmware, the card's option ROM, DHCP, TFTP, and what was loaded."""
     with open(t.path('boot.bin'), 'wb') as f:
