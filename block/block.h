@@ -114,6 +114,8 @@ void block_backends_free(BlockBackends *bs);
 void block_set_fdset_open(BlockBackends *bs,
                           int (*fn)(void *opaque, int64_t id, int flags),
                           void *opaque);
+/* Appends the names of all drivers, a blank before each. */
+void block_drivers_print(GString *out);
 /* -drive file=…,format=…,if=…,index=…,id=…,media=…,readonly=…,cache=…;
  * -hda and friends are translated to it. */
 BlockBackend *block_new_from_keyval(BlockBackends *bs, KeyVal *kv,

@@ -31,6 +31,13 @@ const BlockDriver *block_driver_find(const char *name)
     return NULL;
 }
 
+void block_drivers_print(GString *out)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(drivers); i++) {
+        g_string_append_printf(out, " %s", drivers[i]->name);
+    }
+}
+
 BlockNode *block_node_find(BlockBackends *bs, const char *name)
 {
     for (GList *l = bs->nodes.head; l != NULL; l = l->next) {

@@ -302,8 +302,22 @@ static bool drive_make(Cli *cli, KeyVal *kv, GError **errp)
 bool cli_drive(Cli *cli, CliArg *a, GError **errp)
 {
     g_autoptr(KeyVal) kv = cli_arg_keyval(a, NULL, errp);
+    const char *format;
 
-    return kv != NULL && drive_make(cli, kv, errp);
+    if (kv == NULL) {
+        return false;
+    }
+    format = keyval_get(kv, "format");
+    if (format != NULL &&
+        (g_str_equal(format, "help") || g_str_equal(format, "?"))) {
+        g_autoptr(GString) names = g_string_new(NULL);
+
+        block_drivers_print(names);
+        printf("Supported formats:%s\n", names->str);
+        cli->done = true;
+        return true;
+    }
+    return drive_make(cli, kv, errp);
 }
 
 bool cli_blockdev(Cli *cli, CliArg *a, GError **errp)

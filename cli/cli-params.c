@@ -13,6 +13,7 @@
 
 #include "qapi/qapi-types-misc.h"
 #include "util/error.h"
+#include "util/keyval.h"
 
 #define STR  COMMAND_LINE_PARAMETER_TYPE_STRING
 #define BOOL COMMAND_LINE_PARAMETER_TYPE_BOOLEAN
@@ -29,6 +30,7 @@ typedef struct CliParams {
     const char *name;   /* of the group, as the monitor and help show it */
     const char *option; /* NULL: of the same name */
     bool helps;         /* "-OPTION help" lists them */
+    bool own_help;      /* the option lists something else, or nothing */
     CliParam params[42];
 } CliParams;
 
@@ -47,7 +49,7 @@ static const CliParams cli_params[] = {
                   { "splash", STR },
                   { "splash-time", NUM },
                   { "strict", BOOL } } },
-    { "chardev",
+    { "chardev", .own_help = true,
       .params = { { "abstract", BOOL },  { "append", BOOL }, { "backend", STR },
                   { "chardev", STR },    { "delay", BOOL },  { "fd", STR },
                   { "host", STR },       { "ipv4", BOOL },   { "ipv6", BOOL },
@@ -56,11 +58,31 @@ static const CliParams cli_params[] = {
                   { "reconnect", NUM },  { "server", BOOL }, { "signal", BOOL },
                   { "size", SIZE },      { "telnet", BOOL }, { "tight", BOOL },
                   { "to", NUM },         { "wait", BOOL } } },
+    /* Of -drive, what tools look for; drivers have more. */
+    { "drive", .own_help = true,
+      .params = { { "aio", STR },
+                  { "bus", NUM },
+                  { "cache", STR },
+                  { "cache.direct", BOOL },
+                  { "cache.no-flush", BOOL },
+                  { "cache.writeback", BOOL },
+                  { "detect-zeroes", STR },
+                  { "discard", STR },
+                  { "file", STR, "file name" },
+                  { "format", STR, "image format" },
+                  { "if", STR, "interface" },
+                  { "index", NUM },
+                  { "media", STR, "disk or cdrom" },
+                  { "read-only", BOOL },
+                  { "rerror", STR },
+                  { "snapshot", BOOL },
+                  { "unit", NUM },
+                  { "werror", STR } } },
     { "fw_cfg",
       .params = { { "file", STR }, { "name", STR }, { "string", STR } } },
     { "global", .helps = true,
       .params = { { "driver", STR }, { "property", STR }, { "value", STR } } },
-    { "machine",
+    { "machine", .own_help = true,
       .params = { { "accel", STR, "accelerators, separated by colons" },
                   { "append", STR, "command line of the kernel" },
                   { "dump-guest-core", BOOL, "guest memory in a core dump" },
@@ -85,6 +107,7 @@ static const CliParams cli_params[] = {
       .params = { { "cpu-pm", BOOL }, { "mem-lock", BOOL } } },
     { "rtc", .helps = true,
       .params = { { "base", STR }, { "clock", STR }, { "driftfix", STR } } },
+    { "sandbox", .params = { { "enable", BOOL } } },
     { "smp-opts", .option = "smp", .helps = true,
       .params = { { "cores", NUM },
                   { "cpus", NUM },
@@ -92,7 +115,7 @@ static const CliParams cli_params[] = {
                   { "maxcpus", NUM },
                   { "sockets", NUM },
                   { "threads", NUM } } },
-    { "trace",
+    { "trace", .own_help = true,
       .params = { { "enable", STR }, { "events", STR }, { "file", STR } } },
     /* What they take depends on the type: see their own help. */
     { "accel" },
@@ -101,11 +124,36 @@ static const CliParams cli_params[] = {
     { "net" },
     { "netdev" },
     { "nic" },
+    { "numa" },
     { "object" },
     { "smbios" },
 };
 
-bool cli_print_param_help(const CliOption *opt)
+/* "help" as the whole text, or as a switch behind something else. */
+static bool asks_for_help(const CliParams *g, const char *text)
+{
+    g_autoptr(KeyVal) kv = NULL;
+
+    if (g_str_equal(text, "help") || g_str_equal(text, "?")) {
+        return g->helps;
+    }
+    if (g->own_help || g->params[0].name == NULL) {
+        return false;
+    }
+    /* The first may be a value without its key. */
+    kv = keyval_parse(text, g->params[0].name, NULL);
+    for (unsigned i = 1; kv != NULL && i < keyval_count(kv); i++) {
+        const char *key = keyval_key_at(kv, i);
+
+        if (keyval_is_flag_at(kv, i) &&
+            (g_str_equal(key, "help") || g_str_equal(key, "?"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool cli_print_param_help(const CliOption *opt, const char *text)
 {
     static const char *const forms[] = {
         [STR] = "str", [BOOL] = "bool (on/off)", [NUM] = "num", [SIZE] = "size"
@@ -114,8 +162,8 @@ bool cli_print_param_help(const CliOption *opt)
     for (size_t i = 0; i < G_N_ELEMENTS(cli_params); i++) {
         const CliParams *g = &cli_params[i];
 
-        if (!g->helps ||
-            !g_str_equal(g->option ? g->option : g->name, opt->name)) {
+        if (!g_str_equal(g->option ? g->option : g->name, opt->name) ||
+            !asks_for_help(g, text)) {
             continue;
         }
         printf("%s options:\n", g->name);

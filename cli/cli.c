@@ -109,8 +109,7 @@ bool cli_run_phase(Cli *cli, CliPhase phase, GError **errp)
         if (a->opt->phase != phase) {
             continue;
         }
-        if ((g_str_equal(a->text, "help") || g_str_equal(a->text, "?")) &&
-            cli_print_param_help(a->opt)) {
+        if (cli_print_param_help(a->opt, a->text)) {
             cli->done = true;
             return true;
         }

@@ -106,8 +106,9 @@ bool cli_parse(Cli *cli, int argc, char **argv, GError **errp);
 bool cli_run_phase(Cli *cli, CliPhase phase, GError **errp);
 /* cli-params.c */
 struct CommandLineOptionInfoList;
-/* "-OPTION help"; false if the option has no such form. */
-bool cli_print_param_help(const CliOption *opt);
+/* "-OPTION help" or "-OPTION ...,help"; false if @text asks for nothing, or the
+ * option has no such form. */
+bool cli_print_param_help(const CliOption *opt, const char *text);
 /* For the monitors: see monitors_set_options(). */
 struct CommandLineOptionInfoList *cli_option_infos(const char *option,
                                                    GError **errp);

@@ -103,15 +103,17 @@ TABLE = (
     (['-incoming', 'tcp:127.0.0.1:{port}'], '{port}'),
     (['-incoming', 'unix:{dir}/no/such/sock'], '{dir}/no/such/sock'),
     (['-incoming', 'fd:9999'], '9999'),
+    (['-incoming', 'tcp:127.0.0.1:0,no-such=1'], "unknown option 'no-such'"),
     (['-global', 'migration.no-such-capability=on', '-incoming', 'defer'],
      'no-such-capability'),
     # Back ends that nothing is there for.
     (['-netdev', 'no-such-netdev,id=n'], 'no-such-netdev'),
     (['-display', 'no-such-display'], 'no-such-display'),
-    (['-display', 'none,wide=on'], "parameter 'wide'"),
+    (['-display', 'none,wide=on'], "'wide'"),
     (['-display', 'none,gl=on'], 'OpenGL'),
     (['-vga', 'no-such-vga'], 'no-such-vga'),
     (['-vnc', 'nonsense'], 'nonsense'),
+    (['-sandbox', 'off,no-such=1'], 'no-such'),
     (['-audiodev', 'no-such-driver,id=a'], 'no-such-driver'),
     (['-audiodev', 'none'], 'id'),
     (['-audiodev', '{{"driver": "none", "id": 1}}'], 'id'),
@@ -129,6 +131,7 @@ PEER_DIFFERS = (
     '-serial no-such-backend',
     '-serial unix:{dir}/no/such/sock,server=on,wait=off', '-qmp nonsense',
     '-qtest unix:{dir}/no-such-sock', '-incoming fd:9999',
+    '-incoming tcp:127.0.0.1:0,no-such=1',
 )
 
 
@@ -470,6 +473,11 @@ def lists(t):
                         (['-global', 'help'], ('driver=', 'property=',
                                                'value=')),
                         (['-smp', '?'], ('cpus=', 'maxcpus=')),
+                        (['-m', '64,help'], ('size=', 'slots=')),
+                        (['-name', 'x,help'], ('process=',)),
+                        (['-sandbox', 'off,help'], ('enable=',)),
+                        (['-drive', 'file=x,format=help'], ('raw', 'qcow2')),
+                        (['-drive', 'format=?'], ('raw', 'qcow2')),
                         (['-vga', 'help'], ('none ', 'std ')),
                         (['-audiodev', 'help'], ('none',))):
         vm = t.run_to_end(args)

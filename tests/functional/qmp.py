@@ -456,6 +456,8 @@ def options_and_their_parameters(t):
                           ('memory', ('maxmem',)), ('fw_cfg', ('file',)),
                           ('overcommit', ('mem-lock',)),
                           ('chardev', ('logfile', 'reconnect')),
+                          ('drive', ('file', 'format', 'if')),
+                          ('sandbox', ('enable',)), ('numa', ()),
                           ('device', ()), ('netdev', ()), ('object', ())):
         check(set(names) <= set(found[option]), '%s: %r' % (
             option, found[option]))
