@@ -186,6 +186,8 @@ int block_image_write_zeroes(BlockImage *img, uint64_t off, uint64_t len,
 const char *block_probe_format(const uint8_t *buf, size_t len);
 /* Is it the name of a format that isn't to be read here? */
 bool block_format_is_foreign(const char *format);
+/* The same of a protocol or a filter. */
+bool block_protocol_is_foreign(const char *name);
 /* Error that says how to come to a format that is. */
 void block_refuse_format(const char *filename, const char *format,
                          GError **errp);

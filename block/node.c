@@ -282,7 +282,11 @@ static const BlockDriver *take_driver(KeyVal *kv, GError **errp)
 
         block_refuse_format(file != NULL ? file : "FILE", name, errp);
     } else if (drv == NULL) {
-        error_setf(errp, "Unknown driver '%s'", name);
+        error_setf(errp,
+                   block_protocol_is_foreign(name)
+                       ? "driver '%s' is not in this version"
+                       : "Unknown driver '%s'",
+                   name);
     }
     return drv;
 }
@@ -329,6 +333,7 @@ BlockNode *block_node_open(BlockBackends *bs, KeyVal *kv,
 static bool add_protocol(KeyVal *kv, const char *name, GError **errp)
 {
     const char *colon = strchr(name, ':'), *slash = strchr(name, '/');
+    g_autofree char *protocol = NULL;
     struct stat st;
 
     if (colon == NULL || (slash != NULL && slash < colon)) {
@@ -351,7 +356,12 @@ static bool add_protocol(KeyVal *kv, const char *name, GError **errp)
         keyval_add(kv, "driver", driver);
         return true;
     }
-    error_setf(errp, "Unknown protocol '%.*s'", (int)(colon - name), name);
+    protocol = g_strndup(name, colon - name);
+    error_setf(errp,
+               block_protocol_is_foreign(protocol)
+                   ? "protocol '%s' is not in this version"
+                   : "Unknown protocol '%s'",
+               protocol);
     return false;
 }
 

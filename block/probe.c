@@ -48,6 +48,42 @@ static const char *const foreign[] = {
     "qed",   "vdi",   "vhdx", "vmdk", "vpc",       "vvfat", NULL,
 };
 
+/* The same of what isn't about the format: protocols, and what filters. */
+static const char *const foreign_protocols[] = {
+    "blklogwrites",
+    "blkreplay",
+    "blkverify",
+    "compress",
+    "copy-before-write",
+    "copy-on-read",
+    "fat",
+    "ftp",
+    "ftps",
+    "gluster",
+    "gluster+rdma",
+    "gluster+tcp",
+    "gluster+unix",
+    "host_cdrom",
+    "http",
+    "https",
+    "iscsi",
+    "iser",
+    "json",
+    "nbd",
+    "nbd+tcp",
+    "nbd+unix",
+    "nfs",
+    "nvme",
+    "preallocate",
+    "quorum",
+    "rbd",
+    "replication",
+    "snapshot-access",
+    "ssh",
+    "throttle",
+    NULL,
+};
+
 const char *block_probe_format(const uint8_t *buf, size_t len)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(marks); i++) {
@@ -65,6 +101,11 @@ bool block_format_is_foreign(const char *format)
 {
     return block_driver_find(format) == NULL &&
            g_strv_contains(foreign, format);
+}
+
+bool block_protocol_is_foreign(const char *name)
+{
+    return g_strv_contains(foreign_protocols, name);
 }
 
 void block_refuse_format(const char *filename, const char *format,

@@ -117,6 +117,11 @@ bool io_uri_parse(const char *str, IoUri **ret_uri, GError **errp)
         *ret_uri = g_steal_pointer(&uri);
         return true;
     }
+    if (g_str_has_prefix(str, "rdma:")) {
+        g_set_error(errp, IO_ERROR, IO_ERROR_INVALID,
+                    "migration protocol 'rdma' is not in this version");
+        return false;
+    }
     g_set_error(errp, IO_ERROR, IO_ERROR_INVALID,
                 "unknown migration protocol: %s (not one of tcp:, unix:, "
                 "vsock:, fd:, exec:, file:)",

@@ -135,6 +135,61 @@ static JsonValue *number_from_text(const QapiType *type, const char *s)
     }
 }
 
+/* Values of enums that QEMU 7.2 has and this program hasn't. */
+static const struct {
+    const char *type;
+    const char *values[40];
+} missing_values[] = {
+    { "BlockdevDriver",
+      { "blklogwrites",
+        "blkreplay",
+        "blkverify",
+        "bochs",
+        "cloop",
+        "compress",
+        "copy-before-write",
+        "copy-on-read",
+        "dmg",
+        "ftp",
+        "ftps",
+        "gluster",
+        "host_cdrom",
+        "http",
+        "https",
+        "iscsi",
+        "luks",
+        "nbd",
+        "nfs",
+        "nvme",
+        "parallels",
+        "preallocate",
+        "qcow",
+        "qed",
+        "quorum",
+        "rbd",
+        "replication",
+        "snapshot-access",
+        "ssh",
+        "throttle",
+        "vdi",
+        "vhdx",
+        "vmdk",
+        "vpc",
+        "vvfat" } },
+    { "NetClientDriver",
+      { "bridge", "l2tpv3", "netmap", "vde", "vhost-vdpa" } },
+};
+
+static bool value_is_missing(const QapiType *type, const char *value)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(missing_values); i++) {
+        if (!strcmp(missing_values[i].type, type->name)) {
+            return g_strv_contains(missing_values[i].values, value);
+        }
+    }
+    return false;
+}
+
 static bool enum_in(const QapiType *type, const JsonValue *v, const Path *path,
                     int *ret_value, GError **errp)
 {
@@ -147,7 +202,10 @@ static bool enum_in(const QapiType *type, const JsonValue *v, const Path *path,
     if (!qapi_enum_parse(type, s, ret_value)) {
         /* This one text has always named only the member itself. */
         whole = path && path->name ? NULL : path_to_string(path);
-        error_setf(errp, "Parameter '%s' does not accept value '%s'",
+        error_setf(errp,
+                   value_is_missing(type, s)
+                       ? "Parameter '%s': '%s' is not in this version"
+                       : "Parameter '%s' does not accept value '%s'",
                    whole ? whole : path->name, s);
         return false;
     }

@@ -5,6 +5,7 @@
  */
 #include "util/base.h"
 
+#include "qom/known-props.h"
 #include "qom/object-priv.h"
 #include "util/cutils.h"
 #include "util/error.h"
@@ -270,7 +271,7 @@ static const Property *find_settable(Object *obj, const char *name,
     const Property *p = object_prop_find(obj->type, name);
 
     if (!p) {
-        error_setf(errp, "Property '%s.%s' not found", obj->type->name, name);
+        object_prop_missing(obj->type->name, name, errp);
         return NULL;
     }
     if (p->read_only) {
@@ -346,7 +347,7 @@ JsonValue *object_prop_get(Object *obj, const char *name, GError **errp)
     const Property *p = object_prop_find(obj->type, name);
 
     if (!p) {
-        error_setf(errp, "Property '%s.%s' not found", obj->type->name, name);
+        object_prop_missing(obj->type->name, name, errp);
         return NULL;
     }
     if (p->get) {

@@ -10,6 +10,7 @@
 #include "hw/core/boot-order.h"
 #include "hw/core/machine.h"
 #include "hw/pci/pci.h"
+#include "qom/known-types.h"
 #include "system/vm.h"
 #include "util/error.h"
 
@@ -237,7 +238,11 @@ static bool board_nic_create(Machine *m, PciBus *bus, const BoardNic *n,
     Device *dev;
 
     if (type == NULL) {
-        error_setf(errp, "Unsupported NIC model: %s", model);
+        error_setf(errp,
+                   object_type_is_known(model)
+                       ? "NIC model '%s' is not in this version"
+                       : "Unsupported NIC model: %s",
+                   model);
         return false;
     }
     dev = device_new(m->vm, type);

@@ -7,6 +7,7 @@
 
 #include "target/i386/cpu-model-priv.h"
 
+#include "qom/known-props.h"
 #include "util/cutils.h"
 #include "util/error.h"
 
@@ -236,7 +237,7 @@ static bool set_feature(X86CpuModel *m, const char *key, const char *val,
             g_str_has_prefix(key, "hv_")) {
             return set_missing(m, key, val, errp);
         }
-        error_setf(errp, "Property '%s.%s' not found", type_name(m), key);
+        object_prop_missing(type_name(m), key, errp);
         return false;
     }
     if (!get_bool(key, val, &on, errp)) {

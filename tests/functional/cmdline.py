@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 
+from godwit.compat import compat_names, compat_properties
 from godwit.host import without_kvm
 from godwit.tap import Skip, check, check_equal, check_in, main, test
 
@@ -283,10 +284,70 @@ def known_and_misspelt(t):
             (['-object', 'can-bus,id=a'],
              "object type 'can-bus' is not in this version"),
             (['-object', 'can-bos,id=a'],
-             "Parameter 'qom-type' does not accept value 'can-bos'")):
+             "Parameter 'qom-type' does not accept value 'can-bos'"),
+            (['-netdev', 'vde,id=n'],
+             "Parameter 'type': 'vde' is not in this version"),
+            (['-netdev', 'vdf,id=n'],
+             "Parameter 'type' does not accept value 'vdf'"),
+            (['-blockdev', 'driver=nbd,node-name=n'],
+             "Parameter 'driver': 'nbd' is not in this version"),
+            (['-blockdev', 'driver=ndb,node-name=n'],
+             "Parameter 'driver' does not accept value 'ndb'"),
+            (['-drive', 'file=nbd://localhost/x'],
+             "protocol 'nbd' is not in this version"),
+            (['-drive', 'file=ndb://localhost/x'], "Unknown protocol 'ndb'"),
+            (['-drive', 'driver=throttle,file.driver=null-co'],
+             "driver 'throttle' is not in this version"),
+            (['-drive', 'driver=trottle,file.driver=null-co'],
+             "Unknown driver 'trottle'"),
+            (['-nic', 'user,model=rtl8139'],
+             "NIC model 'rtl8139' is not in this version"),
+            (['-nic', 'user,model=rtl8138'],
+             'Unsupported NIC model: rtl8138'),
+            (['-incoming', 'rdma:host:1'],
+             "migration protocol 'rdma' is not in this version"),
+            (['-incoming', 'rdna:host:1'],
+             'unknown migration protocol: rdna:host:1'),
+            (['-accel', 'tcg,split-wx=on'],
+             "Property 'tcg-accel.split-wx' is not in this version"),
+            (['-accel', 'tcg,split-xw=on'],
+             "Property 'tcg-accel.split-xw' not found"),
+            (['-cpu', 'qemu64,ucode-rev=1'],
+             "Property 'qemu64-x86_64-cpu.ucode-rev' is not in this version"),
+            (['-cpu', 'qemu64,ucode-rew=1'],
+             "Property 'qemu64-x86_64-cpu.ucode-rew' not found")):
         vm = t.run_to_end(base + args)
         check_equal(vm.status, 1, 'status of %r' % args)
         check_in(part, vm.stderr, 'message')
+
+
+@test(godwit_only='the peer has it all')
+def known_properties(t):
+    """Of everything that docs/compat.md lists."""
+    vm = t.machine('-S', '-machine', 'pc')
+    for name in compat_names('Properties of the machine `pc`'):
+        if name.startswith('peripheral'):
+            continue  # containers of objects, which are there
+        err = refusal(vm, 'qom-get', {'path': '/machine', 'property': name})
+        check_in("-machine.%s' is not in this version" % name, err, 'machine')
+    tried = 0
+    for driver, name in compat_properties():
+        err = refusal(vm, 'device_add', {'driver': driver, name: '1'})
+        # Not on the board's devices; not lines, which nobody sets.
+        if re.search('pluggable|not a valid|support hotplugging', err) or \
+                '[' in name:
+            continue
+        tried += 1
+        check_equal(err, "Property '%s.%s' is not in this version" %
+                    (driver, name), 'device')
+    check(tried > 100, 'only %d properties tried' % tried)
+
+
+def refusal(vm, command, arguments):
+    vm.qmp.send(command, arguments)
+    reply = vm.qmp.next_reply()
+    check('error' in reply, '%s %r was accepted' % (command, arguments))
+    return reply['error']['desc']
 
 
 @test(godwit_only='the peer tells less of them')

@@ -58,7 +58,7 @@ static void test_bad(void)
         { "", "unknown migration protocol" },
         { "foo:bar", "unknown migration protocol: foo:bar" },
         { "tcp", "unknown migration protocol: tcp" },
-        { "rdma:host:1", "rdma:host:1" },
+        { "rdma:host:1", "'rdma' is not in this version" },
         { "tcp:", "HOST:PORT" },
         { "tcp:127.0.0.1", "'127.0.0.1'" },
         { "tcp:host:", "'host:'" },

@@ -412,7 +412,7 @@ static void test_options(void)
         { "type=hubport,id=a,hubid=3", NULL },
         { "user", "Parameter 'id' is missing" },
         { "id=a", "Parameter 'type' is missing" },
-        { "vde,id=a", "Parameter 'type' does not accept value 'vde'" },
+        { "vde,id=a", "Parameter 'type': 'vde' is not in this version" },
         { "user,id=a,bar=1", "Invalid parameter 'bar'" },
         { "user,id=a,restrict=maybe", "" },
         { "hubport,id=a", "Parameter 'hubid' is missing" },
