@@ -9,6 +9,7 @@
 
 #include "chardev/chardev.h"
 #include "migration/migration.h"
+#include "monitor/known-commands.h"
 #include "monitor/qmp.h"
 #include "monitor/readline.h"
 #include "qapi/version.h"
@@ -178,6 +179,16 @@ static char *take_name(const char **text)
     return g_strndup(s, n);
 }
 
+static void print_unknown(HmpOut *out, const char *prefix, const char *name)
+{
+    bool known = *prefix ? hmp_info_is_known(name) : hmp_command_is_known(name);
+
+    hmp_printf(out,
+               known ? "command '%s%s' is not in this version\n"
+                     : "unknown command: '%s%s'\n",
+               prefix, name);
+}
+
 static void run_command(HmpOut *out, const HmpCommand *table,
                         const char *prefix, const char *text)
 {
@@ -189,8 +200,7 @@ static void run_command(HmpOut *out, const HmpCommand *table,
     if (c == NULL) {
         g_autofree char *all = g_strdup(text);
 
-        hmp_printf(out, "unknown command: '%s%s'\n", prefix,
-                   *name ? name : g_strstrip(all));
+        print_unknown(out, prefix, *name ? name : g_strstrip(all));
         return;
     }
     if (c->sub != NULL && strspn(rest, " \t") != strlen(rest)) {
@@ -247,7 +257,7 @@ void hmp_print_help(HmpOut *out, const HmpCommand *table, const char *prefix,
         }
     }
     if (only != NULL) {
-        hmp_printf(out, "unknown command: '%s'\n", only);
+        print_unknown(out, prefix, only);
     }
 }
 

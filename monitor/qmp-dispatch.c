@@ -11,6 +11,7 @@
 
 #include "monitor/qmp.h"
 
+#include "monitor/known-commands.h"
 #include "monitor/qmp-priv.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
@@ -116,7 +117,10 @@ static bool command_check(const QmpSession *s, const Parts *parts,
     }
     if (!cmd) {
         error_set_class(errp, ERROR_CLASS_COMMAND_NOT_FOUND,
-                        "The command %s has not been found", parts->name);
+                        qmp_command_is_known(parts->name)
+                            ? "The command %s is not in this version"
+                            : "The command %s has not been found",
+                        parts->name);
         return false;
     }
     if (parts->oob && !(cmd->flags & QMP_ALLOW_OOB)) {

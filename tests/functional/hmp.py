@@ -6,10 +6,12 @@ import re
 import signal
 import socket
 
+from godwit.compat import compat_names
 from godwit.hmp import PROMPT
 from godwit.migration import (check_pattern_goes_on, last_numbers,
                               start_incoming, start_pattern, wait_drained,
                               wait_running)
+from godwit.qmp import QmpError
 from godwit.tap import check, check_equal, check_in, free_port, main, test
 
 
@@ -109,6 +111,27 @@ def unknown_and_wrong(t):
     check_equal(hmp.cmd(''), '', 'empty line')
     check_in('paused', hmp.cmd('info status'), 'info status')
 
+
+@test(godwit_only='the peer has it all')
+def known_but_not_there(t):
+    vm, hmp = machine(t, '-S')
+    for name in compat_names('HMP commands'):
+        check_equal(hmp.cmd(name + ' x'),
+                    "command '%s' is not in this version\n" % name, 'answer')
+    for name in compat_names('HMP `info`'):
+        text = "command 'info %s' is not in this version\n" % name
+        check_equal(hmp.cmd('info ' + name), text, 'answer')
+    check_equal(hmp.cmd('help savevm'),
+                "command 'savevm' is not in this version\n", 'help')
+    for name in compat_names('QMP commands'):
+        try:
+            vm.qmp.cmd(name)
+        except QmpError as err:
+            check_equal(err.error_class, 'CommandNotFound', name)
+            check_equal(err.desc, 'The command %s is not in this version' %
+                        name, 'answer')
+        else:
+            check(False, '%s is there' % name)
 
 @test()
 def long_lines(t):
