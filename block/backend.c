@@ -318,21 +318,15 @@ static void forget_device(BlockBackend *b)
     b->tray_open = false;
 }
 
-void block_detach(BlockBackend *b)
-{
-    block_aio_drain_one(b);
-    forget_device(b);
-    detach_end(b);
-}
-
 static void begin_leaving(void *opaque)
 {
     BlockBackend *b = opaque;
 
+    block_unquiesce(b);
     b->leaving = b->in_flight > 0;
 }
 
-void block_detach_later(BlockBackend *b)
+void block_detach(BlockBackend *b)
 {
     forget_device(b);
     block_aio_run(block_aio_of(b), begin_leaving, b);
@@ -380,6 +374,38 @@ void block_set_share_rw(BlockBackend *b, bool share)
     b->share_rw = share;
 }
 
+typedef struct QuiesceCall {
+    BlockBackend *b;
+    bool quiet;
+} QuiesceCall;
+
+static void quiesce_now(void *opaque)
+{
+    QuiesceCall *c = opaque;
+
+    c->b->quiesced = true;
+    block_aio_reap(block_aio_of(c->b));
+    c->quiet = block_is_quiet(c->b);
+}
+
+bool block_quiesce_step(BlockBackend *b)
+{
+    QuiesceCall call = { .b = b };
+
+    block_aio_run(block_aio_of(b), quiesce_now, &call);
+    return call.quiet;
+}
+
+static void unquiesce_now(void *opaque)
+{
+    block_unquiesce(opaque);
+}
+
+void block_quiesce_end(BlockBackend *b)
+{
+    block_aio_run(block_aio_of(b), unquiesce_now, b);
+}
+
 typedef struct ResizeCall {
     BlockBackend *b;
     uint64_t size;
@@ -387,14 +413,23 @@ typedef struct ResizeCall {
     bool ok;
 } ResizeCall;
 
+bool block_check_quiet(const BlockBackend *b, GError **errp)
+{
+    if (!block_is_quiet(b)) {
+        error_setf(errp, "Node '%s' has requests in flight", b->root->name);
+        return false;
+    }
+    return true;
+}
+
 /* In the back end's thread, so that nothing begins in between. */
 static void resize_now(void *opaque)
 {
     ResizeCall *c = opaque;
     BlockNode *n = c->b->root;
 
-    block_aio_drain_one(c->b);
-    c->ok = n->drv->resize(n, c->size, c->errp);
+    c->ok =
+        block_check_quiet(c->b, c->errp) && n->drv->resize(n, c->size, c->errp);
 }
 
 bool block_resize(BlockBackend *b, uint64_t size, GError **errp)
@@ -535,6 +570,14 @@ static void flush_end(BlockBackends *bs, int ret)
     }
 }
 
+/* Who stops the guest, or ends it, doesn't wait for who changes a medium. */
+static void unquiesce_all(BlockBackends *bs)
+{
+    for (GList *l = bs->list.head; l != NULL; l = l->next) {
+        block_quiesce_end(container_of(l, BlockBackend, link));
+    }
+}
+
 static void drain_aio(BlockAio *aio, void *opaque)
 {
     block_aio_drain(aio);
@@ -544,6 +587,7 @@ int block_drain_all(BlockBackends *bs, bool flush)
 {
     int ret;
 
+    unquiesce_all(bs);
     block_aio_foreach(bs, drain_aio, NULL);
     if (!flush) {
         return 0;
@@ -581,6 +625,7 @@ static bool block_is_busy(BlockBackends *bs)
 {
     bool busy = false;
 
+    unquiesce_all(bs);
     block_aio_foreach(bs, aio_is_busy, &busy);
     return busy;
 }

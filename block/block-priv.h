@@ -96,6 +96,7 @@ struct BlockBackend {
     void *dev_opaque;
     BlockAio *thread_aio; /* NULL: the main loop's */
     unsigned in_flight;   /* requests that are not done; its thread's */
+    bool quiesced;        /* new ones wait in their node; its thread's */
     BlockStats stats;     /* what is done */
     BlockNode *root;      /* NULL: no medium */
     BlockMediumOpts opts; /* of the next medium */
@@ -205,6 +206,8 @@ BlockNode *block_open_medium(BlockBackends *bs, const BlockMediumOpts *o,
 bool block_backend_add(BlockBackend *b, GError **errp);
 /* False with errp: a device that has gone has left requests. */
 bool block_check_left(const BlockBackend *b, GError **errp);
+/* In its thread: false with errp if it isn't quiet; it has a medium. */
+bool block_check_quiet(const BlockBackend *b, GError **errp);
 /* In its thread, whenever a request has ended: was it what it waits for? */
 void block_request_ended(BlockBackend *b);
 void block_backend_free(BlockBackend *b);
@@ -246,12 +249,16 @@ bool block_aio_need_engine(BlockAio *aio, BlockEngineKind kind, GError **errp);
 unsigned block_aio_reap(BlockAio *aio);
 /*
  * Waits until nothing is in flight; with vm_lock held, for as long as the
- * host's storage takes.  For the stop of the guest and the end of the program
- * only: what a guest does must not come here.
+ * host's storage takes.  For the end of the program only: what a guest or a
+ * user does must not come here.
  */
 void block_aio_drain(BlockAio *aio);
-/* The same for what one back end has in flight: its user or medium goes. */
-void block_aio_drain_one(BlockBackend *b);
+/* In the back end's thread: all that is in flight waits (quiesced). */
+bool block_is_quiet(const BlockBackend *b);
+/* The same: new requests begin at once again, and those that waited do. */
+void block_unquiesce(BlockBackend *b);
+/* Its medium goes: what waits for that fails. */
+void block_cancel_waiting(BlockBackend *b);
 /* context.c: the one that the back end's requests belong to. */
 BlockAio *block_aio_of(const BlockBackend *b);
 /* Runs fn in its thread, and returns when that is done. */

@@ -144,8 +144,17 @@ void block_node_foreach(BlockBackends *bs,
                         void (*fn)(const struct BlockNode *n, void *op),
                         void *op);
 /*
- * Another size, in bytes.  Waits for what the back end has in flight; its
- * device is told by resized().
+ * For a change of medium or size: from now on new requests wait, and true says
+ * that those from before have ended.  False: again, when others have had their
+ * turn.  A drain of the VM (block_drain_step()) and the end of its device take
+ * the requests out of the wait: so each step may be the first.
+ */
+bool block_quiesce_step(BlockBackend *b);
+/* After the change, or without it. */
+void block_quiesce_end(BlockBackend *b);
+/*
+ * Another size, in bytes; false also if requests are in flight.  Its device is
+ * told by resized().
  */
 bool block_resize(BlockBackend *b, uint64_t size, GError **errp);
 void block_node_get_info(const struct BlockNode *n, BlockNodeInfo *ret);
@@ -174,14 +183,12 @@ void block_set_share_rw(BlockBackend *b, bool share);
  * ever, when the device makes no requests.
  */
 bool block_set_iothread(BlockBackend *b, IoThread *t, GError **errp);
-/* Waits for what is in flight. */
-void block_detach(BlockBackend *b);
 /*
- * The same without waiting: requests that the device has given up with
- * block_aio_abandon() may still be in flight.  Until they have ended no other
- * device gets the drive.
+ * Requests that the device has given up with block_aio_abandon() may still be
+ * in flight: nobody waits for them here.  Until they have ended no other device
+ * gets the drive.
  */
-void block_detach_later(BlockBackend *b);
+void block_detach(BlockBackend *b);
 void block_get_info(const BlockBackend *b, BlockInfo *ret);
 const char *block_name(const BlockBackend *b);
 bool block_is_cdrom(const BlockBackend *b);
@@ -229,6 +236,7 @@ BlockBackend *block_find_for_user(BlockBackends *bs, const char *name,
 bool block_open_tray(BlockBackend *b, bool force, bool *ret_waits,
                      GError **errp);
 bool block_close_tray(BlockBackend *b, GError **errp);
+/* False also if requests are in flight; see block_quiesce_step(). */
 bool block_remove_medium(BlockBackend *b, GError **errp);
 /* Opens the tray and takes the medium out. */
 bool block_eject(BlockBackend *b, bool force, GError **errp);

@@ -261,7 +261,7 @@ static void node_wake_waiting(BlockNode *n)
         BlockReq *r = container_of(l, BlockReq, node_link);
         GList *next = l->next;
 
-        if (!req_must_wait(r, &n->in_flight, NULL) &&
+        if (!r->backend->quiesced && !req_must_wait(r, &n->in_flight, NULL) &&
             !req_must_wait(r, &n->waiting, l)) {
             g_queue_unlink(&n->waiting, l);
             req_begin(r);
@@ -375,25 +375,6 @@ void block_aio_drain(BlockAio *aio)
     block_aio_run(aio, drain_now, aio);
 }
 
-static void drain_one_now(void *opaque)
-{
-    BlockBackend *b = opaque;
-    BlockAio *aio = block_aio_of(b);
-    struct pollfd pfd = { .fd = event_notifier_fd(&aio->event),
-                          .events = POLLIN };
-
-    while (b->in_flight > 0) {
-        if (block_aio_reap(aio) == 0) {
-            (void)poll(&pfd, 1, -1);
-        }
-    }
-}
-
-void block_aio_drain_one(BlockBackend *b)
-{
-    block_aio_run(block_aio_of(b), drain_one_now, b);
-}
-
 void block_wait_ends(BlockBackends *bs)
 {
     /* Another thread may take the event, or have the request. */
@@ -407,14 +388,19 @@ void block_wait_ends(BlockBackends *bs)
     block_aio_reap(aio);
 }
 
-/* One that no engine has yet is not begun any more. */
+/* One that no engine has is not begun any more. */
+static void req_never_begin(BlockReq *r, int ret)
+{
+    g_queue_unlink(&r->node->waiting, &r->node_link);
+    r->node_link.data = NULL;
+    req_finish(r, ret);
+}
+
 static void req_abandon(BlockReq *r, bool waits)
 {
     r->abandoned = true;
     if (waits) {
-        g_queue_unlink(&r->node->waiting, &r->node_link);
-        r->node_link.data = NULL;
-        req_finish(r, -ECANCELED);
+        req_never_begin(r, -ECANCELED);
     }
 }
 
@@ -511,12 +497,76 @@ static void req_start(BlockReq *r)
         return;
     }
     r->node_link.data = r;
-    if (req_must_wait(r, &r->node->in_flight, NULL) ||
+    if (b->quiesced || req_must_wait(r, &r->node->in_flight, NULL) ||
         req_must_wait(r, &r->node->waiting, NULL)) {
         g_queue_push_tail_link(&r->node->waiting, &r->node_link);
         return;
     }
     req_begin(r);
+}
+
+/* Quiescing */
+
+/* Of its waiting requests each one, which fn may take off the list. */
+static void each_waiting(BlockBackend *b, void (*fn)(BlockReq *r, void *op),
+                         void *opaque)
+{
+    GList *l = b->root != NULL ? b->root->waiting.head : NULL;
+
+    while (l != NULL) {
+        BlockReq *r = container_of(l, BlockReq, node_link);
+
+        l = l->next;
+        if (r->backend == b) {
+            fn(r, opaque);
+        }
+    }
+}
+
+static void count_req(BlockReq *r, void *opaque)
+{
+    ++*(unsigned *)opaque;
+}
+
+bool block_is_quiet(const BlockBackend *b)
+{
+    unsigned n = 0;
+
+    each_waiting((BlockBackend *)(uintptr_t)b, count_req, &n);
+    return b->in_flight == n && (n == 0 || b->quiesced);
+}
+
+/* The node has another size, perhaps, and may be somebody else's. */
+static void recheck_req(BlockReq *r, void *opaque)
+{
+    int ret = req_check(r->backend, r);
+
+    if (ret != 0) {
+        r->invalid = ret < 0;
+        req_never_begin(r, MIN(ret, 0));
+    }
+}
+
+void block_unquiesce(BlockBackend *b)
+{
+    if (b->quiesced) {
+        b->quiesced = false;
+        each_waiting(b, recheck_req, NULL);
+        if (b->root != NULL) {
+            node_wake_waiting(b->root);
+        }
+    }
+}
+
+static void cancel_req(BlockReq *r, void *opaque)
+{
+    req_never_begin(r, -ENOMEDIUM);
+    r->node = NULL;
+}
+
+void block_cancel_waiting(BlockBackend *b)
+{
+    each_waiting(b, cancel_req, NULL);
 }
 
 static BlockReq *req_new(BlockBackend *b, BlockOp op, uint64_t off,

@@ -152,12 +152,34 @@ bool block_close_tray(BlockBackend *b, GError **errp)
     return true;
 }
 
+typedef struct LeaveCall {
+    BlockBackend *b;
+    GError **errp;
+    bool ok;
+} LeaveCall;
+
+/* Requests that wait for another medium don't know of it. */
+static void leave_medium(void *opaque)
+{
+    LeaveCall *c = opaque;
+
+    c->ok = c->b->root == NULL || block_check_quiet(c->b, c->errp);
+    if (c->ok) {
+        block_cancel_waiting(c->b);
+    }
+}
+
 bool block_remove_medium(BlockBackend *b, GError **errp)
 {
+    LeaveCall call = { .b = b, .errp = errp };
+
     if (!check_reachable(b, errp)) {
         return false;
     }
-    block_aio_drain_one(b);
+    block_aio_run(block_aio_of(b), leave_medium, &call);
+    if (!call.ok) {
+        return false;
+    }
     block_close_medium(b);
     block_graph_update(b->all, NULL);
     return true;

@@ -7,6 +7,7 @@
 
 #include "block/block.h"
 #include "monitor/hmp-priv.h"
+#include "monitor/vm-control.h"
 #include "qapi/qapi-types-block-core.h"
 #include "system/vm.h"
 #include "util/error.h"
@@ -122,15 +123,44 @@ static bool is_forced(const HmpArgs *a)
     return a->flags & 1u << ('f' - 'a');
 }
 
+typedef struct DriveName {
+    Vm *vm;
+    const char *name;
+} DriveName;
+
+static BlockBackend *find_again(void *opaque, GError **errp)
+{
+    const DriveName *n = opaque;
+
+    return block_find_for_user(n->vm->blocks, n->name, NULL, errp);
+}
+
+static BlockBackend *quiesce_drive(HmpOut *out, const char *drive,
+                                   GError **errp)
+{
+    DriveName name = { out->vm, drive };
+
+    return vm_control_quiesce(out->vm, find_again, &name, errp);
+}
+
+/* After what was done with it, if it was found: takes err, if that failed. */
+static void drive_done(HmpOut *out, BlockBackend *b, bool ok, GError *err)
+{
+    if (b != NULL) {
+        block_quiesce_end(b);
+    }
+    if (!ok) {
+        hmp_error(out, err);
+    }
+}
+
 void hmp_cmd_eject(HmpOut *out, const HmpArgs *a)
 {
     GError *err = NULL;
-    BlockBackend *b =
-        block_find_for_user(out->vm->blocks, a->arg[0].text, NULL, &err);
+    BlockBackend *b = quiesce_drive(out, a->arg[0].text, &err);
+    bool ok = b != NULL && block_eject(b, is_forced(a), &err);
 
-    if (b == NULL || !block_eject(b, is_forced(a), &err)) {
-        hmp_error(out, err);
-    }
+    drive_done(out, b, ok, err);
 }
 
 static bool take_mode(const char *name, BlockMediumMode *ret, GError **errp)
@@ -153,14 +183,14 @@ void hmp_cmd_change(HmpOut *out, const HmpArgs *a)
     BlockMediumMode mode = BLOCK_MEDIUM_RETAIN;
     const char *format = a->arg[2].given ? a->arg[2].text : NULL;
     BlockBackend *b;
+    bool ok;
 
     if (a->arg[3].given && !take_mode(a->arg[3].text, &mode, &err)) {
         hmp_error(out, err);
         return;
     }
-    b = block_find_for_user(out->vm->blocks, a->arg[0].text, NULL, &err);
-    if (b == NULL || !block_change_medium(b, a->arg[1].text, format, mode,
-                                          is_forced(a), &err)) {
-        hmp_error(out, err);
-    }
+    b = quiesce_drive(out, a->arg[0].text, &err);
+    ok = b != NULL && block_change_medium(b, a->arg[1].text, format, mode,
+                                          is_forced(a), &err);
+    drive_done(out, b, ok, err);
 }

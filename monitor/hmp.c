@@ -29,6 +29,8 @@ typedef struct Hmp {
     GString *out;   /* not taken by the peer yet */
     unsigned watch; /* for writing; 0: none */
     guint wait;     /* timer while `migrate` is waited for; 0: none */
+    bool running;   /* a command, which may wait and serve others */
+    bool refused;   /* input, meanwhile */
     bool muxed;     /* shares its channel, perhaps with a serial port */
     bool focused;   /* if muxed: input comes here */
     bool ending;    /* no more input: CLOSED follows the last output */
@@ -304,13 +306,20 @@ void hmp_wait_migration(HmpOut *out)
 static void session_line(void *opaque, const char *line)
 {
     g_autoptr(GString) text = g_string_new(NULL);
+    g_autofree char *copy = g_strdup(line);
     Hmp *h = opaque;
     HmpOut out = { .text = text, .vm = h->vm, .session = h };
 
-    execute(&out, line);
+    h->running = true;
+    h->refused = false;
+    execute(&out, copy);
+    h->running = false;
     session_put(h, text->str);
     if (h->wait == 0) {
         readline_show_prompt(h->rl);
+    }
+    if (h->refused) {
+        chardev_accept_input(h->cd);
     }
 }
 
@@ -357,7 +366,8 @@ static int session_can_receive(void *opaque)
 {
     Hmp *h = opaque;
 
-    return h->wait != 0 || h->out->len > OUTPUT_MAX / 2 ? 0 : 1;
+    h->refused |= h->running;
+    return h->running || h->wait != 0 || h->out->len > OUTPUT_MAX / 2 ? 0 : 1;
 }
 
 static void session_receive(void *opaque, const uint8_t *buf, int len)
@@ -374,7 +384,7 @@ static bool session_end_of_input(void *opaque)
 {
     Hmp *h = opaque;
 
-    h->ending = h->out->len > 0;
+    h->ending = h->running || h->out->len > 0;
     return h->ending;
 }
 

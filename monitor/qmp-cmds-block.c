@@ -7,6 +7,7 @@
 
 #include "block/blockdev-opts.h"
 #include "monitor/qmp-priv.h"
+#include "monitor/vm-control.h"
 #include "qapi/qapi-commands.h"
 #include "system/vm.h"
 #include "util/error.h"
@@ -153,18 +154,45 @@ bool qmp_blockdev_del(QmpCtx *ctx, const char *node_name, GError **errp)
 
 /* Media */
 
+/* What a user calls it: two of them are NULL. */
+typedef struct DriveName {
+    Vm *vm;
+    const char *device, *id, *node;
+} DriveName;
+
 static BlockBackend *find_drive(QmpCtx *ctx, const char *device, const char *id,
                                 GError **errp)
 {
     return block_find_for_user(ctx->vm->blocks, device, id, errp);
 }
 
+static BlockBackend *find_again(void *opaque, GError **errp)
+{
+    const DriveName *n = opaque;
+
+    return block_find_for_user(n->vm->blocks, n->device, n->id, errp);
+}
+
+static BlockBackend *quiesce_drive(QmpCtx *ctx, const char *device,
+                                   const char *id, GError **errp)
+{
+    DriveName name = { .vm = ctx->vm, .device = device, .id = id };
+
+    return vm_control_quiesce(ctx->vm, find_again, &name, errp);
+}
+
 bool qmp_eject(QmpCtx *ctx, const char *device, const char *id, bool has_force,
                bool force, GError **errp)
 {
-    BlockBackend *b = find_drive(ctx, device, id, errp);
+    BlockBackend *b = quiesce_drive(ctx, device, id, errp);
+    bool ok;
 
-    return b != NULL && block_eject(b, has_force && force, errp);
+    if (b == NULL) {
+        return false;
+    }
+    ok = block_eject(b, has_force && force, errp);
+    block_quiesce_end(b);
+    return ok;
 }
 
 bool qmp_blockdev_open_tray(QmpCtx *ctx, const char *device, const char *id,
@@ -186,9 +214,15 @@ bool qmp_blockdev_close_tray(QmpCtx *ctx, const char *device, const char *id,
 
 bool qmp_blockdev_remove_medium(QmpCtx *ctx, const char *id, GError **errp)
 {
-    BlockBackend *b = find_drive(ctx, NULL, id, errp);
+    BlockBackend *b = quiesce_drive(ctx, NULL, id, errp);
+    bool ok;
 
-    return b != NULL && block_remove_medium(b, errp);
+    if (b == NULL) {
+        return false;
+    }
+    ok = block_remove_medium(b, errp);
+    block_quiesce_end(b);
+    return ok;
 }
 
 bool qmp_blockdev_insert_medium(QmpCtx *ctx, const char *id,
@@ -218,19 +252,41 @@ bool qmp_blockdev_change_medium(QmpCtx *ctx, const char *device, const char *id,
                                 BlockdevChangeReadOnlyMode read_only_mode,
                                 GError **errp)
 {
-    BlockBackend *b = find_drive(ctx, device, id, errp);
+    BlockBackend *b = quiesce_drive(ctx, device, id, errp);
+    bool ok;
 
-    return b != NULL &&
-           block_change_medium(b, filename, format,
-                               has_read_only_mode ? medium_mode(read_only_mode)
-                                                  : BLOCK_MEDIUM_RETAIN,
-                               has_force && force, errp);
+    if (b == NULL) {
+        return false;
+    }
+    ok = block_change_medium(b, filename, format,
+                             has_read_only_mode ? medium_mode(read_only_mode)
+                                                : BLOCK_MEDIUM_RETAIN,
+                             has_force && force, errp);
+    block_quiesce_end(b);
+    return ok;
+}
+
+static BlockBackend *find_to_resize(void *opaque, GError **errp)
+{
+    const DriveName *n = opaque;
+    BlockBackend *b = n->device != NULL
+                          ? block_find(n->vm->blocks, n->device)
+                          : block_find_of_node(n->vm->blocks, n->node);
+
+    if (b == NULL) {
+        error_setf(errp, "Cannot find device='%s' nor node-name='%s'",
+                   n->device != NULL ? n->device : "",
+                   n->node != NULL ? n->node : "");
+    }
+    return b;
 }
 
 bool qmp_block_resize(QmpCtx *ctx, const char *device, const char *node_name,
                       int64_t size, GError **errp)
 {
+    DriveName name = { .vm = ctx->vm, .device = device, .node = node_name };
     BlockBackend *b;
+    bool ok;
 
     if ((device == NULL) == (node_name == NULL)) {
         error_setf(errp, "Need exactly one of 'device' and 'node-name'");
@@ -240,13 +296,11 @@ bool qmp_block_resize(QmpCtx *ctx, const char *device, const char *node_name,
         error_setf(errp, "Parameter 'size' expects a >0 size");
         return false;
     }
-    b = device != NULL ? block_find(ctx->vm->blocks, device)
-                       : block_find_of_node(ctx->vm->blocks, node_name);
+    b = vm_control_quiesce(ctx->vm, find_to_resize, &name, errp);
     if (b == NULL) {
-        error_setf(errp, "Cannot find device='%s' nor node-name='%s'",
-                   device != NULL ? device : "",
-                   node_name != NULL ? node_name : "");
         return false;
     }
-    return block_resize(b, size, errp);
+    ok = block_resize(b, size, errp);
+    block_quiesce_end(b);
+    return ok;
 }

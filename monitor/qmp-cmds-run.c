@@ -9,7 +9,6 @@
 #include "monitor/qmp.h"
 #include "monitor/vm-control.h"
 #include "qapi/qapi-commands.h"
-#include "system/serve.h"
 #include "system/vm.h"
 #include "util/error.h"
 
@@ -25,11 +24,7 @@ bool qmp_query_status(QmpCtx *ctx, StatusInfo **ret, GError **errp)
 
 bool qmp_stop(QmpCtx *ctx, GError **errp)
 {
-    bool served = vm_serve_allow(ctx->vm, true);
-    bool ok = vm_control_stop(ctx->vm, errp);
-
-    vm_serve_allow(ctx->vm, served);
-    return ok;
+    return vm_control_stop(ctx->vm, errp);
 }
 
 bool qmp_cont(QmpCtx *ctx, GError **errp)

@@ -10,10 +10,16 @@
 #include "accel/accel.h"
 #include "block/block.h"
 #include "migration/migration.h"
+#include "system/serve.h"
 #include "util/error.h"
+
+/* Between two looks at a drive's requests. */
+enum { QUIESCE_LOOK_MIN_US = 20, QUIESCE_LOOK_MAX_US = 1000 };
 
 bool vm_control_stop(Vm *vm, GError **errp)
 {
+    bool served;
+
     /* Its end would start the guest again. */
     if (vm->dumping) {
         error_setf(errp, "There is a dump in process, please wait.");
@@ -23,7 +29,9 @@ bool vm_control_stop(Vm *vm, GError **errp)
         vm->autostart = false;
         return true;
     }
+    served = vm_serve_allow(vm, true);
     vm_stop(vm, RUN_STATE_PAUSED);
+    vm_serve_allow(vm, served);
     return true;
 }
 
@@ -96,4 +104,36 @@ bool vm_control_nmi(Vm *vm, GError **errp)
     }
     vm_request_nmi(vm);
     return true;
+}
+
+/* Its requests may never end: vCPUs and other monitors have their turn. */
+static NO_TSA BlockBackend *quiesce(Vm *vm, VmFindDrive *find, void *opaque,
+                                    GError **errp)
+{
+    unsigned look_us = QUIESCE_LOOK_MIN_US;
+    BlockBackend *b;
+
+    while ((b = find(opaque, errp)) != NULL && !block_quiesce_step(b)) {
+        if (vm_is_ending(vm)) {
+            block_quiesce_end(b);
+            error_setf(errp,
+                       "Drive '%s' has requests in flight, and the "
+                       "program is to end",
+                       block_name(b));
+            return NULL;
+        }
+        vm_serve_for(vm, look_us);
+        look_us = MIN(2 * look_us, QUIESCE_LOOK_MAX_US);
+    }
+    return b;
+}
+
+BlockBackend *vm_control_quiesce(Vm *vm, VmFindDrive *find, void *opaque,
+                                 GError **errp)
+{
+    bool served = vm_serve_allow(vm, true);
+    BlockBackend *b = quiesce(vm, find, opaque, errp);
+
+    vm_serve_allow(vm, served);
+    return b;
 }

@@ -10,12 +10,25 @@
 
 #include "system/vm.h"
 
+struct BlockBackend;
+
+/* Looks a drive up again: it may have gone, or another may have come. */
+typedef struct BlockBackend *VmFindDrive(void *opaque, GError **errp);
+
 bool vm_control_stop(Vm *vm, GError **errp);
 /* Refused where the guest can't go on; waits for an incoming migration. */
 bool vm_control_cont(Vm *vm, GError **errp);
 bool vm_control_wakeup(Vm *vm, GError **errp);
 void vm_control_quit(Vm *vm);
 bool vm_control_nmi(Vm *vm, GError **errp);
+/*
+ * A drive whose medium or size is to be changed, when its requests have ended
+ * and new ones wait: to be given to block_quiesce_end().  Storage may take its
+ * time: others are served meanwhile (system/serve.h).  NULL with errp: there is
+ * no such drive, or the program is to end.
+ */
+struct BlockBackend *vm_control_quiesce(Vm *vm, VmFindDrive *find, void *opaque,
+                                        GError **errp);
 /*
  * Devices and their back ends are to be the same at both sides from the start
  * of a migration to its end: false with errp, which names the command, while

@@ -5,8 +5,9 @@
  * guest's, may have to wait for somebody outside: storage, a back end.  Then it
  * runs the main loop inside of that, so that other monitors are answered.
  *
- * Only where it can be borne that anything happens meanwhile: QMP's "stop" and
- * the requests of runstate.h say so with vm_serve_allow().  A source that
+ * Only where it can be borne that anything happens meanwhile: what users do by
+ * monitor/vm-control.h and the requests of runstate.h say so with
+ * vm_serve_allow().  A source that
  * is being dispatched isn't dispatched again inside, but for that of the
  * monitors, which leaves out the session that waits.  Waits nest: the one that
  * began last ends first.

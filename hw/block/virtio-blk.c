@@ -413,7 +413,7 @@ static void vblk_unrealize(VirtioDevice *d)
     vblk_give_up(s, NULL);
     blk_orphans_free(g_steal_pointer(&s->orphans));
     boot_order_remove(d->pci.dev.machine, &d->pci.dev);
-    block_detach_later(g_steal_pointer(&s->blk));
+    block_detach(g_steal_pointer(&s->blk));
     g_array_free(g_steal_pointer(&s->loaded), TRUE);
 }
 

@@ -13,6 +13,7 @@
 #include <linux/virtio_blk.h>
 #include <linux/virtio_pci.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -29,14 +30,25 @@ enum {
     HEADER = 0x20000,
     STATUS = 0x20010,
     DATA = 0x21000,
-    LATENCY_S = 3, /* of a request */
+    QUEUE_SIZE = 8,
+    AVAIL_EVENT = USED + 4 + 8 * QUEUE_SIZE,
 };
+
+/* How long a request takes: others do a lot meanwhile, or something. */
+#define LONG_LATENCY  ",latency-ns=2000000000"
+#define SHORT_LATENCY ",latency-ns=300000000"
+
+/* Another monitor. */
+typedef struct Other {
+    char *path;
+    int fd;
+    GString *got; /* what came from there */
+} Other;
 
 typedef struct Slow {
     QTest *q;
-    char *dir, *path;
-    int fd;       /* a second monitor */
-    GString *got; /* what came from there */
+    char *dir;
+    Other second; /* of QMP */
 } Slow;
 
 static void cfg_write(QTest *q, unsigned reg, uint32_t val)
@@ -50,9 +62,12 @@ static void drive(QTest *q)
     cfg_write(q, PCI_BASE_ADDRESS_4, MODERN);
     cfg_write(q, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
     qtest_writeb(q, MODERN + VIRTIO_PCI_COMMON_STATUS, 3);
+    qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_GFSELECT, 0);
+    qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_GF, 1 << 29); /* event index */
     qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_GFSELECT, 1);
     qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_GF, 1);
     qtest_writeb(q, MODERN + VIRTIO_PCI_COMMON_STATUS, 0xb);
+    qtest_writew(q, MODERN + VIRTIO_PCI_COMMON_Q_SIZE, QUEUE_SIZE);
     qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_Q_DESCLO, DESC);
     qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_Q_AVAILLO, AVAIL);
     qtest_writel(q, MODERN + VIRTIO_PCI_COMMON_Q_USEDLO, USED);
@@ -78,6 +93,8 @@ static void begin(QTest *q, uint32_t type)
     qtest_writel(q, HEADER, type);
     qtest_writew(q, AVAIL + 2, 1);
     qtest_writew(q, NOTIFY, 0);
+    while (qtest_readw(q, AVAIL_EVENT) != 1) {
+    }
 }
 
 static void begin_read(QTest *q)
@@ -90,71 +107,102 @@ static bool has_ended(QTest *q)
     return qtest_readw(q, USED + 2) == 1;
 }
 
-static void second_send(Slow *s, const char *text)
+static void other_send(Other *o, const char *text)
 {
-    g_assert_cmpint(send(s->fd, text, strlen(text), MSG_NOSIGNAL), ==,
+    g_assert_cmpint(send(o->fd, text, strlen(text), MSG_NOSIGNAL), ==,
                     strlen(text));
 }
 
 /* Takes what is there; waits until that has `want`, if it isn't NULL. */
-static void second_read(Slow *s, const char *want)
+static void other_read(Other *o, const char *want)
 {
-    struct pollfd p = { .fd = s->fd, .events = POLLIN };
+    struct pollfd p = { .fd = o->fd, .events = POLLIN };
     char buf[4096];
 
-    while (poll(&p, 1, want != NULL && !strstr(s->got->str, want) ? -1 : 0) >
+    while (poll(&p, 1, want != NULL && !strstr(o->got->str, want) ? -1 : 0) >
            0) {
-        ssize_t n = read(s->fd, buf, sizeof(buf));
+        ssize_t n = read(o->fd, buf, sizeof(buf));
 
         g_assert_cmpint(n, >, 0);
-        g_string_append_len(s->got, buf, n);
+        g_string_append_len(o->got, buf, n);
     }
 }
 
-static void second_open(Slow *s)
+static void other_connect(Other *o)
 {
     struct sockaddr_un un = { .sun_family = AF_UNIX };
 
-    s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    g_strlcpy(un.sun_path, s->path, sizeof(un.sun_path));
-    g_assert_cmpint(connect(s->fd, (struct sockaddr *)&un, sizeof(un)), ==, 0);
-    s->got = g_string_new(NULL);
-    second_send(s, "{'execute': 'qmp_capabilities', 'id': 'hello'}");
-    second_read(s, "hello");
+    o->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    g_strlcpy(un.sun_path, o->path, sizeof(un.sun_path));
+    g_assert_cmpint(connect(o->fd, (struct sockaddr *)&un, sizeof(un)), ==, 0);
+    g_string_truncate(o->got, 0);
 }
 
-/* `storage`: the options that make d0, of which the latency is left out. */
+static void other_init(Other *o, const char *dir, const char *name)
+{
+    o->path = g_build_filename(dir, name, NULL);
+    o->got = g_string_new(NULL);
+}
+
+static void other_fini(Other *o)
+{
+    close(o->fd);
+    g_unlink(o->path);
+    g_string_free(o->got, true);
+    g_free(o->path);
+}
+
+static void second_hello(Slow *s)
+{
+    other_connect(&s->second);
+    other_send(&s->second, "{'execute': 'qmp_capabilities', 'id': 'hello'}");
+    other_read(&s->second, "hello");
+}
+
+/* `storage`: the options that make d0. */
 static Slow *start_with(const char *storage, const char *more)
 {
     Slow *s = g_new0(Slow, 1);
 
     s->dir = g_dir_make_tmp("slow-storage-XXXXXX", NULL);
     g_assert_nonnull(s->dir);
-    s->path = g_build_filename(s->dir, "qmp", NULL);
+    other_init(&s->second, s->dir, "qmp");
     s->q = qtest_startf("-qmp unix:%s,server=on,wait=off "
-                        "%s,latency-ns=%d000000000 "
+                        "%s "
                         "-device virtio-blk-pci,id=v0,addr=2,drive=d0%s",
-                        s->path, storage, LATENCY_S, more);
-    second_open(s);
+                        s->second.path, storage, more);
+    second_hello(s);
     drive(s->q);
     return s;
 }
 
 static Slow *start(const char *more)
 {
-    return start_with("-drive if=none,id=d0,driver=null-aio,size=1M", more);
+    return start_with(
+        "-drive if=none,id=d0,driver=null-aio,size=1M" LONG_LATENCY, more);
+}
+
+/* The machine has gone. */
+static void forget(Slow *s)
+{
+    other_fini(&s->second);
+    g_rmdir(s->dir);
+    g_free(s->dir);
+    g_free(s);
 }
 
 static void stop(Slow *s)
 {
-    close(s->fd);
     qtest_quit(s->q);
-    g_unlink(s->path);
-    g_rmdir(s->dir);
-    g_string_free(s->got, true);
-    g_free(s->path);
-    g_free(s->dir);
-    g_free(s);
+    forget(s);
+}
+
+/* Without waiting for its storage once more. */
+static void stop_now(Slow *s)
+{
+    kill(qtest_pid(s->q), SIGKILL);
+    qtest_wait_exit(s->q, -SIGKILL);
+    forget(s);
 }
 
 static bool query_running(Slow *s)
@@ -166,21 +214,36 @@ static bool query_running(Slow *s)
     return running;
 }
 
-/* The user who stops the guest waits; another one doesn't. */
+/* The user who stops the guest waits, at any monitor; others don't. */
 static void test_stop(void)
 {
-    Slow *s = start("");
+    g_autofree char *dir = g_dir_make_tmp("slow-storage-XXXXXX", NULL);
+    g_autofree char *more =
+        g_strdup_printf(" -monitor unix:%s/hmp,server=on,wait=off", dir);
+    Slow *s = start(more);
+    Other hmp = { 0 };
 
+    other_init(&hmp, dir, "hmp");
+    other_connect(&hmp);
+    other_read(&hmp, "(qemu) ");
+    g_string_truncate(hmp.got, 0);
     begin_read(s->q);
-    second_send(s, "{'execute': 'stop', 'id': 'stopped'}");
+    other_send(&hmp, "stop\n");
     while (query_running(s)) {
     }
-    second_read(s, NULL);
-    g_assert_null(strstr(s->got->str, "stopped"));
+    other_send(&s->second, "{'execute': 'stop', 'id': 'stopped'}");
+    g_assert_false(query_running(s));
+    other_read(&s->second, NULL);
+    g_assert_null(strstr(s->second.got->str, "stopped"));
+    other_read(&hmp, NULL);
+    g_assert_null(strstr(hmp.got->str, "(qemu)"));
     g_assert_false(has_ended(s->q));
-    second_read(s, "stopped");
+    other_read(&s->second, "stopped");
+    other_read(&hmp, "(qemu)");
     g_assert_true(has_ended(s->q));
+    other_fini(&hmp);
     stop(s);
+    g_rmdir(dir);
 }
 
 /* Who starts the guest again meanwhile ends the wait. */
@@ -189,14 +252,21 @@ static void test_stop_cont(void)
     Slow *s = start("");
 
     begin_read(s->q);
-    second_send(s, "{'execute': 'stop', 'id': 'stopped'}");
+    other_send(&s->second, "{'execute': 'stop', 'id': 'stopped'}");
     while (query_running(s)) {
     }
     json_unref(qtest_qmp(s->q, "{'execute': 'cont'}"));
-    second_read(s, "stopped");
+    other_read(&s->second, "stopped");
     g_assert_false(has_ended(s->q));
     g_assert_true(query_running(s));
-    stop(s);
+    stop_now(s);
+}
+
+static bool cont_refused(Slow *s)
+{
+    g_autoptr(JsonValue) r = qtest_qmp(s->q, "{'execute': 'cont'}");
+
+    return json_object_has(r, "error");
 }
 
 /*
@@ -206,23 +276,22 @@ static void test_stop_cont(void)
 static void test_reset(void)
 {
     Slow *s = start("");
-    g_autoptr(JsonValue) r = NULL;
 
     begin_read(s->q);
     json_unref(qtest_qmp(s->q, "{'execute': 'system_reset'}"));
     g_assert_true(query_running(s));
-    /* The main loop is to be in it before a stop comes: nothing tells. */
-    g_usleep(LATENCY_S * G_USEC_PER_SEC / 6);
+    /* The main loop is to be in it before a stop comes. */
+    while (!cont_refused(s)) {
+    }
     /* It waits for the same request; who asks beside it is answered. */
-    second_send(s, "{'execute': 'stop', 'id': 'stopped'}");
+    other_send(&s->second, "{'execute': 'stop', 'id': 'stopped'}");
     while (query_running(s)) {
     }
-    r = qtest_qmp(s->q, "{'execute': 'cont'}");
-    g_assert_true(json_object_has(r, "error"));
-    second_read(s, NULL);
-    g_assert_null(strstr(s->got->str, "RESET"));
+    g_assert_true(cont_refused(s));
+    other_read(&s->second, NULL);
+    g_assert_null(strstr(s->second.got->str, "RESET"));
     json_unref(qtest_qmp_event(s->q, "RESET"));
-    second_read(s, "stopped");
+    other_read(&s->second, "stopped");
     g_assert_false(query_running(s));
     g_assert_false(has_ended(s->q));
     stop(s);
@@ -236,16 +305,9 @@ static void test_reset_quit(void)
     begin_read(s->q);
     json_unref(qtest_qmp(s->q, "{'execute': 'system_reset'}"));
     json_unref(qtest_qmp(s->q, "{'execute': 'quit'}"));
-    second_read(s, "SHUTDOWN");
-    g_assert_null(strstr(s->got->str, "RESET"));
-    qtest_wait_exit(g_steal_pointer(&s->q), 0);
-    close(s->fd);
-    g_unlink(s->path);
-    g_rmdir(s->dir);
-    g_string_free(s->got, true);
-    g_free(s->path);
-    g_free(s->dir);
-    g_free(s);
+    other_read(&s->second, "SHUTDOWN");
+    g_assert_null(strstr(s->second.got->str, "RESET"));
+    stop_now(s);
 }
 
 /* The guest lets go of the disk when it is asked to. */
@@ -276,8 +338,6 @@ static void unplug(const char *more, const char *prop)
     const char *why;
 
     begin_read(s->q);
-    /* An I/O thread takes it when it has its turn: nothing tells. */
-    g_usleep(LATENCY_S * G_USEC_PER_SEC / 6);
     take_out(s->q);
     refused = qtest_qmp(s->q, "%s", again);
     why = json_get_string(
@@ -286,8 +346,8 @@ static void unplug(const char *more, const char *prop)
                     "Drive 'd0' still has requests of the device that had it");
     json_unref(qtest_qmp(s->q, "{'execute': 'system_reset'}"));
     json_unref(qtest_qmp(s->q, "{'execute': 'query-status'}"));
-    second_read(s, NULL);
-    g_assert_null(strstr(s->got->str, "RESET"));
+    other_read(&s->second, NULL);
+    g_assert_null(strstr(s->second.got->str, "RESET"));
     json_unref(qtest_qmp_event(s->q, "RESET"));
     for (bool done = false; !done; g_usleep(1000)) {
         g_autoptr(JsonValue) r = qtest_qmp(s->q, "%s", again);
@@ -317,10 +377,9 @@ static void unplug_stop(const char *storage, const char *more)
     g_autoptr(JsonValue) left = NULL;
 
     begin(s->q, VIRTIO_BLK_T_OUT);
-    g_usleep(LATENCY_S * G_USEC_PER_SEC / 6);
     take_out(s->q);
-    second_send(s, "{'execute': 'stop', 'id': 'stopped'}");
-    second_read(s, "stopped");
+    other_send(&s->second, "{'execute': 'stop', 'id': 'stopped'}");
+    other_read(&s->second, "stopped");
     do {
         g_clear_pointer(&left, json_unref);
         left = qtest_qmp(s->q, "{'execute': 'blockdev-del', "
@@ -330,7 +389,7 @@ static void unplug_stop(const char *storage, const char *more)
 }
 
 static const char node[] =
-    "-blockdev driver=null-aio,node-name=d0,size=1048576";
+    "-blockdev driver=null-aio,node-name=d0,size=1048576" SHORT_LATENCY;
 
 static void test_unplug_stop(void)
 {
@@ -349,6 +408,50 @@ static void test_unplug_stop_no_flush(void)
     unplug_stop(storage, "");
 }
 
+enum { CD_BASE = 0x170 }; /* the second IDE channel */
+
+/* A packet command with 2 KiB of data at most. */
+static void cd_packet(QTest *q, const uint8_t *cdb)
+{
+    qtest_outb(q, CD_BASE + 6, 0xa0);
+    qtest_outb(q, CD_BASE + 1, 0);
+    qtest_outb(q, CD_BASE + 4, 0);
+    qtest_outb(q, CD_BASE + 5, 8);
+    qtest_outb(q, CD_BASE + 7, 0xa0);
+    for (unsigned i = 0; i < 12; i += 2) {
+        qtest_outw(q, CD_BASE, cdb[i] | cdb[i + 1] << 8);
+    }
+}
+
+/* The medium of a drive that reads can be changed, when that has been read. */
+static void test_eject(void)
+{
+    static const uint8_t ready[12] = { 0 };
+    static const uint8_t read_one[12] = { 0x28, 0, 0, 0, 0, 1, 0, 0, 1 };
+    Slow *s = start(" -drive if=none,id=cd,media=cdrom,readonly=on,"
+                    "driver=null-aio,size=1M" LONG_LATENCY
+                    " -device ide-cd,bus=ide.1,drive=cd");
+
+    do {
+        cd_packet(s->q, ready);
+    } while (qtest_inb(s->q, CD_BASE + 7) & 1); /* a new medium, at first */
+    cd_packet(s->q, read_one);
+    g_assert_cmphex(qtest_inb(s->q, CD_BASE + 7) & 0x80, ==, 0x80);
+    other_send(&s->second, "{'execute': 'eject', 'id': 'out', "
+                           "'arguments': {'device': 'cd', 'force': true}}");
+    /* It has reached the program when another one's word of it comes back. */
+    for (unsigned i = 0; i < 20; i++) {
+        g_assert_true(query_running(s));
+    }
+    other_read(&s->second, NULL);
+    g_assert_null(strstr(s->second.got->str, "out"));
+    g_assert_cmphex(qtest_inb(s->q, CD_BASE + 7) & 0x80, ==, 0x80);
+    other_read(&s->second, "out");
+    g_assert_null(strstr(s->second.got->str, "error"));
+    g_assert_cmphex(qtest_inb(s->q, CD_BASE + 7) & 0x80, ==, 0);
+    stop(s);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -356,6 +459,7 @@ int main(int argc, char **argv)
     g_test_add_func("/slow-storage/stop-cont", test_stop_cont);
     g_test_add_func("/slow-storage/reset", test_reset);
     g_test_add_func("/slow-storage/reset-quit", test_reset_quit);
+    g_test_add_func("/slow-storage/eject", test_eject);
     g_test_add_func("/slow-storage/unplug", test_unplug);
     g_test_add_func("/slow-storage/unplug-iothread", test_unplug_iothread);
     g_test_add_func("/slow-storage/unplug-stop", test_unplug_stop);

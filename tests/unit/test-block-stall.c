@@ -194,6 +194,67 @@ static void test_drain_steps(void)
     close(fd);
 }
 
+/*
+ * Who changes a medium's size, or the medium, waits for what is in flight, and
+ * what comes meanwhile waits for him; a stop of the guest for neither.
+ */
+static void test_quiesce(void)
+{
+    Fixture f;
+    void *page;
+    int fd = page_held_back(&page);
+    int ret[4] = { PENDING, PENDING, PENDING, PENDING }, err = PENDING;
+    g_autofree char *buf = g_malloc0(PAGE);
+    struct iovec stuck = { page, PAGE }, iov = { buf, PAGE };
+    GError *why = NULL;
+
+    if (fd < 0) {
+        g_test_skip("no userfaultfd");
+        return;
+    }
+    set_up(&f, "");
+    block_aio_writev(f.b[0], 0, &stuck, 1, note, &ret[0]);
+    wait_stalled(fd);
+    g_assert_false(block_quiesce_step(f.b[0]));
+    g_assert_true(block_quiesce_step(f.b[1]));
+    block_quiesce_end(f.b[1]);
+    block_aio_writev(f.b[0], PAGE, &iov, 1, note, &ret[1]);
+    block_aio_readv(f.b[0], SIZE - PAGE, &iov, 1, note, &ret[2]);
+    g_assert_false(block_resize(f.b[0], SIZE / 2, &why));
+    g_assert_nonnull(strstr(why->message, "requests in flight"));
+    g_clear_error(&why);
+    g_assert_false(block_remove_medium(f.b[0], NULL));
+    let_go(fd, page);
+    while (!block_quiesce_step(f.b[0])) {
+        g_thread_yield();
+    }
+    g_assert_cmpint(ret[0], ==, 0);
+    g_assert_cmpint(ret[1], ==, PENDING);
+    g_assert_true(block_resize(f.b[0], SIZE / 2, NULL));
+    /* What waited finds the disk as it is now. */
+    block_quiesce_end(f.b[0]);
+    g_assert_cmpint(finish(&ret[1]), ==, 0);
+    g_assert_cmpint(finish(&ret[2]), ==, -EIO);
+    /* The guest stops: what waits is done first. */
+    g_assert_true(block_quiesce_step(f.b[0]));
+    block_aio_readv(f.b[0], 0, &iov, 1, note, &ret[3]);
+    while (!block_drain_step(f.bs, err == PENDING, &err)) {
+        err = 0;
+        g_thread_yield();
+    }
+    g_assert_cmpint(ret[3], ==, 0);
+    /* The medium goes: nobody else's requests reach the next one. */
+    g_assert_true(block_quiesce_step(f.b[0]));
+    ret[3] = PENDING;
+    block_aio_readv(f.b[0], 0, &iov, 1, note, &ret[3]);
+    g_assert_true(block_remove_medium(f.b[0], NULL));
+    block_quiesce_end(f.b[0]);
+    g_assert_cmpint(finish(&ret[3]), ==, -ENOMEDIUM);
+    tear_down(&f);
+    munmap(page, PAGE);
+    close(fd);
+}
+
 /* From here on io_uring_enter() fails in this thread. */
 static bool forbid_io_uring(void)
 {
@@ -241,6 +302,7 @@ int main(int argc, char **argv)
     g_log_set_always_fatal(G_LOG_FATAL_MASK);
     g_test_add_func("/block-stall/abandon", test_abandon);
     g_test_add_func("/block-stall/drain-steps", test_drain_steps);
+    g_test_add_func("/block-stall/quiesce", test_quiesce);
     g_test_add_func("/block-stall/uring-refused", test_uring_refused);
     return g_test_run();
 }
