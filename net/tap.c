@@ -193,14 +193,23 @@ static void tap_peer_changed(NetPort *p)
     }
 }
 
+static void close_all(const int *fds, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        close(fds[i]);
+    }
+}
+
 static void tap_fini(NetPort *p)
 {
     NetTap *t = tap_of(p);
+    g_autofree int *fds = g_new(int, p->nqueues);
     g_autoptr(GError) err = NULL;
 
     for (unsigned i = 0; i < p->nqueues; i++) {
         TapQueue *q = t->queues[i];
 
+        fds[i] = q->fd;
         if (q->in_watch != 0) {
             g_source_remove(q->in_watch);
         }
@@ -208,12 +217,12 @@ static void tap_fini(NetPort *p)
             g_source_remove(q->out_watch);
         }
     }
-    if (t->down_script != NULL &&
-        !tap_run_script(t->down_script, t->ifname, &err)) {
+    /* The script finds the interface still there. */
+    if (t->down_script == NULL) {
+        close_all(fds, p->nqueues);
+    } else if (!tap_run_script(t->down_script, t->ifname, p->name, fds,
+                               p->nqueues, &err)) {
         log_error("netdev %s: %s", p->name, err->message);
-    }
-    for (unsigned i = 0; i < p->nqueues; i++) {
-        close(t->queues[i]->fd);
     }
 }
 
@@ -264,13 +273,6 @@ static NetTap *tap_new(Networks *nets, const char *id, const int *fds,
         tap_resume(&t->port, i);
     }
     return t;
-}
-
-static void close_all(const int *fds, unsigned n)
-{
-    for (unsigned i = 0; i < n; i++) {
-        close(fds[i]);
-    }
 }
 
 /* By fd= and fds=: interfaces that somebody else has made. */
@@ -375,8 +377,9 @@ static bool tap_by_name(Networks *nets, const Netdev *nd, GError **errp)
     for (unsigned i = 0; i < n; i++) {
         ifr.ifr_flags = flags;
         fds[i] = tap_open(&ifr, o, errp);
-        if (fds[i] < 0 || (i == 0 && tap_is_script(up) &&
-                           !tap_run_script(up, ifr.ifr_name, errp))) {
+        if (fds[i] < 0 ||
+            (i == 0 && tap_is_script(up) &&
+             !tap_run_script(up, ifr.ifr_name, nd->id, NULL, 0, errp))) {
             close_all(fds, fds[i] < 0 ? i : i + 1);
             return false;
         }

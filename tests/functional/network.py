@@ -13,7 +13,7 @@ from godwit.linux import (Assets, Shell, linux_args, top_folder)
 from godwit.migration import (transport, wait_drained, wait_running,
                               wait_status)
 from godwit.qmp import QmpError
-from godwit.tap import check, check_equal, check_in, main, test
+from godwit.tap import Skip, check, check_equal, check_in, main, test
 
 sys.path.insert(0, os.path.join(top_folder(), 'scripts'))
 from initramfs import Initramfs  # noqa: E402
@@ -248,6 +248,67 @@ def hot_plug_bridge(t):
                  '-device', 'pci-bridge,id=b2,chassis_nr=2,bus=b1,addr=3')
     plug(shell, bus='b2', addr='0x4')
     unplug(shell)
+
+
+SCRIPT = '''#!/bin/sh
+echo %(way)s $1 >> %(folder)s/log
+read word < %(folder)s/go-%(way)s
+test "$word" = well
+'''
+
+
+def tap_script(t, way):
+    """A script that waits until go() lets it end."""
+    path = t.path(way)
+    with open(path, 'w', encoding='ascii') as f:
+        f.write(SCRIPT % {'way': way, 'folder': t.folder})
+    os.chmod(path, 0o755)
+    os.mkfifo(t.path('go-' + way))
+    return path
+
+
+def script_log(t):
+    if not os.path.exists(t.path('log')):
+        return []
+    with open(t.path('log'), encoding='ascii') as f:
+        return f.read().splitlines()
+
+
+def go(t, way, word):
+    with open(t.path('go-' + way), 'w', encoding='ascii') as f:
+        f.write(word + '\n')
+
+
+@test(godwit_only='the peer waits')
+def scripts_are_not_waited_for(t):
+    """Those of a tap that comes and goes while the guest runs. The interface
+    is there until the second has ended."""
+    try:
+        with open('/dev/net/tun', 'rb'):
+            pass
+    except OSError as err:
+        raise Skip('no tap interfaces: %s' % err) from err
+    if os.geteuid() != 0:
+        raise Skip('no tap interfaces: needs root')
+    name = 'gw%d' % (os.getpid() % 1000000)
+    vm = t.machine(accel='tcg')
+    vm.wait_line('^hb ')
+    vm.qmp.cmd('netdev_add', type='tap', id='n', ifname=name,
+               script=tap_script(t, 'up'), downscript=tap_script(t, 'down'))
+    vm.wait_line('^hb ')
+    t.reactor.poll(lambda: script_log(t), 'first script')
+    vm.qmp.cmd('netdev_del', id='n')
+    vm.wait_line('^hb ')
+    t.reactor.poll(lambda: len(script_log(t)) == 2, 'second script')
+    check_equal(script_log(t), ['up ' + name, 'down ' + name], 'scripts')
+    check_in(name, os.listdir('/sys/class/net'), 'interfaces')
+    go(t, 'up', 'ill')
+    go(t, 'down', 'well')
+    t.reactor.poll(lambda: name not in os.listdir('/sys/class/net'),
+                   'end of the interface')
+    t.reactor.wait(lambda: 'failed' in vm.stderr, 'message')
+    check_in('netdev n: network script %s failed with status' % t.path('up'),
+             vm.stderr, 'message')
 
 
 main()
