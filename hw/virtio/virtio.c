@@ -328,6 +328,7 @@ void virtio_core_unrealize(VirtioDevice *d)
 
 void virtio_core_reset(VirtioDevice *d)
 {
+    virtio_thread_stop(d); /* which looks at that */
     d->running = runstate_is_running(d->pci.dev.vm);
     virtio_set_status(d, 0);
     if (d->vtype->reset != NULL) {

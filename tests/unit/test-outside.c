@@ -32,14 +32,14 @@ static void outsider_unref(VmOutside *o)
 
 static bool outsider_busy(VmOutside *o)
 {
-    return outsider(o)->busy;
+    return __atomic_load_n(&outsider(o)->busy, __ATOMIC_ACQUIRE);
 }
 
 static void outsider_wait(VmOutside *o, int64_t since_ns)
 {
     g_assert_false(vm_lock_held());
     outsider(o)->waits++;
-    outsider(o)->busy = false;
+    __atomic_store_n(&outsider(o)->busy, false, __ATOMIC_RELEASE);
 }
 
 static void outsider_settled(VmOutside *o)

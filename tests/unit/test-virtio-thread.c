@@ -13,6 +13,7 @@
 #include "hw/virtio/virtio-priv.h"
 #include "system/vm.h"
 #include "util/bswap.h"
+#include "util/tsan.h"
 
 enum {
     RAM_SIZE = 64 * KiB,
@@ -65,7 +66,8 @@ static void toy_output(VirtioDevice *d, VirtQueue *q)
     VirtQueueElem *e;
 
     s->in_thread &= iothread_is_self(virtio_iothread(d));
-    while (!s->keep && (e = virtio_turn_pop(&turn)) != NULL) {
+    while (!__atomic_load_n(&s->keep, __ATOMIC_SEQ_CST) &&
+           (e = virtio_turn_pop(&turn)) != NULL) {
         if (s->left > 0) {
             s->left--;
             offer(s->more, BUFFER);
@@ -225,12 +227,24 @@ static void offer(Board *b, uint64_t buffer)
     uint8_t *ram = b->rb->host;
     unsigned n = b->avail_idx % ENTRIES;
 
+    tsan_guest_begin();
     stq_le_p(ram + DESC + 16 * n, buffer);
     stl_le_p(ram + DESC + 16 * n + 8, 16);
     stl_le_p(ram + DESC + 16 * n + 12, 0);
     stw_le_p(ram + AVAIL + 4 + 2 * n, n);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     stw_le_p(ram + AVAIL + 2, ++b->avail_idx);
+    tsan_guest_end();
+}
+
+static uint16_t used_idx(const Board *b)
+{
+    uint16_t idx;
+
+    tsan_guest_begin();
+    idx = lduw_le_p(b->rb->host + USED + 2);
+    tsan_guest_end();
+    return idx;
 }
 
 static void wait_for(EventNotifier *e)
@@ -246,7 +260,7 @@ static void wait_done(Board *b, unsigned n)
     while (__atomic_load_n(&b->toy->done, __ATOMIC_SEQ_CST) < n) {
         wait_for(&b->toy->served);
     }
-    g_assert_cmpuint(b->toy->done, ==, n);
+    g_assert_cmpuint(__atomic_load_n(&b->toy->done, __ATOMIC_SEQ_CST), ==, n);
 }
 
 /* While this thread has the device lock all the time. */
@@ -258,7 +272,7 @@ static void test_echo(void)
         offer(b, BUFFER);
         virtio_kick(&b->toy->vdev, 0);
         wait_done(b, i);
-        g_assert_cmpuint(lduw_le_p(b->rb->host + USED + 2), ==, i);
+        g_assert_cmpuint(used_idx(b), ==, i);
     }
     board_free(b);
 }
@@ -325,7 +339,7 @@ static void test_left(void)
     Board *b = board_new();
     unsigned calls;
 
-    b->toy->keep = true;
+    __atomic_store_n(&b->toy->keep, true, __ATOMIC_SEQ_CST);
     offer(b, BUFFER);
     virtio_kick(&b->toy->vdev, 0);
     wait_for(&b->toy->served);
@@ -333,7 +347,7 @@ static void test_left(void)
     calls = __atomic_load_n(&b->toy->calls, __ATOMIC_SEQ_CST);
     g_assert_cmpuint(calls, <=, 4); /* start, kick, look */
     vm_stop(b->vm, RUN_STATE_PAUSED);
-    b->toy->keep = false;
+    __atomic_store_n(&b->toy->keep, false, __ATOMIC_SEQ_CST);
     vm_start(b->vm);
     wait_done(b, 1);
     board_free(b);
@@ -399,7 +413,7 @@ static void test_upheaval(void)
     VirtioDevice *d = &b->toy->vdev;
 
     for (unsigned i = 0; i < 300; i++) {
-        unsigned before = b->toy->done;
+        unsigned before = __atomic_load_n(&b->toy->done, __ATOMIC_SEQ_CST);
 
         for (unsigned k = 0; k < 8; k++) {
             offer(b, BUFFER);
