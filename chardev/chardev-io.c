@@ -58,7 +58,9 @@ static void chardev_end_input(Chardev *cd)
     }
     chardev_stop_input(cd);
     cd->in_ended = true;
+    cd->peer_kept = false;
     chardev_input_done(cd);
+    chardev_update_input(cd);
 }
 
 /* Takes over descriptors that came with a message. */
@@ -153,6 +155,11 @@ static gboolean chardev_readable(IoChannel *ch, GIOCondition cond,
     cd = chardev_ref(opaque);
     if (cd->in_mode == CHARDEV_INPUT_READ) {
         chardev_read_once(cd, ch);
+    } else if (cd->in_ended && cd->fe.may_forget(cd->fe.opaque)) {
+        chardev_hangup(cd);
+    } else if (cd->in_ended) {
+        cd->peer_kept = true;
+        chardev_update_input(cd);
     } else if (cd->attached && cd->fe.end_of_input) {
         cd->fe.peer_gone(cd->fe.opaque);
         chardev_update_input(cd);
@@ -195,8 +202,14 @@ static ChardevInput chardev_wanted_input(Chardev *cd, const IoChannel *ch)
     if (cd->pending) {
         return can ? CHARDEV_INPUT_PENDING : CHARDEV_INPUT_NONE;
     }
-    if (cd->in_ended || !ch || io_channel_fd(ch, G_IO_IN) < 0) {
+    if (!ch || io_channel_fd(ch, G_IO_IN) < 0) {
         return CHARDEV_INPUT_NONE;
+    }
+    if (cd->in_ended) {
+        return cd->attached && cd->fe.end_of_input && cd->fe.may_forget &&
+                       !cd->ops->keeps_input && !cd->peer_kept
+                   ? CHARDEV_INPUT_HANGUP
+                   : CHARDEV_INPUT_NONE;
     }
     if (can) {
         return CHARDEV_INPUT_READ;

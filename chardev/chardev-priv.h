@@ -86,8 +86,9 @@ struct Chardev {
     bool open;   /* a peer is there */
     GSource *in_source;
     ChardevInput in_mode;
-    bool in_ended; /* nothing more will come from the channel */
-    bool lent;     /* the front end has a copy of the socket: it shuts it */
+    bool in_ended;  /* nothing more will come from the channel */
+    bool peer_kept; /* nor does anybody read there, but its words count */
+    bool lent;      /* the front end has a copy of the socket: it shuts it */
     /* What a peer that is gone had sent when nobody took it; or NULL. */
     GByteArray *pending;
     GSList *watches; /* ChardevWatch */

@@ -41,6 +41,11 @@ typedef struct ChardevFrontend {
     bool (*end_of_input)(void *opaque);
     /* With end_of_input: the peer has gone while can_receive said 0. */
     void (*peer_gone)(void *opaque);
+    /*
+     * With end_of_input: the peer doesn't read any more, either.  True: all
+     * that is still to do for it is an answer, so CLOSED may come at once.
+     */
+    bool (*may_forget)(void *opaque);
     void *opaque;
 } ChardevFrontend;
 

@@ -90,6 +90,13 @@ static bool frontend_end_of_input(void *opaque)
     return qmp_session_end_input(cs->session);
 }
 
+static bool frontend_may_forget(void *opaque)
+{
+    ChardevSession *cs = opaque;
+
+    return qmp_session_may_forget(cs->session);
+}
+
 static void drop_watch(ChardevSession *cs)
 {
     if (cs->watch) {
@@ -132,6 +139,7 @@ bool qmp_session_on_chardev(Monitors *m, struct Chardev *cd, bool pretty,
         .receive = frontend_receive,
         .event = frontend_event,
         .end_of_input = frontend_end_of_input,
+        .may_forget = frontend_may_forget,
         .opaque = cs,
     };
 

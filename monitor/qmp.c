@@ -59,6 +59,11 @@ bool qmp_session_end_input(QmpSession *s)
     return s->ending;
 }
 
+bool qmp_session_may_forget(const QmpSession *s)
+{
+    return is_running(s) && s->requests.length == 0;
+}
+
 /* After something was carried out or written: was it the last? */
 static void check_end(QmpSession *s)
 {

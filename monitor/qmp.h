@@ -96,6 +96,11 @@ void qmp_session_feed(QmpSession *s, const char *buf, size_t len);
  * or answers to be read, and input_done() follows.
  */
 bool qmp_session_end_input(QmpSession *s);
+/*
+ * And it reads nothing more.  True: it can be closed at once, as a command that
+ * waits for somebody outside is all that is left of it.
+ */
+bool qmp_session_may_forget(const QmpSession *s);
 /* Writes what waits to be written. */
 void qmp_session_flush(QmpSession *s);
 /* Bytes that wait to be written. */

@@ -246,6 +246,27 @@ static void test_stop(void)
     g_rmdir(dir);
 }
 
+/* Who loses his connection while he waits gets another one. */
+static void test_stop_again(void)
+{
+    Slow *s = start("");
+
+    begin_read(s->q);
+    other_send(&s->second, "{'execute': 'stop', 'id': 'lost'}");
+    while (query_running(s)) {
+    }
+    close(s->second.fd);
+    second_hello(s);
+    other_send(&s->second, "{'execute': 'stop', 'id': 'stopped'}");
+    g_assert_false(query_running(s));
+    g_assert_false(has_ended(s->q));
+    other_read(&s->second, "stopped");
+    g_assert_true(has_ended(s->q));
+    other_read(&s->second, NULL);
+    g_assert_null(strstr(s->second.got->str, "lost"));
+    stop(s);
+}
+
 /* Who starts the guest again meanwhile ends the wait. */
 static void test_stop_cont(void)
 {
@@ -456,6 +477,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/slow-storage/stop", test_stop);
+    g_test_add_func("/slow-storage/stop-again", test_stop_again);
     g_test_add_func("/slow-storage/stop-cont", test_stop_cont);
     g_test_add_func("/slow-storage/reset", test_reset);
     g_test_add_func("/slow-storage/reset-quit", test_reset_quit);
