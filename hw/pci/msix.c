@@ -251,25 +251,23 @@ static gboolean event_ready(gint fd, GIOCondition cond, gpointer opaque)
     return G_SOURCE_CONTINUE;
 }
 
-int msix_vector_fd(PciDevice *d, unsigned vector, GError **errp)
+static MsixVector *vector_find(PciDevice *d, unsigned vector, GError **errp)
 {
-    const IrqchipOps *ops = kernel_ops(d);
-    MsixVector *v;
-
     if (vector >= msix_nvectors(d)) {
         error_setf(errp, "%s: MSI-X vector %u: it has %u", device_name(&d->dev),
                    vector, msix_nvectors(d));
-        return -1;
+        return NULL;
     }
-    v = &d->msix->vectors[vector];
-    if (event_notifier_fd(&v->event) >= 0) {
-        return event_notifier_fd(&v->event);
-    }
-    if (!event_notifier_init(&v->event, false, errp)) {
-        return -1;
-    }
+    return &d->msix->vectors[vector];
+}
+
+/* Its eventfd is there: the kernel or the main loop is to read it. */
+static void vector_listen(PciDevice *d, MsixVector *v)
+{
+    const IrqchipOps *ops = kernel_ops(d);
+
     if (ops != NULL) {
-        MsiMessage msg = message_of(d->msix, vector);
+        MsiMessage msg = message_of(d->msix, v->index);
 
         v->virq = ops->add_msi_route(d->dev.vm->accel, &msg);
     }
@@ -281,7 +279,39 @@ int msix_vector_fd(PciDevice *d, unsigned vector, GError **errp)
         v->source = g_unix_fd_add(event_notifier_fd(&v->event), G_IO_IN,
                                   event_ready, v);
     }
+}
+
+int msix_vector_fd(PciDevice *d, unsigned vector, GError **errp)
+{
+    MsixVector *v = vector_find(d, vector, errp);
+
+    if (v == NULL) {
+        return -1;
+    }
+    if (event_notifier_fd(&v->event) < 0) {
+        if (!event_notifier_init(&v->event, false, errp)) {
+            return -1;
+        }
+        vector_listen(d, v);
+    }
     return event_notifier_fd(&v->event);
+}
+
+bool msix_vector_set_fd(PciDevice *d, unsigned vector, int fd, GError **errp)
+{
+    MsixVector *v = vector_find(d, vector, errp);
+
+    if (v != NULL && event_notifier_fd(&v->event) >= 0) {
+        error_setf(errp, "%s: MSI-X vector %u has an eventfd already",
+                   device_name(&d->dev), vector);
+        v = NULL;
+    }
+    if (v == NULL || !event_notifier_init_fd(&v->event, fd, errp)) {
+        close(fd);
+        return false;
+    }
+    vector_listen(d, v);
+    return true;
 }
 
 static void vector_close(MsixVector *v)
@@ -559,3 +589,30 @@ bool msix_load(PciDevice *d, StreamIn *s, GError **errp)
     routes_commit(d);
     return true;
 }
+
+static bool state_put(StreamOut *s, const void *field, size_t size,
+                      GError **errp)
+{
+    msix_save((PciDevice *)(uintptr_t)field, s);
+    return true;
+}
+
+static bool state_get(StreamIn *s, void *field, size_t size, GError **errp)
+{
+    return msix_load(field, s, errp);
+}
+
+static const VmstateInfo state_info = {
+    .name = "msix state",
+    .put = state_put,
+    .get = state_get,
+};
+
+const Vmstate vmstate_msix = {
+    .name = "msix",
+    .fields =
+        (const VmstateField[]){
+            { .name = "msix", .kind = VMS_CUSTOM, .info = &state_info },
+            VMSTATE_END,
+        },
+};

@@ -52,6 +52,11 @@ bool msix_notify_unlocked(PciDevice *d, unsigned vector);
  * unrealized or every user has called msix_vector_unuse().  -1 with errp.
  */
 int msix_vector_fd(PciDevice *d, unsigned vector, GError **errp);
+/*
+ * The same with an eventfd that somebody else made and writes; always taken
+ * over.  False with errp: there is no such vector, or it has one already.
+ */
+bool msix_vector_set_fd(PciDevice *d, unsigned vector, int fd, GError **errp);
 
 /*
  * State, for the function's section.  load: a message that waited is sent
@@ -59,5 +64,12 @@ int msix_vector_fd(PciDevice *d, unsigned vector, GError **errp);
  */
 void msix_save(PciDevice *d, StreamOut *s);
 bool msix_load(PciDevice *d, StreamIn *s, GError **errp);
+/* The same as a struct "msix" of a section's, behind that of the function. */
+extern const Vmstate vmstate_msix;
+#define VMSTATE_MSIX_AS(T, f, name_)                                   \
+    {                                                                  \
+        .name = (name_), .kind = VMS_STRUCT, .offset = offsetof(T, f), \
+        .size = sizeof(PciDevice), .vms = &vmstate_msix                \
+    }
 
 #endif
