@@ -234,18 +234,20 @@ static int policy_mode(const HostMem *m)
     return policy_modes[m->policy];
 }
 
+/* Of its block, while no device has it. */
+static char *block_name(const HostMem *m)
+{
+    return m->canonical_path ? object_path(&m->obj) : g_strdup(m->obj.name);
+}
+
 static bool map_block(HostMem *m, RamBlockOptions *opts, GError **errp)
 {
     Vm *vm = vm_of_object(&m->obj);
-    g_autofree char *path = NULL;
-    const char *name = m->obj.name;
+    g_autofree char *name = block_name(m);
 
     if (!vm) {
         error_setf(errp, "%s: not in the tree of a VM", m->obj.type->name);
         return false;
-    }
-    if (m->canonical_path) {
-        name = path = object_path(&m->obj);
     }
     opts->size = m->size;
     opts->share = m->share;
@@ -359,12 +361,31 @@ RamBlock *hostmem_claim(Object *obj, GError **errp)
     return m->ram;
 }
 
+RamBlock *hostmem_claim_for(Object *obj, const char *path, GError **errp)
+{
+    RamBlock *rb = hostmem_claim(obj, errp);
+    g_autofree char *name = NULL;
+
+    if (!rb) {
+        return NULL;
+    }
+    name = g_strdup_printf("%s/%s", path, rb->name);
+    if (!ram_block_rename(hostmem(obj)->list, rb, name, errp)) {
+        hostmem_release(obj);
+        return NULL;
+    }
+    return rb;
+}
+
 void hostmem_release(Object *obj)
 {
     HostMem *m = hostmem_from_object(obj);
 
     if (m && m->in_use) {
+        g_autofree char *name = block_name(m);
+
         m->in_use = false;
+        ram_block_rename(m->list, m->ram, name, NULL);
         m->ram->migratable = false;
     }
 }

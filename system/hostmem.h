@@ -55,6 +55,11 @@ HostMem *hostmem_from_object(Object *obj);
  * from now on.  NULL if it is in use, not complete, or no back end.
  */
 RamBlock *hostmem_claim(Object *obj, GError **errp);
+/*
+ * The same for a device: its block is named PATH/ID in the stream, by the
+ * device's path there.
+ */
+RamBlock *hostmem_claim_for(Object *obj, const char *path, GError **errp);
 /* The user is gone: the back end may be deleted, or claimed again. */
 void hostmem_release(Object *obj);
 

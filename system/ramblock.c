@@ -63,11 +63,8 @@ static void list_insert(RamList *list, RamBlock *rb)
     list->total_bytes += rb->used_length;
 }
 
-static bool check_new(RamList *list, const char *name,
-                      const RamBlockOptions *opts, GError **errp)
+static bool check_name(RamList *list, const char *name, GError **errp)
 {
-    uint64_t max = MAX(opts->size, opts->max_size);
-
     if (!*name || strlen(name) > RAM_BLOCK_NAME_MAX) {
         error_setf(errp, "RAM block name '%s': %zu characters, not 1..%d", name,
                    strlen(name), RAM_BLOCK_NAME_MAX);
@@ -75,6 +72,17 @@ static bool check_new(RamList *list, const char *name,
     }
     if (ram_block_find(list, name)) {
         error_setf(errp, "RAM block '%s' exists already", name);
+        return false;
+    }
+    return true;
+}
+
+static bool check_new(RamList *list, const char *name,
+                      const RamBlockOptions *opts, GError **errp)
+{
+    uint64_t max = MAX(opts->size, opts->max_size);
+
+    if (!check_name(list, name, errp)) {
         return false;
     }
     if (!opts->size) {
@@ -125,6 +133,19 @@ RamBlock *ram_block_new(RamList *list, const char *name,
     }
     list_insert(list, rb);
     return rb;
+}
+
+bool ram_block_rename(RamList *list, RamBlock *rb, const char *name,
+                      GError **errp)
+{
+    if (strcmp(rb->name, name) == 0) {
+        return true;
+    }
+    if (!check_name(list, name, errp)) {
+        return false;
+    }
+    g_strlcpy(rb->name, name, sizeof(rb->name));
+    return true;
 }
 
 void ram_block_ref(RamBlock *rb)

@@ -134,6 +134,12 @@ void ram_block_free(RamList *list, RamBlock *rb);
 void ram_block_ref(RamBlock *rb);
 void ram_block_unref(RamBlock *rb);
 RamBlock *ram_block_find(RamList *list, const char *name);
+/*
+ * Another name, that no other block has; for one that its user names.  No
+ * migration is under way.  vm_lock held.
+ */
+bool ram_block_rename(RamList *list, RamBlock *rb, const char *name,
+                      GError **errp);
 /* The block that holds a host address, and the offset in it; or NULL. */
 RamBlock *ram_block_from_host(RamList *list, const void *host,
                               uint64_t *ret_off);
