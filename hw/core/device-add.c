@@ -197,6 +197,17 @@ static bool request_set_props(Device *dev, const JsonValue *args, bool text,
     return true;
 }
 
+/* The guest can eject a bridge, with its bus, while nobody holds the lock. */
+static bool request_await(Vm *vm, DeviceRequest *rq, Device *dev, GError **errp)
+{
+    if (rq->type->await == NULL) {
+        return true;
+    }
+    rq->type->await(dev);
+    return request_find_bus(vm, rq, errp) &&
+           request_check_hotplug(vm, rq, errp);
+}
+
 static Device *device_new_from(Vm *vm, const JsonValue *args, bool text,
                                GError **errp)
 {
@@ -212,7 +223,8 @@ static Device *device_new_from(Vm *vm, const JsonValue *args, bool text,
         return NULL;
     }
     dev = request_make(vm, &rq);
-    if (!request_set_props(dev, args, text, errp)) {
+    if (!request_set_props(dev, args, text, errp) ||
+        !request_await(vm, &rq, dev, errp)) {
         device_delete(dev);
         return NULL;
     }

@@ -56,6 +56,13 @@ struct DeviceType {
     const struct PciInfo *pci;       /* BUS_PCI: identity; else NULL */
     const struct VirtioType *virtio; /* what a virtio function carries */
     void (*init)(Device *dev); /* before properties are set; may be NULL */
+    /*
+     * Of a device that a user asks for, before it is plugged in: waits for
+     * somebody outside who has to speak first, without vm_lock (which it
+     * holds again then) unless the program starts.  Claims nothing; what is
+     * wrong is realize()'s to say.  May be NULL.
+     */
+    void (*await)(Device *dev);
     bool (*realize)(Device *dev, GError **errp);
     void (*unrealize)(Device *dev); /* may be NULL */
     /* To power-on state; before it the parent bus was reset. May be NULL */
