@@ -18,6 +18,7 @@
 #include "hw/isa/ich9-lpc.h"
 #include "hw/isa/isa-devices.h"
 #include "hw/isa/piix3.h"
+#include "hw/misc/ivshmem.h"
 #include "hw/misc/pci-testdev.h"
 #include "hw/net/e1000.h"
 #include "hw/net/virtio-net.h"
@@ -63,6 +64,8 @@ const DeviceType *const device_table[] = {
     &ps2_mouse_type,
     /* misc */
     &debug_exit_type,
+    &ivshmem_doorbell_type,
+    &ivshmem_plain_type,
     &kvmvapic_type,
     &pc_testdev_type,
     &pci_testdev_type,

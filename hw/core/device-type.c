@@ -159,6 +159,7 @@ static const ObjectType abstract_types[] = {
     ABSTRACT("pic-common", "isa-device"),
     ABSTRACT("pit-common", "isa-device"),
     ABSTRACT("e1000-base", "pci-device"),
+    ABSTRACT("ivshmem-common", "pci-device"),
     ABSTRACT("pci-ide", "pci-device"),
     ABSTRACT("pci-piix3", "pci-device"),
     ABSTRACT("virtio-pci", "pci-device"),
