@@ -103,6 +103,7 @@ static const CliParams cli_params[] = {
       .params = { { "debug-threads", BOOL, "threads always have names" },
                   { "guest", STR, "name of the guest" },
                   { "process", STR, "name of the process" } } },
+    { "option-rom", .params = { { "bootindex", NUM }, { "romfile", STR } } },
     { "overcommit", .helps = true,
       .params = { { "cpu-pm", BOOL }, { "mem-lock", BOOL } } },
     { "rtc", .helps = true,

@@ -213,5 +213,7 @@ bool pc_init_tables(PcMachine *p, GError **errp)
 {
     pc_add_hpet(p);
     return fw_cfg_add_file(p->x.m.fw_cfg, "etc/tpm/log", NULL, 0, errp) &&
-           pc_add_boot_menu(p, errp) && pc_init_acpi(p, errp);
+           pc_add_boot_menu(p, errp) &&
+           option_roms_offer(p->option_roms, &p->x.m, errp) &&
+           pc_init_acpi(p, errp);
 }

@@ -411,6 +411,9 @@ bool pc_option(Machine *m, const char *name, const char *arg, bool *ret_known,
     if (g_str_equal(name, "smbios")) {
         return pc_add_smbios(p, arg, errp);
     }
+    if (g_str_equal(name, "option-rom")) {
+        return option_roms_add(&p->option_roms, arg, errp);
+    }
     if (g_str_equal(name, "no-fd-bootchk")) {
         p->no_fd_bootchk = true;
         return true;
@@ -430,6 +433,7 @@ void pc_fini(Machine *m)
         }
     }
     g_clear_pointer(&p->smbios, smbios_options_free);
+    g_clear_pointer(&p->option_roms, option_roms_free);
     x86_machine_fini(m);
 }
 

@@ -8,6 +8,7 @@
 
 #include "hw/acpi/hotplug.h"
 #include "hw/acpi/pc-tables.h"
+#include "hw/i386/option-roms.h"
 #include "hw/i386/smbios.h"
 #include "hw/i386/x86.h"
 #include "hw/pci/pci.h"
@@ -47,6 +48,7 @@ struct PcMachine {
     MemoryRegion rom;                    /* "pc.rom", for option ROMs */
     MemoryRegion port80, port_f0;
     SmbiosOptions *smbios;
+    OptionRoms *option_roms; /* NULL: none */
     bool fd_bootchk, no_fd_bootchk;
     unsigned nresets;
     /* Options. */

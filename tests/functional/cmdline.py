@@ -19,6 +19,8 @@ TABLE = (
     (['-no-such-option'], 'no-such-option'),
     (['--no-such-option=1'], 'no-such-option'),
     (['-m'], '-m'),
+    (['-option-rom', '{dir}/no-such-rom'], '{dir}/no-such-rom'),
+    (['-option-rom', 'bootindex=1'], 'not specified'),
     (['-bios'], '-bios'),
     (['-name', 'a,no-such=1'], 'no-such'),
     # Machines and accelerators.
@@ -133,6 +135,7 @@ PEER_DIFFERS = (
     '-serial unix:{dir}/no/such/sock,server=on,wait=off', '-qmp nonsense',
     '-qtest unix:{dir}/no-such-sock', '-incoming fd:9999',
     '-incoming tcp:127.0.0.1:0,no-such=1',
+    '-option-rom {dir}/no-such-rom',
 )
 
 

@@ -61,6 +61,34 @@ def names_of_classes(t):
                  {'class': 0xff}], 'classes')
 
 
+def option_rom():
+    """Says ROM to the debug console, and goes on."""
+    code = b'\xba\xe9\x00' + b''.join(b'\xb0' + bytes([c]) + b'\xee'
+                                       for c in b'ROM\n') + b'\xcb'
+    rom = bytearray((b'\x55\xaa\x01' + code).ljust(512, b'\0'))
+    rom[-1] = -sum(rom) & 0xff
+    return bytes(rom)
+
+
+@test()
+def option_rom_is_run(t):
+    with open(t.path('hello.rom'), 'wb') as f:
+        f.write(option_rom())
+    for machine in ('pc', 'q35'):
+        t.launch(['-machine', machine, '-m', '64', '-accel', 'tcg',
+                  '-nodefaults', '-display', 'none', '-debugcon',
+                  'file:%s' % t.path(machine), '-option-rom',
+                  'romfile=%s,bootindex=1' % t.path('hello.rom')],
+                 name=machine, serial=False)
+        t.reactor.poll(lambda m=machine: open_text(t.path(m)) == 'ROM\n',
+                       'word of the ROM')
+
+
+def open_text(path):
+    with open(path, encoding='ascii') as f:
+        return f.read()
+
+
 def boot_network(t, *args):
     """Firmware, the card's option ROM, DHCP, TFTP, and what was loaded."""
     with open(t.path('boot.bin'), 'wb') as f:
