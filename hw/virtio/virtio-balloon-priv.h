@@ -21,6 +21,13 @@ typedef struct BalloonPart {
     unsigned long *map; /* 4 KiB pages that were given back */
 } BalloonPart;
 
+/* What a turn left of a request; the guest gets it back at a stop. */
+typedef struct BalloonRequest {
+    VirtQueueElem *e; /* NULL: none */
+    unsigned piece;   /* of it */
+    uint64_t off;     /* what is next in it */
+} BalloonRequest;
+
 typedef struct VirtioBalloon {
     VirtioDevice vdev;
     bool deflate_on_oom, free_page_reporting, page_poison, old_config_size;
@@ -29,6 +36,7 @@ typedef struct VirtioBalloon {
     uint32_t actual;     /* that it has given, as it says; migrated */
     uint32_t poison_val; /* what the guest fills free pages with; migrated */
     BalloonPart part;
+    BalloonRequest inflating, deflating, reported;
     /* Statistics */
     uint64_t stats[BALLOON_NSTATS]; /* UINT64_MAX: not told */
     int64_t stats_time;             /* seconds since 1970; 0: never */

@@ -27,8 +27,9 @@
 enum {
     QUEUE_SIZE = 128,
     REPORTING_QUEUE_SIZE = 32,
-    PFN_CHUNK = 256,         /* page numbers looked at in one go */
-    REQUEST_MAX = 1024 * KiB /* bytes of page numbers in one request */
+    PFN_CHUNK = 256,          /* page numbers looked at in one go */
+    REQUEST_MAX = 1024 * KiB, /* bytes of page numbers in one request */
+    REPORT_CHUNK = 4 * MiB,   /* or a host page: given back in one go */
 };
 
 /* Offsets in the configuration. */
@@ -116,36 +117,75 @@ static void balloon_page(VirtioBalloon *b, uint32_t pfn, bool inflate)
     }
 }
 
-static void balloon_pages(VirtioBalloon *b, const VirtQueueElem *e,
-                          bool inflate)
+/* The rest of a request; false: its turn is over. */
+static bool balloon_pages(VirtioBalloon *b, BalloonRequest *r, bool inflate,
+                          const VirtioTurn *turn)
 {
     uint32_t pfns[PFN_CHUNK];
-    size_t off = 0, n;
+    size_t n;
 
-    while ((n = iov_to_buf(e->out, e->nout, off, pfns, sizeof(pfns)) / 4) > 0) {
+    while ((n = iov_to_buf(r->e->out, r->e->nout, r->off, pfns, sizeof(pfns)) /
+                4) > 0) {
         for (size_t i = 0; i < n; i++) {
             balloon_page(b, le32toh(pfns[i]), inflate);
         }
-        off += n * 4;
+        r->off += n * 4;
+        if (virtio_turn_over(turn)) {
+            return false;
+        }
     }
+    return true;
+}
+
+/* The one in hand, or the next; false: none. */
+static bool next_request(BalloonRequest *r, VirtioTurn *turn)
+{
+    if (r->e == NULL) {
+        *r = (BalloonRequest){ .e = virtio_turn_pop(turn) };
+    }
+    return r->e != NULL;
+}
+
+static void end_request(BalloonRequest *r, VirtQueue *q)
+{
+    virtqueue_push(q, g_steal_pointer(&r->e), 0);
+    virtqueue_notify(q);
+}
+
+/* The guest waits for it still, and sees no difference if it is done again. */
+static void give_back_request(BalloonRequest *r, VirtQueue *q)
+{
+    if (r->e != NULL) {
+        virtqueue_unpop(q, g_steal_pointer(&r->e));
+    }
+}
+
+static void give_back_requests(VirtioBalloon *b)
+{
+    give_back_request(&b->inflating, b->inflate);
+    give_back_request(&b->deflating, b->deflate);
+    give_back_request(&b->reported, b->reporting);
 }
 
 static void balloon_output(VirtioDevice *d, VirtQueue *q)
 {
     VirtioTurn turn = virtio_turn_begin(q);
     VirtioBalloon *b = balloon_of(d);
-    VirtQueueElem *e;
+    bool inflate = q == b->inflate;
+    BalloonRequest *r = inflate ? &b->inflating : &b->deflating;
 
-    while ((e = virtio_turn_pop(&turn)) != NULL) {
-        if (e->out_bytes > REQUEST_MAX) {
+    while (next_request(r, &turn)) {
+        if (r->e->out_bytes > REQUEST_MAX) {
             virtio_error(d, "%zu bytes of page numbers in one request",
-                         e->out_bytes);
-            virtqueue_detach(q, e);
+                         r->e->out_bytes);
+            virtqueue_detach(q, g_steal_pointer(&r->e));
             return;
         }
-        balloon_pages(b, e, q == b->inflate);
-        virtqueue_push(q, e, 0);
-        virtqueue_notify(q);
+        if (!balloon_pages(b, r, inflate, &turn)) {
+            virtio_kick_later(q);
+            return;
+        }
+        end_request(r, q);
     }
 }
 
@@ -155,36 +195,59 @@ static bool may_drop_free_pages(const VirtioBalloon *b)
     return b->poison_val == 0;
 }
 
-/* The guest holds on to what it reports until it gets the request back. */
-static void report_piece(VirtioBalloon *b, const struct iovec *v)
+/*
+ * The guest holds on to what it reports until it gets the request back.  True:
+ * that was the rest of the piece.
+ */
+static bool report_piece(VirtioBalloon *b, const struct iovec *v,
+                         uint64_t *done)
 {
     RamBlock *rb;
-    uint64_t off, lo, hi;
+    uint64_t off, lo, hi, n;
 
     RCU_READ_GUARD();
     rb = ram_block_from_host(&b->vdev.pci.dev.vm->mem.ram, v->iov_base, &off);
     if (rb == NULL || !can_discard(rb)) {
-        return;
+        return true;
     }
-    lo = ROUND_UP(off, rb->page_size);
+    lo = ROUND_UP(off, rb->page_size) + *done;
     hi = ROUND_DOWN(off + v->iov_len, rb->page_size);
-    if (lo < hi) {
-        discard(b, rb, lo, hi - lo);
+    if (lo >= hi) {
+        return true;
     }
+    n = MIN(hi - lo, MAX((uint64_t)rb->page_size, REPORT_CHUNK));
+    discard(b, rb, lo, n);
+    *done += n;
+    return lo + n == hi;
+}
+
+/* The rest of a request; false: its turn is over. */
+static bool report_pieces(VirtioBalloon *b, BalloonRequest *r,
+                          const VirtioTurn *turn)
+{
+    while (r->piece < r->e->nin && may_drop_free_pages(b)) {
+        if (report_piece(b, &r->e->in[r->piece], &r->off)) {
+            r->piece++;
+            r->off = 0;
+        }
+        if (virtio_turn_over(turn)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static void reporting_output(VirtioDevice *d, VirtQueue *q)
 {
     VirtioTurn turn = virtio_turn_begin(q);
     VirtioBalloon *b = balloon_of(d);
-    VirtQueueElem *e;
 
-    while ((e = virtio_turn_pop(&turn)) != NULL) {
-        for (unsigned i = 0; i < e->nin && may_drop_free_pages(b); i++) {
-            report_piece(b, &e->in[i]);
+    while (next_request(&b->reported, &turn)) {
+        if (!report_pieces(b, &b->reported, &turn)) {
+            virtio_kick_later(q);
+            return;
         }
-        virtqueue_push(q, e, 0);
-        virtqueue_notify(q);
+        end_request(&b->reported, q);
     }
 }
 
@@ -318,6 +381,7 @@ static void balloon_unrealize(VirtioDevice *d)
     balloon_stats_fini(b);
     forget_stats_elem(b);
     part_forget(&b->part);
+    give_back_requests(b);
     d->pci.dev.vm->balloon = NULL;
 }
 
@@ -329,6 +393,9 @@ static void set_status(VirtioDevice *d, uint8_t old)
 {
     VirtioBalloon *b = balloon_of(d);
 
+    if (!virtio_running(d)) {
+        give_back_requests(b);
+    }
     if (virtio_running(d) && b->stats_elem == NULL &&
         virtqueue_ready(b->statsq)) {
         virtqueue_rewind(b->statsq, 1);
@@ -342,6 +409,22 @@ static void balloon_reset(VirtioDevice *d)
     forget_stats_elem(b);
     part_forget(&b->part);
     b->poison_val = 0;
+}
+
+static void balloon_queue_reset(VirtioDevice *d, VirtQueue *q)
+{
+    VirtioBalloon *b = balloon_of(d);
+
+    if (q == b->statsq) {
+        forget_stats_elem(b);
+    } else {
+        give_back_requests(b); /* the others are looked at again */
+        virtio_kick_later(b->inflate);
+        virtio_kick_later(b->deflate);
+        if (b->reporting != NULL) {
+            virtio_kick_later(b->reporting);
+        }
+    }
 }
 
 static bool balloon_post_load(VirtioDevice *d, GError **errp)
@@ -386,6 +469,7 @@ static const VirtioType virtio_balloon = {
     .set_config = set_config,
     .set_status = set_status,
     .reset = balloon_reset,
+    .queue_reset = balloon_queue_reset,
     .vmstate = &own_vmstate,
     .post_load = balloon_post_load,
 };

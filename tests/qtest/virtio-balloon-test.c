@@ -160,6 +160,38 @@ static void test_pages(void)
     qtest_quit(q);
 }
 
+/* A long request lets others have their turn, and outlives a stop. */
+static void test_turns(void)
+{
+    enum { LIST = 0x1000000, BYTES = 1024 * KiB };
+    QTest *q = start("");
+    Ring in;
+
+    driver_start(q, 0);
+    in = ring_init(q, INFLATE);
+    driver_ok(q);
+    qtest_memset(q, VICTIM, 0x5a, 4096);
+    qtest_memset(q, LIST, 0, BYTES); /* the first page, again and again */
+    qtest_writel(q, LIST + BYTES - 4, VICTIM >> 12);
+    ring_offer(q, &in, LIST, BYTES, 0);
+    g_assert_cmpuint(ring_used(q, &in), ==, 0);
+    check_return(qtest_qmp(q, "{'execute': 'stop'}"));
+    g_assert_cmpuint(ring_used(q, &in), ==, 0);
+    check_return(qtest_qmp(q, "{'execute': 'cont'}"));
+    while (ring_used(q, &in) == 0) {
+    }
+    g_assert_cmphex(qtest_readq(q, VICTIM), ==, 0);
+    /* A reset in the middle of one: it's nobody's. */
+    ring_offer(q, &in, LIST, BYTES, 0);
+    g_assert_cmpuint(ring_used(q, &in), ==, 1);
+    driver_start(q, 0);
+    in = ring_init(q, INFLATE);
+    driver_ok(q);
+    give_page(q, &in, VICTIM);
+    g_assert_cmpuint(ring_used(q, &in), ==, 1);
+    qtest_quit(q);
+}
+
 static void test_target(void)
 {
     QTest *q = start("");
@@ -340,6 +372,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/virtio-balloon/pages", test_pages);
+    g_test_add_func("/virtio-balloon/turns", test_turns);
     g_test_add_func("/virtio-balloon/target", test_target);
     g_test_add_func("/virtio-balloon/stats", test_stats);
     g_test_add_func("/virtio-balloon/reporting", test_reporting);
