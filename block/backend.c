@@ -669,21 +669,60 @@ static bool nodes_activate(BlockBackends *bs, GError **errp)
     return true;
 }
 
+/* Tables are written, which may take as long as storage likes. */
+static NO_TSA int node_inactivate(BlockNode *n)
+{
+    bool held = vm_lock_held();
+    int ret;
+
+    if (held) {
+        vm_lock_release();
+    }
+    ret = n->drv->inactivate(n);
+    if (held) {
+        vm_lock_acquire();
+    }
+    return ret;
+}
+
 /* Above before below. */
 static int nodes_inactivate(BlockBackends *bs)
 {
-    for (GList *l = bs->nodes.tail; l != NULL; l = l->prev) {
-        BlockNode *n = l->data;
-        int ret = 0;
+    g_autoptr(GPtrArray) nodes = g_ptr_array_new();
+    int ret = 0;
 
-        if (n->drv->inactivate != NULL && !n->read_only) {
-            ret = n->drv->inactivate(n);
+    for (GList *l = bs->nodes.tail; l != NULL; l = l->prev) {
+        g_ptr_array_add(nodes, block_node_ref(l->data));
+    }
+    for (guint i = 0; i < nodes->len; i++) {
+        BlockNode *n = nodes->pdata[i];
+
+        if (ret == 0 && n->drv->inactivate != NULL && !n->read_only) {
+            ret = node_inactivate(n);
         }
-        if (ret < 0) {
-            return ret;
+        block_node_unref(n);
+    }
+    return ret;
+}
+
+/* What has been begun since the guest stood, and flushed: as a rule nothing. */
+static NO_TSA int drain_before_leaving(BlockBackends *bs)
+{
+    enum { LOOK_US = 100 };
+    bool held = vm_lock_held(), first = true;
+    int ret = 0;
+
+    while (!block_drain_step(bs, first, &ret)) {
+        first = false;
+        if (held) {
+            vm_lock_release();
+        }
+        g_usleep(LOOK_US);
+        if (held) {
+            vm_lock_acquire();
         }
     }
-    return 0;
+    return ret;
 }
 
 int block_inactivate_all(BlockBackends *bs)
@@ -693,14 +732,16 @@ int block_inactivate_all(BlockBackends *bs)
     if (bs->inactive) {
         return 0;
     }
-    ret = block_drain_all(bs, true);
-    if (ret == 0) {
-        ret = nodes_inactivate(bs);
-    }
+    ret = drain_before_leaving(bs);
     if (ret < 0) {
         return ret;
     }
-    bs->inactive = true;
+    bs->inactive = true; /* nothing more is written, while others run, too */
+    ret = nodes_inactivate(bs);
+    if (ret < 0) {
+        bs->inactive = false;
+        return ret;
+    }
     block_graph_update(bs, NULL);
     return 0;
 }

@@ -298,7 +298,10 @@ int block_read_sync(BlockBackend *b, uint64_t off, void *buf, size_t len);
  * first drive is made, block_set_inactive() says that all begin so.
  */
 void block_set_inactive(BlockBackends *bs);
-/* Drains and flushes first; -errno of that, and then nothing changes. */
+/*
+ * Drains and flushes first; -errno of that, and then nothing changes.  Lets go
+ * of vm_lock, if it is held, while it waits for storage: not the main thread.
+ */
 int block_inactivate_all(BlockBackends *bs);
 /* Locks the images and takes their sizes anew; all or none. */
 bool block_activate_all(BlockBackends *bs, GError **errp);

@@ -22,7 +22,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "block/block.h"
+#include "block/block-priv.h"
 #include "qom/object.h"
 #include "util/error.h"
 
@@ -255,6 +255,65 @@ static void test_quiesce(void)
     close(fd);
 }
 
+typedef struct Leaving {
+    int fd;
+    void *page;
+} Leaving;
+
+/* Anybody who needs the device lock. */
+static gpointer take_lock(gpointer opaque)
+{
+    const Leaving *l = opaque;
+
+    vm_lock_acquire();
+    let_go(l->fd, l->page);
+    vm_lock_release();
+    return NULL;
+}
+
+static unsigned nleft;
+
+static int leave_unlocked(BlockNode *n)
+{
+    g_assert_false(vm_lock_held());
+    nleft++;
+    return 0;
+}
+
+/* A migration gives the images up without keeping others from the lock. */
+static void test_inactivate(void)
+{
+    Fixture f;
+    Leaving l = { .fd = page_held_back(&l.page) };
+    struct iovec stuck;
+    BlockDriver slow;
+    GThread *other;
+    int ret = PENDING;
+
+    if (l.fd < 0) {
+        g_test_skip("no userfaultfd");
+        return;
+    }
+    set_up(&f, "");
+    stuck = (struct iovec){ l.page, PAGE };
+    slow = *f.b[0]->root->drv;
+    slow.inactivate = leave_unlocked;
+    f.b[0]->root->drv = &slow;
+    vm_lock_acquire();
+    block_aio_writev(f.b[0], 0, &stuck, 1, note, &ret);
+    wait_stalled(l.fd);
+    other = g_thread_new("other", take_lock, &l);
+    g_assert_cmpint(block_inactivate_all(f.bs), ==, 0);
+    g_assert_true(vm_lock_held());
+    vm_lock_release();
+    g_thread_join(other);
+    g_assert_cmpint(ret, ==, 0);
+    g_assert_cmpuint(nleft, ==, 1);
+    tear_down(&f);
+    munmap(l.page, PAGE);
+    close(l.fd);
+}
+
 /* From here on io_uring_enter() fails in this thread. */
 static bool forbid_io_uring(void)
 {
@@ -303,6 +362,7 @@ int main(int argc, char **argv)
     g_test_add_func("/block-stall/abandon", test_abandon);
     g_test_add_func("/block-stall/drain-steps", test_drain_steps);
     g_test_add_func("/block-stall/quiesce", test_quiesce);
+    g_test_add_func("/block-stall/inactivate", test_inactivate);
     g_test_add_func("/block-stall/uring-refused", test_uring_refused);
     return g_test_run();
 }
