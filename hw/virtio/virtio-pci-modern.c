@@ -175,12 +175,24 @@ static uint8_t check_status(VirtioDevice *d, uint8_t val)
     return val;
 }
 
+/*
+ * What a function writes, into its own registers or another's: it would end
+ * queues, or begin with others, from inside a handler of theirs.
+ */
+static bool is_lost(void)
+{
+    return dma_access_under_way();
+}
+
 static void common_write(Device *dev, uint64_t off, uint64_t val, unsigned size)
 {
     VirtioDevice *d = VIRTIO_DEVICE(dev);
     VirtioPciState *t = d->transport;
     VirtioQueue *q = virtio_core_queue(d, d->queue_sel);
 
+    if (is_lost()) {
+        return;
+    }
     switch (off) {
     case VIRTIO_PCI_COMMON_DFSELECT:
         t->selectors[0] = val;
@@ -220,7 +232,9 @@ static uint64_t config_read(Device *dev, uint64_t off, unsigned size)
 
 static void config_write(Device *dev, uint64_t off, uint64_t val, unsigned size)
 {
-    virtio_config_write(VIRTIO_DEVICE(dev), off, val, size);
+    if (!is_lost()) {
+        virtio_config_write(VIRTIO_DEVICE(dev), off, val, size);
+    }
 }
 
 static uint64_t notify_read(Device *dev, uint64_t off, unsigned size)
@@ -232,7 +246,9 @@ static void notify_write(Device *dev, uint64_t off, uint64_t val, unsigned size)
 {
     VirtioDevice *d = VIRTIO_DEVICE(dev);
 
-    virtio_kick(d, off / d->transport->notify_multiplier);
+    if (!is_lost()) {
+        virtio_kick(d, off / d->transport->notify_multiplier);
+    }
 }
 
 static const IoOps common_ops = { .read = common_read, .write = common_write };

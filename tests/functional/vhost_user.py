@@ -6,6 +6,7 @@ stays where it is, and goes on there."""
 
 import os
 import select
+import socket
 import struct
 import sys
 
@@ -272,6 +273,87 @@ def memory_of_every_node_is_shared(t):
         '-device', 'virtio-net-pci,netdev=n0', mem=MEM, qmp=False)
     check_equal(vm.wait_end(), 1, 'exit status')
     check_in("can't see RAM 'far'", '\n'.join(vm.error_lines()), 'message')
+
+
+class Card:
+    """A card's modern registers, and two pages of rings, by qtest."""
+
+    BAR, RING, DATA = 0xfd000000, 0x10000, 0x20000
+    STATUS, QUEUES, SELECT = 0x14, 0x12, 0x16
+
+    def __init__(self, listener, devfn):
+        self.sock, _ = listener.accept()
+        self.file = self.sock.makefile('r')
+        for reg, val in ((0x20, self.BAR), (4, 6)):
+            self.ask('outl 0xcf8 %#x' % (1 << 31 | devfn << 8 | reg))
+            self.ask('outl 0xcfc %#x' % val)
+
+    def ask(self, line):
+        self.sock.sendall(line.encode() + b'\n')
+        words = self.file.readline().split()
+        check(words and words[0] == 'OK', '%s: %r' % (line, words))
+        return int(words[1], 16) if len(words) > 1 else 0
+
+    def write(self, size, addr, val):
+        self.ask('write%s %#x %#x' % (size, addr, val))
+
+    def read(self, size, reg):
+        return self.ask('read%s %#x' % (size, self.BAR + reg))
+
+    def set(self, size, reg, val):
+        self.write(size, self.BAR + reg, val)
+
+    def drive(self, features, queue):
+        """Up to DRIVER_OK, with one ring."""
+        self.set('b', self.STATUS, 3)
+        for i in range(2):
+            self.set('l', 8, i)
+            self.set('l', 12, features >> 32 * i & 0xffffffff)
+        self.set('b', self.STATUS, 11)
+        self.set('w', self.SELECT, queue)
+        for i, reg in enumerate((0x20, 0x28, 0x30)):
+            self.set('l', reg, self.RING + 0x1000 * i)
+        self.set('w', 0x1c, 1)
+        self.set('b', self.STATUS, 15)
+
+    def offer(self, *pieces):
+        """One chain: (address, bytes, flags)."""
+        for i, (addr, size, flags) in enumerate(pieces):
+            at = self.RING + 16 * i
+            self.write('q', at, addr)
+            self.write('l', at + 8, size)
+            self.write('l', at + 12, flags | (i + 1) << 16)
+        self.write('l', self.RING + 0x1000, 1 << 16)
+
+
+@test(godwit_only='the peer is not built with that accelerator')
+def card_does_not_reset_itself(t):
+    """What it answers to a command goes where the driver says: into its own
+    status. A reset would take the queue away whose command that is."""
+    back = VhostBackEnd(t.reactor, t.path('n0'), FEATURES)
+    t.defer(back.close)
+    listener = socket.socket(socket.AF_UNIX)
+    t.defer(listener.close)
+    listener.bind(t.path('qtest'))
+    listener.listen(1)
+    t.launch(['-machine', 'pc,memory-backend=m', '-accel', 'qtest',
+              '-qtest', 'unix:' + t.path('qtest'), '-qtest-log', '/dev/null',
+              '-m', str(MEM), '-nodefaults', '-display', 'none', '-object',
+              'memory-backend-memfd,id=m,size=%dM,share=on' % MEM,
+              '-chardev', 'socket,id=c0,path=' + t.path('n0'),
+              '-netdev', 'vhost-user,id=n0,chardev=c0,queues=2',
+              '-device', 'virtio-net-pci,netdev=n0,mq=on,addr=4'],
+             serial=False)
+    card = Card(listener, 4 << 3)
+    t.defer(card.sock.close)
+    card.drive(1 << 32 | 1 << 22 | 1 << 17, queue=4)
+    check_equal(card.read('w', card.QUEUES), 5, 'queues')
+    card.write('l', card.DATA, 1 << 16 | 4)  # one pair of queues
+    card.offer((card.DATA, 4, 1), (card.BAR + card.STATUS, 1, 2))
+    card.set('w', 0x3000 + 4 * 4, 4)
+    check_equal(card.read('w', card.QUEUES), 5, 'queues')
+    check_equal(card.read('b', card.STATUS), 15, 'status')
+    check_equal(card.ask('readl %#x' % (card.RING + 0x2000)) >> 16, 1, 'used')
 
 
 @test()
