@@ -8,9 +8,9 @@ The seed is printed; GODWIT_SEED repeats a run.
 
 import os
 import random
-import socket
 
 from godwit.migration import go, transport
+from godwit.qtest import Qtest
 from godwit.tap import check_equal, main, test
 
 ROUNDS = 12
@@ -61,34 +61,6 @@ def random_access(rng):
     if port in BYTES_ONLY:
         size, value = 'b', value & 0xff
     return ['out%s 0x%x 0x%x' % (size, port, value & LIMITS.get(port, -1))]
-
-
-class Qtest:
-    def __init__(self, t, path):
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(path)
-        self._listener.listen(1)
-        self.args = ['-qtest', 'unix:' + path, '-qtest-log', 'none']
-        t.defer(self.close)
-        self._sock = None
-
-    def accept(self):
-        self._sock = self._listener.accept()[0]
-        self._file = self._sock.makefile('r')
-
-    def close(self):
-        self._listener.close()
-
-    def run(self, lines):
-        """Answers as numbers, of those that have one."""
-        self._sock.sendall(('\n'.join(lines) + '\n').encode())
-        left, values = len(lines), []
-        while left:
-            words = self._file.readline().split()
-            if words and words[0] != 'IRQ':
-                left -= 1
-                values += [int(w, 16) for w in words[1:2]]
-        return values
 
 
 def disks(t):
