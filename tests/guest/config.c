@@ -38,7 +38,7 @@ static const struct {
     { "idle", MODE_IDLE },       { "heartbeat", MODE_IDLE },
     { "poll", MODE_POLL },       { "dirty", MODE_DIRTY },
     { "pattern", MODE_PATTERN }, { "l2fwd", MODE_L2FWD },
-    { "clock", MODE_CLOCK },
+    { "clock", MODE_CLOCK },     { "ivshmem", MODE_IVSHMEM },
 };
 
 static const struct {

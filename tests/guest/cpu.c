@@ -26,7 +26,8 @@ _Static_assert(offsetof(Cpu, idtr) == CPU_OFF_IDTR, "entry.S");
 _Static_assert(offsetof(Cpu, ticks) == CPU_OFF_TICKS, "entry.S");
 _Static_assert(sizeof(Cpu) <= CPU_TSS, "the TSS follows");
 
-extern char irq_timer[], irq_spurious[], trap_service[], trap_stubs[];
+extern char irq_timer[], irq_doorbell[], irq_spurious[];
+extern char trap_service[], trap_stubs[];
 extern char trampoline[], trampoline_end[];
 
 /* Built before the bss is cleared. */
@@ -49,6 +50,7 @@ static void idt_build(void)
     }
     idt_set(3, (uintptr_t)trap_service, 3);
     idt_set(VECTOR_TIMER, (uintptr_t)irq_timer, 0);
+    idt_set(VECTOR_DOORBELL, (uintptr_t)irq_doorbell, 0);
     idt_set(VECTOR_SPUR, (uintptr_t)irq_spurious, 0);
 }
 

@@ -156,7 +156,7 @@ ap_start64:
 
         /* ---- interrupts ------------------------------------------------ */
 
-        .globl  irq_timer, irq_spurious, trap_service, trap_stubs
+        .globl  irq_timer, irq_doorbell, irq_spurious, trap_service, trap_stubs
 
         /* The CPL 0 stack lies in the CPU's block. */
 irq_timer:
@@ -168,6 +168,14 @@ irq_timer:
         movl    $0, (%rax)
         popq    %rax
 irq_spurious:
+        iretq
+
+irq_doorbell:
+        pushq   %rax
+        incq    doorbells
+        movl    $(LAPIC_BASE + 0xb0), %eax
+        movl    $0, (%rax)
+        popq    %rax
         iretq
 
 trap_service:

@@ -106,6 +106,7 @@ typedef enum Mode {
     MODE_PATTERN, /* rewrite and check all pages for ever */
     MODE_CLOCK,   /* read clocks and tell of them */
     MODE_L2FWD,   /* forward packets, and some of MODE_PATTERN */
+    MODE_IVSHMEM, /* take turns with a guest that shares memory */
 } Mode;
 
 typedef struct Config {
@@ -326,6 +327,11 @@ __attribute__((noreturn)) void l2fwd_run(Cpu *cpu);
 
 /* Say what each card has received and sent. */
 void l2fwd_print_state(void);
+
+/* ---- shared memory (ivshmem.c) ----------------------------------------- */
+
+/* Take turns with the peer for ever; first CPU only. */
+__attribute__((noreturn)) void ivshmem_run(Cpu *cpu);
 
 /* ---- disk (disk.c, dma.c) --------------------------------------------- */
 

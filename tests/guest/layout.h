@@ -50,10 +50,11 @@
 #define SEL_CODE3  0x33
 #define SEL_TSS    0x38
 
-#define LAPIC_BASE   0xfee00000
-#define IOAPIC_BASE  0xfec00000
-#define VECTOR_TIMER 0x40
-#define VECTOR_SPUR  0xff
+#define LAPIC_BASE      0xfee00000
+#define IOAPIC_BASE     0xfec00000
+#define VECTOR_TIMER    0x40
+#define VECTOR_DOORBELL 0x60
+#define VECTOR_SPUR     0xff
 
 /* Services behind int3, number in RAX; see entry.S. */
 #define SVC_IDLE  0 /* RDI: ticks seen; returns once there are more */

@@ -140,6 +140,11 @@ static void __attribute__((noreturn)) run(Cpu *cpu)
             load_pattern(cpu);
         }
         run_idle(cpu);
+    case MODE_IVSHMEM:
+        if (cpu->id == 0) {
+            ivshmem_run(cpu);
+        }
+        run_idle(cpu);
     case MODE_IDLE:
     default:
         run_idle(cpu);
