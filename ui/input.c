@@ -23,10 +23,12 @@ struct Inputs {
     Vm *vm;
     GQueue handlers; /* InputHandler, who is asked first */
     unsigned last_index;
-    GQueue steps;   /* KeyStep */
-    Timer timer;    /* armed while there are steps */
-    int dx, dy, dz; /* not told yet */
-    int x, y;       /* where a pointer was put last */
+    GQueue watchers; /* InputWatcher */
+    bool absolute;   /* as the watchers know it */
+    GQueue steps;    /* KeyStep */
+    Timer timer;     /* armed while there are steps */
+    int dx, dy, dz;  /* not told yet */
+    int x, y;        /* where a pointer was put last */
     unsigned buttons;
     bool moved, placed, clicked; /* not told yet */
 };
@@ -77,6 +79,51 @@ void inputs_free(Inputs *in)
     g_free(in);
 }
 
+static InputHandler *first_pointer(const Inputs *in, bool moves, bool places)
+{
+    for (GList *l = in->handlers.head; l; l = l->next) {
+        InputHandler *h = l->data;
+
+        if ((moves && h->move) || (places && h->place)) {
+            return h;
+        }
+    }
+    return NULL;
+}
+
+bool input_is_absolute(const Inputs *in)
+{
+    const InputHandler *h = first_pointer(in, true, true);
+
+    return h && h->place;
+}
+
+void input_watcher_add(Inputs *in, InputWatcher *w)
+{
+    g_queue_push_tail_link(&in->watchers, &w->link);
+}
+
+void input_watcher_del(Inputs *in, InputWatcher *w)
+{
+    g_queue_unlink(&in->watchers, &w->link);
+}
+
+/* After each change of the handlers. */
+static void tell_watchers(Inputs *in)
+{
+    bool absolute = input_is_absolute(in);
+
+    if (absolute == in->absolute) {
+        return;
+    }
+    in->absolute = absolute;
+    for (GList *l = in->watchers.head; l; l = l->next) {
+        InputWatcher *w = container_of(l, InputWatcher, link);
+
+        w->changed(w->opaque, absolute);
+    }
+}
+
 static bool is_added(Inputs *in, InputHandler *h)
 {
     return in && g_queue_link_index(&in->handlers, &h->link) >= 0;
@@ -87,12 +134,14 @@ void input_handler_add(Inputs *in, InputHandler *h)
     h->index = ++in->last_index;
     h->link.data = h;
     g_queue_push_tail_link(&in->handlers, &h->link);
+    tell_watchers(in);
 }
 
 void input_handler_del(Inputs *in, InputHandler *h)
 {
     if (is_added(in, h)) {
         g_queue_unlink(&in->handlers, &h->link);
+        tell_watchers(in);
     }
 }
 
@@ -101,6 +150,7 @@ void input_handler_activate(Inputs *in, InputHandler *h)
     if (is_added(in, h)) {
         g_queue_unlink(&in->handlers, &h->link);
         g_queue_push_head_link(&in->handlers, &h->link);
+        tell_watchers(in);
     }
 }
 
@@ -109,6 +159,7 @@ void input_handler_deactivate(Inputs *in, InputHandler *h)
     if (is_added(in, h)) {
         g_queue_unlink(&in->handlers, &h->link);
         g_queue_push_tail_link(&in->handlers, &h->link);
+        tell_watchers(in);
     }
 }
 
@@ -156,18 +207,6 @@ void input_move(Inputs *in, int dx, int dy, int dz)
     in->dy = CLAMP(in->dy + (int64_t)dy, INT16_MIN, INT16_MAX);
     in->dz = CLAMP(in->dz + (int64_t)dz, INT16_MIN, INT16_MAX);
     in->moved |= dx != 0 || dy != 0;
-}
-
-static InputHandler *first_pointer(const Inputs *in, bool moves, bool places)
-{
-    for (GList *l = in->handlers.head; l; l = l->next) {
-        InputHandler *h = l->data;
-
-        if ((moves && h->move) || (places && h->place)) {
-            return h;
-        }
-    }
-    return NULL;
 }
 
 bool input_place(Inputs *in, InputAxis axis, int to)

@@ -41,6 +41,13 @@ typedef struct InputHandler {
 
 typedef struct Inputs Inputs;
 
+/* Told when input_is_absolute() is another one; both are set by its owner. */
+typedef struct InputWatcher {
+    void (*changed)(void *opaque, bool absolute);
+    void *opaque;
+    GList link;
+} InputWatcher;
+
 Inputs *inputs_new(struct Vm *vm);
 void inputs_free(Inputs *in);
 /* Behind those that there are. */
@@ -59,6 +66,11 @@ static inline bool input_handler_is_pointer(const InputHandler *h)
 InputHandler *input_handler_find(Inputs *in, unsigned index);
 /* Those that there are, InputHandler: the first one comes first. */
 const GQueue *input_handlers(const Inputs *in);
+
+void input_watcher_add(Inputs *in, InputWatcher *w);
+void input_watcher_del(Inputs *in, InputWatcher *w);
+/* Does the pointer that comes first take places? */
+bool input_is_absolute(const Inputs *in);
 
 /* Does the guest run, and so take input?  Else what is sent is dropped. */
 bool input_wanted(const Inputs *in);
