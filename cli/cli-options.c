@@ -143,14 +143,15 @@ const CliOption cli_options[] = {
     OPT("qtest", CLI_QTEST, cli_qtest, "dev", "serve the qtest protocol"),
     OPT("qtest-log", CLI_SETTING, cli_qtest_log, "file", "log of qtest"),
 
-    /* Display: there is none yet. */
-    WHOLE("display", CLI_SETTING, cli_display, "none", "no display"),
+    /* Screen and sound. */
+    WHOLE("display", CLI_SETTING, cli_display, "none|vnc=display",
+          "no display, or as -vnc"),
     WHOLE("vga", CLI_SETTING, cli_vga, "none", "no video card"),
     FLAG("nographic", CLI_SETTING, cli_flag,
          "no display; serial port and monitor on stdio"),
-    OPT("k", CLI_SETTING, cli_accept, "language",
-        "keyboard layout of displays"),
-    OPT("vnc", CLI_SETTING, cli_vnc, "none", "no VNC server"),
+    OPT("k", CLI_SETTING, cli_keyboard, "en-us", "keyboard layout of displays"),
+    OPT("vnc", CLI_SETTING, cli_vnc, "[host]:d|unix:path|none[,prop=value]",
+        "show the screen to VNC viewers ('-vnc help' for a list)"),
     OPT("audiodev", CLI_SETTING, cli_audiodev, "none,id=id",
         "a sound back end that is silent"),
     OPT("netdev", CLI_NETDEV, cli_netdev, "type,id=id[,prop=value][,...]",

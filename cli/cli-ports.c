@@ -369,66 +369,7 @@ bool cli_fw_cfg(Cli *cli, CliArg *a, GError **errp)
     return fw_cfg_add_from_opts(m->fw_cfg, a->text, errp);
 }
 
-/* What isn't there, and how one says that it needn't be. */
-
-/* "-display none": the parameters of all kinds change nothing here. */
-static bool display_none_params(KeyVal *kv, GError **errp)
-{
-    static const char *const flags[] = {
-        "full-screen",
-        "window-close",
-        "show-cursor",
-        NULL,
-    };
-    const char *gl = keyval_get(kv, "gl");
-    bool set = false;
-
-    for (size_t i = 0; flags[i] != NULL; i++) {
-        if (!keyval_get_bool(kv, flags[i], &set, errp)) {
-            return false;
-        }
-    }
-    if (gl != NULL && !g_str_equal(gl, "off")) {
-        error_setf(errp, "OpenGL is not supported by the display");
-        return false;
-    }
-    return cli_check_keys(kv, errp);
-}
-
-bool cli_display(Cli *cli, CliArg *a, GError **errp)
-{
-    static const char *const kinds[] = {
-        "spice-app",    "sdl",  "gtk",   "vnc",     "curses",
-        "egl-headless", "dbus", "cocoa", "default", NULL,
-    };
-    g_autoptr(KeyVal) kv = NULL;
-    GError *err = NULL;
-    const char *type;
-
-    if (g_str_equal(a->text, "help")) {
-        printf("Available display backend types:\nnone\n");
-        cli->done = true;
-        return true;
-    }
-    kv = cli_arg_keyval(a, "type", &err);
-    type = kv != NULL ? keyval_get(kv, "type") : NULL;
-    if (g_strcmp0(type, "none") == 0 && display_none_params(kv, &err)) {
-        cli->no_display = true;
-        return true;
-    }
-    if (err != NULL) {
-        error_prefix(&err, "-display %s: ", a->text);
-        g_propagate_error(errp, err);
-    } else if (type != NULL && g_strv_contains(kinds, type)) {
-        error_setf(errp, "Display '%s' is not available.", type);
-    } else {
-        error_setf(errp,
-                   "-display %s: Parameter 'type' does not accept value "
-                   "'%s'",
-                   a->text, type != NULL ? type : "");
-    }
-    return false;
-}
+/* Screens: see cli-display.c, too. */
 
 bool cli_vga(Cli *cli, CliArg *a, GError **errp)
 {
@@ -471,16 +412,6 @@ bool cli_make_vga(Cli *cli, GError **errp)
         return false;
     }
     return true;
-}
-
-bool cli_vnc(Cli *cli, CliArg *a, GError **errp)
-{
-    if (g_str_equal(a->text, "none")) {
-        cli->no_display = true;
-        return true;
-    }
-    error_setf(errp, "there is no VNC server");
-    return false;
 }
 
 /* Also as JSON; NULL: an error. */
@@ -533,6 +464,7 @@ bool cli_audiodev(Cli *cli, CliArg *a, GError **errp)
         error_setf(errp, "Parameter 'id' expects an identifier");
         return false;
     }
+    g_ptr_array_add(cli->audiodevs, g_strdup(id));
     if (g_strcmp0(driver, "none") != 0) {
         error_setf(errp, "sound back end '%s' is not supported, only 'none'",
                    driver != NULL ? driver : "");

@@ -24,6 +24,7 @@
 #include "system/iothread.h"
 #include "system/rng.h"
 #include "ui/console.h"
+#include "ui/vnc.h"
 #include "util/error.h"
 #include "util/log.h"
 
@@ -113,6 +114,7 @@ static bool make_vm(Cli *cli, GError **errp)
     monitors_set_options(vm->monitors, cli_option_infos);
     vm->chardevs = chardevs_new();
     vm->consoles = consoles_new(vm);
+    vm->vncs = vnc_servers_new(vm, &monitor_vnc_hooks);
     vm->networks = networks_new(vm);
     networks_set_hooks(vm->networks, &nets);
     vm->blocks = block_backends_new();
@@ -189,7 +191,7 @@ static bool start_guest(Cli *cli, GError **errp)
     return true;
 }
 
-/* For a person who looks: what was chosen for him, where the screen is. */
+/* For a person who looks: what was chosen for him. */
 static void say_choices(const Cli *cli)
 {
     const Accel *acc = cli->vm->accel;
@@ -199,10 +201,6 @@ static void say_choices(const Cli *cli)
     }
     if (cli->accel_names->len == 0 && cli->machine_accel == NULL) {
         log_info("accelerator: %s (-accel chooses)", acc->type->name);
-    }
-    if (!cli->no_display && !cli->nographic) {
-        log_info("there is no window in this version: -nographic shows the "
-                 "guest's serial port here, screendump its screen");
     }
 }
 
@@ -233,8 +231,9 @@ bool cli_build(Cli *cli, GError **errp)
         return false;
     }
     machine_warn_globals(cli->vm->machine);
-    if (!start_guest(cli, errp) || !cli_write_pidfile(cli, errp) ||
-        !cli_drop_privileges(cli, errp) || !cli_finish_daemon(cli, errp)) {
+    if (!cli_start_vncs(cli, errp) || !start_guest(cli, errp) ||
+        !cli_write_pidfile(cli, errp) || !cli_drop_privileges(cli, errp) ||
+        !cli_finish_daemon(cli, errp)) {
         return false;
     }
     networks_check(cli->vm->networks);
@@ -258,6 +257,7 @@ void cli_teardown(Cli *cli)
     qtest_server_free(g_steal_pointer(&cli->qtest));
     gdbstub_stop(vm);
     dump_free(monitors_dump(vm->monitors));
+    vnc_servers_free(g_steal_pointer(&vm->vncs));
     migration_free(g_steal_pointer(&vm->migration));
     machine_free(vm->machine);
     consoles_free(g_steal_pointer(&vm->consoles));

@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 
+#include "ui/vnc.h"
 #include "util/error.h"
 
 static void cli_arg_free(gpointer p)
@@ -29,6 +30,9 @@ void cli_init(Cli *cli)
     cli->accel_opts = g_ptr_array_new_with_free_func(g_free);
     cli->cpu_globals = g_ptr_array_new_with_free_func(g_free);
     cli->data_dirs = g_ptr_array_new_with_free_func(g_free);
+    cli->audiodevs = g_ptr_array_new_with_free_func(g_free);
+    cli->vncs =
+        g_ptr_array_new_with_free_func((GDestroyNotify)vnc_options_free);
 }
 
 void cli_fini(Cli *cli)
@@ -38,6 +42,8 @@ void cli_fini(Cli *cli)
     g_ptr_array_free(cli->accel_names, TRUE);
     g_ptr_array_free(cli->accel_opts, TRUE);
     g_ptr_array_free(cli->cpu_globals, TRUE);
+    g_ptr_array_free(cli->audiodevs, TRUE);
+    g_ptr_array_free(cli->vncs, TRUE);
     if (cli->data_dirs != NULL) {
         g_ptr_array_free(cli->data_dirs, TRUE);
     }

@@ -80,8 +80,10 @@ struct Cli {
     bool snapshot; /* drives write to temporary files */
     bool daemonize, nographic, nodefaults, only_migratable, paused;
     bool no_reboot, no_shutdown;
-    const char *vga; /* of -vga; NULL: not said */
-    bool no_display; /* asked for: nothing to tell about screens */
+    const char *vga;      /* of -vga; NULL: not said */
+    bool no_display;      /* -display none: no server by default */
+    GPtrArray *vncs;      /* VncOptions, of -vnc and -display vnc= */
+    GPtrArray *audiodevs; /* char *: IDs of -audiodev */
     bool mem_lock, cpu_pm;
     bool msg_guest_name; /* -msg guest-name=on, whatever the name will be */
     uint8_t uuid[16];
@@ -208,6 +210,8 @@ CLI_HANDLER(cli_object);
 CLI_HANDLER(cli_blockdev);
 /* Devices of the drives with if=virtio, behind those of -device. */
 bool cli_drive_devices(Cli *cli, GError **errp);
+/* cli-display.c: opens the VNC servers, when all devices are there. */
+bool cli_start_vncs(Cli *cli, GError **errp);
 CLI_HANDLER(cli_drive);
 CLI_HANDLER(cli_disk);
 CLI_HANDLER(cli_cdrom);
@@ -229,6 +233,7 @@ CLI_HANDLER(cli_incoming);
 CLI_HANDLER(cli_display);
 CLI_HANDLER(cli_vga);
 CLI_HANDLER(cli_vnc);
+CLI_HANDLER(cli_keyboard);
 CLI_HANDLER(cli_audiodev);
 CLI_HANDLER(cli_netdev);
 CLI_HANDLER(cli_nic);

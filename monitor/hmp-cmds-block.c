@@ -185,6 +185,10 @@ void hmp_cmd_change(HmpOut *out, const HmpArgs *a)
     BlockBackend *b;
     bool ok;
 
+    if (g_str_equal(a->arg[0].text, "vnc")) {
+        hmp_change_vnc(out, a->arg[1].text, format);
+        return;
+    }
     if (a->arg[3].given && !take_mode(a->arg[3].text, &mode, &err)) {
         hmp_error(out, err);
         return;

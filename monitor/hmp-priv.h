@@ -112,6 +112,13 @@ void hmp_cmd_mouse_move(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_mouse_set(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_sendkey(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_screendump(HmpOut *out, const HmpArgs *a);
+
+/* hmp-cmds-vnc.c */
+void hmp_info_vnc(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_set_password(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_expire_password(HmpOut *out, const HmpArgs *a);
+/* "change vnc WHAT PASSWORD"; password may be NULL. */
+void hmp_change_vnc(HmpOut *out, const char *what, const char *password);
 void hmp_cmd_stop(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_cont(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_system_reset(HmpOut *out, const HmpArgs *a);

@@ -44,7 +44,8 @@ const HmpCommand hmp_commands[] = {
         "boot from these devices after the next reset", hmp_cmd_boot_set),
     ROW("change", "device:s -f filename:s format:s? mode:s?",
         "device [-f] filename [format [read-only-mode]]",
-        "put another medium into a drive (-f: a locked one too)",
+        "put another medium into a drive (-f: a locked one too); 'change vnc "
+        "password TEXT': the password of a VNC server",
         hmp_cmd_change),
     ROW("chardev-add", "args:S", "args", "add a character device",
         hmp_cmd_chardev_add),
@@ -67,6 +68,11 @@ const HmpCommand hmp_commands[] = {
         hmp_cmd_dump_guest_memory),
     ROW("eject", "-f device:s", "[-f] device",
         "take the medium out of a drive (-f: a locked one too)", hmp_cmd_eject),
+    ROW("expire_password", "protocol:s time:s -d:s",
+        "protocol time [-d display]",
+        "say when the password of a VNC server ends (now, never, +SECONDS, "
+        "seconds since 1970)",
+        hmp_cmd_expire_password),
     ROW("gdbserver", "device:s?", "[device]",
         "serve GDB on a device (default 'tcp::1234'), stop it with 'none'",
         hmp_cmd_gdbserver),
@@ -167,6 +173,9 @@ const HmpCommand hmp_commands[] = {
     ROW("set_link", "name:s up:b", "name on|off",
         "plug or unplug the cable of a network card or back end",
         hmp_cmd_set_link),
+    ROW("set_password", "protocol:s password:s -d:s connected:s?",
+        "protocol password [-d display] [action-if-connected]",
+        "set the password of a VNC server", hmp_cmd_set_password),
     ROW("stop|s", "", "", "stop emulation", hmp_cmd_stop),
     ROW("sum", "start:i size:i", "addr size",
         "print a checksum of guest-physical memory", hmp_cmd_sum),
@@ -230,5 +239,6 @@ const HmpCommand hmp_info_commands[] = {
         hmp_info_usernet),
     ROW("uuid", "", "", "show the UUID of the VM", hmp_info_uuid),
     ROW("version", "", "", "show the version", hmp_info_version),
+    ROW("vnc", "", "", "show the VNC servers and their clients", hmp_info_vnc),
     { .name = NULL },
 };

@@ -86,6 +86,30 @@ static void event_serial_port(Vm *vm, const char *id, bool open)
     EMIT(vm, qapi_event_vserport_change(to, id, open));
 }
 
+static void vnc_connected(Vm *vm, const VncServerInfo *server,
+                          const VncBasicInfo *client)
+{
+    EMIT(vm, qapi_event_vnc_connected(to, server, client));
+}
+
+static void vnc_initialized(Vm *vm, const VncServerInfo *server,
+                            const VncClientInfo *client)
+{
+    EMIT(vm, qapi_event_vnc_initialized(to, server, client));
+}
+
+static void vnc_disconnected(Vm *vm, const VncServerInfo *server,
+                             const VncClientInfo *client)
+{
+    EMIT(vm, qapi_event_vnc_disconnected(to, server, client));
+}
+
+const VncHooks monitor_vnc_hooks = {
+    .connected = vnc_connected,
+    .initialized = vnc_initialized,
+    .disconnected = vnc_disconnected,
+};
+
 /* id NULL: it had none. */
 static void event_device_deleted(Vm *vm, const char *id, const char *path)
 {

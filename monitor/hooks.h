@@ -10,8 +10,10 @@
 #include "migration/migration.h"
 #include "net/net.h"
 #include "system/vm.h"
+#include "ui/vnc.h"
 
 extern const VmHooks monitor_vm_hooks;
+extern const VncHooks monitor_vnc_hooks;
 extern const NetHooks monitor_net_hooks; /* opaque: the Vm */
 extern const MigrationHooks monitor_migration_hooks;
 /* For block_set_error_hook(); opaque: the Vm. */

@@ -27,6 +27,7 @@ struct Strays;
 struct Vcpu;
 struct VirtioBalloon;
 struct VmOutside;
+struct VncServers;
 struct VmstateRegistry;
 
 /* Called in order by machine reset; see hw/core/reset.h for devices. */
@@ -78,6 +79,7 @@ typedef struct Vm {
     struct Machine *machine;
     struct Chardevs *chardevs;
     struct Consoles *consoles;
+    struct VncServers *vncs;
     struct BlockBackends *blocks;
     struct Networks *networks;
     struct Monitors *monitors;
