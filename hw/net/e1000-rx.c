@@ -17,27 +17,12 @@
 #include "util/iov.h"
 
 enum {
-    RCTL_EN = 1 << 1,
-    RCTL_SBP = 1 << 2,
-    RCTL_UPE = 1 << 3,
-    RCTL_MPE = 1 << 4,
-    RCTL_LPE = 1 << 5,
-    RCTL_RDMTS_SHIFT = 8,
-    RCTL_MO_SHIFT = 12,
-    RCTL_BAM = 1 << 15,
-    RCTL_BSIZE_SHIFT = 16,
-    RCTL_VFE = 1 << 18,
-    RCTL_BSEX = 1 << 25,
-    RCTL_SECRC = 1 << 26,
-
     RX_STATUS_DD = 1 << 0,
     RX_STATUS_EOP = 1 << 1,
     RX_STATUS_IXSM = 1 << 2, /* no checksum was looked at */
     RX_STATUS_VP = 1 << 3,
 
-    RX_MAX_STANDARD = 1522, /* bytes, without LPE */
-    RX_MAX_LONG = 16384,
-    RX_MAX = RX_MAX_LONG + ETH_FCS_LEN,
+    RX_MAX = E1000_RX_MAX_LONG + ETH_FCS_LEN,
 };
 
 /* A frame on its way into the ring. */
@@ -47,16 +32,6 @@ typedef struct RxFrame {
     uint8_t status;
     uint16_t special;
 } RxFrame;
-
-unsigned e1000_rx_buffer_size(uint32_t rctl)
-{
-    unsigned shift = rctl >> RCTL_BSIZE_SHIFT & 3;
-
-    if (rctl & RCTL_BSEX) {
-        return shift == 0 ? 2048 : 32768 >> shift;
-    }
-    return 2048 >> shift;
-}
 
 static unsigned rx_ring_len(const E1000 *s)
 {
@@ -75,80 +50,7 @@ static unsigned rx_free(const E1000 *s)
     return tail >= head ? tail - head : n - head + tail;
 }
 
-/* ------------------------------------------------------------- filters --- */
-
-static uint16_t vlan_type(const E1000 *s)
-{
-    return E1000_MAC(s, E1000_VET) & 0xffff;
-}
-
-static bool is_vlan(const E1000 *s, const uint8_t *frame, size_t len)
-{
-    return len >= ETH_HEADER_LEN + ETH_VLAN_LEN &&
-           lduw_be_p(frame + 12) == vlan_type(s);
-}
-
-static bool match_exact(const E1000 *s, const uint8_t *dest)
-{
-    for (unsigned i = 0; i < 16; i++) {
-        uint32_t low = E1000_MAC(s, E1000_RA + 8 * i);
-        uint32_t high = E1000_MAC(s, E1000_RA + 8 * i + 4);
-
-        if ((high & E1000_RAH_AV) && ldl_le_p(dest) == low &&
-            lduw_le_p(dest + 4) == (high & 0xffff)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool match_multicast(const E1000 *s, const uint8_t *dest)
-{
-    static const uint8_t shifts[] = { 4, 3, 2, 0 };
-    unsigned mo = E1000_MAC(s, E1000_RCTL) >> RCTL_MO_SHIFT & 3;
-    unsigned bit = lduw_le_p(dest + 4) >> shifts[mo] & 0xfff;
-
-    return E1000_MAC(s, E1000_MTA + bit / 32 * 4) >> (bit % 32) & 1;
-}
-
-static bool rx_accept(E1000 *s, const uint8_t *frame, size_t len)
-{
-    uint32_t rctl = E1000_MAC(s, E1000_RCTL);
-
-    if ((rctl & RCTL_VFE) && is_vlan(s, frame, len)) {
-        unsigned vid = lduw_be_p(frame + 14) & 0xfff;
-
-        if (!(E1000_MAC(s, E1000_VFTA + vid / 32 * 4) >> (vid % 32) & 1)) {
-            return false;
-        }
-    }
-    if (eth_is_broadcast(frame)) {
-        return (rctl & (RCTL_BAM | RCTL_MPE)) || match_exact(s, frame);
-    }
-    if (match_exact(s, frame)) {
-        return true;
-    }
-    if (eth_is_multicast(frame)) {
-        return (rctl & RCTL_MPE) || match_multicast(s, frame);
-    }
-    return rctl & RCTL_UPE;
-}
-
 /* ---------------------------------------------------------------- ring --- */
-
-static void rx_count(E1000 *s, const uint8_t *frame, size_t len)
-{
-    e1000_count(s, E1000_TPR);
-    e1000_count(s, E1000_GPRC);
-    e1000_count64(s, E1000_TORL, len);
-    e1000_count64(s, E1000_GORCL, len);
-    e1000_count_size(s, E1000_PRC64, len);
-    if (eth_is_broadcast(frame)) {
-        e1000_count(s, E1000_BPRC);
-    } else if (eth_is_multicast(frame)) {
-        e1000_count(s, E1000_MPRC);
-    }
-}
 
 /* Fills one buffer from `off` on and gives its descriptor back. */
 static size_t rx_fill(E1000 *s, const RxFrame *f, size_t off, unsigned bufsize)
@@ -187,7 +89,7 @@ static void rx_store(E1000 *s, const RxFrame *f)
 {
     uint32_t rctl = E1000_MAC(s, E1000_RCTL), causes = E1000_INT_RXT0;
     unsigned bufsize = e1000_rx_buffer_size(rctl);
-    unsigned low = rx_ring_len(s) >> ((rctl >> RCTL_RDMTS_SHIFT & 3) + 1);
+    unsigned low = rx_ring_len(s) >> ((rctl >> E1000_RCTL_RDMTS_SHIFT & 3) + 1);
 
     for (size_t off = 0; off < f->len;) {
         off += rx_fill(s, f, off, bufsize);
@@ -202,7 +104,7 @@ static void rx_store(E1000 *s, const RxFrame *f)
 static void rx_strip_vlan(E1000 *s, uint8_t *buf, RxFrame *f)
 {
     if (!(E1000_MAC(s, E1000_CTRL) & E1000_CTRL_VME) ||
-        !is_vlan(s, buf, f->len)) {
+        !e1000_is_vlan(s->mac, buf, f->len)) {
         return;
     }
     f->special = lduw_be_p(buf + 14);
@@ -218,14 +120,15 @@ bool e1000_receive(NetPort *p, const NetPacket *pkt)
     uint32_t rctl = E1000_MAC(s, E1000_RCTL);
     uint8_t buf[RX_MAX];
     RxFrame f = { .data = buf, .status = RX_STATUS_IXSM };
-    bool is_long = pkt->size > RX_MAX_STANDARD - ETH_FCS_LEN;
+    bool is_long = pkt->size > E1000_RX_MAX_STANDARD - ETH_FCS_LEN;
 
-    if (!(rctl & RCTL_EN) || !(E1000_MAC(s, E1000_STATUS) & E1000_STATUS_LU)) {
+    if (!(rctl & E1000_RCTL_EN) ||
+        !(E1000_MAC(s, E1000_STATUS) & E1000_STATUS_LU)) {
         return true;
     }
-    if (pkt->size > RX_MAX_LONG ||
-        (is_long && !(rctl & (RCTL_LPE | RCTL_SBP)))) {
-        e1000_count(s, E1000_ROC);
+    if (pkt->size > E1000_RX_MAX_LONG ||
+        (is_long && !(rctl & (E1000_RCTL_LPE | E1000_RCTL_SBP)))) {
+        e1000_count(s->mac, E1000_ROC);
         return true;
     }
     f.len = iov_to_buf(pkt->iov, pkt->niov, 0, buf, pkt->size);
@@ -233,13 +136,13 @@ bool e1000_receive(NetPort *p, const NetPacket *pkt)
         memset(buf + f.len, 0, ETH_MIN_LEN - f.len);
         f.len = ETH_MIN_LEN;
     }
-    if (!rx_accept(s, buf, f.len)) {
+    if (!e1000_rx_accept(s->mac, buf, f.len)) {
         return true;
     }
     if ((uint64_t)rx_ring_len(s) * e1000_rx_buffer_size(rctl) <
         f.len + ETH_FCS_LEN + e1000_rx_buffer_size(rctl)) {
         /* It will never fit, however long it waits. */
-        e1000_count(s, E1000_MPC);
+        e1000_count(s->mac, E1000_MPC);
         return true;
     }
     if (rx_free(s) * (uint64_t)e1000_rx_buffer_size(rctl) <
@@ -247,8 +150,8 @@ bool e1000_receive(NetPort *p, const NetPacket *pkt)
         e1000_interrupt(s, E1000_INT_RXO);
         return false;
     }
-    rx_count(s, buf, f.len + ETH_FCS_LEN);
-    if (!(rctl & RCTL_SECRC)) {
+    e1000_count_rx(s->mac, buf, f.len + ETH_FCS_LEN);
+    if (!(rctl & E1000_RCTL_SECRC)) {
         memset(buf + f.len, 0, ETH_FCS_LEN);
         f.len += ETH_FCS_LEN;
     }

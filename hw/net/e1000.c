@@ -58,36 +58,6 @@ void e1000_interrupt(E1000 *s, uint32_t causes)
     irq_update(s);
 }
 
-/* ---------------------------------------------------------- statistics --- */
-
-void e1000_count(E1000 *s, unsigned reg)
-{
-    if (E1000_MAC(s, reg) != UINT32_MAX) {
-        E1000_MAC(s, reg)++;
-    }
-}
-
-void e1000_count64(E1000 *s, unsigned reg_low, uint64_t add)
-{
-    uint64_t sum =
-        (uint64_t)E1000_MAC(s, reg_low + 4) << 32 | E1000_MAC(s, reg_low);
-
-    sum = sum + add < sum ? UINT64_MAX : sum + add;
-    E1000_MAC(s, reg_low) = sum;
-    E1000_MAC(s, reg_low + 4) = sum >> 32;
-}
-
-void e1000_count_size(E1000 *s, unsigned reg, size_t len)
-{
-    static const uint16_t limits[] = { 64, 127, 255, 511, 1023 };
-    unsigned i = 0;
-
-    while (i < G_N_ELEMENTS(limits) && len > limits[i]) {
-        i++;
-    }
-    e1000_count(s, reg + 4 * i);
-}
-
 /* --------------------------------------------------------------- reset --- */
 
 /* What a software reset (CTRL.RST) and RST# set: all but PHY and link. */
@@ -116,7 +86,7 @@ static void reset_mac(E1000 *s)
     E1000_MAC(s, E1000_RA + 4) = lduw_le_p(mac + 4) | E1000_RAH_AV;
     s->rxbuf_size = 0;
     s->rxbuf_min_shift = 1;
-    memset(&s->tx, 0, sizeof(s->tx));
+    e1000_tx_reset(&s->tx);
     memset(&s->eecd, 0, sizeof(s->eecd));
     timer_del(&s->throttle);
     timer_del(&s->tx_more);
@@ -401,6 +371,9 @@ static bool e1000_realize(Device *dev, GError **errp)
 
     s->pci.config[PCI_INTERRUPT_PIN] = 1; /* INTA# */
     s->rxbuf_min_shift = 1;
+    s->tx.pci = &s->pci;
+    s->tx.port = &s->nic.port;
+    s->tx.mac = s->mac;
     timer_init(&s->throttle, dev->vm->clocks, CLOCK_TYPE_VIRTUAL, throttle_over,
                s);
     timer_init(&s->tx_more, dev->vm->clocks, CLOCK_TYPE_REALTIME, tx_more, s);
