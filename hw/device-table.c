@@ -21,6 +21,7 @@
 #include "hw/misc/ivshmem.h"
 #include "hw/misc/pci-testdev.h"
 #include "hw/net/e1000.h"
+#include "hw/net/e1000e.h"
 #include "hw/net/virtio-net.h"
 #include "hw/pci/i440fx.h"
 #include "hw/pci/mch.h"
@@ -73,6 +74,7 @@ const DeviceType *const device_table[] = {
     &vmport_type,
     /* net */
     &e1000_type,
+    &e1000e_type,
     &virtio_net_pci_non_transitional_type,
     &virtio_net_pci_transitional_type,
     &virtio_net_pci_type,

@@ -121,6 +121,7 @@ typedef struct E1000Context {
     uint16_t ipcse, tucse, mss;
     uint32_t paylen;
     int8_t ip, tcp; /* IPv4 (else IPv6), TCP (else UDP) */
+    bool tse;       /* of segmentation */
 } E1000Context;
 
 /* A packet that a ring's descriptors describe, on its way out. */
@@ -136,6 +137,7 @@ typedef struct E1000Tx {
     uint8_t sum_needed;     /* POPTS of its first descriptor */
     bool started;           /* a packet is under way: no end of it yet */
     bool tso, vlan;
+    bool skip; /* what is left of it isn't sent */
     uint16_t vlan_tag;
     uint8_t header[E1000_MAX_HEADER];
     uint8_t data[E1000_TX_BUFFER];

@@ -196,6 +196,7 @@ static void tx_context(E1000Tx *tx, const E1000TxDesc *d)
     c->mss = d->upper >> 16;
     c->ip = (e1000_tx_cmd(d) & TUCMD_IP) != 0;
     c->tcp = (e1000_tx_cmd(d) & TUCMD_TCP) != 0;
+    c->tse = tso;
     if (tx->one_context) {
         tx->props = *c;
         tx->tso_props = *c;
@@ -240,6 +241,11 @@ static void tx_data(E1000Tx *tx, const E1000TxDesc *d)
     bool eop = e1000_tx_cmd(d) & CMD_EOP;
     size_t len = d->lower & (extended ? 0xfffff : 0xffff);
 
+    if (tx->skip) {
+        tx->skip = !eop;
+        tx->started = !eop;
+        return;
+    }
     if (!tx->started) {
         tx_begin(tx, d, extended);
     }

@@ -189,6 +189,7 @@ static const struct {
     const char *model, *type; /* type NULL: the same */
 } models[] = {
     { "e1000", NULL },
+    { "e1000e", NULL },
     { "virtio-net-pci", NULL },
     { "virtio", "virtio-net-pci" },
 };

@@ -399,6 +399,7 @@ static bool host_realize(Device *dev, GError **errp)
         return false;
     }
     s->host.bus.bus.type_name = "PCIE";
+    s->host.bus.express = true;
     memory_region_init_io(&s->mmconfig, mem, "pcie-mmcfg-mmio", 256 * MiB,
                           &mmconfig_ops, dev);
     s->mmconfig.enabled = false;

@@ -467,10 +467,9 @@ static void make_regions(PciDevice *d, uint64_t size)
     memory_region_add(&m->bar, size / 2, &m->pba_mr, 0);
 }
 
-bool msix_init_bar(PciDevice *d, unsigned nvectors, unsigned bar,
-                   uint8_t cap_off, GError **errp)
+bool msix_init_bar_size(PciDevice *d, unsigned nvectors, unsigned bar,
+                        uint64_t size, uint8_t cap_off, GError **errp)
 {
-    uint64_t size;
     uint8_t cap;
     Msix *m;
 
@@ -484,8 +483,7 @@ bool msix_init_bar(PciDevice *d, unsigned nvectors, unsigned bar,
     if (cap == 0) {
         return false;
     }
-    size = MAX(pow2_ceil((uint64_t)nvectors * PCI_MSIX_ENTRY_SIZE * 2),
-               MSIX_BAR_MIN);
+    size = MAX(pow2_ceil((uint64_t)nvectors * PCI_MSIX_ENTRY_SIZE * 2), size);
     m = g_new0(Msix, 1);
     m->cap = cap;
     m->n = nvectors;
@@ -508,6 +506,12 @@ bool msix_init_bar(PciDevice *d, unsigned nvectors, unsigned bar,
         (PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL) >> 8;
     msix_reset(d);
     return true;
+}
+
+bool msix_init_bar(PciDevice *d, unsigned nvectors, unsigned bar,
+                   uint8_t cap_off, GError **errp)
+{
+    return msix_init_bar_size(d, nvectors, bar, MSIX_BAR_MIN, cap_off, errp);
 }
 
 void msix_fini(PciDevice *d)

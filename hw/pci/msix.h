@@ -20,6 +20,9 @@ typedef struct Msix Msix;
  */
 bool msix_init_bar(PciDevice *d, unsigned nvectors, unsigned bar,
                    uint8_t cap_off, GError **errp);
+/* The same with a BAR of at least `size` bytes, a power of two. */
+bool msix_init_bar_size(PciDevice *d, unsigned nvectors, unsigned bar,
+                        uint64_t size, uint8_t cap_off, GError **errp);
 /* In unrealize(); fine if there is none. */
 void msix_fini(PciDevice *d);
 /* To power-on state; the function's reset() calls it. */

@@ -17,6 +17,7 @@
 
 enum {
     EXP_SIZE = 0x3c, /* of capability version 2 */
+    EXP_SIZE_V1 = 0x14,
     EXT_CAPS = 0x100,
     DEVCTL_REPORT = PCI_EXP_DEVCTL_CERE | PCI_EXP_DEVCTL_NFERE |
                     PCI_EXP_DEVCTL_FERE | PCI_EXP_DEVCTL_URRE,
@@ -100,6 +101,19 @@ uint8_t pcie_add_capability(PciDevice *d, uint8_t off, uint8_t type, bool slot,
     return off;
 }
 
+uint8_t pcie_add_capability_v1(PciDevice *d, uint8_t off, uint8_t type,
+                               const PcieLink *link, GError **errp)
+{
+    off = pci_add_capability(d, PCI_CAP_ID_EXP, off, EXP_SIZE_V1, errp);
+    if (off == 0) {
+        return 0;
+    }
+    stw_le_p(d->config + off + PCI_EXP_FLAGS, 1 | type << 4);
+    stl_le_p(d->config + off + PCI_EXP_DEVCAP, PCI_EXP_DEVCAP_RBER);
+    init_link(d, off, link, false);
+    return off;
+}
+
 bool pcie_add_pm(PciDevice *d, bool writable, GError **errp)
 {
     uint8_t off = pci_add_capability(d, PCI_CAP_ID_PM, 0, PCI_PM_SIZEOF, errp);
@@ -128,7 +142,9 @@ void pcie_reset(PciDevice *d)
     if (exp != 0) {
         clear_writable(d, exp + PCI_EXP_DEVCTL);
         clear_writable(d, exp + PCI_EXP_LNKCTL);
-        clear_writable(d, exp + PCI_EXP_DEVCTL2);
+        if ((d->config[exp + PCI_EXP_FLAGS] & PCI_EXP_FLAGS_VERS) >= 2) {
+            clear_writable(d, exp + PCI_EXP_DEVCTL2);
+        }
     }
     if (exp != 0 && pm != 0) {
         clear_writable(d, pm + PCI_PM_CTRL);

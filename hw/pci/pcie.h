@@ -25,6 +25,12 @@ void pcie_make_express(PciDevice *d);
  */
 uint8_t pcie_add_capability(PciDevice *d, uint8_t off, uint8_t type, bool slot,
                             const PcieLink *link, GError **errp);
+/*
+ * The capability of version 1 of the specification, of an endpoint that has
+ * nothing in it to be written.
+ */
+uint8_t pcie_add_capability_v1(PciDevice *d, uint8_t off, uint8_t type,
+                               const PcieLink *link, GError **errp);
 /* The capability of power management, as PCI Express devices have to have. */
 bool pcie_add_pm(PciDevice *d, bool writable, GError **errp);
 /* Both capabilities' controls to power-on state, if they are there. */

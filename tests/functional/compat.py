@@ -130,6 +130,17 @@ def same_stream_bridge_hot_plug_off(t):
 
 
 @test()
+def same_stream_e1000e(t):
+    """Beside the host bridge, and behind a port."""
+    check_same(t, '-device', 'pcie-root-port,id=rp1,chassis=1,addr=2',
+               '-netdev', 'hubport,id=h0,hubid=0',
+               '-device', 'e1000e,netdev=h0,mac=52:54:00:12:34:56,addr=4',
+               '-netdev', 'hubport,id=h1,hubid=0',
+               '-device', 'e1000e,netdev=h1,mac=52:54:00:12:34:57,bus=rp1,'
+               'subsys=17', machine='q35')
+
+
+@test()
 def same_stream_q35_disks(t):
     """One on a port each: -hda is port 0, -cdrom 2."""
     check_same(t, '-drive', 'if=ide,format=raw,file=' + disk(t),
@@ -361,6 +372,13 @@ def there_and_back_numa(t):
 @test()
 def there_and_back_ahci(t):
     there_and_back(t, *ahci(t))
+
+
+@test()
+def there_and_back_e1000e(t):
+    there_and_back(t, '-netdev', 'hubport,id=h0,hubid=0', '-device',
+                   'e1000e,netdev=h0,mac=52:54:00:12:34:56,addr=4',
+                   machine='q35')
 
 
 @test()

@@ -21,7 +21,8 @@ from initramfs import Initramfs  # noqa: E402
 VIRTIO = ('virtio_ring', 'virtio', 'virtio_pci_legacy_dev',
           'virtio_pci_modern_dev', 'virtio_pci', 'failover', 'net_failover',
           'virtio_net')
-MODULES = {'e1000': ('e1000',), 'virtio-net-pci': VIRTIO}
+MODULES = {'e1000': ('e1000',), 'e1000e': ('e1000e',),
+           'virtio-net-pci': VIRTIO}
 DHCP_SCRIPT = b'''#!/bin/sh
 [ "$1" = bound ] || exit 0
 ifconfig $interface $ip netmask $subnet
@@ -52,7 +53,7 @@ def initrd(t, assets, card):
 def boot_vm(t, card, *args, name='linux', machine='pc'):
     assets = Assets(network=True)
     argv = linux_args(assets, machine)
-    if card == 'e1000':
+    if card in ('e1000', 'e1000e'):
         argv[argv.index('-kernel') + 1] = os.path.join(assets.folder,
                                                        'vmlinuz-generic')
     argv[argv.index('-initrd') + 1] = initrd(t, assets, card)
@@ -91,12 +92,12 @@ class Server:
         self._server.server_close()
 
 
-def user(t, card):
+def user(t, card, machine='pc'):
     content = os.urandom(1 << 20)
     server = Server(content)
     try:
         shell = boot(t, card, '-netdev', 'user,id=n', '-device',
-                     card + ',netdev=n')
+                     card + ',netdev=n', machine=machine)
         status, lines = shell.run('ifconfig eth0 up; udhcpc -i eth0 -n -q '
                                   '-t 20 2>&1')
         check_equal(status, 0, 'status of udhcpc')
@@ -113,6 +114,11 @@ def user(t, card):
 @test()
 def user_e1000(t):
     user(t, 'e1000')
+
+
+@test()
+def user_e1000e(t):
+    user(t, 'e1000e', 'q35')
 
 
 @test()
