@@ -6,12 +6,15 @@ each card, and two guests on one cable of each kind."""
 import hashlib
 import http.server
 import os
+import re
+import socket
 import sys
 import threading
 
 from godwit.linux import (Assets, Shell, linux_args, top_folder)
 from godwit.migration import (transport, wait_drained, wait_running,
                               wait_status)
+from godwit.peer import need_peer
 from godwit.qmp import QmpError
 from godwit.tap import Skip, check, check_equal, check_in, main, test
 
@@ -50,14 +53,14 @@ def initrd(t, assets, card):
     return path
 
 
-def boot_vm(t, card, *args, name='linux', machine='pc'):
+def boot_vm(t, card, *args, name='linux', machine='pc', binary=None):
     assets = Assets(network=True)
     argv = linux_args(assets, machine)
     if card in ('e1000', 'e1000e'):
         argv[argv.index('-kernel') + 1] = os.path.join(assets.folder,
                                                        'vmlinuz-generic')
     argv[argv.index('-initrd') + 1] = initrd(t, assets, card)
-    return t.launch(argv + list(args), name=name)
+    return t.launch(argv + list(args), name=name, binary=binary)
 
 
 def boot(t, card, *args, **kwargs):
@@ -315,6 +318,99 @@ def scripts_are_not_waited_for(t):
     t.reactor.wait(lambda: 'failed' in vm.stderr, 'message')
     check_in('netdev n: network script %s failed with status' % t.path('up'),
              vm.stderr, 'message')
+
+
+class Responder:
+    """A host 10.1.0.2 on a datagram cable: answers ARP and echo requests of
+    whoever sent last."""
+
+    MAC = bytes.fromhex('525500000102')
+    IP = bytes((10, 1, 0, 2))
+
+    def __init__(self, path):
+        self.path = path
+        self.echoes = 0
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._sock.bind(path)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self):
+        self._sock.close()
+
+    def _serve(self):
+        while True:
+            try:
+                frame, sender = self._sock.recvfrom(65536)
+                answer = self._answer(frame)
+                if answer and sender:
+                    self._sock.sendto(answer, sender)
+            except OSError:
+                if self._sock.fileno() < 0:
+                    return
+
+    def _answer(self, f):
+        if f[12:14] == b'\x08\x06' and f[38:42] == self.IP:
+            return (f[6:12] + self.MAC + f[12:20] + b'\0\2' + self.MAC +
+                    self.IP + f[22:32])
+        if f[12:14] == b'\x08\x00' and f[23] == 1 and f[34] == 8:
+            self.echoes += 1
+            total = int.from_bytes(f[36:38], 'big') + 0x800
+            return (f[6:12] + self.MAC + f[12:26] + f[30:34] + f[26:30] +
+                    b'\0\0' + ((total & 0xffff) + (total >> 16)).to_bytes(
+                        2, 'big') + f[38:])
+        return None
+
+
+def cable_end(t, way, name):
+    return ('-netdev', 'dgram,id=n,local.type=unix,local.path=%s,'
+            'remote.type=unix,remote.path=%s' % (t.path(name), way.path))
+
+
+def move_pinging(t, binaries, card, machine):
+    """The guest's ping goes on from program to program."""
+    host = Responder(t.path('host'))
+    t.defer(host.close)
+    place = ('-device', card + ',netdev=n,mac=52:54:00:12:34:56')
+    shell = boot(t, card, *cable_end(t, host, 'end0'), *place,
+                 machine=machine, name='vm0')
+    shell.run('ifconfig eth0 10.1.0.1 up')
+    shell.run('(ping -s 1000 10.1.0.2 > /tmp/ping 2>&1 &)')
+    for i, binary in enumerate(binaries):
+        src, way = shell.vm, transport(t, 'tcp')
+        dst = boot_vm(t, card, *cable_end(t, host, 'end%d' % (i + 1)), *place,
+                      '-incoming', way.incoming, machine=machine,
+                      name='vm%d' % (i + 1), binary=binary)
+        src.qmp.cmd('migrate', uri=way.outgoing)
+        wait_running(dst, 120)
+        wait_drained(src)
+        dst.serial.adopt(src.serial)
+        shell.vm = dst
+        src.qmp.cmd('quit')
+        check_equal(src.wait_end(), 0, 'exit status')
+        before = host.echoes
+        status, lines = shell.run('ping -c 3 -W 20 10.1.0.2')
+        check_equal(status, 0, 'status of ping: %r' % lines)
+        check(host.echoes - before > 3, 'the old ping goes on')
+    shell.run('killall -INT ping')
+    status, lines = shell.run('tail -n 3 /tmp/ping')
+    found = re.search(r'(\d+) packets transmitted, (\d+) packets received',
+                      ' '.join(lines))
+    check(found, 'the result of ping: %r' % lines)
+    sent, got = int(found[1]), int(found[2])
+    check(sent - got <= 2 * len(binaries), '%d of %d answers' % (got, sent))
+    return shell
+
+
+@test()
+def move_e1000e(t):
+    """To another, to the peer and back, if that is here."""
+    try:
+        binaries = (None, need_peer(), None)
+    except Skip:
+        binaries = (None,)
+    shell = move_pinging(t, binaries, 'e1000e', 'q35')
+    status, lines = shell.run('grep -c eth0- /proc/interrupts')
+    check_equal((status, lines[0]), (0, '2'), 'vectors of queues')
 
 
 main()
