@@ -267,6 +267,18 @@ static void add_serial_number(E1000e *s)
     c[4] = 0xff;
 }
 
+static void e1000e_unrealize(Device *dev)
+{
+    E1000e *s = e1000e_of(dev);
+
+    pci_unregister_bars(&s->pci);
+    runstate_del_listener(dev->vm, &s->run_listener);
+    e1000e_irq_reset(s);
+    timer_del(&s->tx_more);
+    msix_fini(&s->pci);
+    nic_unrealize(&s->nic);
+}
+
 static bool e1000e_realize(Device *dev, GError **errp)
 {
     E1000e *s = e1000e_of(dev);
@@ -286,6 +298,7 @@ static bool e1000e_realize(Device *dev, GError **errp)
     e1000e_eeprom_init(s);
     add_bars(s);
     if (!add_capabilities(s, errp)) {
+        e1000e_unrealize(dev);
         return false;
     }
     for (unsigned v = 0; v < E1000E_VECTORS; v++) {
@@ -294,17 +307,6 @@ static bool e1000e_realize(Device *dev, GError **errp)
     pcie_add_aer(&s->pci, CAP_AER, false);
     add_serial_number(s);
     return true;
-}
-
-static void e1000e_unrealize(Device *dev)
-{
-    E1000e *s = e1000e_of(dev);
-
-    runstate_del_listener(dev->vm, &s->run_listener);
-    e1000e_irq_reset(s);
-    timer_del(&s->tx_more);
-    msix_fini(&s->pci);
-    nic_unrealize(&s->nic);
 }
 
 static const Property e1000e_props[] = {

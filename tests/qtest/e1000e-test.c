@@ -479,6 +479,30 @@ static void test_wild(void)
     card_end(c);
 }
 
+/* It goes with its registers mapped, MSI-X on and a delay under way. */
+static void test_unplug(void)
+{
+    enum { BNUM = 0xae10, B0EJ = 0xae08 };
+    Card *c = card_start("pc", "e1000e");
+
+    config_write(c, 0x1c, MSIX_TABLE);
+    msix_on(c);
+    reg_write(c, EITR, 1000);
+    reg_write(c, IMS, RXQ0);
+    reg_write(c, ICS, RXQ0);
+    reg_write(c, ICS, RXQ0);
+    json_unref(qtest_qmp(c->q, "{'execute': 'device_del', 'arguments': "
+                               "{'id': 'e'}}"));
+    qtest_outl(c->q, BNUM, 0);
+    qtest_outl(c->q, B0EJ, 1 << (DEVFN >> 3));
+    json_unref(qtest_qmp_event(c->q, "DEVICE_DELETED"));
+    g_assert_cmphex(reg_read(c, STATUS), ==, 0);
+    g_assert_cmphex(qtest_readl(c->q, MSIX_TABLE), ==, 0);
+    qtest_clock_step(c->q, 1000 * 256);
+    g_assert_cmphex(qtest_readl(c->q, MESSAGES), ==, 1);
+    card_end(c);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -493,5 +517,6 @@ int main(int argc, char **argv)
     g_test_add_func("/e1000e/split", test_split);
     g_test_add_func("/e1000e/receive-full", test_receive_full);
     g_test_add_func("/e1000e/wild", test_wild);
+    g_test_add_func("/e1000e/unplug", test_unplug);
     return g_test_run();
 }
