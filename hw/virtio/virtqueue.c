@@ -413,10 +413,11 @@ void virtqueue_detach(VirtQueue *q, VirtQueueElem *elem)
     elem_release(q, e);
 }
 
-void virtqueue_unpop(VirtQueue *q, VirtQueueElem *e)
+void virtqueue_unpop(VirtQueue *q, VirtQueueElem *elem)
 {
     q->last_avail--;
-    virtqueue_detach(q, e);
+    q->inuse -= MIN(q->inuse, 1u);
+    elem_release(q, container_of(elem, VqElem, pub));
 }
 
 bool virtqueue_rewind(VirtQueue *q, unsigned n)

@@ -59,7 +59,10 @@ void virtqueue_push(VirtQueue *q, VirtQueueElem *e, size_t written);
 void virtqueue_fill(VirtQueue *q, VirtQueueElem *e, size_t written,
                     unsigned idx);
 void virtqueue_flush(VirtQueue *q, unsigned count);
-/* The element popped last: it is there for the next pop again. */
+/*
+ * The element popped last, into which nothing was written: it is there for the
+ * next pop again.
+ */
 void virtqueue_unpop(VirtQueue *q, VirtQueueElem *e);
 /* Forgets an element without telling the driver (reset, unplug). */
 void virtqueue_detach(VirtQueue *q, VirtQueueElem *e);

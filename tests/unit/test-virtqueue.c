@@ -178,6 +178,8 @@ static void test_dirty(void)
     make_avail(r, 0);
     g_assert_true(ram_dirty_start(&mem->ram, DIRTY_MIGRATION, false, NULL));
     e = virtqueue_pop(&r->q);
+    virtqueue_unpop(&r->q, e);
+    e = virtqueue_pop(&r->q);
     virtqueue_push(&r->q, e, 8);
     for (unsigned page = 0; page < RAM_BYTES / RAM_PAGE_SIZE; page++) {
         bool want = page == 3 || page == 9 || page == 0xa;
