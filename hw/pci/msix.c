@@ -452,23 +452,27 @@ static size_t pba_bytes(unsigned n)
     return ROUND_UP(n, 64) / 8;
 }
 
-static void make_regions(PciDevice *d, uint64_t size)
+/* Table and pending bits become parts of a BAR, which the capability names. */
+static void msix_place(PciDevice *d, MemoryRegion *mr, unsigned bar,
+                       uint32_t table_at, uint32_t pba_at)
 {
     Memory *mem = &d->dev.vm->mem;
     Msix *m = d->msix;
 
-    memory_region_init(&m->bar, mem, "msix", size);
     memory_region_init_io(&m->table_mr, mem, "msix-table",
                           (uint64_t)m->n * PCI_MSIX_ENTRY_SIZE, &table_ops,
                           &d->dev);
     memory_region_init_io(&m->pba_mr, mem, "msix-pba", pba_bytes(m->n),
                           &pba_ops, &d->dev);
-    memory_region_add(&m->bar, 0, &m->table_mr, 0);
-    memory_region_add(&m->bar, size / 2, &m->pba_mr, 0);
+    memory_region_add(mr, table_at, &m->table_mr, 0);
+    memory_region_add(mr, pba_at, &m->pba_mr, 0);
+    stl_le_p(d->config + m->cap + PCI_MSIX_TABLE, table_at | bar);
+    stl_le_p(d->config + m->cap + PCI_MSIX_PBA, pba_at | bar);
 }
 
-bool msix_init_bar_size(PciDevice *d, unsigned nvectors, unsigned bar,
-                        uint64_t size, uint8_t cap_off, GError **errp)
+/* All but the regions. */
+static bool msix_new(PciDevice *d, unsigned nvectors, uint8_t cap_off,
+                     GError **errp)
 {
     uint8_t cap;
     Msix *m;
@@ -483,7 +487,6 @@ bool msix_init_bar_size(PciDevice *d, unsigned nvectors, unsigned bar,
     if (cap == 0) {
         return false;
     }
-    size = MAX(pow2_ceil((uint64_t)nvectors * PCI_MSIX_ENTRY_SIZE * 2), size);
     m = g_new0(Msix, 1);
     m->cap = cap;
     m->n = nvectors;
@@ -497,14 +500,34 @@ bool msix_init_bar_size(PciDevice *d, unsigned nvectors, unsigned bar,
     }
     lock_init(&m->lock);
     d->msix = m;
-    make_regions(d, size);
-    pci_register_bar(d, bar, 0, &m->bar);
     stw_le_p(d->config + cap + PCI_MSIX_FLAGS, nvectors - 1);
-    stl_le_p(d->config + cap + PCI_MSIX_TABLE, bar);
-    stl_le_p(d->config + cap + PCI_MSIX_PBA, size / 2 | bar);
     d->wmask[cap + PCI_MSIX_FLAGS + 1] =
         (PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL) >> 8;
     msix_reset(d);
+    return true;
+}
+
+bool msix_init(PciDevice *d, unsigned nvectors, MemoryRegion *mr, unsigned bar,
+               uint32_t table_at, uint32_t pba_at, uint8_t cap_off,
+               GError **errp)
+{
+    if (!msix_new(d, nvectors, cap_off, errp)) {
+        return false;
+    }
+    msix_place(d, mr, bar, table_at, pba_at);
+    return true;
+}
+
+bool msix_init_bar_size(PciDevice *d, unsigned nvectors, unsigned bar,
+                        uint64_t size, uint8_t cap_off, GError **errp)
+{
+    if (!msix_new(d, nvectors, cap_off, errp)) {
+        return false;
+    }
+    size = MAX(pow2_ceil((uint64_t)nvectors * PCI_MSIX_ENTRY_SIZE * 2), size);
+    memory_region_init(&d->msix->bar, &d->dev.vm->mem, "msix", size);
+    pci_register_bar(d, bar, 0, &d->msix->bar);
+    msix_place(d, &d->msix->bar, bar, 0, size / 2);
     return true;
 }
 
@@ -526,7 +549,9 @@ void msix_fini(PciDevice *d)
     }
     memory_region_fini(&m->table_mr);
     memory_region_fini(&m->pba_mr);
-    memory_region_fini(&m->bar);
+    if (m->bar.name != NULL) {
+        memory_region_fini(&m->bar);
+    }
     lock_fini(&m->lock);
     g_free(m->vectors);
     g_free(m->table);

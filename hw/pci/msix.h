@@ -23,7 +23,14 @@ bool msix_init_bar(PciDevice *d, unsigned nvectors, unsigned bar,
 /* The same with a BAR of at least `size` bytes, a power of two. */
 bool msix_init_bar_size(PciDevice *d, unsigned nvectors, unsigned bar,
                         uint64_t size, uint8_t cap_off, GError **errp);
-/* In unrealize(); fine if there is none. */
+/*
+ * The same at places of a region that the function has, or will have, as its
+ * memory BAR; they are multiples of 8.
+ */
+bool msix_init(PciDevice *d, unsigned nvectors, MemoryRegion *mr, unsigned bar,
+               uint32_t table_at, uint32_t pba_at, uint8_t cap_off,
+               GError **errp);
+/* In unrealize(), before the region goes; fine if there is none. */
 void msix_fini(PciDevice *d);
 /* To power-on state; the function's reset() calls it. */
 void msix_reset(PciDevice *d);
