@@ -71,7 +71,9 @@ static void init_link(PciDevice *d, uint8_t cap, const PcieLink *link,
 uint8_t pcie_add_capability(PciDevice *d, uint8_t off, uint8_t type, bool slot,
                             const PcieLink *link, GError **errp)
 {
-    bool endpoint = type == PCI_EXP_TYPE_ENDPOINT;
+    bool endpoint =
+        type == PCI_EXP_TYPE_ENDPOINT || type == PCI_EXP_TYPE_RC_END;
+    bool flr = type == PCI_EXP_TYPE_ENDPOINT;
     uint8_t *c, *w;
 
     off = pci_add_capability(d, PCI_CAP_ID_EXP, off, EXP_SIZE, errp);
@@ -83,12 +85,12 @@ uint8_t pcie_add_capability(PciDevice *d, uint8_t off, uint8_t type, bool slot,
     stw_le_p(c + PCI_EXP_FLAGS,
              2 | type << 4 | (slot ? PCI_EXP_FLAGS_SLOT : 0));
     stl_le_p(c + PCI_EXP_DEVCAP,
-             PCI_EXP_DEVCAP_RBER | (endpoint ? PCI_EXP_DEVCAP_FLR : 0));
+             PCI_EXP_DEVCAP_RBER | (flr ? PCI_EXP_DEVCAP_FLR : 0));
     stl_le_p(c + PCI_EXP_DEVCAP2, DEVCAP2_EXTENDED_FMT | DEVCAP2_EETLPP);
     stw_le_p(w + PCI_EXP_DEVCTL2, DEVCTL2_EETLPPB);
     if (endpoint) {
         stw_le_p(w + PCI_EXP_LNKCTL, PCI_EXP_LNKCTL_CCC | PCI_EXP_LNKCTL_ES);
-        stw_le_p(w + PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_BCR_FLR);
+        stw_le_p(w + PCI_EXP_DEVCTL, flr ? PCI_EXP_DEVCTL_BCR_FLR : 0);
     } else {
         stw_le_p(w + PCI_EXP_DEVCTL, DEVCTL_REPORT);
         stw_le_p(d->w1cmask + off + PCI_EXP_DEVSTA, DEVSTA_ERRORS);
