@@ -26,6 +26,7 @@
 #include "hw/pci/i440fx.h"
 #include "hw/pci/mch.h"
 #include "hw/pci/pci-bridge.h"
+#include "hw/usb/usb-devices.h"
 #include "hw/virtio/virtio-devices.h"
 
 const DeviceType *const device_table[] = {
@@ -93,6 +94,11 @@ const DeviceType *const device_table[] = {
     &pcspk_type,
     &pit_type,
     &rtc_type,
+    /* usb */
+    &usb_hub_type,
+    &usb_kbd_type,
+    &usb_mouse_type,
+    &usb_tablet_type,
     /* block */
     &virtio_blk_pci_non_transitional_type,
     &virtio_blk_pci_transitional_type,

@@ -7,6 +7,7 @@
 
 #include "hw/core/device-priv.h"
 #include "hw/pci/pci.h"
+#include "hw/usb/usb.h"
 #include "qom/type-cache.h"
 
 const DeviceType *device_type_find(const char *name)
@@ -98,6 +99,7 @@ static const Property *device_merge_props(const DeviceType *type)
         append_props(all, type->more_props[i]);
     }
     append_props(all, type->bus == BUS_PCI ? pci_props : NULL);
+    append_props(all, type->bus == BUS_USB ? usb_props : NULL);
     append_props(all, device_props);
     return (const Property *)(void *)g_array_free(all, FALSE);
 }
@@ -150,7 +152,11 @@ static const ObjectType abstract_types[] = {
     ABSTRACT("isa-device", "device"),
     ABSTRACT("ide-device", "device"),
     ABSTRACT("scsi-device", "device"),
-    ABSTRACT("usb-device", "device"),
+    { .name = "usb-device",
+      .parent = "device",
+      .abstract = true,
+      .size = sizeof(UsbDevice),
+      .props = usb_props },
     ABSTRACT("virtio-serial-port", "device"),
     ABSTRACT("apic-common", "device"),
     ABSTRACT("ioapic-common", "sys-bus-device"),
@@ -162,6 +168,7 @@ static const ObjectType abstract_types[] = {
     ABSTRACT("ivshmem-common", "pci-device"),
     ABSTRACT("pci-ide", "pci-device"),
     ABSTRACT("pci-piix3", "pci-device"),
+    ABSTRACT("usb-hid", "usb-device"),
     ABSTRACT("virtio-pci", "pci-device"),
     ABSTRACT("virtio-blk-pci-base", "virtio-pci"),
     ABSTRACT("virtio-net-pci-base", "virtio-pci"),

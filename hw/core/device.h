@@ -21,6 +21,7 @@
 
 struct Machine;
 struct PciInfo;
+struct UsbType;
 struct VirtioType;
 struct Vm;
 typedef struct Bus Bus;
@@ -55,6 +56,7 @@ struct DeviceType {
     const Property *const *more_props;
     const struct PciInfo *pci;       /* BUS_PCI: identity; else NULL */
     const struct VirtioType *virtio; /* what a virtio function carries */
+    const struct UsbType *usb;       /* BUS_USB: what it does; else NULL */
     void (*init)(Device *dev); /* before properties are set; may be NULL */
     /*
      * Of a device that a user asks for, before it is plugged in: waits for

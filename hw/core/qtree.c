@@ -152,7 +152,7 @@ static void qtree_print_dev(Device *dev, GString *out, int indent)
     indent += 2;
     qtree_print_pins(dev, out, indent);
     for (const Property *p = dev->obj.type->props; p->name != NULL; p++) {
-        if (!prop_is_common(p)) {
+        if (!prop_is_common(p) && !p->read_only) {
             qtree_print_prop(dev, p, out, indent);
         }
     }
