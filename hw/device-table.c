@@ -95,6 +95,7 @@ const DeviceType *const device_table[] = {
     &pit_type,
     &rtc_type,
     /* usb */
+    &qemu_xhci_type,
     &usb_hub_type,
     &usb_kbd_type,
     &usb_mouse_type,

@@ -168,6 +168,7 @@ static const ObjectType abstract_types[] = {
     ABSTRACT("ivshmem-common", "pci-device"),
     ABSTRACT("pci-ide", "pci-device"),
     ABSTRACT("pci-piix3", "pci-device"),
+    ABSTRACT("pci-xhci", "pci-device"),
     ABSTRACT("usb-hid", "usb-device"),
     ABSTRACT("virtio-pci", "pci-device"),
     ABSTRACT("virtio-blk-pci-base", "virtio-pci"),

@@ -8,6 +8,7 @@
 
 #include "hw/core/device.h"
 
+extern const DeviceType qemu_xhci_type;
 extern const DeviceType usb_hub_type;
 extern const DeviceType usb_kbd_type;
 extern const DeviceType usb_mouse_type;

@@ -1,0 +1,393 @@
+/*
+ * qemu-xhci with a tablet, a keyboard and a hub, as a driver sees them.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "tests/qtest/xhci.h"
+
+#define GET_DEVICE    UINT64_C(0x0012000001000680)
+#define GET_STRING(n) (UINT64_C(0x00ff040903000680) | (uint64_t)(n) << 16)
+#define SET_CONFIG    UINT64_C(0x0000000000010900)
+#define SET_IDLE(n)   (UINT64_C(0x0000000000000a21) | (uint64_t)(n) << 24)
+
+enum { TABLET_PORT = 5 }; /* ports 1 to 4 are those of USB 3 */
+
+static void qmp(XhciTest *x, const char *command)
+{
+    g_autoptr(JsonValue) answer = qtest_qmp(x->q, "%s", command);
+
+    g_assert_false(json_object_has(answer, "error"));
+}
+
+static void place(XhciTest *x, unsigned px, unsigned py)
+{
+    g_autofree char *s = g_strdup_printf(
+        "{\"execute\":\"input-send-event\",\"arguments\":{\"events\":["
+        "{\"type\":\"abs\",\"data\":{\"axis\":\"x\",\"value\":%u}},"
+        "{\"type\":\"abs\",\"data\":{\"axis\":\"y\",\"value\":%u}}]}}",
+        px, py);
+
+    qmp(x, s);
+}
+
+/* Configured, with endpoint 1 IN. */
+static void configure(XhciTest *x, unsigned port)
+{
+    unsigned code;
+
+    xhci_address(x, port);
+    xhci_control(x, SET_CONFIG, &code);
+    g_assert_cmpint(code, ==, CODE_SUCCESS);
+    qtest_writel(x->q, INPUT + 4, 1 | 1 << 3);
+    qtest_writel(x->q, INPUT + 32, 3U << 27);
+    xhci_ep_context(x, 3, 7, 8);
+    g_assert_cmpint(xhci_command(x, INPUT, T_CONFIGURE | x->slot << 24), ==,
+                    CODE_SUCCESS);
+}
+
+static uint64_t ep_dequeue(XhciTest *x, unsigned dci)
+{
+    return qtest_readq(x->q, OUTPUT + 32 * dci + 8);
+}
+
+static unsigned ep_state(XhciTest *x, unsigned dci)
+{
+    return qtest_readl(x->q, OUTPUT + 32 * dci) & 7;
+}
+
+static void test_registers(void)
+{
+    XhciTest *x = xhci_new("-device usb-tablet,port=1");
+
+    g_assert_cmphex(xhci_get(x, 0), ==, 0x01000040);
+    g_assert_cmphex(xhci_get(x, 4), ==, 0x08001040);
+    g_assert_cmphex(xhci_get(x, USBSTS) & 1, ==, 0);
+    /* Port 1 of the bus: a high-speed device, at a USB 2 port. */
+    g_assert_cmphex(xhci_get(x, PORTSC), ==, 0x202a0);
+    g_assert_cmphex(xhci_get(x, PORTSC + 16 * (TABLET_PORT - 1)), ==, 0x20ee1);
+    /* MFINDEX counts 125 us. */
+    qtest_clock_step(x->q, 125000 * 10);
+    g_assert_cmpint(xhci_get(x, 0x1000), ==, 10);
+    xhci_set(x, USBCMD, 0);
+    g_assert_cmphex(xhci_get(x, USBSTS) & 1, ==, 1);
+    xhci_set(x, USBCMD, 2);
+    g_assert_cmphex(xhci_get(x, DCBAAP), ==, 0);
+    xhci_free(x);
+}
+
+static void test_commands(void)
+{
+    XhciTest *x = xhci_new("");
+
+    g_assert_cmpint(xhci_command(x, 0, T_NOOP_CMD), ==, CODE_SUCCESS);
+    g_assert_cmpint(xhci_command(x, 0, 63 << 10), ==, CODE_TRB);
+    /* Slots that aren't there; an endpoint that isn't. */
+    g_assert_cmpint(xhci_command(x, 0, T_DISABLE_SLOT | 1 << 24), ==, 11);
+    g_assert_cmpint(xhci_command(x, 0, T_DISABLE_SLOT | 200U << 24), ==, 11);
+    g_assert_cmpint(xhci_command(x, 0, T_ENABLE_SLOT), ==, CODE_SUCCESS);
+    g_assert_cmpint(x->slot, ==, 1);
+    g_assert_cmpint(xhci_command(x, 0, T_STOP_EP | 1 << 24 | 3 << 16), ==, 12);
+    g_assert_cmpint(xhci_command(x, 0, T_STOP_EP | 1 << 24), ==, CODE_TRB);
+    /* Nobody is plugged in there. */
+    qtest_writeq(x->q, DCBAA + 8, OUTPUT);
+    qtest_writel(x->q, INPUT + 4, 3);
+    qtest_writel(x->q, INPUT + 36, 6 << 16);
+    xhci_ep_context(x, 1, 4, 64);
+    g_assert_cmpint(xhci_command(x, INPUT, T_ADDRESS | 1 << 24), ==, 4);
+    qtest_writel(x->q, INPUT + 36, 255 << 16);
+    g_assert_cmpint(xhci_command(x, INPUT, T_ADDRESS | 1 << 24), ==, 4);
+    xhci_free(x);
+}
+
+static void test_control(void)
+{
+    XhciTest *x = xhci_new("-device usb-tablet,port=1,serial=ab");
+    uint8_t b[18];
+    unsigned code;
+
+    xhci_address(x, TABLET_PORT);
+    g_assert_cmpint(xhci_control(x, GET_DEVICE, &code), ==, 18);
+    g_assert_cmpint(code, ==, CODE_SUCCESS);
+    qtest_memread(x->q, DATA, b, sizeof(b));
+    g_assert_cmphex(lduw_le_p(b + 8), ==, 0x0627);
+    g_assert_cmpint(b[7], ==, 64);
+    /* Shorter than asked for. */
+    g_assert_cmpint(xhci_control(x, GET_STRING(10), &code), ==, 6);
+    g_assert_cmpint(code, ==, CODE_SUCCESS);
+    g_assert_cmphex(qtest_readl(x->q, DATA), ==, 0x00610306);
+    /* A string that there isn't: the endpoint halts, and goes on. */
+    xhci_control(x, GET_STRING(200), &code);
+    g_assert_cmpint(code, ==, CODE_STALL);
+    g_assert_cmpint(ep_state(x, 1), ==, 2);
+    g_assert_cmpint(xhci_command(x, 0, T_RESET_EP | x->slot << 24 | 1 << 16),
+                    ==, CODE_SUCCESS);
+    g_assert_cmpint(xhci_command(x,
+                                 (xhci_ep_ring(1) + 16 * x->trbs[1]) | B_CYCLE,
+                                 T_SET_DEQUEUE | x->slot << 24 | 1 << 16),
+                    ==, CODE_SUCCESS);
+    g_assert_cmpint(xhci_control(x, GET_DEVICE, &code), ==, 18);
+    g_assert_cmpint(code, ==, CODE_SUCCESS);
+    xhci_free(x);
+}
+
+static void test_tablet(void)
+{
+    XhciTest *x = xhci_new("-device usb-tablet,port=1");
+    uint8_t b[6];
+    XhciEvent e;
+    uint64_t at;
+
+    configure(x, TABLET_PORT);
+    at = xhci_queue(x, 3, DATA, 8, T_NORMAL | B_IOC | B_ISP);
+    xhci_ring(x, 3);
+    g_assert_false(xhci_has_event(x));
+    /* It is the one that gets input now, and the TD that waits gets it. */
+    place(x, 0x1234, 0x4321);
+    e = xhci_event(x);
+    g_assert_cmphex(e.param, ==, at);
+    g_assert_cmpint(e.code, ==, CODE_SHORT);
+    g_assert_cmpint(e.len, ==, 2);
+    g_assert_cmpint(e.ep, ==, 3);
+    qtest_memread(x->q, DATA, b, sizeof(b));
+    g_assert_cmphex(lduw_le_p(b + 1), ==, 0x1234);
+    g_assert_cmphex(lduw_le_p(b + 3), ==, 0x4321);
+    g_assert_cmphex(ep_dequeue(x, 3), ==, (at + 16) | B_CYCLE);
+    /* A place is told in two parts if buffers are smaller. */
+    xhci_queue(x, 3, DATA + 16, 3, T_NORMAL | B_CHAIN);
+    xhci_queue(x, 3, DATA + 32, 3, T_NORMAL | B_IOC);
+    place(x, 0x0102, 0x0304);
+    xhci_ring(x, 3);
+    g_assert_cmpint(xhci_event(x).code, ==, CODE_SUCCESS);
+    g_assert_cmphex(qtest_readw(x->q, DATA + 17), ==, 0x0102);
+    g_assert_cmphex(qtest_readw(x->q, DATA + 32), ==, 0x0304);
+    /* What waits is told of when the endpoint is stopped. */
+    xhci_queue(x, 3, DATA, 8, T_NORMAL | B_IOC);
+    xhci_ring(x, 3);
+    xhci_put_trb(x, CMD_RING + 16 * x->cmds++, 0, 0,
+                 T_STOP_EP | x->slot << 24 | 3 << 16);
+    xhci_set(x, DOORBELL, 0);
+    e = xhci_event(x);
+    g_assert_cmpint(e.type, ==, EV_TRANSFER);
+    g_assert_cmpint(e.code, ==, CODE_STOPPED);
+    g_assert_cmpint(xhci_event(x).code, ==, CODE_SUCCESS);
+    g_assert_cmpint(ep_state(x, 3), ==, 3);
+    /* No report goes to an endpoint that stands. */
+    place(x, 5, 6);
+    g_assert_false(xhci_has_event(x));
+    xhci_ring(x, 3);
+    g_assert_cmpint(xhci_event(x).code, ==, CODE_SHORT);
+    xhci_free(x);
+}
+
+static void test_keyboard(void)
+{
+    XhciTest *x = xhci_new("-device usb-kbd,port=1");
+    unsigned code;
+
+    configure(x, TABLET_PORT);
+    xhci_queue(x, 3, DATA, 8, T_NORMAL | B_IOC);
+    xhci_queue(x, 3, DATA + 8, 8, T_NORMAL | B_IOC);
+    xhci_ring(x, 3);
+    qmp(x, "{\"execute\":\"send-key\",\"arguments\":{\"keys\":["
+           "{\"type\":\"qcode\",\"data\":\"ctrl_r\"},"
+           "{\"type\":\"qcode\",\"data\":\"a\"}]}}");
+    xhci_event(x);
+    xhci_event(x);
+    g_assert_cmphex(qtest_readq(x->q, DATA), ==, 0x10);
+    g_assert_cmphex(qtest_readq(x->q, DATA + 8), ==, 0x00040010);
+    /* Lights, by an OUT transfer. */
+    qtest_writeb(x->q, DATA, 7);
+    xhci_control(x, UINT64_C(0x0001000002000921), &code);
+    g_assert_cmpint(code, ==, CODE_SUCCESS);
+    /* An idle rate of 8 ms: the same report again. */
+    xhci_control(x, SET_IDLE(2), &code);
+    qtest_clock_step(x->q, 200 * 1000000);
+    for (unsigned i = 0; i < 2; i++) {
+        xhci_queue(x, 3, DATA + 64, 8, T_NORMAL | B_IOC);
+    }
+    xhci_ring(x, 3);
+    qtest_memset(x->q, DATA + 64, 0xff, 8);
+    xhci_event(x);
+    xhci_event(x);
+    xhci_queue(x, 3, DATA + 64, 8, T_NORMAL | B_IOC);
+    xhci_ring(x, 3);
+    g_assert_false(xhci_has_event(x));
+    qtest_clock_step(x->q, 8 * 1000000);
+    g_assert_cmpint(xhci_event(x).code, ==, CODE_SUCCESS);
+    g_assert_cmphex(qtest_readq(x->q, DATA + 64), ==, 0);
+    xhci_free(x);
+}
+
+/* Devices come and go while the guest runs; what held them is told. */
+static void test_hot_plug(void)
+{
+    XhciTest *x = xhci_new("");
+    unsigned reg = PORTSC + 16 * (TABLET_PORT - 1), code;
+    g_autofree char *usb = NULL;
+
+    xhci_set(x, reg, 1 << 17 | 1 << 9);
+    qmp(x, "{\"execute\":\"device_add\",\"arguments\":{\"driver\":"
+           "\"usb-tablet\",\"id\":\"t\",\"bus\":\"usb.0\",\"port\":\"1\"}}");
+    g_assert_cmpint(xhci_event(x).type, ==, EV_PORT);
+    g_assert_cmphex(xhci_get(x, reg) & 1, ==, 1);
+    xhci_set(x, reg, 1 << 17 | 1 << 9);
+    configure(x, TABLET_PORT);
+    usb = qtest_hmp(x->q, "info usb");
+    g_assert_nonnull(strstr(usb, "Device 0.1, Port 1, Speed 480 Mb/s, Product "
+                                 "QEMU USB Tablet, ID: t"));
+    xhci_queue(x, 3, DATA, 8, T_NORMAL | B_IOC);
+    xhci_ring(x, 3);
+    qmp(x, "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"t\"}}");
+    g_assert_cmpint(xhci_event(x).type, ==, EV_PORT);
+    g_assert_cmphex(xhci_get(x, reg) & 3, ==, 0);
+    xhci_control(x, GET_DEVICE, &code);
+    g_assert_cmpint(code, ==, 4);
+    xhci_free(x);
+}
+
+/* The controller goes with all that hangs below it. */
+static void test_unplug_all(void)
+{
+    QTest *q = qtest_start("-m 16 -device qemu-xhci,id=usb,addr=3 "
+                           "-device usb-hub,port=1,id=h "
+                           "-device usb-hub,port=1.1 "
+                           "-device usb-kbd,port=1.1.2,id=k");
+    g_autoptr(JsonValue) del =
+        qtest_qmp(q, "%s",
+                  "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"h\"}}");
+    g_autofree char *usb = qtest_hmp(q, "info usb");
+
+    g_assert_false(json_object_has(del, "error"));
+    g_assert_cmpstr(usb, ==, "");
+    qtest_quit(q);
+}
+
+static void run_dead(XhciTest *x)
+{
+    g_assert_cmphex(xhci_get(x, USBSTS) & 5, ==, 5);
+    /* A reset brings it back. */
+    xhci_set(x, USBCMD, 2);
+    g_assert_cmphex(xhci_get(x, USBSTS) & 5, ==, 1);
+    xhci_start(x);
+    g_assert_cmpint(xhci_command(x, 0, T_NOOP_CMD), ==, CODE_SUCCESS);
+}
+
+/* Rings that lead nowhere or never end, events that nobody takes. */
+static void test_bad_rings(void)
+{
+    XhciTest *x = xhci_new("-device usb-tablet,port=1");
+
+    /* A link to itself. */
+    xhci_put_trb(x, CMD_RING, CMD_RING, 0, T_LINK);
+    xhci_set(x, DOORBELL, 0);
+    run_dead(x);
+    /* Memory that isn't there. */
+    xhci_put_trb(x, CMD_RING + 16, UINT64_C(1) << 40, 0, T_LINK);
+    xhci_set(x, DOORBELL, 0);
+    run_dead(x);
+    /* More events than there is room for: the rest waits. */
+    for (unsigned i = 0; i < 2 * EVENTS; i++) {
+        xhci_put_trb(x, CMD_RING + 16 * (i + 1), 0, 0, T_NOOP_CMD);
+    }
+    x->cmds = 1;
+    xhci_set(x, DOORBELL, 0);
+    for (unsigned i = 0; i < 2 * EVENTS; i++) {
+        XhciEvent e = xhci_event(x);
+
+        g_assert_cmpint(e.code, ==, CODE_SUCCESS);
+        g_assert_cmphex(e.param, ==, CMD_RING + 16 * (i + 1));
+    }
+    g_assert_false(xhci_has_event(x));
+    xhci_free(x);
+}
+
+/* A TD that never ends, and one of what it can't consist of. */
+static void test_bad_td(void)
+{
+    XhciTest *x = xhci_new("-device usb-tablet,port=1");
+    XhciEvent e;
+
+    configure(x, TABLET_PORT);
+    xhci_queue(x, 3, DATA, 8, T_NORMAL | B_CHAIN);
+    xhci_queue(x, 3, xhci_ep_ring(3), 0, T_LINK);
+    xhci_ring(x, 3);
+    e = xhci_event(x);
+    g_assert_cmpint(e.code, ==, CODE_TRB);
+    g_assert_cmpint(ep_state(x, 3), ==, 4);
+    g_assert_cmpint(xhci_command(x,
+                                 (xhci_ep_ring(3) + 16 * x->trbs[3]) | B_CYCLE,
+                                 T_SET_DEQUEUE | x->slot << 24 | 3 << 16),
+                    ==, CODE_SUCCESS);
+    xhci_queue(x, 3, 0, 8, T_SETUP | B_IDT);
+    xhci_ring(x, 3);
+    g_assert_cmpint(xhci_event(x).code, ==, CODE_TRB);
+    xhci_free(x);
+}
+
+/* What isn't there is refused by its name. */
+static void test_refused(void)
+{
+    static const struct {
+        const char *args, *with;
+    } rows[] = {
+        { "-device usb-tablet", "No 'usb-bus' bus found" },
+        { "-device qemu-xhci -device usb-tablet,port=9", "usb port 9 " },
+        { "-device qemu-xhci -device usb-kbd,port=1 -device usb-kbd,port=1",
+          "usb port 1 " },
+        { "-device qemu-xhci,p2=1 -device usb-kbd,port=2",
+          "port 2 of bus 'usb-bus.0' takes no device of its speed" },
+        { "-device qemu-xhci -device usb-tablet,pcap=x", "pcap=x" },
+        { "-device qemu-xhci -device usb-tablet,head=1", "head=" },
+        { "-device qemu-xhci -device usb-mouse,usb_version=3",
+          "usb_version=3" },
+        { "-device qemu-xhci -device usb-hub,ports=9", "ports=9" },
+        { "-device qemu-xhci -device usb-hub,port=1 -device usb-hub,port=1.1 "
+          "-device usb-hub,port=1.1.1 -device usb-hub,port=1.1.1.1 "
+          "-device usb-hub,port=1.1.1.1.1 -device usb-hub,port=1.1.1.1.1.1",
+          "at most 5 hubs" },
+        { "-usbdevice tablet", "usbdevice" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        int status;
+        g_autofree char *text = qtest_run(rows[i].args, &status);
+
+        g_assert_cmpint(status, ==, 1);
+        g_assert_nonnull(strstr(text, rows[i].with));
+    }
+}
+
+/* The last port is given to a hub, so that there always is another one. */
+static void test_auto_hub(void)
+{
+    QTest *q = qtest_start("-device qemu-xhci,p2=1,p3=1 -device usb-tablet "
+                           "-device usb-kbd,id=k");
+    g_autofree char *usb = qtest_hmp(q, "info usb");
+
+    g_assert_cmpstr(
+        usb, ==,
+        "  Device 0.0, Port 1, Speed 12 Mb/s, Product QEMU USB Hub\r\n"
+        "  Device 0.0, Port 1.1, Speed 12 Mb/s, Product QEMU USB Tablet\r\n"
+        "  Device 0.0, Port 1.2, Speed 12 Mb/s, Product QEMU USB Keyboard, "
+        "ID: k\r\n");
+    qtest_quit(q);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/xhci/registers", test_registers);
+    g_test_add_func("/xhci/commands", test_commands);
+    g_test_add_func("/xhci/control", test_control);
+    g_test_add_func("/xhci/tablet", test_tablet);
+    g_test_add_func("/xhci/keyboard", test_keyboard);
+    g_test_add_func("/xhci/hot-plug", test_hot_plug);
+    g_test_add_func("/xhci/unplug-all", test_unplug_all);
+    g_test_add_func("/xhci/bad-rings", test_bad_rings);
+    g_test_add_func("/xhci/bad-td", test_bad_td);
+    g_test_add_func("/xhci/refused", test_refused);
+    g_test_add_func("/xhci/auto-hub", test_auto_hub);
+    return g_test_run();
+}
