@@ -6,6 +6,7 @@
 #include "util/base.h"
 
 #include "hw/core/device-add.h"
+#include "hw/usb/usb.h"
 #include "monitor/hmp-priv.h"
 #include "monitor/qmp.h"
 #include "qapi/qapi-commands.h"
@@ -58,5 +59,12 @@ void hmp_cmd_device_del(HmpOut *out, const HmpArgs *a)
 
     if (!qmp_device_del(&ctx, a->arg[0].text, &err)) {
         hmp_error(out, err);
+    }
+}
+
+void hmp_info_usb(HmpOut *out, const HmpArgs *a)
+{
+    if (!usb_print_info(out->vm, out->text)) {
+        hmp_printf(out, "Error: the machine has no USB\n");
     }
 }

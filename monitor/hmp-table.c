@@ -237,6 +237,7 @@ const HmpCommand hmp_info_commands[] = {
         hmp_info_tlb),
     ROW("usernet", "", "", "show the connections of user-mode networks",
         hmp_info_usernet),
+    ROW("usb", "", "", "show the USB devices", hmp_info_usb),
     ROW("uuid", "", "", "show the UUID of the VM", hmp_info_uuid),
     ROW("version", "", "", "show the version", hmp_info_version),
     ROW("vnc", "", "", "show the VNC servers and their clients", hmp_info_vnc),

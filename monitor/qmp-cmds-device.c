@@ -6,6 +6,7 @@
 #include "util/base.h"
 
 #include "hw/core/device-add.h"
+#include "hw/usb/usb.h"
 #include "monitor/qmp.h"
 #include "monitor/vm-control.h"
 #include "qapi/qapi-commands.h"
@@ -52,4 +53,17 @@ bool qmp_device_del(QmpCtx *ctx, const char *id, GError **errp)
 {
     return vm_control_may_change(ctx->vm, "device_del", errp) &&
            device_del_by_id(ctx->vm, id, errp);
+}
+
+bool qmp_x_query_usb(QmpCtx *ctx, HumanReadableText **ret, GError **errp)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    if (!usb_print_info(ctx->vm, text)) {
+        error_setf(errp, "the machine has no USB");
+        return false;
+    }
+    *ret = human_readable_text_new();
+    (*ret)->human_readable_text = g_strdup(text->str);
+    return true;
 }
