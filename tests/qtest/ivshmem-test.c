@@ -31,6 +31,7 @@ enum {
     ID = 3,
     PEER = 5,
     MESSAGES_MAX = 16,
+    LATE_US = 100000,
 };
 
 static uint32_t cfg_readl(QTest *q, unsigned reg)
@@ -67,6 +68,7 @@ typedef struct Server {
     char *path;
     int listener, sock; /* sock -1: nobody has come yet */
     GThread *thread;
+    unsigned late_us; /* it says nothing for so long */
     Message greeting[MESSAGES_MAX];
     unsigned n;
 } Server;
@@ -107,13 +109,15 @@ static gpointer greet(gpointer opaque)
 
     s->sock = accept(s->listener, NULL, NULL);
     g_assert_cmpint(s->sock, >=, 0);
+    g_usleep(s->late_us);
     for (unsigned i = 0; i < s->n; i++) {
         put_message(s->sock, &s->greeting[i]);
     }
     return NULL;
 }
 
-static Server *server_new(const Message *greeting, unsigned n)
+static Server *server_new_late(const Message *greeting, unsigned n,
+                               unsigned late_us)
 {
     Server *s = g_new0(Server, 1);
     struct sockaddr_un un = { .sun_family = AF_UNIX };
@@ -128,8 +132,14 @@ static Server *server_new(const Message *greeting, unsigned n)
     g_assert_cmpint(listen(s->listener, 1), ==, 0);
     s->n = n;
     memcpy(s->greeting, greeting, n * sizeof(*greeting));
+    s->late_us = late_us;
     s->thread = g_thread_new("server", greet, s);
     return s;
+}
+
+static Server *server_new(const Message *greeting, unsigned n)
+{
+    return server_new_late(greeting, n, 0);
 }
 
 static void server_free(Server *s)
@@ -551,12 +561,15 @@ static JsonValue *add_chardev(QTest *q, const char *path)
     "'2', 'driver': 'ivshmem-doorbell', 'chardev': 'c', 'vectors':" \
     " 2}}"
 
-/* Comes and goes while the machine runs, and can't while the server is mute. */
+/*
+ * Comes and goes while the machine runs.  The server speaks late: the device
+ * is waited for, not the machine.
+ */
 static void test_hotplug(void)
 {
     const int memory = new_memory(SIZE);
     const Message greeting[] = { { 0, -1 }, { ID, -1 }, { -1, memory } };
-    Server *s = server_new(greeting, 3), *bad;
+    Server *s = server_new_late(greeting, 3, LATE_US), *bad;
     QTest *q = qtest_start("-m 16");
 
     check_done(add_chardev(q, s->path));
@@ -582,6 +595,13 @@ static void test_hotplug(void)
     g_thread_join(bad->thread);
     check_done(qtest_qmp(q, "{'execute': 'chardev-remove', 'arguments':"
                             " {'id': 'c'}}"));
+    server_free(bad);
+    /* One that goes after half of it. */
+    bad = server_new(greeting, 2);
+    check_done(add_chardev(q, bad->path));
+    g_thread_join(bad->thread);
+    shutdown(bad->sock, SHUT_RDWR);
+    check_error(qtest_qmp(q, ADD_DOORBELL), "'c'");
     server_free(bad);
     close(memory);
     qtest_quit(q);
