@@ -375,7 +375,7 @@ static void test_interrupts(void)
     g_assert_cmphex(cfg_readl(q, MSIX_CAP) & 0x07ff00ff, ==, 0x00010011);
     set_vector(q, 0, TARGET, 0xaaaa, false);
     set_vector(q, 1, TARGET, 0xbbbb, true);
-    cfg_writel(q, MSIX_CAP, PCI_MSIX_FLAGS_ENABLE << 16);
+    cfg_writel(q, MSIX_CAP, (uint32_t)PCI_MSIX_FLAGS_ENABLE << 16);
     ring_self(p, 0);
     wait_message(q, 0xaaaa);
     /* Masked: it waits. */
