@@ -289,9 +289,8 @@ static void kvm_events_in(X86Cpu *c, const struct kvm_vcpu_events *e)
     c->hflags &= ~(X86_HF_INHIBIT_IRQ | X86_HF_SMM);
     c->hflags |= (e->interrupt.shadow ? X86_HF_INHIBIT_IRQ : 0) |
                  (e->smi.smm ? X86_HF_SMM : 0);
-    c->interrupt_request &= ~(X86_IRQ_SMI | X86_IRQ_INIT);
-    c->interrupt_request |= (e->smi.pending ? X86_IRQ_SMI : 0) |
-                            (e->smi.latched_init ? X86_IRQ_INIT : 0);
+    c->interrupt_request = (e->smi.pending ? X86_IRQ_SMI : 0) |
+                           (e->smi.latched_init ? X86_IRQ_INIT : 0);
     c->sipi_vector = e->sipi_vector;
     c->triple_fault_pending = e->triple_fault.pending;
 }

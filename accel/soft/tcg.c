@@ -243,6 +243,14 @@ static void tcg_vcpu_kick(Vcpu *cpu)
     }
 }
 
+/* Of the two places KVM looks at one, other software CPUs at the other. */
+static void set_nmi_pending(X86Cpu *x, bool pending)
+{
+    x->nmi_pending = pending;
+    x->interrupt_request &= ~X86_IRQ_NMI;
+    x->interrupt_request |= pending ? X86_IRQ_NMI : 0;
+}
+
 /* vm_lock */
 static void tcg_vcpu_nmi(Vcpu *cpu)
 {
@@ -254,7 +262,7 @@ static void tcg_vcpu_nmi(Vcpu *cpu)
     soft_cpu_pend(v->s, SOFT_PEND_NMI);
     if (__atomic_load_n(&cpu->stopped, __ATOMIC_SEQ_CST)) {
         /* Whoever has, or saves, its state got that before, perhaps. */
-        cpu->x86->nmi_pending = true;
+        set_nmi_pending(cpu->x86, true);
     }
     vcpu_kick(cpu);
 }
@@ -297,8 +305,8 @@ static bool tcg_vcpu_get_state(Vcpu *cpu, GError **errp)
         x->rip = s->gpr[SOFT_NEXT_RIP];
     }
     x->tsc = soft_tsc(s);
-    x->nmi_pending =
-        !!(__atomic_load_n(&s->pending, __ATOMIC_SEQ_CST) & SOFT_PEND_NMI);
+    set_nmi_pending(x, __atomic_load_n(&s->pending, __ATOMIC_SEQ_CST) &
+                           SOFT_PEND_NMI);
     if (x->mp_state == X86_MP_RUNNABLE || x->mp_state == X86_MP_HALTED) {
         x->mp_state = x->halted ? X86_MP_HALTED : X86_MP_RUNNABLE;
     }

@@ -163,8 +163,17 @@ static void user_apic_event(Vcpu *cpu, ApicEvent ev, uint8_t page)
     }
 }
 
+static bool user_apic_waits(void *opaque)
+{
+    Device *apic = opaque;
+
+    return apic_pending(apic) >= 0 || apic_pending_extint(apic);
+}
+
 void x86_init_user_apic(X86Machine *x, Vcpu *cpu)
 {
+    cpu->x86->interrupt_waits = user_apic_waits;
+    cpu->x86->interrupt_opaque = apic_of(cpu);
     x->m.vm->accel->apic = &user_apic_ops;
     apic_set_event_fn(apic_of(cpu), user_apic_event);
 }

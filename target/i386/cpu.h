@@ -328,11 +328,18 @@ typedef struct X86Cpu {
     uint32_t sipi_vector;
     uint32_t mp_state;          /* X86_MP_* */
     uint32_t halted;            /* in HLT, or never started */
-    uint32_t interrupt_request; /* X86_IRQ_* */
-    bool crash_occurred;        /* guest panic notified */
-    int32_t exception_index;    /* of the software CPU, -1: none */
+    uint32_t interrupt_request; /* X86_IRQ_*: SMI, NMI and INIT that wait */
+    /*
+     * Does the local APIC have an interrupt for it?  NULL: the kernel has the
+     * APIC, and with it what waits.
+     */
+    bool (*interrupt_waits)(void *opaque);
+    void *interrupt_opaque;
+    bool crash_occurred;     /* guest panic notified */
+    int32_t exception_index; /* of the software CPU, -1: none */
     /* Filled for the stream only. */
     uint32_t hflags_stream;
+    uint32_t interrupt_request_stream;
     uint16_t fpus_stream, fptag_stream, fpformat_stream;
 
     /* What follows is not state: it is fixed when the CPU is made. */

@@ -407,6 +407,9 @@ static bool cpu_post_load(void *opaque, int version, GError **errp)
 {
     X86Cpu *c = opaque;
 
+    if (c->interrupt_request & X86_IRQ_NMI) {
+        c->nmi_pending = 1; /* software CPUs of others have it there only */
+    }
     if (c->fpformat_stream != 0) {
         error_setf(errp, "CPU %u: x87 register format %u is unknown", c->index,
                    c->fpformat_stream);
@@ -555,15 +558,44 @@ static const Vmstate *const common_subsections[] = {
     NULL,
 };
 
+/* What the CPU itself keeps, and the stream carries on. */
+#define KEPT_IRQS (X86_IRQ_SMI | X86_IRQ_NMI | X86_IRQ_INIT)
+
+/*
+ * Others look at their local APIC when something changes in it: a CPU that is
+ * to take an interrupt that came before has to be told.
+ */
+static bool common_pre_save(void *opaque, GError **errp)
+{
+    X86Cpu *c = opaque;
+    bool waits =
+        c->interrupt_waits != NULL && c->interrupt_waits(c->interrupt_opaque);
+
+    c->interrupt_request_stream =
+        (c->interrupt_request & KEPT_IRQS) | (waits ? X86_IRQ_HARD : 0);
+    return true;
+}
+
+/* Interrupts are the local APIC's to say. */
+static bool common_post_load(void *opaque, int version, GError **errp)
+{
+    X86Cpu *c = opaque;
+
+    c->interrupt_request = c->interrupt_request_stream & KEPT_IRQS;
+    return true;
+}
+
 static const Vmstate vmstate_cpu_common = {
     .name = "cpu_common",
     .version = 1,
     .oldest = 1,
+    .pre_save = common_pre_save,
+    .post_load = common_post_load,
     .subsections = common_subsections,
     .fields =
         (const VmstateField[]){
             VMSTATE_U32(X86Cpu, halted),
-            VMSTATE_U32(X86Cpu, interrupt_request),
+            ENV("interrupt_request", interrupt_request_stream, VMS_U32),
             VMSTATE_END,
         },
 };

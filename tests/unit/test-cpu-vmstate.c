@@ -7,6 +7,7 @@
 
 #include "target/i386/cpu.h"
 #include "tests/unit/cpu-stream.h"
+#include "util/bswap.h"
 #include "util/error.h"
 #include "vmstate/vmstate.h"
 
@@ -252,6 +253,54 @@ static void test_common(Fixture *f, gconstpointer data)
     g_assert_cmpmem(got, len, buf, sizeof(buf));
 }
 
+static bool waits_as_told(void *opaque)
+{
+    return *(bool *)opaque;
+}
+
+static uint32_t saved_interrupt_request(Fixture *f)
+{
+    g_autoptr(StreamOut) out = stream_out_new(NULL);
+    const uint8_t *got;
+    size_t len;
+
+    g_assert_true(vmstate_save(out, f->common_vms, f->cpu, NULL));
+    got = stream_out_data(out, &len);
+    g_assert_cmpuint(len, ==, 8);
+    return ldl_be_p(got + 4);
+}
+
+/*
+ * Who halted with an interrupt in its local APIC sleeps on with the peer, if
+ * the stream doesn't say that it waits; bits of its own are no news here.
+ */
+static void test_interrupt_waits(Fixture *f, gconstpointer data)
+{
+    const uint8_t buf[] = { 0, 0, 0, 1, 0, 0, 0, 0x26 };
+    bool waits = true;
+
+    g_assert_true(load(f, f->common_vms, buf, sizeof(buf), NULL));
+    g_assert_cmphex(saved_interrupt_request(f), ==, 0);
+    f->cpu->interrupt_waits = waits_as_told;
+    f->cpu->interrupt_opaque = &waits;
+    g_assert_cmphex(saved_interrupt_request(f), ==, X86_IRQ_HARD);
+    f->cpu->interrupt_request = X86_IRQ_SMI;
+    g_assert_cmphex(saved_interrupt_request(f), ==, X86_IRQ_HARD | X86_IRQ_SMI);
+    waits = false;
+    g_assert_cmphex(saved_interrupt_request(f), ==, X86_IRQ_SMI);
+}
+
+/* Other software CPUs have an NMI that waits there and nowhere else. */
+static void test_nmi_waits(Fixture *f, gconstpointer data)
+{
+    const uint8_t buf[] = { 0, 0, 0, 0, 0, 0, 2, 0 };
+    g_autoptr(GByteArray) a = expand(kvm_reset, G_N_ELEMENTS(kvm_reset));
+
+    g_assert_true(load(f, f->common_vms, buf, sizeof(buf), NULL));
+    load(f, f->cpu_vms, a->data, a->len, NULL);
+    g_assert_cmpint(f->cpu->nmi_pending, ==, 1);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -266,6 +315,8 @@ int main(int argc, char **argv)
         { "/cpu-vmstate/hostile", test_hostile },
         { "/cpu-vmstate/unknown-subsection", test_unknown_subsection },
         { "/cpu-vmstate/common", test_common },
+        { "/cpu-vmstate/interrupt-waits", test_interrupt_waits },
+        { "/cpu-vmstate/nmi-waits", test_nmi_waits },
     };
 
     g_test_init(&argc, &argv, NULL);
