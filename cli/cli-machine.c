@@ -639,7 +639,7 @@ bool cli_rtc(Cli *cli, CliArg *a, GError **errp)
     return cli_check_keys(kv, errp);
 }
 
-/* -global, -action */
+/* -global, -action, -watchdog-action */
 
 static bool global_apply(Cli *cli, const char *driver, const char *prop,
                          const char *value, GError **errp)
@@ -687,22 +687,50 @@ bool cli_global(Cli *cli, CliArg *a, GError **errp)
     return global_apply(cli, driver, prop, value, errp);
 }
 
+static bool parse_watchdog(Vm *vm, const char *text, GError **errp)
+{
+    if (!watchdog_action_parse(text, &vm->watchdog_action)) {
+        error_setf(errp, "Parameter 'watchdog' does not accept value '%s'",
+                   text);
+        return false;
+    }
+    return true;
+}
+
+static bool parse_panic(Vm *vm, const char *text, GError **errp)
+{
+    if (!panic_action_parse(text, &vm->panic_action)) {
+        error_setf(errp, "Parameter 'panic' does not accept value '%s'", text);
+        return false;
+    }
+    return true;
+}
+
 bool cli_action(Cli *cli, CliArg *a, GError **errp)
 {
     static const char *const reboots[] = { "reset", "shutdown", NULL };
     static const char *const shutdowns[] = { "poweroff", "pause", NULL };
     g_autoptr(KeyVal) kv = cli_arg_keyval(a, NULL, errp);
-    int reboot = cli->vm->no_reboot, shutdown = cli->vm->no_shutdown;
+    Vm *vm = cli->vm;
+    int reboot = vm->no_reboot, shutdown = vm->no_shutdown;
+    const char *panic, *watchdog;
 
     if (kv == NULL || !keyval_get_enum(kv, "reboot", reboots, &reboot, errp) ||
         !keyval_get_enum(kv, "shutdown", shutdowns, &shutdown, errp)) {
         return false;
     }
-    if (keyval_has(kv, "panic") || keyval_has(kv, "watchdog")) {
-        error_setf(errp, "there is no panic or watchdog device yet");
+    panic = keyval_get(kv, "panic");
+    watchdog = keyval_get(kv, "watchdog");
+    if ((panic != NULL && !parse_panic(vm, panic, errp)) ||
+        (watchdog != NULL && !parse_watchdog(vm, watchdog, errp))) {
         return false;
     }
-    cli->vm->no_reboot = reboot;
-    cli->vm->no_shutdown = shutdown;
+    vm->no_reboot = reboot;
+    vm->no_shutdown = shutdown;
     return cli_check_keys(kv, errp);
+}
+
+bool cli_watchdog_action(Cli *cli, CliArg *a, GError **errp)
+{
+    return parse_watchdog(cli->vm, a->text, errp);
 }

@@ -36,7 +36,10 @@ typedef struct CliParams {
 
 static const CliParams cli_params[] = {
     { "action", .helps = true,
-      .params = { { "reboot", STR }, { "shutdown", STR } } },
+      .params = { { "panic", STR },
+                  { "reboot", STR },
+                  { "shutdown", STR },
+                  { "watchdog", STR } } },
     { "add-fd", .helps = true,
       .params = { { "fd", NUM, "descriptor of which a copy goes into the set" },
                   { "opaque", STR, "a text that describes it" },

@@ -202,6 +202,7 @@ CLI_HANDLER(cli_boot);
 CLI_HANDLER(cli_rtc);
 CLI_HANDLER(cli_global);
 CLI_HANDLER(cli_action);
+CLI_HANDLER(cli_watchdog_action);
 CLI_HANDLER(cli_board_option);
 
 CLI_HANDLER(cli_add_fd);

@@ -67,6 +67,13 @@ void hmp_cmd_nmi(HmpOut *out, const HmpArgs *a)
     }
 }
 
+void hmp_cmd_watchdog_action(HmpOut *out, const HmpArgs *a)
+{
+    if (!watchdog_action_parse(a->arg[0].text, &out->vm->watchdog_action)) {
+        hmp_printf(out, "Error: invalid parameter value: %s\n", a->arg[0].text);
+    }
+}
+
 void hmp_info_version(HmpOut *out, const HmpArgs *a)
 {
     hmp_printf(out, "%s (Godwit %s)\n", COMPAT_VERSION, GODWIT_VERSION);

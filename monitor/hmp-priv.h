@@ -152,6 +152,7 @@ void hmp_cmd_migrate_set_downtime(HmpOut *out, const HmpArgs *a);
 void hmp_complete_capability(Vm *vm, const char *word, GPtrArray *matches);
 void hmp_complete_parameter(Vm *vm, const char *word, GPtrArray *matches);
 void hmp_cmd_announce_self(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_watchdog_action(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_balloon(HmpOut *out, const HmpArgs *a);
 void hmp_info_balloon(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_object_add(HmpOut *out, const HmpArgs *a);

@@ -70,6 +70,21 @@ static void event_wakeup(Vm *vm)
     EMIT(vm, qapi_event_wakeup(to));
 }
 
+static void event_watchdog(Vm *vm, WatchdogAction action)
+{
+    EMIT(vm, qapi_event_watchdog(to, action));
+}
+
+static void event_guest_panicked(Vm *vm, GuestPanicAction action)
+{
+    EMIT(vm, qapi_event_guest_panicked(to, action));
+}
+
+static void event_guest_crashloaded(Vm *vm, GuestPanicAction action)
+{
+    EMIT(vm, qapi_event_guest_crashloaded(to, action));
+}
+
 static void event_tray_moved(Vm *vm, const char *drive, const char *id,
                              bool open)
 {
@@ -215,6 +230,9 @@ const VmHooks monitor_vm_hooks = {
     .event_powerdown = event_powerdown,
     .event_suspend = event_suspend,
     .event_wakeup = event_wakeup,
+    .event_watchdog = event_watchdog,
+    .event_guest_panicked = event_guest_panicked,
+    .event_guest_crashloaded = event_guest_crashloaded,
     .event_tray_moved = event_tray_moved,
     .event_balloon = event_balloon,
     .event_serial_port = event_serial_port,

@@ -56,7 +56,9 @@ bool qmp_system_wakeup(QmpCtx *ctx, GError **errp)
 }
 
 bool qmp_set_action(QmpCtx *ctx, bool has_reboot, RebootAction reboot,
-                    bool has_shutdown, ShutdownAction shutdown, GError **errp)
+                    bool has_shutdown, ShutdownAction shutdown, bool has_panic,
+                    PanicAction panic, bool has_watchdog,
+                    WatchdogAction watchdog, GError **errp)
 {
     if (has_reboot) {
         ctx->vm->no_reboot = reboot == REBOOT_ACTION_SHUTDOWN;
@@ -64,6 +66,18 @@ bool qmp_set_action(QmpCtx *ctx, bool has_reboot, RebootAction reboot,
     if (has_shutdown) {
         ctx->vm->no_shutdown = shutdown == SHUTDOWN_ACTION_PAUSE;
     }
+    if (has_panic) {
+        ctx->vm->panic_action = panic;
+    }
+    if (has_watchdog) {
+        ctx->vm->watchdog_action = watchdog;
+    }
+    return true;
+}
+
+bool qmp_watchdog_set_action(QmpCtx *ctx, WatchdogAction action, GError **errp)
+{
+    ctx->vm->watchdog_action = action;
     return true;
 }
 

@@ -410,6 +410,12 @@ static void stop_asking_vcpu(Vm *vm)
     }
 }
 
+void vm_stop_self_request(Vm *vm, RunState state)
+{
+    stop_asking_vcpu(vm);
+    vm_stop_request(vm, state);
+}
+
 void vm_request_shutdown(Vm *vm, ShutdownCause cause)
 {
     ShutdownCause old = __atomic_load_n(&vm->shutdown_cause, __ATOMIC_RELAXED);
@@ -469,6 +475,10 @@ static void do_shutdown(Vm *vm)
     ShutdownCause cause =
         __atomic_load_n(&vm->shutdown_cause, __ATOMIC_RELAXED);
 
+    /* Who watches is to see how it stood at its end. */
+    if (cause == SHUTDOWN_CAUSE_GUEST_PANIC) {
+        vm_stop(vm, RUN_STATE_GUEST_PANICKED);
+    }
     vm->hooks->event_shutdown(vm, cause_is_guest(cause), cause);
     if (vm->no_shutdown && !cause_is_final(cause)) {
         vm_stop(vm, RUN_STATE_SHUTDOWN);

@@ -80,6 +80,8 @@ bool vm_drain_step(struct Vm *vm, bool first, int *ret);
  * that wait the first is shown, but INTERNAL_ERROR before all others.
  */
 void vm_stop_request(struct Vm *vm, RunState state);
+/* The same, and a vCPU that asks executes nothing more before the stop. */
+void vm_stop_self_request(struct Vm *vm, RunState state);
 
 /*
  * Requests, any thread; the main thread acts on them.  While a migration has

@@ -86,6 +86,7 @@ Vm *vm_new(const VmHooks *hooks)
     vm->hooks = hooks;
     vm->run_state = RUN_STATE_PRELAUNCH;
     vm->autostart = true;
+    vm->panic_action = PANIC_ACTION_SHUTDOWN;
     memory_init(&vm->mem);
     vm->clocks = clocks_new();
     vm->root = object_new(&vm_root_type);

@@ -65,6 +65,8 @@ typedef struct Vm {
     bool autostart;     /* no -S */
     bool no_shutdown;   /* -no-shutdown, set-action */
     bool no_reboot;     /* -no-reboot, set-action */
+    WatchdogAction watchdog_action; /* -action, set-action */
+    PanicAction panic_action;       /* -action, set-action */
     GMainLoop *loop;
     GSource *request_source; /* wakes the main thread for `requests` */
 
@@ -129,6 +131,9 @@ typedef struct VmHooks {
     void (*event_powerdown)(Vm *vm);
     void (*event_suspend)(Vm *vm);
     void (*event_wakeup)(Vm *vm);
+    void (*event_watchdog)(Vm *vm, WatchdogAction action);
+    void (*event_guest_panicked)(Vm *vm, GuestPanicAction action);
+    void (*event_guest_crashloaded)(Vm *vm, GuestPanicAction action);
     void (*event_device_deleted)(Vm *vm, const char *id, const char *path);
     void (*event_tray_moved)(Vm *vm, const char *drive, const char *id,
                              bool open);

@@ -13,7 +13,7 @@
 
 #include "hw/acpi/ich9-tco.h"
 
-#include "hw/core/machine.h"
+#include "system/guest-event.h"
 #include "system/vm.h"
 #include "util/error.h"
 
@@ -84,7 +84,7 @@ static void timer_fired(void *opaque)
     if (t->ops->reboots(t->opaque)) {
         stop(t);
         t->sts2 |= STS2_BOOT;
-        machine_request_reset(t->dev->machine, RESET_BY_GUEST);
+        guest_watchdog_expired(t->dev->vm);
     }
 }
 
