@@ -18,8 +18,10 @@
 #include "hw/isa/ich9-lpc.h"
 #include "hw/isa/isa-devices.h"
 #include "hw/isa/piix3.h"
+#include "hw/misc/i6300esb.h"
 #include "hw/misc/ivshmem.h"
 #include "hw/misc/pci-testdev.h"
+#include "hw/misc/pvpanic.h"
 #include "hw/net/e1000.h"
 #include "hw/net/e1000e.h"
 #include "hw/net/virtio-net.h"
@@ -66,11 +68,14 @@ const DeviceType *const device_table[] = {
     &ps2_mouse_type,
     /* misc */
     &debug_exit_type,
+    &i6300esb_type,
     &ivshmem_doorbell_type,
     &ivshmem_plain_type,
     &kvmvapic_type,
     &pc_testdev_type,
     &pci_testdev_type,
+    &pvpanic_isa_type,
+    &pvpanic_pci_type,
     &vmmouse_type,
     &vmport_type,
     /* net */

@@ -127,8 +127,38 @@ static void put_parallel(Aml *a)
     aml_end(a, dev);
 }
 
+/* How an operating system reports its crash; read and written by methods. */
+static void put_pvpanic(Aml *a, uint16_t port)
+{
+    size_t dev = aml_begin_device(a, "PEVT"), part;
+
+    aml_name_string(a, "_HID", "QEMU0001");
+    put_crs_ports(a, port, 1, 1, -1);
+    aml_region(a, "PEOR", AML_SYSTEM_IO, port, 1);
+    part = aml_begin_field(a, "PEOR", AML_BYTE_ACC);
+    aml_field_bits(a, "PEPT", 8);
+    aml_end(a, part);
+    aml_name_int(a, "_STA", STA_ALL);
+    part = aml_begin_method(a, "RDPT", 0, false);
+    aml_op(a, AML_STORE);
+    aml_path(a, "PEPT");
+    aml_local(a, 0);
+    aml_op(a, AML_RETURN);
+    aml_local(a, 0);
+    aml_end(a, part);
+    part = aml_begin_method(a, "WRPT", 1, false);
+    aml_op(a, AML_STORE);
+    aml_arg(a, 0);
+    aml_path(a, "PEPT");
+    aml_end(a, part);
+    aml_end(a, dev);
+}
+
 void dsdt_put_isa(Aml *a, const AcpiConfig *c)
 {
+    if (c->pvpanic_port != 0) {
+        put_pvpanic(a, c->pvpanic_port);
+    }
     if (c->i8042) {
         put_keyboard(a);
     }

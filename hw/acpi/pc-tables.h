@@ -39,7 +39,8 @@ typedef struct AcpiConfig {
     AcpiIoapic ioapics[2];
     unsigned nioapics;
     bool rtc, i8042, fdc, hpet, parallel;
-    uint8_t serials; /* bit n: COM n + 1 */
+    uint16_t pvpanic_port; /* 0: there is none */
+    uint8_t serials;       /* bit n: COM n + 1 */
     /* pc: */
     uint32_t pci_hole;       /* where PCI memory begins below 4 GiB */
     uint64_t pci_hole64;     /* and above it; 0: nowhere */

@@ -229,14 +229,33 @@ static const GList *x86_isa_devices(const X86Machine *x)
     return isa != NULL ? isa->devices.head : NULL;
 }
 
-bool x86_has_isa_device(const X86Machine *x, const char *type)
+static Device *x86_isa_device(const X86Machine *x, const char *type)
 {
     for (const GList *l = x86_isa_devices(x); l != NULL; l = l->next) {
-        if (g_str_equal(((const Device *)l->data)->type->name, type)) {
-            return true;
+        Device *dev = l->data;
+
+        if (g_str_equal(dev->type->name, type)) {
+            return dev;
         }
     }
-    return false;
+    return NULL;
+}
+
+bool x86_has_isa_device(const X86Machine *x, const char *type)
+{
+    return x86_isa_device(x, type) != NULL;
+}
+
+uint16_t x86_pvpanic_port(const X86Machine *x)
+{
+    Device *dev = x86_isa_device(x, "pvpanic");
+    g_autoptr(JsonValue) v = NULL;
+    uint64_t port = 0;
+
+    if (dev != NULL) {
+        v = object_prop_get(&dev->obj, "ioport", NULL);
+    }
+    return v != NULL && json_get_uint(v, &port) ? port : 0;
 }
 
 uint8_t x86_serial_mask(const X86Machine *x)

@@ -116,6 +116,8 @@ bool x86_init_serials(X86Machine *x, Bus *isa, unsigned max, GError **errp);
 bool x86_init_parallels(X86Machine *x, Bus *isa, GError **errp);
 /* Is there a device of that type on the ISA bus? */
 bool x86_has_isa_device(const X86Machine *x, const char *type);
+/* Of the pvpanic device; 0: there is none. */
+uint16_t x86_pvpanic_port(const X86Machine *x);
 /* Bit n: COM n + 1 is on the ISA bus, whoever has put it there. */
 uint8_t x86_serial_mask(const X86Machine *x);
 /* MachineType.reset and .fini. */

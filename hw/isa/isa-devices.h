@@ -41,6 +41,8 @@ extern const DeviceType fdc_type;     /* isa-fdc */
 extern const DeviceType vmport_type;  /* vmport, see hw/misc/vmport.h */
 extern const DeviceType vmmouse_type; /* vmmouse */
 
+extern const DeviceType pvpanic_isa_type; /* pvpanic */
+
 extern const DeviceType pc_testdev_type; /* pc-testdev */
 
 #endif

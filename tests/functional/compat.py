@@ -159,6 +159,12 @@ def same_stream_serials(t):
 
 
 @test()
+def same_stream_watchdogs(t):
+    check_same(t, '-device', 'i6300esb', '-device', 'pvpanic',
+               '-device', 'pvpanic-pci')
+
+
+@test()
 def same_stream_parallel(t):
     check_same(t, '-parallel', 'null')
 
@@ -390,6 +396,7 @@ def there_and_back_microvm(t):
 def there_and_back_q35(t):
     there_and_back(t, '-device', 'pcie-root-port,id=rp1,chassis=1,addr=2',
                    '-device', 'virtio-balloon-pci,bus=rp1',
+                   '-device', 'i6300esb,addr=5', '-device', 'pvpanic-pci',
                    '-device', 'virtio-rng-pci,addr=4',
                    '-drive', 'if=ide,format=raw,file=' + disk(t),
                    machine='q35', smp=2)
