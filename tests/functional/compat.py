@@ -203,6 +203,14 @@ def same_stream_vga(t):
 
 
 @test()
+def same_stream_usb(t):
+    check_same(t, '-device', 'qemu-xhci,id=usb', '-device',
+               'usb-tablet,port=1', '-device', 'usb-mouse,port=2', '-device',
+               'usb-hub,port=3', '-device', 'usb-kbd,port=3.1', '-device',
+               'usb-hub,port=4,ports=3,port-power=on')
+
+
+@test()
 def there_and_back_vga(t):
     there_and_back(t, '-vga', 'std')
 
