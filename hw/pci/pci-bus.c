@@ -171,7 +171,10 @@ static void bus_unplug(Bus *b, Device *dev)
     PciDevice *d = PCI_DEVICE(dev);
     PciBus *bus = PCI_BUS(b);
 
-    pci_set_irq(d, false);
+    /* Of a machine that is taken down, who listens may be gone before. */
+    if (dev->machine == NULL || dev->machine->ready) {
+        pci_set_irq(d, false);
+    }
     pci_unregister_bars(d);
     pci_rom_unload(d);
     bus->devs[d->devfn] = NULL;
