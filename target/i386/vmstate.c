@@ -595,7 +595,10 @@ static const Vmstate vmstate_cpu_common = {
     .fields =
         (const VmstateField[]){
             VMSTATE_U32(X86Cpu, halted),
-            ENV("interrupt_request", interrupt_request_stream, VMS_U32),
+            { .name = "interrupt_request",
+              .kind = VMS_U32,
+              .offset = offsetof(X86Cpu, interrupt_request_stream),
+              .size = sizeof(uint32_t) },
             VMSTATE_END,
         },
 };
