@@ -153,17 +153,30 @@ static void put_id(GByteArray *to, const char *id, size_t len)
     g_byte_array_append(to, buf, len);
 }
 
+/* What the header of a table says. */
+static AcpiIds table_ids(const AcpiTables *t, const char *signature)
+{
+    static const char *const of_slic[] = { "FACP", "RSDT", "XSDT", NULL };
+    const AcpiUserTables *u = t->user;
+
+    if (u != NULL && *u->slic_oem_id && g_strv_contains(of_slic, signature)) {
+        return (AcpiIds){ u->slic_oem_id, u->slic_oem_table_id };
+    }
+    return t->ids;
+}
+
 uint32_t acpi_table_begin(AcpiTables *t, const char *signature,
                           uint8_t revision)
 {
+    AcpiIds ids = table_ids(t, signature);
     uint32_t off = t->tables->len;
 
     acpi_put_bytes(t, signature, 4);
     acpi_put(t, 0, 4); /* length */
     acpi_put(t, revision, 1);
     acpi_put(t, 0, 1); /* checksum */
-    put_id(t->tables, t->ids.oem_id, 6);
-    put_id(t->tables, t->ids.oem_table_id, 8);
+    put_id(t->tables, ids.oem_id, 6);
+    put_id(t->tables, ids.oem_table_id, 8);
     acpi_put(t, 1, 4); /* revision of this table */
     acpi_put_bytes(t, "BXPC", 4);
     acpi_put(t, 1, 4); /* revision of its creator */
@@ -208,10 +221,23 @@ static void acpi_put_rsdp(AcpiTables *t, uint32_t root, bool xsdt)
     }
 }
 
+static void put_user_tables(AcpiTables *t)
+{
+    for (unsigned i = 0; t->user != NULL && i < t->user->list->len; i++) {
+        const GByteArray *table = t->user->list->pdata[i];
+        uint32_t off = t->tables->len;
+
+        acpi_put_bytes(t, table->data, table->len);
+        g_array_append_val(t->roots, off);
+    }
+}
+
 void acpi_finish(AcpiTables *t, bool xsdt)
 {
-    uint32_t root = acpi_table_begin(t, xsdt ? "XSDT" : "RSDT", 1);
+    uint32_t root;
 
+    put_user_tables(t);
+    root = acpi_table_begin(t, xsdt ? "XSDT" : "RSDT", 1);
     for (unsigned i = 0; i < t->roots->len; i++) {
         acpi_put_pointer(t, g_array_index(t->roots, uint32_t, i), xsdt ? 8 : 4);
     }

@@ -8,6 +8,8 @@
 
 #include "util/base.h"
 
+#include "hw/acpi/user-tables.h"
+
 /* What is written into each table's header. */
 typedef struct AcpiIds {
     const char *oem_id, *oem_table_id; /* at most 6 and 8 characters */
@@ -15,10 +17,11 @@ typedef struct AcpiIds {
 
 typedef struct AcpiTables {
     AcpiIds ids;
-    GByteArray *tables; /* "etc/acpi/tables" */
-    GByteArray *rsdp;   /* "etc/acpi/rsdp" */
-    GByteArray *loader; /* "etc/table-loader" */
-    GArray *roots;      /* uint32_t: tables that the root table lists */
+    const AcpiUserTables *user; /* go behind the others; NULL: none */
+    GByteArray *tables;         /* "etc/acpi/tables" */
+    GByteArray *rsdp;           /* "etc/acpi/rsdp" */
+    GByteArray *loader;         /* "etc/table-loader" */
+    GArray *roots;              /* uint32_t: tables that the root table lists */
 } AcpiTables;
 
 void acpi_tables_init(AcpiTables *t, const AcpiIds *ids);
@@ -33,7 +36,10 @@ uint32_t acpi_table_begin(AcpiTables *t, const char *signature,
 void acpi_table_end(AcpiTables *t, uint32_t off, bool root);
 /* Appends a pointer of `size` bytes to `target`, an offset in the tables. */
 void acpi_put_pointer(AcpiTables *t, uint32_t target, unsigned size);
-/* The root table: RSDT with 32-bit pointers or XSDT with 64-bit ones. */
+/*
+ * The user's tables, and the root table: RSDT with 32-bit pointers or XSDT with
+ * 64-bit ones.
+ */
 void acpi_finish(AcpiTables *t, bool xsdt);
 /*
  * For machines without firmware: does what the commands say, with the tables

@@ -109,6 +109,7 @@ static void acpi_make(AcpiBuild *b, AcpiTables *t)
     acpi_fill_numa(b->x, &c);
     b->fill(b->x, &c);
     acpi_tables_init(t, &c.ids);
+    t->user = b->x->acpi_user;
     b->build(t, &c);
     g_free((gpointer)c.cpus);
     free_functions(c.root.below, c.root.nbelow);

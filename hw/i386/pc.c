@@ -411,6 +411,9 @@ bool pc_option(Machine *m, const char *name, const char *arg, bool *ret_known,
     if (g_str_equal(name, "smbios")) {
         return pc_add_smbios(p, arg, errp);
     }
+    if (g_str_equal(name, "acpitable")) {
+        return acpi_user_tables_add(&p->x.acpi_user, arg, errp);
+    }
     if (g_str_equal(name, "option-rom")) {
         return option_roms_add(&p->option_roms, arg, errp);
     }
@@ -434,6 +437,7 @@ void pc_fini(Machine *m)
     }
     g_clear_pointer(&p->smbios, smbios_options_free);
     g_clear_pointer(&p->option_roms, option_roms_free);
+    g_clear_pointer(&p->x.acpi_user, acpi_user_tables_free);
     x86_machine_fini(m);
 }
 

@@ -7,6 +7,7 @@
 #ifndef HW_I386_X86_H
 #define HW_I386_X86_H
 
+#include "hw/acpi/user-tables.h"
 #include "hw/core/machine.h"
 #include "hw/i386/boot.h"
 #include "hw/i386/fw-cfg.h"
@@ -44,6 +45,7 @@ typedef struct X86Machine {
     bool ram_written;      /* RAM holds more than what this program wrote */
     struct AcpiBuild *acpi;
     char *oem_id, *oem_table_id; /* in ACPI tables; NULL: the default */
+    AcpiUserTables *acpi_user;   /* NULL: none */
     /* Options. */
     OnOffAuto opt_acpi, opt_pic, opt_pit;
 } X86Machine;

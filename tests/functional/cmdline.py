@@ -19,6 +19,8 @@ TABLE = (
     (['-no-such-option'], 'no-such-option'),
     (['--no-such-option=1'], 'no-such-option'),
     (['-m'], '-m'),
+    (['-acpitable', 'data={dir}/no-such-table'], '{dir}/no-such-table'),
+    (['-acpitable', 'sig=TEST'], "'data'"),
     (['-option-rom', '{dir}/no-such-rom'], '{dir}/no-such-rom'),
     (['-option-rom', 'bootindex=1'], 'not specified'),
     (['-bios'], '-bios'),

@@ -194,6 +194,89 @@ static void test_pc(void)
     acpi_tables_fini(&t);
 }
 
+static char *temp_file(const void *data, size_t len)
+{
+    char *path = NULL;
+    int fd = g_file_open_tmp("acpi-XXXXXX", &path, NULL);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_true(g_file_set_contents(path, data, len, NULL));
+    close(fd);
+    return path;
+}
+
+/* The same bytes as of QEMU 7.2, checksums included. */
+static void test_user(void)
+{
+    static const char *const want[] = { "FACP", "APIC", "HPET", "WAET",
+                                        "TEST", "QEMU", "SLIC", NULL };
+    static const char slic[] = "SLIC....\1.OEMID_OEMTABLE\7\0\0\0ASLC\11\0\0";
+    static const uint8_t head[] = "TEST4\0\0\0\3\xa9"
+                                  "ABC\0\0\0DEFG\0\0\0\0\5\0\0\0XY\0\0\6\0\0";
+    static const uint8_t plain[] = "QEMU,\0\0\0\1\xff"
+                                   "QEMUQEQEMUQEMU\1\0\0\0QEMU\1\0\0";
+    g_autofree char *data = temp_file("abcdefgh", 8);
+    g_autofree char *file = temp_file(slic, sizeof(slic));
+    g_autofree char *text =
+        g_strdup_printf("sig=TEST,rev=3,oem_id=ABC,oem_table_id=DEFG,oem_rev=5,"
+                        "asl_compiler_id=XY,asl_compiler_rev=6,data=%s:%s",
+                        data, data);
+    g_autofree char *whole = g_strdup_printf("file=%s,oem_id=Q", file);
+    AcpiUserTables *user = NULL;
+    const uint8_t *fadt;
+    AcpiTables t;
+
+    g_assert_true(acpi_user_tables_add(&user, text, NULL));
+    g_assert_true(acpi_user_tables_add(&user, data, NULL));
+    g_assert_true(acpi_user_tables_add(&user, whole, NULL));
+    acpi_tables_init(&t, &config.ids);
+    t.user = user;
+    acpi_build_pc(&t, &config);
+    acpi_tables_place(&t, 0x7fe0000, 0xf0000);
+    check_tables(&t, 0x7fe0000, false, want);
+    fadt = t.tables->data + 64 + ldl_le_p(t.tables->data + 64 + 4);
+    g_assert_cmpmem(fadt + 10, 14, "Q\0\0\0\0\0OEMTABLE", 14);
+    g_assert_cmpmem(t.rsdp->data + 9, 6, "BOCHS ", 6);
+    g_assert_nonnull(memmem(t.tables->data, t.tables->len, head, 36));
+    g_assert_nonnull(memmem(t.tables->data, t.tables->len, plain, 36));
+    acpi_tables_fini(&t);
+    acpi_user_tables_free(user);
+    remove(data);
+    remove(file);
+}
+
+static void test_bad_user(void)
+{
+    g_autofree char *data = temp_file("abcdefgh", 8);
+    static const struct {
+        const char *text, *error;
+    } t[] = {
+        { "sig=TEST", "one of 'data' or 'file'" },
+        { "data=@,file=@", "one of 'data' or 'file'" },
+        { "data=", "at least one pathname" },
+        { "file=@", "the table has 8 bytes" },
+        { "@:/nonexistent/x", "/nonexistent/x" },
+        { "/dev/zero", "/dev/zero" },
+        { "@,sig=TOOLONG", "'TOOLONG' is longer than 4 bytes" },
+        { "@,oem_id=1234567", "'1234567' is longer than 6 bytes" },
+        { "@,rev=256", "256" },
+        { "@,foo=1", "'foo'" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
+        g_auto(GStrv) parts = g_strsplit(t[i].text, "@", -1);
+        g_autofree char *text = g_strjoinv(data, parts);
+        g_autoptr(GError) err = NULL;
+        AcpiUserTables *user = NULL;
+
+        g_test_message("%s", t[i].text);
+        g_assert_false(acpi_user_tables_add(&user, text, &err));
+        g_assert_null(user);
+        g_assert_nonnull(strstr(err->message, t[i].error));
+    }
+    remove(data);
+}
+
 static unsigned count_bytes(const uint8_t *p, size_t n, const char *what,
                             size_t len)
 {
@@ -396,6 +479,8 @@ int main(int argc, char **argv)
     g_test_add_func("/acpi/tables/ids", test_ids);
     g_test_add_func("/acpi/tables/numa", test_numa);
     g_test_add_func("/acpi/tables/pc", test_pc);
+    g_test_add_func("/acpi/tables/user", test_user);
+    g_test_add_func("/acpi/tables/user/bad", test_bad_user);
     g_test_add_func("/acpi/tables/bridge", test_bridge);
     g_test_add_func("/acpi/tables/microvm", test_microvm);
     g_test_add_func("/acpi/tables/iasl", test_iasl);
