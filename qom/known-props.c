@@ -19,10 +19,8 @@ static const struct {
     const char *types;
     const char *names;
 } known_props[] = {
-    { "ICH9-LPC ICH9-SMB PIIX3 PIIX4_PM VGA e1000 i440FX ich9-ahci ioh3420 mch "
-      "pci-bridge pci-testdev pcie-pci-bridge pcie-root-port piix3-ide "
-      "virtio-*-pci*",
-      "failover_pair_id x-pcie-extcap-init x-pcie-lnksta-dllla" },
+    /* Of every PCI function. */
+    { "*", "failover_pair_id x-pcie-extcap-init x-pcie-lnksta-dllla" },
     { "ICH9-LPC",
       "acpi_disable_cmd acpi_enable_cmd cpu-hotplug-legacy gpe0_blk "
       "gpe0_blk_len pm_io_base sci_int x-keep-pci-slot-hpc "
@@ -62,6 +60,7 @@ static const struct {
       "hv-version-id-minor hv-version-id-sbranch hv-version-id-snumber "
       "hv-version-id-spack lbr-fmt lbr_fmt min-xlevel2 ucode-rev "
       "x-hv-max-vps x-hv-synic-kvm-only x-intel-pt-auto-level" },
+    { "qemu-xhci", "host" },
     { "rng-*", "opened" },
     { "virtio-balloon-pci*", "free-page-hint iothread" },
     { "virtio-*-pci*",
