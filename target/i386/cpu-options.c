@@ -256,6 +256,13 @@ static bool set_feature(X86CpuModel *m, const char *key, const char *val,
 bool x86_model_set_option(X86CpuModel *m, const char *key, const char *val,
                           GError **errp)
 {
+    static const char *const of_max[] = { "migratable", "host-cache-info",
+                                          NULL };
+
+    if (!m->is_max && g_strv_contains(of_max, key)) {
+        object_prop_missing(type_name(m), key, errp);
+        return false;
+    }
     for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
         if (g_str_equal(key, numbers[i].name)) {
             return set_number(m, &numbers[i], val, errp);

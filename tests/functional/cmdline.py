@@ -32,6 +32,7 @@ TABLE = (
     (['-accel', 'no-such-accel'], 'no-such-accel'),
     (['-machine', 'pc,accel=no-such-accel'], 'no-such-accel'),
     # Processors.
+    (['-cpu', 'qemu64,migratable=off'], 'migratable'),
     (['-cpu', 'no-such-cpu'], 'no-such-cpu'),
     (['-cpu', 'qemu64,no-such-feature=on'], 'no-such-feature'),
     (['-cpu', 'qemu64,+no-such-feature'], 'no-such-feature'),

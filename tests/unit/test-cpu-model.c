@@ -181,6 +181,8 @@ static void test_bad_options(void)
         { "nosuch", "unable to find CPU model 'nosuch'" },
         { "", "unable to find CPU model ''" },
         { "qemu64,+foo", "Property 'qemu64-x86_64-cpu.foo' not found" },
+        { "qemu64,migratable=off",
+          "Property 'qemu64-x86_64-cpu.migratable' not found" },
         { "qemu64,foo=bar", "Property 'qemu64-x86_64-cpu.foo' not found" },
         { "qemu64,,+aes", "CPU model 'qemu64': empty property name" },
         { "qemu64,aes=3", "Parameter 'aes' expects 'on' or 'off'" },
