@@ -60,7 +60,7 @@ static const struct {
       "hv-version-id-minor hv-version-id-sbranch hv-version-id-snumber "
       "hv-version-id-spack lbr-fmt lbr_fmt min-xlevel2 ucode-rev "
       "x-hv-max-vps x-hv-synic-kvm-only x-intel-pt-auto-level" },
-    { "qemu-xhci", "host" },
+    { "qemu-xhci", "host xhci-core" },
     { "rng-*", "opened" },
     { "virtio-balloon-pci*", "free-page-hint iothread" },
     { "virtio-*-pci*",
