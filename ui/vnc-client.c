@@ -430,7 +430,14 @@ static void leave(VncClient *c)
         if (c->rfb->sock >= 0) {
             rfbCloseClient(c->rfb);
         }
-        rfbDisableExtension(c->rfb, &extension);
+        /* The library forgets these two. */
+        while (c->rfb->extensions != NULL) {
+            rfbExtensionData *next = c->rfb->extensions->next;
+
+            free(c->rfb->extensions);
+            c->rfb->extensions = next;
+        }
+        free(c->rfb->wsctx);
         rfbClientConnectionGone(c->rfb);
     }
     rfbScreenCleanup(c->screen);
