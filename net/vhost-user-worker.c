@@ -45,6 +45,7 @@ struct VhostWorker {
     GQueue jobs;     /* VhostJob */
     unsigned nstops; /* of them, and the one under way */
     bool busy, quit;
+    int64_t busy_ns;          /* since when there is something to do */
     unsigned last_connection; /* number that was given out last */
     int live_hang_up;         /* a copy of the present one's; -1: none */
     VhostNews news;
@@ -115,12 +116,20 @@ static void job_free(VhostJob *j)
     g_free(j);
 }
 
+static void post_locked(VhostWorker *w, VhostJob *j) REQUIRES(&w->lock)
+{
+    if (!w->busy && g_queue_is_empty(&w->jobs)) {
+        w->busy_ns = clock_monotonic_ns();
+    }
+    g_queue_push_tail(&w->jobs, j);
+    cond_signal(&w->work);
+}
+
 static void post(VhostWorker *w, VhostJob *j)
 {
     LOCK_GUARD(&w->lock);
 
-    g_queue_push_tail(&w->jobs, j);
-    cond_signal(&w->work);
+    post_locked(w, j);
 }
 
 /* ------------------------------------------------------- connection --- */
@@ -180,8 +189,7 @@ unsigned vhost_worker_connect(VhostWorker *w, int fd)
     j->hang_up = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     w->live_hang_up = copy_fd(j->hang_up);
     j->connection = ++w->last_connection;
-    g_queue_push_tail(&w->jobs, j);
-    cond_signal(&w->work);
+    post_locked(w, j);
     return j->connection;
 }
 
@@ -211,8 +219,7 @@ void vhost_worker_hang_up(VhostWorker *w)
     close_fd(&w->live_hang_up);
     j->always = true;
     j->connection = w->last_connection;
-    g_queue_push_tail(&w->jobs, j);
-    cond_signal(&w->work);
+    post_locked(w, j);
 }
 
 /* ---------------------------------------------------- memory and log --- */
@@ -432,8 +439,7 @@ void vhost_worker_stop(VhostWorker *w)
     j->always = true;
     w->outside.asked_ns = clock_monotonic_ns();
     w->nstops++;
-    g_queue_push_tail(&w->jobs, j);
-    cond_signal(&w->work);
+    post_locked(w, j);
 }
 
 static VhostRing *find_ring(VhostWorker *w, unsigned index)
@@ -583,6 +589,8 @@ bool vhost_worker_busy(VhostWorker *w)
 /*
  * Each request has its deadline, and there may be several: all of them have
  * one, too.  Past it the connection is shut, so that the rest fails at once.
+ * Who began to wait for what has been done since, a vCPU that was paused, has
+ * no less patience with what came then.
  */
 void vhost_worker_wait(VhostWorker *w, int64_t since_ns)
 {
@@ -590,7 +598,7 @@ void vhost_worker_wait(VhostWorker *w, int64_t since_ns)
     LOCK_GUARD(&w->lock);
     while (!w->quit && (w->busy || !g_queue_is_empty(&w->jobs))) {
         unsigned ms = w->nstops > 0 ? w->hooks.stop_ms : w->hooks.request_ms;
-        int64_t end = since_ns + ms * NSEC_PER_MSEC;
+        int64_t end = MAX(since_ns, w->busy_ns) + ms * NSEC_PER_MSEC;
 
         if (clock_monotonic_ns() < end) {
             cond_wait_until(&w->done, &w->lock, end);

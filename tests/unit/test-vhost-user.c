@@ -562,6 +562,24 @@ static void check_stray(Client *c, const char *why)
     g_assert_true(strays_check(c->strays, A_MINUTE_MS, NULL));
 }
 
+/*
+ * A vCPU that was paused while it waited looks again when its request has long
+ * been done, and finds another one's under way.
+ */
+static void test_old_wait(void)
+{
+    Client c;
+
+    client_start(&c, all_protocol, VHOST_USER_GET_VRING_BASE, LATE);
+    client_table(&c);
+    client_rings(&c, false);
+    vhost_worker_stop(c.w);
+    vhost_worker_wait(c.w, 0);
+    g_assert_no_error(client_error(&c));
+    g_assert_cmpuint(vhost_worker_base(c.w, 0), ==, BASE);
+    client_end(&c);
+}
+
 static void check_fault(unsigned request, Fault fault)
 {
     Client c;
@@ -669,6 +687,7 @@ int main(int argc, char **argv)
     };
 
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/vhost-user/old-wait", test_old_wait);
     g_test_add_func("/vhost-user/life", test_life);
     g_test_add_func("/vhost-user/log-first", test_log_first);
     g_test_add_func("/vhost-user/go-on", test_go_on);
