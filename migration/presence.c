@@ -5,8 +5,7 @@
  * Documentation/admin-guide/mm/pagemap.rst), or the entries of
  * /proc/self/pagemap.  Shared memory may have been filled through another
  * mapping, which this process's page tables don't show: there the file system
- * is asked with SEEK_DATA.  Shared memory that has no descriptor counts as
- * present.
+ * is asked with SEEK_DATA.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -151,19 +150,26 @@ static void walk_pagemap(Presence *p, const RamBlock *rb, const PresenceWalk *w,
     }
 }
 
+/* The file that holds shared memory; -1: nobody knows it. */
+static int shared_file(const RamBlock *rb)
+{
+    return !rb->shared ? -1 : rb->fd >= 0 ? rb->fd : rb->hole_fd;
+}
+
 static void walk_file(const RamBlock *rb, const PresenceWalk *w)
 {
+    int fd = shared_file(rb);
     uint64_t lo = rb->fd_offset + (w->first << RAM_PAGE_BITS);
     uint64_t hi = rb->fd_offset + (w->end << RAM_PAGE_BITS);
 
     while (lo < hi) {
-        off_t data = lseek(rb->fd, lo, SEEK_DATA);
+        off_t data = lseek(fd, lo, SEEK_DATA);
         off_t hole;
 
         if (data < 0 && errno == ENXIO) {
             return; /* nothing but a hole up to the end */
         }
-        hole = data < 0 ? -1 : lseek(rb->fd, data, SEEK_HOLE);
+        hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
         if (hole < 0) {
             data = lo; /* a file system that doesn't tell */
             hole = hi;
@@ -176,7 +182,7 @@ static void walk_file(const RamBlock *rb, const PresenceWalk *w)
 
 static bool asks_file(const RamBlock *rb)
 {
-    return rb->shared && rb->fd >= 0;
+    return shared_file(rb) >= 0;
 }
 
 /*

@@ -235,9 +235,28 @@ static uint8_t *reserve_addresses(uint64_t len, uint64_t align)
     return host;
 }
 
+/*
+ * Shared memory without a name, which the kernel knows by a file anyway: with
+ * one of ours it can be asked what there is of it.  -1: without.
+ */
+static int open_nameless(const RamBlock *rb)
+{
+    int fd;
+
+    if (rb->fd >= 0 || !rb->shared) {
+        return -1;
+    }
+    fd = memfd_create(rb->name, MFD_CLOEXEC);
+    if (fd >= 0 && ftruncate(fd, (off_t)rb->max_length) < 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
 static bool map_pages(RamBlock *rb, const RamBlockOptions *opts, GError **errp)
 {
-    int flags = MAP_FIXED | (rb->shared ? MAP_SHARED : MAP_PRIVATE);
+    int fd, flags = MAP_FIXED | (rb->shared ? MAP_SHARED : MAP_PRIVATE);
     int prot = PROT_READ | (opts->read_only ? 0 : PROT_WRITE);
     uint64_t align = MAX(rb->page_size, opts->align);
     uint8_t *host;
@@ -246,7 +265,9 @@ static bool map_pages(RamBlock *rb, const RamBlockOptions *opts, GError **errp)
     if (rb->max_length >= THP_BYTES) {
         align = MAX(align, (uint64_t)THP_BYTES);
     }
-    if (rb->fd < 0) {
+    rb->hole_fd = open_nameless(rb);
+    fd = rb->fd >= 0 ? rb->fd : rb->hole_fd;
+    if (fd < 0) {
         flags |= MAP_ANONYMOUS;
     }
     if (opts->no_reserve) {
@@ -256,7 +277,7 @@ static bool map_pages(RamBlock *rb, const RamBlockOptions *opts, GError **errp)
     if (host == MAP_FAILED) {
         goto fail;
     }
-    if (mmap(host, rb->max_length, prot, flags, rb->fd, rb->fd_offset) ==
+    if (mmap(host, rb->max_length, prot, flags, fd, rb->fd_offset) ==
         MAP_FAILED) {
         err = errno;
         munmap(host, rb->max_length + GUARD_BYTES);
@@ -465,5 +486,9 @@ void ram_block_unmap(RamBlock *rb)
     if (rb->fd >= 0) {
         close(rb->fd);
         rb->fd = -1;
+    }
+    if (rb->hole_fd >= 0) {
+        close(rb->hole_fd);
+        rb->hole_fd = -1;
     }
 }

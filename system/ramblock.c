@@ -110,7 +110,7 @@ RamBlock *ram_block_new(RamList *list, const char *name,
     }
     rb = g_new0(RamBlock, 1);
     g_strlcpy(rb->name, name, sizeof(rb->name));
-    rb->fd = -1;
+    rb->fd = rb->hole_fd = -1;
     rb->refs = 1;
     rb->host_lo = UINT64_MAX;
     rb->backing = opts->backing;

@@ -44,6 +44,7 @@ typedef struct RamBlock {
     size_t page_size;                  /* of the backing: 4 KiB, 2 MiB, 1 GiB */
     RamBacking backing;
     int fd;             /* of the backing; -1 if anonymous; owned */
+    int hole_fd;        /* if it is shared and has no fd: tells holes; or -1 */
     uint64_t fd_offset; /* bytes; of host[0] in fd */
     bool shared;        /* stores are seen by others that map fd */
     bool fresh;         /* it was all zero when it was mapped */

@@ -12,7 +12,9 @@
 
 #include "migration/presence.h"
 #include "migration/scan-pool.h"
+#include "system/memory.h"
 #include "util/bitmap.h"
+#include "util/lock.h"
 
 enum { PAGES = 4096 };
 
@@ -23,6 +25,7 @@ static void block_init_at(RamBlock *rb, bool shared, uint64_t at)
                       .max_length = PAGES * RAM_PAGE_SIZE,
                       .page_size = RAM_PAGE_SIZE,
                       .fd = -1,
+                      .hole_fd = -1,
                       .shared = shared };
     if (shared) {
         rb->backing = RAM_MEMFD;
@@ -229,6 +232,37 @@ static void test_shared_nameless(void)
     }
 }
 
+/* share=on of a back end without a file: the block has a descriptor for it. */
+static void test_shared_anonymous(void)
+{
+    const RamBlockOptions o = { .backing = RAM_ANONYMOUS,
+                                .size = PAGES * RAM_PAGE_SIZE,
+                                .share = true };
+    unsigned long map[PAGES / 64] = { 0 };
+    Seen seen = { .map = map };
+    RamBlock *rb;
+    Presence p;
+    Memory mem;
+    VM_LOCK_GUARD();
+
+    memory_init(&mem);
+    rb = ram_block_new(&mem.ram, "ram", &o, NULL);
+    g_assert_nonnull(rb);
+    g_assert_cmpint(rb->fd, ==, -1);
+    madvise(rb->host, rb->max_length, MADV_NOHUGEPAGE);
+    presence_init(&p, NULL);
+    rb->host[7 * RAM_PAGE_SIZE] = 1;
+    g_assert_cmpint(madvise(rb->host, rb->max_length, MADV_DONTNEED), ==, 0);
+    g_assert_true(presence_is_cheap(&p, rb));
+    presence_foreach(&p, rb, 0, PAGES, see, &seen);
+    g_assert_true(bitmap_test(map, 7));
+    g_assert_cmpuint(bitmap_count(map, 0, PAGES), ==, 1);
+    g_assert_cmpuint(rb->host[7 * RAM_PAGE_SIZE], ==, 1);
+    presence_fini(&p);
+    ram_block_free(&mem.ram, rb);
+    memory_fini(&mem);
+}
+
 static int open_as_zero(void)
 {
     int fd = presence_system_ops.open();
@@ -413,6 +447,7 @@ int main(int argc, char **argv)
     g_test_add_func("/presence/no-seek", test_no_seek);
     g_test_add_func("/presence/unknown", test_unknown);
     g_test_add_func("/presence/shared-nameless", test_shared_nameless);
+    g_test_add_func("/presence/shared-anonymous", test_shared_anonymous);
     g_test_add_func("/presence/descriptor", test_descriptor);
     g_test_add_func("/presence/edges", test_edges);
     g_test_add_data_func("/scan-pool/alone", GUINT_TO_POINTER(0), test_pool);
