@@ -381,7 +381,8 @@ static bool cpu_access_device(AddressSpace *as, uint64_t addr, unsigned size,
         return false;
     }
     off = r->offset + (addr - r->addr);
-    if (!range_fits(off, size, r->mr->size)) {
+    if (!range_fits(off, size, r->mr->size) &&
+        !(r->mr->ops && r->mr->ops->whole)) {
         return false;
     }
     *ret_res = region_access(r->mr, off, size, val, is_write);

@@ -44,6 +44,8 @@ typedef struct IoOps {
      */
     uint8_t min_valid, max_valid;
     bool unaligned;
+    /* A CPU's access that begins in the region isn't cut at its end. */
+    bool whole;
 } IoOps;
 
 typedef enum MemoryKind {

@@ -96,6 +96,7 @@ static const IoOps vmport_io = {
     .max_size = 4,
     .min_valid = 1,
     .max_valid = 4,
+    .whole = true, /* one port, all of EAX */
 };
 
 static uint32_t vmport_get_version(void *opaque, X86Cpu *x86)

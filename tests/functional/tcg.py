@@ -101,10 +101,11 @@ def resets(t):
 
 
 # Version, then size of RAM, by the port at which a device reads and changes
-# all registers; says 1 at port 0xf4 if EBX is what the second one leaves.
+# all registers; says 1 at port 0xf4 if EAX is what the first one leaves, and
+# EBX what the second does.
 VMPORT_CODE = ('66b868584d56 66b90a000000 ba5856 66ed '
-               '66b868584d56 66b914000000 6631db 66ed '
-               '6681fb77110000 0f94c0 e6f4 f4')
+               '6689c5 66b868584d56 66b914000000 6631db 66ed '
+               '6681fb77110000 0f94c0 6683fd06 0f94c4 20e0 e6f4 f4')
 
 
 @test()
