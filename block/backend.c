@@ -344,7 +344,7 @@ static void end_leaving(void *opaque)
     b->leaving = b->in_flight > 0;
 }
 
-static gboolean leave(gpointer opaque)
+static gboolean backend_leave(gpointer opaque)
 {
     VM_LOCK_GUARD();
     BlockBackend *b = opaque;
@@ -362,7 +362,7 @@ void block_request_ended(BlockBackend *b)
         g_autoptr(GSource) source = g_idle_source_new();
 
         g_source_set_priority(source, G_PRIORITY_DEFAULT);
-        g_source_set_callback(source, leave, b, NULL);
+        g_source_set_callback(source, backend_leave, b, NULL);
         /* An I/O thread may be here: once it is attached, b may be gone. */
         b->leave_source = g_source_ref(source);
         g_source_attach(source, NULL);

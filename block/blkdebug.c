@@ -143,8 +143,8 @@ static void blkdebug_close(BlockNode *n)
 /* Requests */
 
 /* Does an error strike there?  Of none: any event. */
-static bool strikes(const Rule *r, Event event, IoType type, uint64_t off,
-                    uint64_t len)
+static bool blkdebug_strikes(const Rule *r, Event event, IoType type,
+                             uint64_t off, uint64_t len)
 {
     uint64_t at = (uint64_t)r->sector * BLOCK_SECTOR;
 
@@ -172,7 +172,7 @@ static int on_event(BlockNode *n, Event event, IoType type, uint64_t off,
         }
         if (r->sets_state && r->event == event) {
             s->state = r->new_state;
-        } else if (ret == 0 && strikes(r, event, type, off, len)) {
+        } else if (ret == 0 && blkdebug_strikes(r, event, type, off, len)) {
             r->used = r->once;
             ret = -(int)r->error;
         }

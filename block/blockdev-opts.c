@@ -102,7 +102,7 @@ static void add_scalar(KeyVal *kv, const char *key, const JsonValue *v)
     }
 }
 
-static void flatten(KeyVal *kv, const char *prefix, const JsonValue *v)
+static void opts_flatten(KeyVal *kv, const char *prefix, const JsonValue *v)
 {
     size_t n =
         json_type(v) == JSON_ARRAY ? json_array_len(v) : json_object_len(v);
@@ -120,7 +120,7 @@ static void flatten(KeyVal *kv, const char *prefix, const JsonValue *v)
         if (json_type(item) == JSON_OBJECT || json_type(item) == JSON_ARRAY) {
             g_autofree char *below = g_strconcat(full, ".", NULL);
 
-            flatten(kv, below, item);
+            opts_flatten(kv, below, item);
         } else {
             add_scalar(kv, full, item);
         }
@@ -132,7 +132,7 @@ bool blockdev_add(BlockBackends *bs, const BlockdevOptions *o, GError **errp)
     g_autoptr(JsonValue) json = blockdev_options_to_json(o);
     g_autoptr(KeyVal) kv = keyval_new();
 
-    flatten(kv, "", json);
+    opts_flatten(kv, "", json);
     return block_node_add(bs, kv, errp);
 }
 

@@ -30,7 +30,7 @@ bool block_reports_errors(const BlockBackend *b)
            b->on_write_error <= BLOCK_ON_ERROR_REPORT;
 }
 
-static BlockErrorChoice decide(BlockOnError on, bool is_read, int err)
+static BlockErrorChoice error_decide(BlockOnError on, bool is_read, int err)
 {
     if (on == BLOCK_ON_ERROR_AUTO) {
         on = is_read ? BLOCK_ON_ERROR_REPORT : BLOCK_ON_ERROR_ENOSPC;
@@ -50,7 +50,8 @@ static BlockErrorChoice decide(BlockOnError on, bool is_read, int err)
 BlockErrorChoice block_error_action(BlockBackend *b, bool is_read, int err)
 {
     BlockErrorChoice action =
-        decide(is_read ? b->on_read_error : b->on_write_error, is_read, err);
+        error_decide(is_read ? b->on_read_error : b->on_write_error, is_read,
+                     err);
     BlockErrorReport r = {
         .device = b->name,
         .node = b->root != NULL ? b->root->name : NULL,

@@ -85,7 +85,7 @@ static bool backend_use(BlockBackend *b, GError **errp)
     return add_use(b->root, u, errp);
 }
 
-static bool compute(BlockBackends *bs, GError **errp)
+static bool graph_compute(BlockBackends *bs, GError **errp)
 {
     GList *l;
 
@@ -128,7 +128,7 @@ static void let_go(BlockBackends *bs)
 
 bool block_graph_update(BlockBackends *bs, GError **errp)
 {
-    if (!compute(bs, errp)) {
+    if (!graph_compute(bs, errp)) {
         return false;
     }
     let_go(bs);

@@ -57,7 +57,7 @@ static void uring_free(BlockEngine *e)
     g_free(u);
 }
 
-static void prepare(struct io_uring_sqe *sqe, const BlockReq *r)
+static void uring_prepare(struct io_uring_sqe *sqe, const BlockReq *r)
 {
     unsigned niov = MIN(r->niov, (unsigned)IOV_MAX);
 
@@ -91,7 +91,7 @@ static void to_threads(Uring *u, GQueue *q)
  * when something ends.  If nothing will, or the kernel refuses, the ring is
  * not entered again, and so never gives away what others do now.
  */
-static void enter(Uring *u)
+static void uring_enter(Uring *u)
 {
     int ret;
 
@@ -127,12 +127,12 @@ static void submit_pending(Uring *u)
             break;
         }
         g_queue_unlink(&u->pending, head);
-        prepare(sqe, r);
+        uring_prepare(sqe, r);
         io_uring_sqe_set_data(sqe, r);
         u->in_flight++;
         g_queue_push_tail_link(&u->in_ring, head);
     }
-    enter(u);
+    uring_enter(u);
 }
 
 static void uring_submit(BlockEngine *e, BlockReq *req)

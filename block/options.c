@@ -213,7 +213,7 @@ static bool take_read_only(KeyVal *kv, DriveOpts *o, GError **errp)
 }
 
 /* Two names of one thing; the second wins. */
-static const char *either(KeyVal *kv, const char *a, const char *b)
+static const char *options_either(KeyVal *kv, const char *a, const char *b)
 {
     const char *va = keyval_get(kv, a), *vb = keyval_get(kv, b);
 
@@ -281,11 +281,11 @@ static bool take_on_error(KeyVal *kv, const char *key, BlockOnError *ret,
 
 static bool take_image(KeyVal *kv, DriveOpts *o, GError **errp)
 {
-    o->filename = either(kv, "file.filename", "file");
+    o->filename = options_either(kv, "file.filename", "file");
     if (o->filename != NULL && *o->filename == '\0') {
         o->filename = NULL;
     }
-    o->format = either(kv, "driver", "format");
+    o->format = options_either(kv, "driver", "format");
     if (!keyval_get_bool(kv, "snapshot", &o->medium.snapshot, errp) ||
         !take_read_only(kv, o, errp) || !take_cache(kv, o, errp) ||
         !take_engine(kv, &o->medium, errp) ||

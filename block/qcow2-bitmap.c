@@ -23,7 +23,7 @@ enum {
 enum { FLAG_IN_USE = 1 << 0, FLAG_AUTO = 1 << 1 };
 
 /* Marks them in the directory's bytes; how many; -EINVAL. */
-static int mark(uint8_t *dir, uint64_t size, unsigned n)
+static int bitmap_mark(uint8_t *dir, uint64_t size, unsigned n)
 {
     uint64_t at = 0;
     int marked = 0;
@@ -65,7 +65,7 @@ int qcow2_mark_bitmaps_locked(Qcow2 *s)
         ret = block_file_pread(s->node->file, s->bitmaps_offset, dir,
                                s->bitmaps_size);
         if (ret == 0) {
-            ret = mark(dir, s->bitmaps_size, s->nbitmaps);
+            ret = bitmap_mark(dir, s->bitmaps_size, s->nbitmaps);
         }
         if (ret == -EINVAL) {
             return qcow2_is_corrupt(s, "bitmap directory at 0x%" PRIx64,

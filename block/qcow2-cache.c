@@ -16,7 +16,7 @@ void qcow2_cache_init(Qcow2Cache *c, unsigned max, unsigned slice_size)
     c->slice_size = slice_size;
 }
 
-static void drop(Qcow2Cache *c, Qcow2Slice *slice)
+static void cache_drop(Qcow2Cache *c, Qcow2Slice *slice)
 {
     g_hash_table_remove(c->slices, &slice->off);
     g_queue_unlink(&c->lru, &slice->link);
@@ -29,7 +29,7 @@ static void drop(Qcow2Cache *c, Qcow2Slice *slice)
 static void drop_all(Qcow2Cache *c)
 {
     while (c->lru.head != NULL) {
-        drop(c, c->lru.head->data);
+        cache_drop(c, c->lru.head->data);
     }
 }
 
@@ -76,7 +76,7 @@ static int make_room(Qcow2 *s, Qcow2Cache *c) REQUIRES(&s->lock)
     }
     if (ret == 0) {
         lock_acquire(&s->map_lock);
-        drop(c, last);
+        cache_drop(c, last);
         lock_release(&s->map_lock);
     }
     return ret;
@@ -135,7 +135,7 @@ void qcow2_cache_forget_locked(Qcow2 *s, Qcow2Cache *c, uint64_t off,
         Qcow2Slice *slice = g_hash_table_lookup(c->slices, &at);
 
         if (slice != NULL) {
-            drop(c, slice);
+            cache_drop(c, slice);
         }
     }
     lock_release(&s->map_lock);
@@ -212,7 +212,7 @@ static int write_range(Qcow2 *s, Qcow2Range *r, const uint64_t *table,
 }
 
 /* What was written so far comes before what is written from now on. */
-static int barrier(Qcow2 *s)
+static int cache_barrier(Qcow2 *s)
 {
     int ret = s->dirty_data ? block_node_flush(s->node->file) : 0;
 
@@ -227,19 +227,19 @@ static int write_tables(Qcow2 *s)
     int ret = write_slices(s, &s->refcounts);
 
     if (ret == 0 && s->rt_dirty.end != 0) {
-        ret = barrier(s);
+        ret = cache_barrier(s);
         ret = ret < 0 ? ret : write_range(s, &s->rt_dirty, s->rt, s->rt_offset);
     }
     if (ret == 0 && (s->l2.ndirty > 0 || s->l1_dirty.end != 0)) {
         /* Data too: in-place writes don't say that they were made. */
         s->dirty_data = true;
-        ret = barrier(s);
+        ret = cache_barrier(s);
     }
     if (ret == 0) {
         ret = write_slices(s, &s->l2);
     }
     if (ret == 0 && s->l1_dirty.end != 0) {
-        ret = barrier(s);
+        ret = cache_barrier(s);
         ret = ret < 0 ? ret : write_range(s, &s->l1_dirty, s->l1, s->l1_offset);
     }
     return ret;
@@ -251,7 +251,7 @@ int qcow2_flush_locked(Qcow2 *s, bool sync)
 
     if (ret == 0 && sync) {
         s->dirty_data = true;
-        ret = barrier(s);
+        ret = cache_barrier(s);
     }
     if (ret == 0 && sync) {
         g_array_append_vals(s->flushed, s->freed->data, s->freed->len);

@@ -24,7 +24,7 @@ typedef struct Count {
 } Count;
 
 /* Beyond the end of the file there is nothing to be lost. */
-static void count(Count *c, uint64_t off, uint64_t len)
+static void check_count(Count *c, uint64_t off, uint64_t len)
 {
     uint64_t first = off >> c->s->cluster_bits;
     uint64_t last = (off + MAX(len, 1u) - 1) >> c->s->cluster_bits;
@@ -40,9 +40,9 @@ static void count_entry(Count *c, uint64_t entry)
 
     if (entry & QCOW2_COMPRESSED) {
         qcow2_compressed_range(c->s, entry, &off, &len);
-        count(c, off, len);
+        check_count(c, off, len);
     } else if (entry & QCOW2_OFFSET_MASK) {
-        count(c, entry & QCOW2_OFFSET_MASK, c->s->cluster_size);
+        check_count(c, entry & QCOW2_OFFSET_MASK, c->s->cluster_size);
     }
 }
 
@@ -52,7 +52,7 @@ static int count_l2(Count *c, uint64_t off)
     g_autofree uint8_t *l2 = g_malloc(s->cluster_size);
     int ret = block_file_pread(s->node->file, off, l2, s->cluster_size);
 
-    count(c, off, s->cluster_size);
+    check_count(c, off, s->cluster_size);
     for (uint64_t i = 0; i < s->cluster_size && ret == 0; i += s->entry_size) {
         count_entry(c, ldq_be_p(l2 + i));
     }
@@ -71,7 +71,7 @@ static int count_l1(Count *c, uint64_t off, uint64_t n)
     }
     l1 = g_new0(uint64_t, MAX(n, 1u));
     ret = block_file_pread(s->node->file, off, l1, n * 8);
-    count(c, off, n * 8);
+    check_count(c, off, n * 8);
     for (uint64_t i = 0; i < n && ret == 0; i++) {
         uint64_t l2 = ldq_be_p(&l1[i]) & QCOW2_OFFSET_MASK;
 
@@ -109,7 +109,7 @@ static int count_snapshots(Count *c)
             return -EINVAL;
         }
     }
-    count(c, s->snapshots_offset, at - s->snapshots_offset);
+    check_count(c, s->snapshots_offset, at - s->snapshots_offset);
     return 0;
 }
 
@@ -125,12 +125,12 @@ static int count_bitmap(Count *c, const uint8_t *entry)
     }
     table = g_new0(uint64_t, MAX(n, 1u));
     ret = block_file_pread(s->node->file, off, table, n * 8);
-    count(c, off, n * 8);
+    check_count(c, off, n * 8);
     for (uint64_t i = 0; i < n && ret == 0; i++) {
         uint64_t data = ldq_be_p(&table[i]) & QCOW2_OFFSET_MASK;
 
         if (data != 0) {
-            count(c, data, s->cluster_size);
+            check_count(c, data, s->cluster_size);
         }
     }
     return ret;
@@ -144,7 +144,7 @@ static int count_bitmaps(Count *c)
     int ret = block_file_pread(s->node->file, s->bitmaps_offset, dir,
                                s->bitmaps_size);
 
-    count(c, s->bitmaps_offset, s->bitmaps_size);
+    check_count(c, s->bitmaps_offset, s->bitmaps_size);
     for (unsigned i = 0; i < s->nbitmaps && ret == 0; i++) {
         if (!range_fits(at, 24, s->bitmaps_size)) {
             return -EINVAL;
@@ -162,14 +162,14 @@ static int count_all(Count *c)
     Qcow2 *s = c->s;
     int ret;
 
-    count(c, 0, s->cluster_size);
-    count(c, s->rt_offset, s->rt_size * 8);
+    check_count(c, 0, s->cluster_size);
+    check_count(c, s->rt_offset, s->rt_size * 8);
     for (uint64_t i = 0; i < s->rt_size; i++) {
         if (s->rt[i] % s->cluster_size != 0) {
             return -EINVAL;
         }
         if (s->rt[i] != 0) {
-            count(c, s->rt[i], s->cluster_size);
+            check_count(c, s->rt[i], s->cluster_size);
         }
     }
     ret = count_l1(c, s->l1_offset, s->l1_size);
@@ -229,7 +229,7 @@ static int write_counts(Qcow2 *s, Count *c, uint64_t used) REQUIRES(&s->lock)
     return ret < 0 ? ret : qcow2_flush_locked(s, true);
 }
 
-static int rebuild(Qcow2 *s, uint64_t used) REQUIRES(&s->lock)
+static int check_rebuild(Qcow2 *s, uint64_t used) REQUIRES(&s->lock)
 {
     /* Room for blocks, and for blocks that describe blocks. */
     uint64_t spare = used / s->rb_entries * 2 + 8;
@@ -268,7 +268,7 @@ bool qcow2_rebuild_refcounts(Qcow2 *s, GError **errp)
     }
     if (ret == 0) {
         lock_acquire(&s->lock);
-        ret = rebuild(s, used);
+        ret = check_rebuild(s, used);
         lock_release(&s->lock);
     }
     if (ret < 0) {

@@ -274,7 +274,7 @@ void qcow2_unpin(BlockNode *n, unsigned epoch)
 }
 
 /* What is in memory of it; false if that isn't all. */
-static bool peek(Qcow2 *s, uint64_t off, uint64_t len, Qcow2Extent *ret)
+static bool cluster_peek(Qcow2 *s, uint64_t off, uint64_t len, Qcow2Extent *ret)
 {
     uint64_t i = l1_index(s, off), l2 = i < s->l1_size ? s->l1[i] : 0;
     Qcow2Slice *slice;
@@ -304,7 +304,7 @@ BlockMapKind qcow2_map(BlockNode *n, uint64_t off, uint64_t len, bool write,
     Qcow2Extent e = { .kind = QCOW2_K_BAD };
 
     lock_acquire(&s->map_lock);
-    if (peek(s, off, len, &e)) {
+    if (cluster_peek(s, off, len, &e)) {
         bool here =
             e.kind == QCOW2_K_DATA || (e.kind == QCOW2_K_SHARED && !write);
 

@@ -26,10 +26,10 @@ typedef struct Header {
     uint64_t length;
 } Header;
 
-static bool bad(const Qcow2 *s, GError **errp, const char *fmt, ...)
+static bool header_bad(const Qcow2 *s, GError **errp, const char *fmt, ...)
     G_GNUC_PRINTF(3, 4);
 
-static bool bad(const Qcow2 *s, GError **errp, const char *fmt, ...)
+static bool header_bad(const Qcow2 *s, GError **errp, const char *fmt, ...)
 {
     g_autofree char *what = NULL;
     va_list ap;
@@ -71,11 +71,11 @@ static bool take_features(Qcow2 *s, Header *h, GError **errp)
     s->refcount_order = ldl_be_p(p + QCOW2_H_REFCOUNT_ORDER);
     h->length = ldl_be_p(p + QCOW2_H_LENGTH);
     if (s->refcount_order > 6) {
-        return bad(s, errp, "refcounts of 2^%u bits", s->refcount_order);
+        return header_bad(s, errp, "refcounts of 2^%u bits", s->refcount_order);
     }
     if (h->length < QCOW2_H_LEN_V3 || h->length > s->cluster_size ||
         h->length % 8 != 0) {
-        return bad(s, errp, "header of %" PRIu64 " bytes", h->length);
+        return header_bad(s, errp, "header of %" PRIu64 " bytes", h->length);
     }
     return true;
 }
@@ -85,10 +85,10 @@ static bool take_clusters(Qcow2 *s, const Header *h, GError **errp)
     uint32_t bits = ldl_be_p(h->bytes + QCOW2_H_CLUSTER_BITS);
 
     if (bits < 9 || bits > 21) {
-        return bad(s, errp,
-                   "clusters of 2^%" PRIu32 " bytes: 2^9 to 2^21 are "
-                   "supported",
-                   bits);
+        return header_bad(s, errp,
+                          "clusters of 2^%" PRIu32 " bytes: 2^9 to 2^21 are "
+                          "supported",
+                          bits);
     }
     s->cluster_bits = bits;
     s->cluster_size = BIT_ULL(bits);
@@ -110,7 +110,7 @@ static bool take_compression(Qcow2 *s, const Header *h, GError **errp)
         h->length > QCOW2_H_COMPRESSION ? h->bytes[QCOW2_H_COMPRESSION] : 0;
 
     if (type > 1 || (type != 0) != !!(s->incompatible & QCOW2_COMPRESSION)) {
-        return bad(s, errp, "compression type %u", type);
+        return header_bad(s, errp, "compression type %u", type);
     }
     s->zstd = type == 1;
     return true;
@@ -146,7 +146,7 @@ static bool refuse_features(Qcow2 *s, const Header *h, uint64_t bits,
             g_string_append_printf(list, "feature bit %u", bit);
         }
     }
-    return bad(s, errp, "Unsupported qcow2 feature(s): %s", list->str);
+    return header_bad(s, errp, "Unsupported qcow2 feature(s): %s", list->str);
 }
 
 static bool check_features(Qcow2 *s, const Header *h, const uint8_t *names,
@@ -156,22 +156,23 @@ static bool check_features(Qcow2 *s, const Header *h, const uint8_t *names,
         QCOW2_DIRTY | QCOW2_CORRUPT | QCOW2_COMPRESSION | QCOW2_EXTENDED_L2;
 
     if (ldl_be_p(h->bytes + QCOW2_H_CRYPT) != 0) {
-        return bad(s, errp,
-                   "encryption is not supported; convert it: "
-                   "qemu-img convert -O qcow2 … NEW.qcow2");
+        return header_bad(s, errp,
+                          "encryption is not supported; convert it: "
+                          "qemu-img convert -O qcow2 … NEW.qcow2");
     }
     if (s->incompatible & QCOW2_DATA_FILE) {
-        return bad(s, errp,
-                   "external data files are not supported; convert "
-                   "it: qemu-img convert -O qcow2 '%s' NEW.qcow2",
-                   s->node->file->filename);
+        return header_bad(s, errp,
+                          "external data files are not supported; convert "
+                          "it: qemu-img convert -O qcow2 '%s' NEW.qcow2",
+                          s->node->file->filename);
     }
     if (s->incompatible & ~known) {
         return refuse_features(s, h, s->incompatible & ~known, names, len,
                                errp);
     }
     if (s->extended_l2 && s->cluster_bits < 14) {
-        return bad(s, errp, "extended L2 entries need clusters of 16 KiB");
+        return header_bad(s, errp,
+                          "extended L2 entries need clusters of 16 KiB");
     }
     return take_compression(s, h, errp);
 }
@@ -185,7 +186,8 @@ static bool take_bitmaps(Qcow2 *s, const uint8_t *p, uint32_t len,
         return true; /* somebody wrote who didn't know them: they are void */
     }
     if (len < 24) {
-        return bad(s, errp, "bitmaps extension of %" PRIu32 " bytes", len);
+        return header_bad(s, errp, "bitmaps extension of %" PRIu32 " bytes",
+                          len);
     }
     s->nbitmaps = ldl_be_p(p);
     s->bitmaps_size = ldq_be_p(p + 8);
@@ -193,9 +195,9 @@ static bool take_bitmaps(Qcow2 *s, const uint8_t *p, uint32_t len,
     if (s->nbitmaps > 65535 || s->bitmaps_size > 64 * MiB ||
         s->bitmaps_offset % s->cluster_size != 0 ||
         s->bitmaps_offset >= QCOW2_MAX_OFFSET) {
-        return bad(s, errp,
-                   "bitmap directory of %" PRIu64 " bytes at 0x%" PRIx64,
-                   s->bitmaps_size, s->bitmaps_offset);
+        return header_bad(s, errp,
+                          "bitmap directory of %" PRIu64 " bytes at 0x%" PRIx64,
+                          s->bitmaps_size, s->bitmaps_offset);
     }
     return true;
 }
@@ -216,9 +218,10 @@ static bool take_extensions(Qcow2 *s, const Header *h, uint64_t end,
         }
         at += 8;
         if (len > end - at) {
-            return bad(s, errp,
-                       "header extension 0x%" PRIx32 " of %" PRIu32 " bytes",
-                       type, len);
+            return header_bad(s, errp,
+                              "header extension 0x%" PRIx32 " of %" PRIu32
+                              " bytes",
+                              type, len);
         }
         if (type == EXT_BACKING_FORMAT && len <= MAX_NAME) {
             g_free(s->backing_format);
@@ -247,9 +250,10 @@ static bool take_backing(Qcow2 *s, const Header *h, uint64_t *ret_end,
     }
     if (len > MAX_NAME || off < h->length ||
         !range_fits(off, len, s->cluster_size)) {
-        return bad(s, errp,
-                   "name of the backing file: %" PRIu32 " bytes at 0x%" PRIx64,
-                   len, off);
+        return header_bad(s, errp,
+                          "name of the backing file: %" PRIu32
+                          " bytes at 0x%" PRIx64,
+                          len, off);
     }
     *ret_end = off;
     s->backing_file = g_strndup((const char *)h->bytes + off, len);
@@ -263,8 +267,8 @@ static bool check_table(const Qcow2 *s, uint64_t off, uint64_t bytes,
 {
     if (off % s->cluster_size != 0 ||
         !range_fits(off, bytes, QCOW2_MAX_OFFSET) || (bytes > 0 && off == 0)) {
-        return bad(s, errp, "%s of %" PRIu64 " bytes at 0x%" PRIx64, what,
-                   bytes, off);
+        return header_bad(s, errp, "%s of %" PRIu64 " bytes at 0x%" PRIx64,
+                          what, bytes, off);
     }
     return true;
 }
@@ -282,24 +286,25 @@ static bool take_places(Qcow2 *s, const Header *h, GError **errp)
     s->nsnapshots = ldl_be_p(p + QCOW2_H_SNAPSHOTS);
     s->snapshots_offset = ldq_be_p(p + QCOW2_H_SNAPSHOTS_OFFSET);
     if (size > INT64_MAX - BLOCK_SECTOR) {
-        return bad(s, errp, "a disk of %" PRIu64 " bytes", size);
+        return header_bad(s, errp, "a disk of %" PRIu64 " bytes", size);
     }
     if (s->l1_size > QCOW2_MAX_L1 / 8) {
-        return bad(s, errp, "Active L1 table too large: %" PRIu64 " entries",
-                   s->l1_size);
+        return header_bad(s, errp,
+                          "Active L1 table too large: %" PRIu64 " entries",
+                          s->l1_size);
     }
     if (size / span + (size % span != 0) > s->l1_size) {
-        return bad(s, errp,
-                   "L1 table is too small: %" PRIu64 " entries for "
-                   "%" PRIu64 " bytes",
-                   s->l1_size, size);
+        return header_bad(s, errp,
+                          "L1 table is too small: %" PRIu64 " entries for "
+                          "%" PRIu64 " bytes",
+                          s->l1_size, size);
     }
     if (rt_clusters == 0 || rt_clusters * s->cluster_size > QCOW2_MAX_RT) {
-        return bad(s, errp, "refcount table of %" PRIu64 " clusters",
-                   rt_clusters);
+        return header_bad(s, errp, "refcount table of %" PRIu64 " clusters",
+                          rt_clusters);
     }
     if (s->nsnapshots > QCOW2_MAX_SNAPSHOTS) {
-        return bad(s, errp, "%u snapshots", s->nsnapshots);
+        return header_bad(s, errp, "%u snapshots", s->nsnapshots);
     }
     s->rt_size = rt_clusters * s->cluster_size / 8;
     s->node->size = ROUND_UP(size, BLOCK_SECTOR);
@@ -341,10 +346,10 @@ bool qcow2_read_header(Qcow2 *s, GError **errp)
     }
     s->version = ldl_be_p(start + QCOW2_H_VERSION);
     if (memcmp(start, "QFI\xfb", 4) != 0) {
-        return bad(s, errp, "Image is not in qcow2 format");
+        return header_bad(s, errp, "Image is not in qcow2 format");
     }
     if (s->version != 2 && s->version != 3) {
-        return bad(s, errp, "Unsupported qcow2 version %u", s->version);
+        return header_bad(s, errp, "Unsupported qcow2 version %u", s->version);
     }
     if (!take_clusters(s, &h, errp)) {
         return false;

@@ -28,7 +28,7 @@ static int read_backing(const BlockNode *n, uint64_t off, void *buf, size_t len)
 }
 
 /* s->unpacked is that cluster afterwards. */
-static int unpack(Qcow2 *s, uint64_t entry) REQUIRES(&s->lock)
+static int cluster_unpack(Qcow2 *s, uint64_t entry) REQUIRES(&s->lock)
 {
     g_autofree uint8_t *packed = NULL;
     uint64_t off, len;
@@ -64,7 +64,7 @@ static int read_extent(Qcow2 *s, uint64_t off, uint8_t *buf,
         memset(buf, 0, e->len);
         return 0;
     case QCOW2_K_COMPRESSED:
-        ret = unpack(s, e->host);
+        ret = cluster_unpack(s, e->host);
         if (ret == 0) {
             memcpy(buf, s->unpacked + off % s->cluster_size, e->len);
         }
@@ -223,8 +223,8 @@ static uint64_t sub_mask(const Qcow2 *s, uint64_t a, uint64_t b)
  * What has to be written for [*a, *b) of a cluster: more than that, where
  * what stands around it isn't in the cluster yet.
  */
-static void widen(const Qcow2 *s, const Change *c, bool in_place, uint64_t *a,
-                  uint64_t *b)
+static void cluster_widen(const Qcow2 *s, const Change *c, bool in_place,
+                          uint64_t *a, uint64_t *b)
 {
     uint64_t sub = BIT_ULL(s->sub_bits), mask;
     bool zeros = s->version >= 3 && (c->entry & QCOW2_ZERO);
@@ -296,7 +296,7 @@ static int write_cluster(Qcow2 *s, uint64_t off, const uint8_t *data,
         return ret;
     }
     in_place = may_write_in_place(s, &c);
-    widen(s, &c, in_place, &wa, &wb);
+    cluster_widen(s, &c, in_place, &wa, &wb);
     host = in_place ? (int64_t)(c.entry & QCOW2_OFFSET_MASK)
                     : qcow2_alloc_locked(s, 1);
     if (host < 0) {

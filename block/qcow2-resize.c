@@ -55,7 +55,7 @@ static int grow_l1(Qcow2 *s, uint64_t entries) REQUIRES(&s->lock)
     return 0;
 }
 
-static int resize(Qcow2 *s, uint64_t size) REQUIRES(&s->lock)
+static int qcow2_do_resize(Qcow2 *s, uint64_t size) REQUIRES(&s->lock)
 {
     uint64_t span = s->cluster_size << s->l2_bits;
     uint64_t entries = size / span + (size % span != 0);
@@ -89,7 +89,7 @@ bool qcow2_resize(BlockNode *n, uint64_t size, GError **errp)
         return false;
     }
     lock_acquire(&s->lock);
-    ret = s->broken ? -EIO : resize(s, size);
+    ret = s->broken ? -EIO : qcow2_do_resize(s, size);
     lock_release(&s->lock);
     if (ret < 0) {
         error_setf_errno(errp, ret, "Could not resize '%s'", n->filename);

@@ -136,7 +136,7 @@ static ssize_t work_vector(BlockReq *r)
     return ret;
 }
 
-static ssize_t work(BlockReq *r)
+static ssize_t threads_work(BlockReq *r)
 {
     int ret;
 
@@ -160,7 +160,7 @@ static ssize_t work(BlockReq *r)
     return ret == 0 && r->dsync ? block_node_flush(r->node) : ret;
 }
 
-static void *worker(void *opaque)
+static void *threads_worker(void *opaque)
 {
     ThreadEngine *t = opaque;
 
@@ -180,7 +180,7 @@ static void *worker(void *opaque)
         }
         lock_release(&t->lock);
         r = container_of(l, BlockReq, link);
-        r->ret = r->img != NULL ? carry_out(r) : work(r);
+        r->ret = r->img != NULL ? carry_out(r) : threads_work(r);
         block_aio_finished(r);
         lock_acquire(&t->lock);
     }
@@ -227,8 +227,8 @@ static void threads_submit(BlockEngine *e, BlockReq *req)
     more = t->queue.length > t->idle && t->nthreads < MAX_THREADS;
     cond_signal(&t->work);
     lock_release(&t->lock);
-    if (more &&
-        thread_create(&t->threads[t->nthreads], "worker", worker, t, NULL)) {
+    if (more && thread_create(&t->threads[t->nthreads], "worker",
+                              threads_worker, t, NULL)) {
         t->nthreads++;
     }
     if (t->nthreads > 0) {

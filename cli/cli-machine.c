@@ -64,7 +64,7 @@ static bool machine_help(const char *name, GError **errp)
 }
 
 /* Older scripts write kernel_irqchip and mem_merge. */
-static char *dashes(const char *key)
+static char *cli_dashes(const char *key)
 {
     return g_strdelimit(g_strdup(key), "_", '-');
 }
@@ -81,7 +81,7 @@ bool cli_machine(Cli *cli, CliArg *a, GError **errp)
         return machine_help(keyval_get(kv, "type"), errp);
     }
     for (unsigned i = 0; i < keyval_count(kv); i++) {
-        g_autofree char *key = dashes(keyval_key_at(kv, i));
+        g_autofree char *key = cli_dashes(keyval_key_at(kv, i));
         const char *value = keyval_value_at(kv, i);
 
         if (g_str_equal(key, "type")) {

@@ -37,7 +37,7 @@ static void flush_out(void *opaque)
     chardev_accept_input(g->cd);
 }
 
-static void put(GdbServer *g, const GString *bytes)
+static void gdb_put(GdbServer *g, const GString *bytes)
 {
     g_string_append_len(g->out, bytes->str, (gssize)bytes->len);
     if (g->watch == 0) {
@@ -50,14 +50,14 @@ static void put_char(GdbServer *g, char c)
     g_autoptr(GString) s = g_string_new(NULL);
 
     g_string_append_c(s, c);
-    put(g, s);
+    gdb_put(g, s);
 }
 
 void gdb_send_bytes(GdbServer *g, const GString *data)
 {
     g_string_truncate(g->last, 0);
     gdb_packet_append(g->last, data->str, data->len);
-    put(g, g->last);
+    gdb_put(g, g->last);
 }
 
 void gdb_send(GdbServer *g, const char *text)
@@ -81,7 +81,7 @@ void gdb_send_error(GdbServer *g, int err)
 
 /* Input */
 
-static void acknowledge(GdbServer *g, char c)
+static void gdb_acknowledge(GdbServer *g, char c)
 {
     if (!g->no_ack) {
         put_char(g, c);
@@ -92,7 +92,7 @@ static void take_input(GdbServer *g, GdbInput in)
 {
     switch (in) {
     case GDB_INPUT_PACKET:
-        acknowledge(g, '+');
+        gdb_acknowledge(g, '+');
         /* Others may have let it run behind the client's back. */
         if (runstate_is_running(g->vm)) {
             vm_stop(g->vm, RUN_STATE_PAUSED);
@@ -101,15 +101,15 @@ static void take_input(GdbServer *g, GdbInput in)
         break;
     case GDB_INPUT_TOO_LONG:
         /* Sent again it would not be shorter. */
-        acknowledge(g, '+');
+        gdb_acknowledge(g, '+');
         gdb_send_error(g, E2BIG);
         break;
     case GDB_INPUT_BAD:
-        acknowledge(g, '-');
+        gdb_acknowledge(g, '-');
         break;
     case GDB_INPUT_NAK:
         if (!g->no_ack && g->last->len > 0) {
-            put(g, g->last);
+            gdb_put(g, g->last);
         }
         break;
     case GDB_INPUT_BREAK:

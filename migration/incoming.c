@@ -341,7 +341,7 @@ static bool load_complete(void *opaque, bool *ret_more, GError **errp)
  * Reads what is still sent, up to the end.  Closed before, the connection would
  * be reset, and the source would take that for a failure.
  */
-static void drain(MigLoad *l, int64_t ms)
+static void incoming_drain(MigLoad *l, int64_t ms)
 {
     char sink[4096];
     int64_t end_us = g_get_monotonic_time() + ms * 1000;
@@ -370,7 +370,7 @@ static void finish_plain(MigLoad *l)
     if (l->return_path) {
         rp_send(l, WIRE_RP_SHUT, ok, sizeof(ok), NULL);
     }
-    drain(l, set_owes_shut(l, false) ? LAST_WORD_MS : CLOSE_MS);
+    incoming_drain(l, set_owes_shut(l, false) ? LAST_WORD_MS : CLOSE_MS);
 }
 
 /*
@@ -395,7 +395,7 @@ static void say_error(MigLoad *l, const GError *err)
     rp_send_within(l, LAST_WORD_MS * NS_PER_MS, WIRE_RP_ERROR, err->message,
                    MIN(strlen(err->message), (size_t)WIRE_RP_MAX), NULL);
     io_channel_shutdown(l->ch, IO_SHUTDOWN_WRITE);
-    drain(l, LAST_WORD_MS);
+    incoming_drain(l, LAST_WORD_MS);
 }
 
 /*
@@ -452,7 +452,7 @@ void *mig_load_thread(void *opaque)
             load_failed(&l, err);
         }
     } else if (l.features & WIRE_F_COMMIT) {
-        drain(&l, CLOSE_MS);
+        incoming_drain(&l, CLOSE_MS);
     } else {
         finish_plain(&l);
     }

@@ -27,7 +27,7 @@ void mig_source_completed(MigSource *s)
  * If the destination has said why it gave up, that is the reason, rather than
  * that our next write failed.
  */
-static void explain(MigSource *s, GError **err)
+static void source_explain(MigSource *s, GError **err)
 {
     int64_t deadline = clock_monotonic_ns() + s->m->waits.why_ns;
 
@@ -99,7 +99,7 @@ void mig_source_failed(MigSource *s, GError *err)
     bool cancelled = mig_cancel_asked(m) && !guest_given(s);
 
     if (!cancelled) {
-        explain(s, &err);
+        source_explain(s, &err);
     }
     say_abort(s);
     if (guest_given(s)) {

@@ -51,7 +51,7 @@ static const char *changed_meanwhile(const MigSource *s)
  * the guest, or done to it, since it was saved would be lost: then it doesn't
  * leave.
  */
-static SwitchResult commit(MigSource *s, GError **errp)
+static SwitchResult handover_commit(MigSource *s, GError **errp)
 {
     Migration *m = s->m;
     const char *why;
@@ -107,7 +107,7 @@ static bool all_written(MigSource *s, GError **errp)
 }
 
 /* It is given, and nothing says where it is. */
-static SwitchResult given(MigSource *s, GError **errp)
+static SwitchResult handover_given(MigSource *s, GError **errp)
 {
     if (s->owner == OWNER_SOURCE) {
         return SWITCH_FAILED;
@@ -165,9 +165,9 @@ static SwitchResult wait_last_word(MigSource *s, const RpWanted *want,
     switch (rp_await(&s->rp, want, NULL, deadline, ret, errp)) {
     case RP_TIMEOUT:
         error_setf(errp, "no answer");
-        return given(s, errp);
+        return handover_given(s, errp);
     case RP_FAILED:
-        return given(s, errp);
+        return handover_given(s, errp);
     case RP_OK:
         break;
     }
@@ -196,7 +196,7 @@ static SwitchResult hand_to_godwit(MigSource *s, int64_t *t, GError **errp)
     uint64_t mark;
 
     if (r == SWITCH_GOES_ON) {
-        r = commit(s, errp);
+        r = handover_commit(s, errp);
     }
     if (r != SWITCH_GOES_ON) {
         return r;
@@ -208,7 +208,7 @@ static SwitchResult hand_to_godwit(MigSource *s, int64_t *t, GError **errp)
     stl_be_p(number, s->attempt);
     savevm_put_command(s->out, WIRE_CMD_RUN, number, sizeof(number));
     if (!flush_mark(s, mark, SAID_RUN, errp)) {
-        return given(s, errp);
+        return handover_given(s, errp);
     }
     mig_source_show_downtime(s);
     return wait_resumed(s, errp);
@@ -284,7 +284,7 @@ static SwitchResult close_one_way(MigSource *s, GError **errp)
         ok = false;
     }
     if (!ok) {
-        return given(s, errp);
+        return handover_given(s, errp);
     }
     mig_source_event(s, CLOSED_WELL);
     return SWITCH_DONE;
@@ -299,7 +299,7 @@ static SwitchResult hand_to_plain(MigSource *s, GError **errp)
     if (s->peer == PEER_PLAIN && !wait_devices_read(s, errp)) {
         return SWITCH_FAILED;
     }
-    r = commit(s, errp);
+    r = handover_commit(s, errp);
     if (r != SWITCH_GOES_ON) {
         return r;
     }
@@ -309,7 +309,7 @@ static SwitchResult hand_to_plain(MigSource *s, GError **errp)
     mark = stream_out_bytes(s->out);
     stream_put_u8(s->out, WIRE_EOF);
     if (!flush_mark(s, mark, SAID_EOF, errp)) {
-        return given(s, errp);
+        return handover_given(s, errp);
     }
     send_description(s);
     mig_source_show_downtime(s);

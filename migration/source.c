@@ -237,7 +237,7 @@ static ConvergeInput converge_input(const MigSource *s, uint64_t bytes)
     };
 }
 
-static ConvergeAction decide(MigSource *s, uint64_t bytes)
+static ConvergeAction source_decide(MigSource *s, uint64_t bytes)
 {
     ConvergeInput in = converge_input(s, bytes);
     ConvergeAction action = converge_decide(&in);
@@ -337,7 +337,7 @@ static bool source_iterate(MigSource *s, GError **errp)
             return false;
         }
         if (runstate_is_running(s->vm) &&
-            decide(s, bytes) == CONVERGE_ITERATE) {
+            source_decide(s, bytes) == CONVERGE_ITERATE) {
             continue;
         }
         switch (mig_source_switch(s, errp)) {

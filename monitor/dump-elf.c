@@ -29,7 +29,7 @@ enum {
     SECTIONS = 2,
 };
 
-static void put32(GByteArray *out, uint32_t v)
+static void elf_put32(GByteArray *out, uint32_t v)
 {
     uint8_t b[4];
 
@@ -37,7 +37,7 @@ static void put32(GByteArray *out, uint32_t v)
     g_byte_array_append(out, b, sizeof(b));
 }
 
-static void put64(GByteArray *out, uint64_t v)
+static void elf_put64(GByteArray *out, uint64_t v)
 {
     uint8_t b[8];
 
@@ -58,9 +58,9 @@ static void put_zeros(GByteArray *out, size_t n)
 static void put_note_head(GByteArray *out, const char *name, uint32_t size,
                           uint32_t type)
 {
-    put32(out, (uint32_t)strlen(name) + 1);
-    put32(out, size);
-    put32(out, type);
+    elf_put32(out, (uint32_t)strlen(name) + 1);
+    elf_put32(out, size);
+    elf_put32(out, type);
     g_byte_array_append(out, (const uint8_t *)name, 5);
     put_zeros(out, 3);
 }
@@ -74,24 +74,24 @@ static void put_prstatus64(GByteArray *out, const X86Cpu *c, unsigned pid)
 
     put_note_head(out, "CORE", PRSTATUS64_SIZE, NT_PRSTATUS);
     put_zeros(out, 32);
-    put32(out, pid);
+    elf_put32(out, pid);
     put_zeros(out, 76);
     for (size_t i = 0; i < G_N_ELEMENTS(order); i++) {
-        put64(out, c->regs[order[i]]);
+        elf_put64(out, c->regs[order[i]]);
     }
-    put64(out, 0); /* orig_rax */
-    put64(out, c->rip);
-    put64(out, c->segs[X86_CS].selector);
-    put64(out, c->rflags);
-    put64(out, c->regs[X86_RSP]);
-    put64(out, c->segs[X86_SS].selector);
-    put64(out, c->segs[X86_FS].base);
-    put64(out, c->segs[X86_GS].base);
-    put64(out, c->segs[X86_DS].selector);
-    put64(out, c->segs[X86_ES].selector);
-    put64(out, c->segs[X86_FS].selector);
-    put64(out, c->segs[X86_GS].selector);
-    put64(out, 0); /* no floating-point registers */
+    elf_put64(out, 0); /* orig_rax */
+    elf_put64(out, c->rip);
+    elf_put64(out, c->segs[X86_CS].selector);
+    elf_put64(out, c->rflags);
+    elf_put64(out, c->regs[X86_RSP]);
+    elf_put64(out, c->segs[X86_SS].selector);
+    elf_put64(out, c->segs[X86_FS].base);
+    elf_put64(out, c->segs[X86_GS].base);
+    elf_put64(out, c->segs[X86_DS].selector);
+    elf_put64(out, c->segs[X86_ES].selector);
+    elf_put64(out, c->segs[X86_FS].selector);
+    elf_put64(out, c->segs[X86_GS].selector);
+    elf_put64(out, 0); /* no floating-point registers */
 }
 
 static void put_prstatus32(GByteArray *out, const X86Cpu *c, unsigned pid)
@@ -102,30 +102,30 @@ static void put_prstatus32(GByteArray *out, const X86Cpu *c, unsigned pid)
 
     put_note_head(out, "CORE", PRSTATUS32_SIZE, NT_PRSTATUS);
     put_zeros(out, 24);
-    put32(out, pid);
+    elf_put32(out, pid);
     put_zeros(out, 44);
     for (size_t i = 0; i < G_N_ELEMENTS(order); i++) {
-        put32(out, c->regs[order[i]]);
+        elf_put32(out, c->regs[order[i]]);
     }
     for (size_t i = 0; i < G_N_ELEMENTS(segs); i++) {
-        put32(out, c->segs[segs[i]].selector);
+        elf_put32(out, c->segs[segs[i]].selector);
     }
-    put32(out, 0); /* orig_eax */
-    put32(out, c->rip);
-    put32(out, c->segs[X86_CS].selector);
-    put32(out, c->rflags);
-    put32(out, c->regs[X86_RSP]);
-    put32(out, c->segs[X86_SS].selector);
-    put32(out, 0); /* no floating-point registers */
+    elf_put32(out, 0); /* orig_eax */
+    elf_put32(out, c->rip);
+    elf_put32(out, c->segs[X86_CS].selector);
+    elf_put32(out, c->rflags);
+    elf_put32(out, c->regs[X86_RSP]);
+    elf_put32(out, c->segs[X86_SS].selector);
+    elf_put32(out, 0); /* no floating-point registers */
 }
 
 static void put_segment(GByteArray *out, const X86Segment *s)
 {
-    put32(out, s->selector);
-    put32(out, s->limit);
-    put32(out, s->flags);
-    put32(out, 0);
-    put64(out, s->base);
+    elf_put32(out, s->selector);
+    elf_put32(out, s->limit);
+    elf_put32(out, s->flags);
+    elf_put32(out, 0);
+    elf_put64(out, s->base);
 }
 
 static void put_state(GByteArray *out, const X86Cpu *c)
@@ -138,13 +138,13 @@ static void put_state(GByteArray *out, const X86Cpu *c)
                                     X86_FS, X86_GS, X86_SS };
 
     put_note_head(out, "QEMU", STATE_SIZE, 0);
-    put32(out, STATE_VERSION);
-    put32(out, STATE_SIZE);
+    elf_put32(out, STATE_VERSION);
+    elf_put32(out, STATE_SIZE);
     for (size_t i = 0; i < G_N_ELEMENTS(order); i++) {
-        put64(out, c->regs[order[i]]);
+        elf_put64(out, c->regs[order[i]]);
     }
-    put64(out, c->rip);
-    put64(out, c->rflags);
+    elf_put64(out, c->rip);
+    elf_put64(out, c->rflags);
     for (size_t i = 0; i < G_N_ELEMENTS(segs); i++) {
         put_segment(out, &c->segs[segs[i]]);
     }
@@ -153,9 +153,9 @@ static void put_state(GByteArray *out, const X86Cpu *c)
     put_segment(out, &c->gdt);
     put_segment(out, &c->idt);
     for (size_t i = 0; i < G_N_ELEMENTS(c->cr); i++) {
-        put64(out, c->cr[i]);
+        elf_put64(out, c->cr[i]);
     }
-    put64(out, c->kernelgsbase);
+    elf_put64(out, c->kernelgsbase);
 }
 
 static bool is_64bit(const Vm *vm)
@@ -242,8 +242,8 @@ static GArray *make_segments(const GArray *blocks, const GArray *mappings,
 }
 
 /* Where each block comes in the file; returns where the last one ends. */
-static uint64_t place(GArray *blocks, GArray *segments, const unsigned *first,
-                      uint64_t offset)
+static uint64_t elf_place(GArray *blocks, GArray *segments,
+                          const unsigned *first, uint64_t offset)
 {
     for (unsigned i = 0; i < blocks->len; i++) {
         DumpBlock *b = &g_array_index(blocks, DumpBlock, i);
@@ -303,7 +303,7 @@ GByteArray *dump_elf_headers(Vm *vm, GArray *blocks, const GArray *mappings)
         .p_filesz = notes->len,
         .p_memsz = notes->len,
     };
-    uint64_t end = place(blocks, segments, first, notes_at + notes->len);
+    uint64_t end = elf_place(blocks, segments, first, notes_at + notes->len);
 
     put_head(out, vm, segments->len + 1, end);
     g_byte_array_append(out, (const uint8_t *)&note, sizeof(note));

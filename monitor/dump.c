@@ -347,7 +347,7 @@ static bool may_start(const Dump *d, const DumpOptions *o, GError **errp)
 }
 
 /* What the thread writes. */
-static bool prepare(Dump *d, const DumpOptions *o, GError **errp)
+static bool dump_prepare(Dump *d, const DumpOptions *o, GError **errp)
 {
     g_autoptr(GArray) mappings = NULL;
 
@@ -414,7 +414,7 @@ bool dump_start(Dump *d, int fd, const DumpOptions *o, GError **errp)
         vm_stop(vm, RUN_STATE_SAVE_VM);
     }
     d->fd = fd;
-    if (!prepare(d, o, errp) || !start_thread(d, errp)) {
+    if (!dump_prepare(d, o, errp) || !start_thread(d, errp)) {
         close(fd);
         g_clear_pointer(&d->blocks, g_array_unref);
         g_clear_pointer(&d->head, g_byte_array_unref);

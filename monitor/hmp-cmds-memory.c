@@ -151,7 +151,7 @@ static void dump_code(HmpOut *out, const HmpArgs *a, ReadFn *read)
     hmp_printf(out, "%s", ""); /* says that there would be more */
 }
 
-static void dump(HmpOut *out, const HmpArgs *a, ReadFn *read)
+static void hmp_dump(HmpOut *out, const HmpArgs *a, ReadFn *read)
 {
     if (a->fmt.how.format == 'i') {
         dump_code(out, a, read);
@@ -163,13 +163,13 @@ static void dump(HmpOut *out, const HmpArgs *a, ReadFn *read)
 void hmp_cmd_x(HmpOut *out, const HmpArgs *a)
 {
     if (hmp_current_cpu(out) != NULL) {
-        dump(out, a, read_virt);
+        hmp_dump(out, a, read_virt);
     }
 }
 
 void hmp_cmd_xp(HmpOut *out, const HmpArgs *a)
 {
-    dump(out, a, read_phys);
+    hmp_dump(out, a, read_phys);
 }
 
 void hmp_cmd_print(HmpOut *out, const HmpArgs *a)

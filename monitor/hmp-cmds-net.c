@@ -78,7 +78,7 @@ void hmp_cmd_announce_self(HmpOut *out, const HmpArgs *a)
 }
 
 /* [netdev_id] rule: with one word, it is the rule. */
-static void hostfwd(HmpOut *out, const HmpArgs *a, bool add)
+static void hmp_hostfwd(HmpOut *out, const HmpArgs *a, bool add)
 {
     bool has_id = a->arg[1].given;
     GError *err = NULL;
@@ -95,10 +95,10 @@ static void hostfwd(HmpOut *out, const HmpArgs *a, bool add)
 
 void hmp_cmd_hostfwd_add(HmpOut *out, const HmpArgs *a)
 {
-    hostfwd(out, a, true);
+    hmp_hostfwd(out, a, true);
 }
 
 void hmp_cmd_hostfwd_remove(HmpOut *out, const HmpArgs *a)
 {
-    hostfwd(out, a, false);
+    hmp_hostfwd(out, a, false);
 }

@@ -27,7 +27,7 @@ typedef struct Expr {
 
 static uint64_t expr_sum(Expr *e);
 
-static void skip(Expr *e)
+static void expr_skip(Expr *e)
 {
     while (g_ascii_isspace(*e->s)) {
         e->s++;
@@ -35,7 +35,7 @@ static void skip(Expr *e)
 }
 
 G_GNUC_PRINTF(2, 3)
-static uint64_t fail(Expr *e, const char *fmt, ...)
+static uint64_t expr_fail(Expr *e, const char *fmt, ...)
 {
     va_list ap;
 
@@ -130,14 +130,14 @@ static uint64_t expr_register(Expr *e)
     Vcpu *cpu = hmp_current_cpu(e->out);
 
     if (!cpu || !cpu->x86 || !vcpu_sync_state(cpu, NULL)) {
-        return fail(e, "No CPU available");
+        return expr_fail(e, "No CPU available");
     }
     while ((g_ascii_isalnum(*e->s) || *e->s == '.') && n < sizeof(name) - 1) {
         name[n++] = *e->s++;
     }
     name[n] = '\0';
     if (!find_register(cpu->x86, name, &v)) {
-        return fail(e, "unknown register");
+        return expr_fail(e, "unknown register");
     }
     return v;
 }
@@ -152,11 +152,11 @@ static uint64_t expr_number(Expr *e)
     errno = 0;
     v = g_ascii_strtoull(e->s, &end, 0);
     if (errno == ERANGE) {
-        return fail(e, "number too large");
+        return expr_fail(e, "number too large");
     }
     if (end == e->s) {
-        return *e->s ? fail(e, "invalid char '%c' in expression", *e->s)
-                     : fail(e, "unexpected end of expression");
+        return *e->s ? expr_fail(e, "invalid char '%c' in expression", *e->s)
+                     : expr_fail(e, "unexpected end of expression");
     }
     e->s = end;
     return v;
@@ -167,11 +167,11 @@ static uint64_t expr_char(Expr *e)
     uint64_t v;
 
     if (*e->s == '\0') {
-        return fail(e, "character constant expected");
+        return expr_fail(e, "character constant expected");
     }
     v = (uint8_t)*e->s++;
     if (*e->s != '\'') {
-        return fail(e, "missing terminating ' character");
+        return expr_fail(e, "missing terminating ' character");
     }
     e->s++;
     return v;
@@ -182,20 +182,20 @@ static uint64_t expr_unary(Expr *e)
     uint64_t v;
     char c;
 
-    skip(e);
+    expr_skip(e);
     c = *e->s;
     if (!c || !strchr("+-~('$", c)) {
         return expr_number(e);
     }
     if (++e->depth > EXPR_DEPTH) {
-        return fail(e, "expression nested more than %d deep", EXPR_DEPTH);
+        return expr_fail(e, "expression nested more than %d deep", EXPR_DEPTH);
     }
     e->s++;
     switch (c) {
     case '(':
         v = expr_sum(e);
         if (*e->s != ')') {
-            return fail(e, "')' expected");
+            return expr_fail(e, "')' expected");
         }
         e->s++;
         break;
@@ -211,7 +211,7 @@ static uint64_t expr_unary(Expr *e)
         break;
     }
     e->depth--;
-    skip(e);
+    expr_skip(e);
     return v;
 }
 
@@ -219,16 +219,16 @@ static uint64_t expr_product(Expr *e)
 {
     uint64_t v = expr_unary(e);
 
-    skip(e);
+    expr_skip(e);
     while (!e->failed && *e->s && strchr("*/%", *e->s)) {
         char op = *e->s++;
         uint64_t w = expr_unary(e);
 
-        skip(e);
+        expr_skip(e);
         if (op == '*') {
             v *= w;
         } else if (e->failed || w == 0) {
-            return fail(e, "division by zero");
+            return expr_fail(e, "division by zero");
         } else {
             v = op == '/' ? v / w : v % w;
         }

@@ -218,7 +218,7 @@ static void run_command(HmpOut *out, const HmpCommand *table,
     hmp_args_clear(&args);
 }
 
-static void execute(HmpOut *out, const char *line)
+static void hmp_line_execute(HmpOut *out, const char *line)
 {
     if (strspn(line, " \t\r\n") != strlen(line) && *line != '#') {
         run_command(out, hmp_commands, "", line);
@@ -229,7 +229,7 @@ void hmp_execute_on_cpu(Vm *vm, unsigned cpu, const char *line, GString *text)
 {
     HmpOut out = { .text = text, .vm = vm, .cpu = cpu };
 
-    execute(&out, line);
+    hmp_line_execute(&out, line);
 }
 
 void hmp_execute(Vm *vm, const char *line, GString *text)
@@ -312,7 +312,7 @@ static void session_line(void *opaque, const char *line)
 
     h->running = true;
     h->refused = false;
-    execute(&out, copy);
+    hmp_line_execute(&out, copy);
     h->running = false;
     session_put(h, text->str);
     if (h->wait == 0) {

@@ -22,17 +22,17 @@
 #include "util/error.h"
 
 /* NULL before the monitors exist: nobody listens yet. */
-static EventSink *sink(Vm *vm)
+static EventSink *events_sink(Vm *vm)
 {
     return vm->monitors != NULL ? monitors_event_sink(vm->monitors) : NULL;
 }
 
-#define EMIT(vm_, call_)           \
-    do {                           \
-        EventSink *to = sink(vm_); \
-        if (to != NULL) {          \
-            call_;                 \
-        }                          \
+#define EMIT(vm_, call_)                  \
+    do {                                  \
+        EventSink *to = events_sink(vm_); \
+        if (to != NULL) {                 \
+            call_;                        \
+        }                                 \
     } while (0)
 
 static void event_stop(Vm *vm)
@@ -392,7 +392,7 @@ static bool cpus_sync(Vm *vm, GError **errp)
     return true;
 }
 
-static void prepare(Vm *vm, bool active, bool single_cpu_sync)
+static void events_prepare(Vm *vm, bool active, bool single_cpu_sync)
 {
     vm->accel->sync_on_pause = active;
     vm->accel->single_cpu_sync = single_cpu_sync;
@@ -405,5 +405,5 @@ const MigrationHooks monitor_migration_hooks = {
     .machine_name = machine_name,
     .cpus_sync = cpus_sync,
     .cpus_put = cpus_put,
-    .prepare = prepare,
+    .prepare = events_prepare,
 };

@@ -49,8 +49,8 @@ bool qmp_query_chardev_backends(QmpCtx *ctx, ChardevBackendInfoList **ret,
     return true;
 }
 
-static Chardev *find(QmpCtx *ctx, const char *what, const char *id,
-                     GError **errp)
+static Chardev *chardev_to_find(QmpCtx *ctx, const char *what, const char *id,
+                                GError **errp)
 {
     Chardev *cd = chardev_find(ctx->vm->chardevs, id);
 
@@ -67,7 +67,7 @@ static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 bool qmp_ringbuf_write(QmpCtx *ctx, const char *device, const char *data,
                        bool has_format, DataFormat format, GError **errp)
 {
-    Chardev *cd = find(ctx, "Device", device, errp);
+    Chardev *cd = chardev_to_find(ctx, "Device", device, errp);
     g_autofree uint8_t *bytes = NULL;
     gsize len;
 
@@ -90,7 +90,7 @@ bool qmp_ringbuf_read(QmpCtx *ctx, const char *device, int64_t size,
                       bool has_format, DataFormat format, char **ret,
                       GError **errp)
 {
-    Chardev *cd = find(ctx, "Device", device, errp);
+    Chardev *cd = chardev_to_find(ctx, "Device", device, errp);
     g_autoptr(GByteArray) bytes = NULL;
 
     if (!cd) {
@@ -133,7 +133,7 @@ bool qmp_chardev_add(QmpCtx *ctx, const char *id, const ChardevBackend *backend,
 
 bool qmp_chardev_remove(QmpCtx *ctx, const char *id, GError **errp)
 {
-    Chardev *cd = find(ctx, "Chardev", id, errp);
+    Chardev *cd = chardev_to_find(ctx, "Chardev", id, errp);
 
     if (!cd) {
         return false;
@@ -148,7 +148,7 @@ bool qmp_chardev_remove(QmpCtx *ctx, const char *id, GError **errp)
 
 bool qmp_chardev_send_break(QmpCtx *ctx, const char *id, GError **errp)
 {
-    Chardev *cd = find(ctx, "Chardev", id, errp);
+    Chardev *cd = chardev_to_find(ctx, "Chardev", id, errp);
     int err = cd ? chardev_send_break(cd) : 0;
 
     if (err < 0 && err != -ENOTSUP) {

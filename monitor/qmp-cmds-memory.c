@@ -40,8 +40,8 @@ static bool write_all(int fd, const char *path, const uint8_t *buf, size_t len,
     return true;
 }
 
-static bool save(ReadFn fn, void *opaque, uint64_t addr, uint64_t size, int fd,
-                 const char *path, GError **errp)
+static bool memory_save(ReadFn fn, void *opaque, uint64_t addr, uint64_t size,
+                        int fd, const char *path, GError **errp)
 {
     uint8_t buf[CHUNK];
     uint64_t left = size;
@@ -83,7 +83,8 @@ static bool save_to_file(ReadFn fn, void *opaque, int64_t addr, int64_t size,
         error_setf_errno(errp, -fd, "Could not open '%s'", path);
         return false;
     }
-    ok = save(fn, opaque, (uint64_t)addr, (uint64_t)size, fd, path, errp);
+    ok =
+        memory_save(fn, opaque, (uint64_t)addr, (uint64_t)size, fd, path, errp);
     if (close(fd) && ok) {
         error_setf_errno(errp, errno, "writing memory to '%s' failed", path);
         ok = false;

@@ -35,7 +35,7 @@ enum {
 
 static PciDeviceInfoList *bus_devices(PciBus *bus, int number);
 
-static unsigned reg16(const PciDevice *d, unsigned reg)
+static unsigned pci_reg16(const PciDevice *d, unsigned reg)
 {
     return d->config[reg] | d->config[reg + 1] << 8;
 }
@@ -89,16 +89,16 @@ static PciDeviceInfo *device_info(PciDevice *d, int bus_number)
     info->slot = d->devfn >> 3;
     info->function = d->devfn & 7;
     info->class_info = pci_device_class_new();
-    info->class_info->class = reg16(d, REG_CLASS);
+    info->class_info->class = pci_reg16(d, REG_CLASS);
     info->class_info->desc = g_strdup(pci_class_desc(info->class_info->class));
     info->id = pci_device_id_new();
-    info->id->vendor = reg16(d, REG_VENDOR);
-    info->id->device = reg16(d, REG_DEVICE);
+    info->id->vendor = pci_reg16(d, REG_VENDOR);
+    info->id->device = pci_reg16(d, REG_DEVICE);
     if (header == 0) {
         info->id->has_subsystem = true;
-        info->id->subsystem = reg16(d, REG_SUBSYSTEM);
+        info->id->subsystem = pci_reg16(d, REG_SUBSYSTEM);
         info->id->has_subsystem_vendor = true;
-        info->id->subsystem_vendor = reg16(d, REG_SUBSYSTEM_VENDOR);
+        info->id->subsystem_vendor = pci_reg16(d, REG_SUBSYSTEM_VENDOR);
     }
     info->irq_pin = d->config[REG_IRQ_PIN];
     info->has_irq = info->irq_pin != 0;

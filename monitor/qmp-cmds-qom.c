@@ -11,7 +11,7 @@
 #include "system/vm.h"
 #include "util/error.h"
 
-static Object *resolve(QmpCtx *ctx, const char *path, GError **errp)
+static Object *qom_path_resolve(QmpCtx *ctx, const char *path, GError **errp)
 {
     bool ambiguous = false;
     Object *obj = object_resolve(ctx->vm->root, path, &ambiguous);
@@ -41,7 +41,7 @@ static ObjectPropertyInfo *add_info(ObjectPropertyInfoList *list,
 bool qmp_qom_list(QmpCtx *ctx, const char *path, ObjectPropertyInfoList **ret,
                   GError **errp)
 {
-    Object *obj = resolve(ctx, path, errp);
+    Object *obj = qom_path_resolve(ctx, path, errp);
     ObjectPropertyInfoList *list;
 
     if (!obj) {
@@ -65,7 +65,7 @@ bool qmp_qom_list(QmpCtx *ctx, const char *path, ObjectPropertyInfoList **ret,
 bool qmp_qom_get(QmpCtx *ctx, const char *path, const char *property,
                  JsonValue **ret, GError **errp)
 {
-    Object *obj = resolve(ctx, path, errp);
+    Object *obj = qom_path_resolve(ctx, path, errp);
     Object *child;
 
     if (!obj) {
@@ -89,7 +89,7 @@ bool qmp_qom_get(QmpCtx *ctx, const char *path, const char *property,
 bool qmp_qom_set(QmpCtx *ctx, const char *path, const char *property,
                  const JsonValue *value, GError **errp)
 {
-    Object *obj = resolve(ctx, path, errp);
+    Object *obj = qom_path_resolve(ctx, path, errp);
 
     if (!obj) {
         return false;

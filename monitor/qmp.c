@@ -176,7 +176,7 @@ bool qmp_session_has_work(const QmpSession *s)
     return !is_running(s) && s->requests.length > 0;
 }
 
-static void parsed(void *opaque, JsonValue *v, const GError *err)
+static void qmp_parsed(void *opaque, JsonValue *v, const GError *err)
 {
     QmpSession *s = opaque;
     QmpRequest *req;
@@ -228,7 +228,7 @@ static void session_forget(QmpSession *s)
     }
 }
 
-static JsonValue *greeting(void)
+static JsonValue *qmp_greeting(void)
 {
     JsonValue *msg = json_object_new();
     JsonValue *qmp = json_object_new();
@@ -243,7 +243,7 @@ static JsonValue *greeting(void)
 
 void qmp_session_open(QmpSession *s)
 {
-    g_autoptr(JsonValue) msg = greeting();
+    g_autoptr(JsonValue) msg = qmp_greeting();
 
     session_forget(s);
     s->open = true;
@@ -264,7 +264,7 @@ QmpSession *qmp_session_new(Monitors *m, const QmpSessionOps *ops, void *opaque,
     s->ops = ops;
     s->opaque = opaque;
     s->pretty = pretty;
-    s->parser = json_parser_new(parsed, s);
+    s->parser = json_parser_new(qmp_parsed, s);
     s->out = g_string_new(NULL);
     g_queue_init(&s->requests);
     g_ptr_array_add(m->sessions, s);

@@ -75,7 +75,7 @@ void readline_show_prompt(Readline *r)
 }
 
 /* Draws the line again from the prompt on and puts the cursor in place. */
-static void refresh(Readline *r)
+static void readline_refresh(Readline *r)
 {
     g_autoptr(GString) s = g_string_new(NULL);
 
@@ -91,7 +91,7 @@ static void refresh(Readline *r)
     r->ops->put(r->opaque, s->str);
 }
 
-static void remember(Readline *r, const char *line)
+static void readline_remember(Readline *r, const char *line)
 {
     guint n = r->history->len;
 
@@ -113,7 +113,7 @@ static void accept_line(Readline *r)
     if (r->edit) {
         r->ops->put(r->opaque, "\n");
     }
-    remember(r, line);
+    readline_remember(r, line);
     r->ops->line(r->opaque, line);
 }
 
@@ -121,7 +121,7 @@ static void set_line(Readline *r, const char *text)
 {
     g_string_assign(r->line, text);
     r->cursor = r->line->len;
-    refresh(r);
+    readline_refresh(r);
 }
 
 static void history_move(Readline *r, int by)
@@ -136,12 +136,12 @@ static void history_move(Readline *r, int by)
                     : "");
 }
 
-static void erase(Readline *r, size_t from, size_t to)
+static void readline_erase(Readline *r, size_t from, size_t to)
 {
     if (from < to) {
         g_string_erase(r->line, from, to - from);
         r->cursor = from;
-        refresh(r);
+        readline_refresh(r);
     }
 }
 
@@ -161,7 +161,7 @@ static size_t word_start(const Readline *r)
 static void move_to(Readline *r, size_t at)
 {
     r->cursor = MIN(at, r->line->len);
-    refresh(r);
+    readline_refresh(r);
 }
 
 /* Bytes that all matches begin with. */
@@ -204,10 +204,10 @@ static void list_matches(Readline *r, const GPtrArray *matches)
     g_string_append_c(s, '\n');
     r->ops->put(r->opaque, s->str);
     readline_show_prompt(r);
-    refresh(r);
+    readline_refresh(r);
 }
 
-static void complete(Readline *r)
+static void readline_complete(Readline *r)
 {
     g_autoptr(GPtrArray) matches = g_ptr_array_new_with_free_func(g_free);
     g_autofree char *text = g_strndup(r->line->str, r->cursor);
@@ -226,9 +226,9 @@ static void complete(Readline *r)
     }
     if (matches->len == 1) {
         g_string_insert_c(r->line, r->cursor++, ' ');
-        refresh(r);
+        readline_refresh(r);
     } else if (n > have) {
-        refresh(r);
+        readline_refresh(r);
     } else {
         list_matches(r, matches);
     }
@@ -266,13 +266,13 @@ static void feed_csi(Readline *r, uint8_t c)
         } else if (r->esc_arg == 4 || r->esc_arg == 8) {
             move_to(r, r->line->len);
         } else if (r->esc_arg == 3 && r->cursor < r->line->len) {
-            erase(r, r->cursor, r->cursor + 1);
+            readline_erase(r, r->cursor, r->cursor + 1);
         }
         break;
     }
 }
 
-static void insert(Readline *r, uint8_t c)
+static void readline_insert(Readline *r, uint8_t c)
 {
     if (c < ' ' || r->line->len >= LINE_MAX_BYTES) {
         return;
@@ -286,7 +286,7 @@ static void insert(Readline *r, uint8_t c)
         r->ops->put(r->opaque, (const char[]){ c, '\0' });
         r->shown = r->cursor;
     } else {
-        refresh(r);
+        readline_refresh(r);
     }
 }
 
@@ -301,10 +301,10 @@ static void feed_key(Readline *r, uint8_t c)
         break;
     case CTRL('c'):
     case CTRL('u'):
-        erase(r, 0, r->line->len);
+        readline_erase(r, 0, r->line->len);
         break;
     case CTRL('d'):
-        erase(r, r->cursor, MIN(r->cursor + 1, r->line->len));
+        readline_erase(r, r->cursor, MIN(r->cursor + 1, r->line->len));
         break;
     case CTRL('e'):
         move_to(r, r->line->len);
@@ -314,13 +314,13 @@ static void feed_key(Readline *r, uint8_t c)
         break;
     case CTRL('h'):
     case KEY_DEL:
-        erase(r, r->cursor ? r->cursor - 1 : 0, r->cursor);
+        readline_erase(r, r->cursor ? r->cursor - 1 : 0, r->cursor);
         break;
     case CTRL('i'):
-        complete(r);
+        readline_complete(r);
         break;
     case CTRL('k'):
-        erase(r, r->cursor, r->line->len);
+        readline_erase(r, r->cursor, r->line->len);
         break;
     case CTRL('n'):
         history_move(r, 1);
@@ -329,13 +329,13 @@ static void feed_key(Readline *r, uint8_t c)
         history_move(r, -1);
         break;
     case CTRL('w'):
-        erase(r, word_start(r), r->cursor);
+        readline_erase(r, word_start(r), r->cursor);
         break;
     case KEY_ESC:
         r->esc = ESC_SEEN;
         break;
     default:
-        insert(r, c);
+        readline_insert(r, c);
         break;
     }
 }
@@ -355,7 +355,7 @@ void readline_feed(Readline *r, uint8_t c)
         return;
     }
     if (!r->edit) {
-        insert(r, c);
+        readline_insert(r, c);
         return;
     }
     switch (r->esc) {

@@ -107,8 +107,8 @@ bool vm_control_nmi(Vm *vm, GError **errp)
 }
 
 /* Its requests may never end: vCPUs and other monitors have their turn. */
-static NO_TSA BlockBackend *quiesce(Vm *vm, VmFindDrive *find, void *opaque,
-                                    GError **errp)
+static NO_TSA BlockBackend *control_quiesce(Vm *vm, VmFindDrive *find,
+                                            void *opaque, GError **errp)
 {
     unsigned look_us = QUIESCE_LOOK_MIN_US;
     BlockBackend *b;
@@ -132,7 +132,7 @@ BlockBackend *vm_control_quiesce(Vm *vm, VmFindDrive *find, void *opaque,
                                  GError **errp)
 {
     bool served = vm_serve_allow(vm, true);
-    BlockBackend *b = quiesce(vm, find, opaque, errp);
+    BlockBackend *b = control_quiesce(vm, find, opaque, errp);
 
     vm_serve_allow(vm, served);
     return b;

@@ -116,7 +116,7 @@ void vhost_conn_close(VhostConn *c)
     }
 }
 
-static bool has(const VhostConn *c, unsigned protocol_bit)
+static bool vhost_user_has(const VhostConn *c, unsigned protocol_bit)
 {
     return c->protocol & (UINT64_C(1) << protocol_bit);
 }
@@ -307,7 +307,8 @@ typedef struct Ask {
     bool wants_reply;
 } Ask;
 
-static bool exchange(VhostConn *c, Ask *a, VhostMsg *ret, GError **errp)
+static bool vhost_user_exchange(VhostConn *c, Ask *a, VhostMsg *ret,
+                                GError **errp)
 {
     unsigned ms = a->timeout_ms != 0 ? a->timeout_ms : c->timeout_ms;
     Exchange x = { .c = c,
@@ -340,7 +341,7 @@ static bool get_u64(VhostConn *c, VhostRequest request, uint64_t *ret,
     Ask a = { .m = { .request = request }, .wants_reply = true };
     VhostMsg reply;
 
-    if (!exchange(c, &a, &reply, errp)) {
+    if (!vhost_user_exchange(c, &a, &reply, errp)) {
         return false;
     }
     if (reply.size != sizeof(uint64_t)) {
@@ -357,7 +358,7 @@ static bool send_u64(VhostConn *c, VhostRequest request, uint64_t val,
         .m = { .request = request, .size = sizeof(uint64_t), .u.u64 = val }
     };
 
-    return exchange(c, &a, NULL, errp);
+    return vhost_user_exchange(c, &a, NULL, errp);
 }
 
 static bool send_state(VhostConn *c, VhostRequest request, unsigned index,
@@ -367,23 +368,24 @@ static bool send_state(VhostConn *c, VhostRequest request, unsigned index,
                      .size = sizeof(WireState),
                      .u.state = { .index = index, .num = num } } };
 
-    return exchange(c, &a, NULL, errp);
+    return vhost_user_exchange(c, &a, NULL, errp);
 }
 
 /*
  * A request without an answer of its own: returns when it was carried out, if
  * the back end can say so, or else when the one behind it was.
  */
-static bool confirmed(VhostConn *c, Ask *a, GError **errp)
+static bool vhost_user_confirmed(VhostConn *c, Ask *a, GError **errp)
 {
     VhostMsg reply;
 
-    if (!has(c, VHOST_PROTOCOL_REPLY_ACK)) {
-        return exchange(c, a, NULL, errp) && vhost_conn_barrier(c, errp);
+    if (!vhost_user_has(c, VHOST_PROTOCOL_REPLY_ACK)) {
+        return vhost_user_exchange(c, a, NULL, errp) &&
+               vhost_conn_barrier(c, errp);
     }
     a->m.flags |= FLAG_NEED_REPLY;
     a->wants_reply = true;
-    if (!exchange(c, a, &reply, errp)) {
+    if (!vhost_user_exchange(c, a, &reply, errp)) {
         return false;
     }
     if (reply.size != sizeof(uint64_t)) {
@@ -423,7 +425,7 @@ static bool greet_protocol(VhostConn *c, GError **errp)
     if (!send_u64(c, VHOST_USER_SET_PROTOCOL_FEATURES, c->protocol, errp)) {
         return false;
     }
-    if (!has(c, VHOST_PROTOCOL_MQ)) {
+    if (!vhost_user_has(c, VHOST_PROTOCOL_MQ)) {
         return true;
     }
     if (!get_u64(c, VHOST_USER_GET_QUEUE_NUM, &c->max_queues, errp)) {
@@ -447,7 +449,7 @@ bool vhost_conn_greet(VhostConn *c, GError **errp)
         !greet_protocol(c, errp)) {
         return false;
     }
-    return exchange(c, &owner, NULL, errp);
+    return vhost_user_exchange(c, &owner, NULL, errp);
 }
 
 bool vhost_conn_set_table(VhostConn *c, const VhostTable *t, GError **errp)
@@ -466,7 +468,7 @@ bool vhost_conn_set_table(VhostConn *c, const VhostTable *t, GError **errp)
     a.m.size = 8 + t->n * sizeof(WireRegion);
     a.fds = fds;
     a.nfds = t->n;
-    return confirmed(c, &a, errp);
+    return vhost_user_confirmed(c, &a, errp);
 }
 
 bool vhost_conn_set_features(VhostConn *c, uint64_t features, GError **errp)
@@ -484,7 +486,7 @@ bool vhost_conn_set_features(VhostConn *c, uint64_t features, GError **errp)
 
 bool vhost_conn_set_status(VhostConn *c, uint8_t status, GError **errp)
 {
-    return !has(c, VHOST_PROTOCOL_STATUS) ||
+    return !vhost_user_has(c, VHOST_PROTOCOL_STATUS) ||
            send_u64(c, VHOST_USER_SET_STATUS, status, errp);
 }
 
@@ -494,7 +496,8 @@ bool vhost_conn_set_mtu(VhostConn *c, uint16_t mtu, GError **errp)
                      .size = sizeof(uint64_t),
                      .u.u64 = mtu } };
 
-    return !has(c, VHOST_PROTOCOL_MTU) || confirmed(c, &a, errp);
+    return !vhost_user_has(c, VHOST_PROTOCOL_MTU) ||
+           vhost_user_confirmed(c, &a, errp);
 }
 
 bool vhost_conn_send_rarp(VhostConn *c, const uint8_t mac[6], GError **errp)
@@ -502,7 +505,7 @@ bool vhost_conn_send_rarp(VhostConn *c, const uint8_t mac[6], GError **errp)
     uint64_t val = 0;
 
     memcpy(&val, mac, 6);
-    return !has(c, VHOST_PROTOCOL_RARP) ||
+    return !vhost_user_has(c, VHOST_PROTOCOL_RARP) ||
            send_u64(c, VHOST_USER_SEND_RARP, val, errp);
 }
 
@@ -517,7 +520,7 @@ static bool send_ring_fd(VhostConn *c, VhostRequest request, unsigned index,
               .fds = &fd,
               .nfds = fd < 0 ? 0 : 1 };
 
-    return exchange(c, &a, NULL, errp);
+    return vhost_user_exchange(c, &a, NULL, errp);
 }
 
 bool vhost_conn_set_call(VhostConn *c, unsigned index, int fd, GError **errp)
@@ -537,7 +540,7 @@ bool vhost_conn_set_ring_addr(VhostConn *c, const VhostRing *r, GError **errp)
                               .avail = r->avail,
                               .log = r->used_gpa } } };
 
-    return exchange(c, &a, NULL, errp);
+    return vhost_user_exchange(c, &a, NULL, errp);
 }
 
 bool vhost_conn_enable_ring(VhostConn *c, unsigned index, bool on,
@@ -569,7 +572,7 @@ bool vhost_conn_stop_ring(VhostConn *c, unsigned index, unsigned timeout_ms,
               .wants_reply = true };
     VhostMsg reply;
 
-    if (!exchange(c, &a, &reply, errp)) {
+    if (!vhost_user_exchange(c, &a, &reply, errp)) {
         return false;
     }
     if (reply.size != sizeof(WireState)) {
@@ -596,7 +599,7 @@ bool vhost_conn_set_log(VhostConn *c, int fd, uint64_t bytes, GError **errp)
               .wants_reply = true };
     VhostMsg reply;
 
-    if (!has(c, VHOST_PROTOCOL_LOG_SHMFD)) {
+    if (!vhost_user_has(c, VHOST_PROTOCOL_LOG_SHMFD)) {
         error_setf(errp, "the back end can't log what it writes "
                          "(VHOST_USER_PROTOCOL_F_LOG_SHMFD)");
         return false;
@@ -607,5 +610,5 @@ bool vhost_conn_set_log(VhostConn *c, int fd, uint64_t bytes, GError **errp)
         return false;
     }
     /* The answer's payload is nothing, or whatever: back ends differ. */
-    return exchange(c, &a, &reply, errp);
+    return vhost_user_exchange(c, &a, &reply, errp);
 }

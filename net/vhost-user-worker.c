@@ -125,7 +125,7 @@ static void post_locked(VhostWorker *w, VhostJob *j) REQUIRES(&w->lock)
     cond_signal(&w->work);
 }
 
-static void post(VhostWorker *w, VhostJob *j)
+static void worker_post(VhostWorker *w, VhostJob *j)
 {
     LOCK_GUARD(&w->lock);
 
@@ -247,7 +247,7 @@ void vhost_worker_set_table(VhostWorker *w, const VhostTable *t)
     for (unsigned i = 0; i < t->n; i++) {
         j->table.r[i].fd = copy_fd(t->r[i].fd);
     }
-    post(w, j);
+    worker_post(w, j);
 }
 
 static uint64_t features_to_set(const VhostWorker *w)
@@ -307,7 +307,7 @@ void vhost_worker_set_log(VhostWorker *w, int fd, uint64_t bytes)
     j->always = true;
     j->fd = copy_fd(fd);
     j->a = bytes;
-    post(w, j);
+    worker_post(w, j);
 }
 
 /* ------------------------------------------------------------- rings --- */
@@ -391,7 +391,7 @@ void vhost_worker_start(VhostWorker *w, uint64_t features, uint8_t status,
         j->rings[i].kick = copy_fd(rings[i].kick);
         j->rings[i].call = copy_fd(rings[i].call);
     }
-    post(w, j);
+    worker_post(w, j);
 }
 
 /* What the back end has given back; it doesn't hold more. */
@@ -471,7 +471,7 @@ void vhost_worker_set_call(VhostWorker *w, unsigned index, int fd)
 
     j->a = index;
     j->fd = copy_fd(fd);
-    post(w, j);
+    worker_post(w, j);
 }
 
 static bool run_enable(VhostWorker *w, VhostJob *j, GError **errp)
@@ -491,7 +491,7 @@ void vhost_worker_enable(VhostWorker *w, unsigned index, bool on)
 
     j->a = index;
     j->on = on;
-    post(w, j);
+    worker_post(w, j);
 }
 
 static bool run_status(VhostWorker *w, VhostJob *j, GError **errp)
@@ -504,7 +504,7 @@ void vhost_worker_set_status(VhostWorker *w, uint8_t status)
     VhostJob *j = job_new(run_status);
 
     j->a = status;
-    post(w, j);
+    worker_post(w, j);
 }
 
 static bool run_rarp(VhostWorker *w, VhostJob *j, GError **errp)
@@ -517,7 +517,7 @@ void vhost_worker_send_rarp(VhostWorker *w, const uint8_t mac[6])
     VhostJob *j = job_new(run_rarp);
 
     memcpy(j->mac, mac, sizeof(j->mac));
-    post(w, j);
+    worker_post(w, j);
 }
 
 /* ------------------------------------------------------------ thread --- */

@@ -101,7 +101,7 @@ static void draw_leaf(Drawing *d, MemoryRegion *mr, const Window *w)
     }
 }
 
-static void draw(Drawing *d, MemoryRegion *mr, Window w)
+static void flatview_draw(Drawing *d, MemoryRegion *mr, Window w)
 {
     Addr size = region_size128(mr);
 
@@ -117,13 +117,13 @@ static void draw(Drawing *d, MemoryRegion *mr, Window w)
         return;
     }
     if (mr->kind == MEMORY_ALIAS) {
-        /* draw() adds the target's own address, which doesn't count here. */
+        /* The target's own address is added, and doesn't count here. */
         w.base -= (Addr)mr->alias->addr + mr->alias_off;
-        draw(d, mr->alias, w);
+        flatview_draw(d, mr->alias, w);
         return;
     }
     for (GList *l = mr->children.head; l; l = l->next) {
-        draw(d, container_of(l, MemoryRegion, link), w);
+        flatview_draw(d, container_of(l, MemoryRegion, link), w);
     }
     if (mr->kind != MEMORY_CONTAINER) {
         draw_leaf(d, mr, &w);
@@ -163,7 +163,7 @@ FlatView *flat_view_new(MemoryRegion *root, bool log_migration)
     };
     Window w = { .base = -(Addr)root->addr, .hi = (Addr)1 << 64 };
 
-    draw(&d, root, w);
+    flatview_draw(&d, root, w);
     merge_neighbours(d.ranges);
     view->nranges = d.ranges->len;
     view->ranges = (FlatRange *)g_array_free(d.ranges, false);

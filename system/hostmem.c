@@ -28,14 +28,15 @@ static const int policy_modes[] = {
     [HOSTMEM_POLICY_INTERLEAVE] = MPOL_INTERLEAVE,
 };
 
-static HostMem *hostmem(Object *obj)
+static HostMem *hostmem_one(Object *obj)
 {
     return OBJECT_CAST(HostMem, obj);
 }
 
 HostMem *hostmem_from_object(Object *obj)
 {
-    return object_type_is_a(obj->type, "memory-backend") ? hostmem(obj) : NULL;
+    return object_type_is_a(obj->type, "memory-backend") ? hostmem_one(obj)
+                                                         : NULL;
 }
 
 static bool add_nodes(unsigned long *nodes, uint64_t first, uint64_t last,
@@ -88,12 +89,12 @@ static bool nodes_from_text(unsigned long *nodes, const char *text,
 static bool set_nodes(Object *obj, const Property *p, const JsonValue *val,
                       GError **errp)
 {
-    unsigned long nodes[G_N_ELEMENTS(hostmem(obj)->nodes)] = { 0 };
+    unsigned long nodes[G_N_ELEMENTS(hostmem_one(obj)->nodes)] = { 0 };
     const char *text = json_get_string(val);
     uint64_t node;
 
     if (text) {
-        return nodes_from_text(hostmem(obj)->nodes, text, errp);
+        return nodes_from_text(hostmem_one(obj)->nodes, text, errp);
     }
     if (json_type(val) != JSON_ARRAY) {
         error_setf(errp, "Invalid parameter type for '%s', expected: array",
@@ -112,13 +113,13 @@ static bool set_nodes(Object *obj, const Property *p, const JsonValue *val,
             return false;
         }
     }
-    memcpy(hostmem(obj)->nodes, nodes, sizeof(nodes));
+    memcpy(hostmem_one(obj)->nodes, nodes, sizeof(nodes));
     return true;
 }
 
 static JsonValue *get_nodes(Object *obj, const Property *p, GError **errp)
 {
-    const unsigned long *nodes = hostmem(obj)->nodes;
+    const unsigned long *nodes = hostmem_one(obj)->nodes;
     JsonValue *array = json_array_new();
 
     (void)p;
@@ -130,7 +131,7 @@ static JsonValue *get_nodes(Object *obj, const Property *p, GError **errp)
     return array;
 }
 
-static void advise(HostMem *m, int advice)
+static void hostmem_advise(HostMem *m, int advice)
 {
     if (m->ram) {
         /* Kernels without same-page merging say EINVAL. */
@@ -141,31 +142,31 @@ static void advise(HostMem *m, int advice)
 static bool set_merge(Object *obj, const Property *p, const JsonValue *val,
                       GError **errp)
 {
-    HostMem *m = hostmem(obj);
+    HostMem *m = hostmem_one(obj);
 
     if (!object_prop_store(obj, p, val, errp)) {
         return false;
     }
-    advise(m, m->merge ? MADV_MERGEABLE : MADV_UNMERGEABLE);
+    hostmem_advise(m, m->merge ? MADV_MERGEABLE : MADV_UNMERGEABLE);
     return true;
 }
 
 static bool set_dump(Object *obj, const Property *p, const JsonValue *val,
                      GError **errp)
 {
-    HostMem *m = hostmem(obj);
+    HostMem *m = hostmem_one(obj);
 
     if (!object_prop_store(obj, p, val, errp)) {
         return false;
     }
-    advise(m, m->dump ? MADV_DODUMP : MADV_DONTDUMP);
+    hostmem_advise(m, m->dump ? MADV_DODUMP : MADV_DONTDUMP);
     return true;
 }
 
 static bool set_prealloc(Object *obj, const Property *p, const JsonValue *val,
                          GError **errp)
 {
-    HostMem *m = hostmem(obj);
+    HostMem *m = hostmem_one(obj);
     bool was = m->prealloc;
 
     if (!object_prop_store(obj, p, val, errp)) {
@@ -270,13 +271,13 @@ static bool ram_complete(Object *obj, GError **errp)
 {
     RamBlockOptions opts = { .backing = RAM_ANONYMOUS };
 
-    return check_common(hostmem(obj), errp) &&
-           map_block(hostmem(obj), &opts, errp);
+    return check_common(hostmem_one(obj), errp) &&
+           map_block(hostmem_one(obj), &opts, errp);
 }
 
 static bool file_complete(Object *obj, GError **errp)
 {
-    HostMem *m = hostmem(obj);
+    HostMem *m = hostmem_one(obj);
     RamBlockOptions opts = {
         .backing = RAM_FILE,
         .path = m->mem_path,
@@ -303,7 +304,7 @@ static bool file_complete(Object *obj, GError **errp)
 
 static bool memfd_complete(Object *obj, GError **errp)
 {
-    HostMem *m = hostmem(obj);
+    HostMem *m = hostmem_one(obj);
     RamBlockOptions opts = {
         .backing = RAM_MEMFD,
         .hugetlb = m->hugetlb,
@@ -330,12 +331,12 @@ static bool memfd_complete(Object *obj, GError **errp)
 static bool can_delete(Object *obj, GError **errp)
 {
     (void)errp; /* the caller says that it is in use */
-    return !hostmem(obj)->in_use;
+    return !hostmem_one(obj)->in_use;
 }
 
 static void hostmem_fini(Object *obj)
 {
-    HostMem *m = hostmem(obj);
+    HostMem *m = hostmem_one(obj);
 
     if (m->ram) {
         ram_block_free(m->list, m->ram);
@@ -370,7 +371,7 @@ RamBlock *hostmem_claim_for(Object *obj, const char *path, GError **errp)
         return NULL;
     }
     name = g_strdup_printf("%s/%s", path, rb->name);
-    if (!ram_block_rename(hostmem(obj)->list, rb, name, errp)) {
+    if (!ram_block_rename(hostmem_one(obj)->list, rb, name, errp)) {
         hostmem_release(obj);
         return NULL;
     }

@@ -75,7 +75,7 @@ static void run_ready(IoThread *t)
     }
 }
 
-static int look(GArray *fds, int timeout_ms)
+static int iothread_look(GArray *fds, int timeout_ms)
 {
     int n;
 
@@ -86,7 +86,7 @@ static int look(GArray *fds, int timeout_ms)
 }
 
 /* After a sleep of `slept` ns that an event ended. */
-static void adapt(IoThread *t, const IoThreadParams *p, int64_t slept)
+static void iothread_adapt(IoThread *t, const IoThreadParams *p, int64_t slept)
 {
     int64_t grow = p->poll_grow != 0 ? p->poll_grow : POLL_GROW_BY;
 
@@ -111,18 +111,18 @@ static void wait_events(IoThread *t, int timeout_ms)
 
     t->poll_ns = MIN(t->poll_ns, p.poll_max_ns);
     if (timeout_ms == 0 || p.poll_max_ns == 0) {
-        look(t->fds, any_ready(t) ? 0 : timeout_ms);
+        iothread_look(t->fds, any_ready(t) ? 0 : timeout_ms);
         return;
     }
     start = now = clock_monotonic_ns();
     do {
-        if (any_ready(t) || look(t->fds, 0) != 0) {
+        if (any_ready(t) || iothread_look(t->fds, 0) != 0) {
             return;
         }
         now = clock_monotonic_ns();
     } while (now - start < t->poll_ns);
-    if (look(t->fds, timeout_ms) > 0) {
-        adapt(t, &p, clock_monotonic_ns() - start);
+    if (iothread_look(t->fds, timeout_ms) > 0) {
+        iothread_adapt(t, &p, clock_monotonic_ns() - start);
     }
 }
 
@@ -317,7 +317,7 @@ static void iothread_init(Object *obj)
     t->fds = g_array_new(false, true, sizeof(GPollFD));
 }
 
-static void nothing(void *opaque)
+static void iothread_nothing(void *opaque)
 {
 }
 
@@ -330,7 +330,7 @@ static bool iothread_complete(Object *obj, GError **errp)
         !thread_create(&t->thread, name, thread_main, t, errp)) {
         return false;
     }
-    iothread_run(t, nothing, NULL); /* it has a number from now on */
+    iothread_run(t, iothread_nothing, NULL); /* it has a number from now on */
     return true;
 }
 

@@ -119,8 +119,8 @@ static void clear_run(AddressSpace *as, RamBlock *rb, uint64_t page,
 }
 
 /* Has stores to the pages of `bits`, and of gaps, reported again; RCU. */
-static void arm(Memory *mem, RamBlock *rb, uint64_t first, uint64_t npages,
-                const unsigned long *bits)
+static void memory_log_arm(Memory *mem, RamBlock *rb, uint64_t first,
+                           uint64_t npages, const unsigned long *bits)
 {
     AddressSpace *as = &mem->memory;
     uint64_t lo = bitmap_find_next(bits, npages, 0);
@@ -189,7 +189,7 @@ uint64_t memory_dirty_log_take(Memory *mem, RamBlock *rb, uint64_t first,
 
     n = copy_bits(rb, first, npages, except, true, ret_bits);
     if (n > 0) {
-        arm(mem, rb, first, npages, ret_bits);
+        memory_log_arm(mem, rb, first, npages, ret_bits);
     }
     return n;
 }

@@ -293,7 +293,7 @@ fail:
 }
 
 /* Advice: the block works without, so kernels that lack one are fine. */
-static void advise(const RamBlock *rb, const RamBlockOptions *opts)
+static void ramblock_advise(const RamBlock *rb, const RamBlockOptions *opts)
 {
     /* A fork() for a helper must not copy the guest's page tables. */
     madvise(rb->host, rb->max_length, MADV_DONTFORK);
@@ -421,7 +421,7 @@ bool ram_block_populate(RamBlock *rb, unsigned nthreads, GError **errp)
 static bool finish_mapping(RamBlock *rb, const RamBlockOptions *opts,
                            GError **errp)
 {
-    advise(rb, opts);
+    ramblock_advise(rb, opts);
     if (!bind_nodes(rb, opts, errp)) {
         return false;
     }

@@ -266,13 +266,13 @@ void vm_start(Vm *vm)
 
 /* Requests. */
 
-static void post(Vm *vm, unsigned request)
+static void request_post(Vm *vm, unsigned request)
 {
     __atomic_fetch_or(&vm->requests, request, __ATOMIC_SEQ_CST);
     vm_wake_main();
 }
 
-static bool take(Vm *vm, unsigned request)
+static bool request_take(Vm *vm, unsigned request)
 {
     return __atomic_fetch_and(&vm->requests, ~request, __ATOMIC_SEQ_CST) &
            request;
@@ -298,7 +298,7 @@ void vm_stop_request(Vm *vm, RunState state)
                                         false, __ATOMIC_SEQ_CST,
                                         __ATOMIC_SEQ_CST)) {
     }
-    post(vm, REQUEST_STOP);
+    request_post(vm, REQUEST_STOP);
 }
 
 /* False: there was none, or another thread has it. */
@@ -306,7 +306,7 @@ static bool take_stop(Vm *vm, RunState *ret_state)
 {
     int was;
 
-    if (!take(vm, REQUEST_STOP)) {
+    if (!request_take(vm, REQUEST_STOP)) {
         return false;
     }
     was = __atomic_exchange_n(&vm->stop_state, 0, __ATOMIC_SEQ_CST);
@@ -425,7 +425,7 @@ void vm_request_shutdown(Vm *vm, ShutdownCause cause)
         __atomic_store_n(&vm->shutdown_cause, (int)cause, __ATOMIC_RELAXED);
     }
     stop_asking_vcpu(vm);
-    post(vm, REQUEST_SHUTDOWN);
+    request_post(vm, REQUEST_SHUTDOWN);
 }
 
 void vm_request_reset(Vm *vm, ShutdownCause cause)
@@ -439,35 +439,35 @@ void vm_request_reset(Vm *vm, ShutdownCause cause)
     }
     __atomic_store_n(&vm->reset_cause, (int)cause, __ATOMIC_RELAXED);
     stop_asking_vcpu(vm);
-    post(vm, REQUEST_RESET);
+    request_post(vm, REQUEST_RESET);
 }
 
 void vm_request_exit(Vm *vm, int status)
 {
     __atomic_store_n(&vm->exit_status, status, __ATOMIC_RELAXED);
-    post(vm, REQUEST_EXIT);
+    request_post(vm, REQUEST_EXIT);
 }
 
 void vm_request_powerdown(Vm *vm)
 {
-    post(vm, REQUEST_POWERDOWN);
+    request_post(vm, REQUEST_POWERDOWN);
 }
 
 void vm_request_nmi(Vm *vm)
 {
-    post(vm, REQUEST_NMI);
+    request_post(vm, REQUEST_NMI);
 }
 
 void vm_request_suspend(Vm *vm)
 {
     stop_asking_vcpu(vm);
-    post(vm, REQUEST_SUSPEND);
+    request_post(vm, REQUEST_SUSPEND);
 }
 
 void vm_request_wakeup(Vm *vm, WakeupReason reason)
 {
     __atomic_store_n(&vm->wakeup_reason, (int)reason, __ATOMIC_RELAXED);
-    post(vm, REQUEST_WAKEUP);
+    request_post(vm, REQUEST_WAKEUP);
 }
 
 static void do_shutdown(Vm *vm)
@@ -521,9 +521,9 @@ static void do_reset(Vm *vm)
 
     if (ran) {
         /* A migration may be first: it is to know what is still to be done. */
-        post(vm, REQUEST_RESET);
+        request_post(vm, REQUEST_RESET);
         vm->hooks->vcpus_pause(vm); /* drops vm_lock while it waits */
-        mine = may_do(vm, REQUEST_RESET) && take(vm, REQUEST_RESET);
+        mine = may_do(vm, REQUEST_RESET) && request_take(vm, REQUEST_RESET);
     }
     if (mine) {
         reset_machine(vm);
@@ -544,9 +544,9 @@ static void do_suspend(Vm *vm)
     if (!runstate_is_running(vm)) {
         return;
     }
-    post(vm, REQUEST_SUSPEND); /* as a stop: a migration may be first */
+    request_post(vm, REQUEST_SUSPEND); /* as a stop: a migration may be first */
     if (stop_guest(vm, RUN_STATE_SUSPENDED)) {
-        take(vm, REQUEST_SUSPEND);
+        request_take(vm, REQUEST_SUSPEND);
         vm->hooks->suspend(vm);
         vm->hooks->event_suspend(vm);
     }
@@ -595,7 +595,7 @@ void vm_requests_run(Vm *vm)
 
     for (size_t i = 0; i < G_N_ELEMENTS(steps) && !vm->quitting; i++) {
         if ((steps[i].request & requests_allowed(vm)) &&
-            take(vm, steps[i].request)) {
+            request_take(vm, steps[i].request)) {
             steps[i].run(vm);
         }
     }
@@ -623,14 +623,14 @@ bool vm_requests_waiting(Vm *vm, bool stands)
 void vm_requests_settle(Vm *vm, VmSettled *ret)
 {
     memset(ret, 0, sizeof(*ret));
-    if (take(vm, REQUEST_RESET)) {
+    if (request_take(vm, REQUEST_RESET)) {
         reset_machine(vm);
         ret->reset = true;
     }
-    if (take(vm, REQUEST_POWERDOWN)) {
+    if (request_take(vm, REQUEST_POWERDOWN)) {
         do_powerdown(vm);
     }
-    if (take(vm, REQUEST_NMI)) {
+    if (request_take(vm, REQUEST_NMI)) {
         do_nmi(vm);
     }
     ret->stop = take_stop(vm, &ret->stop_state);
@@ -646,7 +646,7 @@ void vm_requests_drop(Vm *vm)
         take_stop(vm, &stop);
     }
     if (gone != 0) {
-        take(vm, gone);
+        request_take(vm, gone);
         log_warn("a reset, shutdown, stop or button press came when the guest "
                  "had left: it did not reach it");
     }

@@ -194,7 +194,7 @@ void console_draw_end(Console *con)
     lock_release(&con->lock);
 }
 
-static Rect cut(const Surface *s, Rect r)
+static Rect console_cut(const Surface *s, Rect r)
 {
     r.x = MIN(r.x, s->width);
     r.y = MIN(r.y, s->height);
@@ -205,7 +205,7 @@ static Rect cut(const Surface *s, Rect r)
 
 void console_damage(Console *con, Rect r)
 {
-    r = cut(&con->surface, r);
+    r = console_cut(&con->surface, r);
     if (r.w == 0 || r.h == 0) {
         return;
     }
@@ -260,7 +260,7 @@ bool console_copy(Console *con, uint32_t *to, unsigned width, unsigned height,
     if (con->surface.width != width || con->surface.height != height) {
         return false;
     }
-    r = cut(&con->surface, r);
+    r = console_cut(&con->surface, r);
     for (unsigned y = r.y; y < r.y + r.h; y++) {
         size_t at = (size_t)y * width + r.x;
 

@@ -33,7 +33,7 @@ struct Inputs {
     bool moved, placed, clicked; /* not told yet */
 };
 
-static void arm(Inputs *in)
+static void input_arm(Inputs *in)
 {
     const KeyStep *s = g_queue_peek_head(&in->steps);
 
@@ -57,7 +57,7 @@ static void next_steps(void *opaque)
         }
         s = g_queue_pop_head(&in->steps);
     }
-    arm(in);
+    input_arm(in);
 }
 
 Inputs *inputs_new(Vm *vm)
@@ -298,7 +298,7 @@ bool input_send_keys(Inputs *in, const uint16_t *codes, unsigned n,
         add_step(in, codes[i], false, i == n - 1 ? hold_ms : 0);
     }
     if (idle) {
-        arm(in);
+        input_arm(in);
     }
     return true;
 }

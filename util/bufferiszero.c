@@ -25,7 +25,7 @@ static inline const uint8_t *align_up(const uint8_t *p, size_t n)
     return p + (-(uintptr_t)p & (n - 1));
 }
 
-static inline uint64_t load64(const uint8_t *p)
+static inline uint64_t buffer_load64(const uint8_t *p)
 {
     uint64_t v;
 
@@ -33,7 +33,7 @@ static inline uint64_t load64(const uint8_t *p)
     return v;
 }
 
-static inline uint32_t load32(const uint8_t *p)
+static inline uint32_t buffer_load32(const uint8_t *p)
 {
     uint32_t v;
 
@@ -44,17 +44,18 @@ static inline uint32_t load32(const uint8_t *p)
 /* Data at the front, the middle or the end? len >= 8. */
 static inline bool probes_hit(const uint8_t *p, size_t len)
 {
-    return (load64(p) | load64(p + len / 2 - 4) | load64(p + len - 8)) != 0;
+    return (buffer_load64(p) | buffer_load64(p + len / 2 - 4) |
+            buffer_load64(p + len - 8)) != 0;
 }
 
 /* Complete for len < 16. */
 static inline bool short_is_zero(const uint8_t *p, size_t len)
 {
     if (len >= 8) {
-        return (load64(p) | load64(p + len - 8)) == 0;
+        return (buffer_load64(p) | buffer_load64(p + len - 8)) == 0;
     }
     if (len >= 4) {
-        return (load32(p) | load32(p + len - 4)) == 0;
+        return (buffer_load32(p) | buffer_load32(p + len - 4)) == 0;
     }
     return len == 0 || (p[0] | p[len / 2] | p[len - 1]) == 0;
 }
@@ -72,33 +73,33 @@ static bool zero_portable(const void *buf, size_t len)
         return false;
     }
     for (; end - p >= 64; p += 64) {
-        uint64_t a = load64(p) | load64(p + 8);
-        uint64_t b = load64(p + 16) | load64(p + 24);
-        uint64_t c = load64(p + 32) | load64(p + 40);
-        uint64_t d = load64(p + 48) | load64(p + 56);
+        uint64_t a = buffer_load64(p) | buffer_load64(p + 8);
+        uint64_t b = buffer_load64(p + 16) | buffer_load64(p + 24);
+        uint64_t c = buffer_load64(p + 32) | buffer_load64(p + 40);
+        uint64_t d = buffer_load64(p + 48) | buffer_load64(p + 56);
 
         if ((a | b) | (c | d)) {
             return false;
         }
     }
     for (; end - p > 8; p += 8) {
-        rest |= load64(p);
+        rest |= buffer_load64(p);
     }
-    return (rest | load64(end - 8)) == 0;
+    return (rest | buffer_load64(end - 8)) == 0;
 }
 
-static inline __m128i load16(const uint8_t *p)
+static inline __m128i buffer_load16(const uint8_t *p)
 {
     return _mm_loadu_si128((const __m128i *)p);
 }
 
 /* 128 bytes as one register, unaligned or not. */
-static inline __m128i or128(const uint8_t *p)
+static inline __m128i buffer_or128(const uint8_t *p)
 {
-    __m128i a = _mm_or_si128(load16(p), load16(p + 16));
-    __m128i b = _mm_or_si128(load16(p + 32), load16(p + 48));
-    __m128i c = _mm_or_si128(load16(p + 64), load16(p + 80));
-    __m128i d = _mm_or_si128(load16(p + 96), load16(p + 112));
+    __m128i a = _mm_or_si128(buffer_load16(p), buffer_load16(p + 16));
+    __m128i b = _mm_or_si128(buffer_load16(p + 32), buffer_load16(p + 48));
+    __m128i c = _mm_or_si128(buffer_load16(p + 64), buffer_load16(p + 80));
+    __m128i d = _mm_or_si128(buffer_load16(p + 96), buffer_load16(p + 112));
 
     return _mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d));
 }
@@ -112,10 +113,10 @@ static inline bool is_zero16(__m128i v)
 static inline bool middle_is_zero(const uint8_t *p, size_t len)
 {
     const uint8_t *end = p + len;
-    __m128i v = load16(end - 16);
+    __m128i v = buffer_load16(end - 16);
 
     for (; end - p > 16; p += 16) {
-        v = _mm_or_si128(v, load16(p));
+        v = _mm_or_si128(v, buffer_load16(p));
     }
     return is_zero16(v);
 }
@@ -134,15 +135,15 @@ static bool zero_sse2(const void *buf, size_t len)
     if (len < 128) {
         return middle_is_zero(p, len);
     }
-    if (!is_zero16(load16(p))) {
+    if (!is_zero16(buffer_load16(p))) {
         return false;
     }
     for (p = align_up(p, 16); end - p >= 128; p += 128) {
-        if (!is_zero16(or128(p))) {
+        if (!is_zero16(buffer_or128(p))) {
             return false;
         }
     }
-    return p == end || is_zero16(or128(end - 128));
+    return p == end || is_zero16(buffer_or128(end - 128));
 }
 
 #define TARGET_AVX2 __attribute__((target("avx2")))
@@ -269,7 +270,7 @@ static const BufferZeroImpl impls[IMPL__MAX] = {
 };
 
 /* The widest usable one, up to the given. */
-static BufferZeroFn *pick(unsigned widest)
+static BufferZeroFn *buffer_pick(unsigned widest)
 {
     while (!impls[widest].usable()) {
         widest--;
@@ -300,7 +301,7 @@ bool buffer_is_zero(const void *buf, size_t len)
 
 BufferZeroFn *buffer_zero_scanner(bool allow_wide)
 {
-    return pick(allow_wide ? IMPL__MAX - 1 : IMPL_SSE2);
+    return buffer_pick(allow_wide ? IMPL__MAX - 1 : IMPL_SSE2);
 }
 
 const BufferZeroImpl *buffer_zero_impl(unsigned i)

@@ -35,7 +35,7 @@ static uint64_t read_xcr0(void)
     return (uint64_t)hi << 32 | lo;
 }
 
-static void probe(void)
+static void cpuid_probe(void)
 {
     HostCpu *c = &cached_cpu;
     unsigned a;
@@ -71,6 +71,6 @@ static void probe(void)
 
 const HostCpu *host_cpu(void)
 {
-    pthread_once(&cached_cpu_once, probe);
+    pthread_once(&cached_cpu_once, cpuid_probe);
     return &cached_cpu;
 }

@@ -188,14 +188,14 @@ static bool is_negation(const KeyValItem *item, const char *key)
            !strcmp(item->key + 2, key);
 }
 
-static char *describe(const char *key)
+static char *keyval_describe(const char *key)
 {
     return g_strdup_printf("option '%s'", key);
 }
 
 bool keyval_get_bool(KeyVal *kv, const char *key, bool *ret_v, GError **errp)
 {
-    g_autofree char *what = describe(key);
+    g_autofree char *what = keyval_describe(key);
     const char *value = NULL;
 
     for (unsigned i = 0; i < kv->items->len; i++) {
@@ -215,7 +215,7 @@ bool keyval_get_bool(KeyVal *kv, const char *key, bool *ret_v, GError **errp)
 bool keyval_get_uint(KeyVal *kv, const char *key, uint64_t min, uint64_t max,
                      uint64_t *ret_v, GError **errp)
 {
-    g_autofree char *what = describe(key);
+    g_autofree char *what = keyval_describe(key);
     const char *value = keyval_get(kv, key);
 
     return !value || parse_uint(what, value, min, max, ret_v, errp);
@@ -224,7 +224,7 @@ bool keyval_get_uint(KeyVal *kv, const char *key, uint64_t min, uint64_t max,
 bool keyval_get_int(KeyVal *kv, const char *key, int64_t min, int64_t max,
                     int64_t *ret_v, GError **errp)
 {
-    g_autofree char *what = describe(key);
+    g_autofree char *what = keyval_describe(key);
     const char *value = keyval_get(kv, key);
 
     return !value || parse_int(what, value, min, max, ret_v, errp);
@@ -233,7 +233,7 @@ bool keyval_get_int(KeyVal *kv, const char *key, int64_t min, int64_t max,
 bool keyval_get_size(KeyVal *kv, const char *key, uint64_t default_unit,
                      uint64_t *ret_bytes, GError **errp)
 {
-    g_autofree char *what = describe(key);
+    g_autofree char *what = keyval_describe(key);
     const char *value = keyval_get(kv, key);
 
     return !value || parse_size(what, value, default_unit, ret_bytes, errp);

@@ -20,7 +20,7 @@ static __thread bool vm_lock_wait_told;
 #endif
 
 /* A pthread call that can fail only if its caller broke the rules. */
-static void check(int err, const char *what)
+static void lock_check(int err, const char *what)
 {
     if (unlikely(err)) {
         g_error("%s: %s", what, strerror(err));
@@ -29,17 +29,17 @@ static void check(int err, const char *what)
 
 void lock_init(Lock *l)
 {
-    check(pthread_mutex_init(&l->mutex, NULL), "lock_init");
+    lock_check(pthread_mutex_init(&l->mutex, NULL), "lock_init");
 }
 
 void lock_fini(Lock *l)
 {
-    check(pthread_mutex_destroy(&l->mutex), "lock_fini");
+    lock_check(pthread_mutex_destroy(&l->mutex), "lock_fini");
 }
 
 NO_TSA void lock_acquire(Lock *l)
 {
-    check(pthread_mutex_lock(&l->mutex), "lock_acquire");
+    lock_check(pthread_mutex_lock(&l->mutex), "lock_acquire");
 }
 
 NO_TSA bool lock_try_acquire(Lock *l)
@@ -49,13 +49,13 @@ NO_TSA bool lock_try_acquire(Lock *l)
     if (err == EBUSY) {
         return false;
     }
-    check(err, "lock_try_acquire");
+    lock_check(err, "lock_try_acquire");
     return true;
 }
 
 NO_TSA void lock_release(Lock *l)
 {
-    check(pthread_mutex_unlock(&l->mutex), "lock_release");
+    lock_check(pthread_mutex_unlock(&l->mutex), "lock_release");
 }
 
 NO_TSA LockGuard lock_guard_enter(Lock *l)
@@ -73,30 +73,30 @@ void cond_init(Cond *c)
 {
     pthread_condattr_t attr;
 
-    check(pthread_condattr_init(&attr), "cond_init");
-    check(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC), "cond_init");
-    check(pthread_cond_init(&c->cond, &attr), "cond_init");
+    lock_check(pthread_condattr_init(&attr), "cond_init");
+    lock_check(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC), "cond_init");
+    lock_check(pthread_cond_init(&c->cond, &attr), "cond_init");
     pthread_condattr_destroy(&attr);
 }
 
 void cond_fini(Cond *c)
 {
-    check(pthread_cond_destroy(&c->cond), "cond_fini");
+    lock_check(pthread_cond_destroy(&c->cond), "cond_fini");
 }
 
 void cond_signal(Cond *c)
 {
-    check(pthread_cond_signal(&c->cond), "cond_signal");
+    lock_check(pthread_cond_signal(&c->cond), "cond_signal");
 }
 
 void cond_broadcast(Cond *c)
 {
-    check(pthread_cond_broadcast(&c->cond), "cond_broadcast");
+    lock_check(pthread_cond_broadcast(&c->cond), "cond_broadcast");
 }
 
 void cond_wait(Cond *c, Lock *l)
 {
-    check(pthread_cond_wait(&c->cond, &l->mutex), "cond_wait");
+    lock_check(pthread_cond_wait(&c->cond, &l->mutex), "cond_wait");
 }
 
 bool cond_wait_until(Cond *c, Lock *l, int64_t deadline_ns)
@@ -111,7 +111,7 @@ bool cond_wait_until(Cond *c, Lock *l, int64_t deadline_ns)
     if (err == ETIMEDOUT) {
         return false;
     }
-    check(err, "cond_wait_until");
+    lock_check(err, "cond_wait_until");
     return true;
 }
 

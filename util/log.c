@@ -75,7 +75,7 @@ static void append_prefix(GString *line)
 }
 
 G_GNUC_PRINTF(2, 0)
-static void say(const char *level, const char *fmt, va_list ap)
+static void log_say(const char *level, const char *fmt, va_list ap)
 {
     g_autoptr(GString) line = g_string_new(NULL);
 
@@ -93,7 +93,7 @@ void log_error(const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    say("", fmt, ap);
+    log_say("", fmt, ap);
     va_end(ap);
 }
 
@@ -102,7 +102,7 @@ void log_warn(const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    say("warning: ", fmt, ap);
+    log_say("warning: ", fmt, ap);
     va_end(ap);
 }
 
@@ -111,7 +111,7 @@ void log_info(const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    say("info: ", fmt, ap);
+    log_say("info: ", fmt, ap);
     va_end(ap);
 }
 

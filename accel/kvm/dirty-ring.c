@@ -104,7 +104,7 @@ static void harvest_vcpu(KvmAccel *k, KvmVcpu *v)
     run_flush(&run);
 }
 
-static void harvest(KvmAccel *k)
+static void ring_harvest(KvmAccel *k)
 {
     for (unsigned i = 0; i < k->dirty_vcpus->len; i++) {
         harvest_vcpu(k, g_ptr_array_index(k->dirty_vcpus, i));
@@ -144,7 +144,7 @@ void kvm_ring_sync(MemoryListener *l, bool last_stage)
     KvmAccel *k = kvm_of_listener(l);
 
     LOCK_GUARD(&k->slots_lock);
-    harvest(k);
+    ring_harvest(k);
     if (!last_stage) {
         reset_rings(k);
     }
@@ -163,7 +163,7 @@ void kvm_ring_protect(MemoryListener *l)
 
 void kvm_ring_drain(KvmAccel *k)
 {
-    harvest(k);
+    ring_harvest(k);
     reset_rings(k);
 }
 

@@ -51,18 +51,18 @@ static int64_t now_ns(const Ich9Tco *t)
 }
 
 /* Values below 2 are not to be used; they count as the least that is. */
-static unsigned ticks(const Ich9Tco *t)
+static unsigned tco_ticks(const Ich9Tco *t)
 {
     return MAX(t->tmr & TMR_MASK, 2);
 }
 
-static void start(Ich9Tco *t, unsigned n)
+static void tco_start(Ich9Tco *t, unsigned n)
 {
     t->expire_ns = now_ns(t) + n * TCO_TICK_NS;
     timer_mod(&t->timer, t->expire_ns);
 }
 
-static void stop(Ich9Tco *t)
+static void tco_stop(Ich9Tco *t)
 {
     t->expire_ns = -1;
     timer_del(&t->timer);
@@ -72,7 +72,7 @@ static void timer_fired(void *opaque)
 {
     Ich9Tco *t = opaque;
 
-    start(t, ticks(t));
+    tco_start(t, tco_ticks(t));
     if (t->timeouts == 0) {
         t->timeouts = 1;
         t->sts1 |= STS1_TIMEOUT;
@@ -82,14 +82,14 @@ static void timer_fired(void *opaque)
     t->timeouts = 0;
     t->sts2 |= STS2_SECOND;
     if (t->ops->reboots(t->opaque)) {
-        stop(t);
+        tco_stop(t);
         t->sts2 |= STS2_BOOT;
         guest_watchdog_expired(t->dev->vm);
     }
 }
 
 /* What the counter holds: whole ticks that are left. */
-static uint16_t count(const Ich9Tco *t)
+static uint16_t tco_count(const Ich9Tco *t)
 {
     int64_t left;
 
@@ -100,12 +100,12 @@ static uint16_t count(const Ich9Tco *t)
     return CLAMP(left, 0, TMR_MASK);
 }
 
-static void reload(Ich9Tco *t)
+static void tco_reload(Ich9Tco *t)
 {
-    t->rld = ticks(t);
+    t->rld = tco_ticks(t);
     t->timeouts = 0;
     if (!(t->cnt1 & CNT1_HALT)) {
-        start(t, t->rld);
+        tco_start(t, t->rld);
     }
 }
 
@@ -113,16 +113,16 @@ static void reload(Ich9Tco *t)
 static void halt_written(Ich9Tco *t, uint16_t old)
 {
     if ((t->cnt1 & ~old) & CNT1_HALT) {
-        t->rld = count(t);
-        stop(t);
+        t->rld = tco_count(t);
+        tco_stop(t);
     } else if ((old & ~t->cnt1) & CNT1_HALT) {
-        start(t, t->rld != 0 ? t->rld : ticks(t));
+        tco_start(t, t->rld != 0 ? t->rld : tco_ticks(t));
     }
 }
 
 /* Registers: half of a 16-bit one at a time, or one of 8 bits. */
 
-static uint16_t *register16(Ich9Tco *t, unsigned off)
+static uint16_t *tco_register16(Ich9Tco *t, unsigned off)
 {
     switch (off & ~1U) {
     case TCO_RLD:
@@ -142,7 +142,7 @@ static uint16_t *register16(Ich9Tco *t, unsigned off)
     }
 }
 
-static uint8_t *register8(Ich9Tco *t, unsigned off)
+static uint8_t *tco_register8(Ich9Tco *t, unsigned off)
 {
     switch (off) {
     case TCO_DIN:
@@ -168,12 +168,12 @@ uint64_t ich9_tco_read(Ich9Tco *t, unsigned off, unsigned size)
 
     for (unsigned i = 0; i < size; i++) {
         unsigned at = off + i;
-        const uint16_t *r16 = register16(t, at);
-        const uint8_t *r8 = register8(t, at);
+        const uint16_t *r16 = tco_register16(t, at);
+        const uint8_t *r8 = tco_register8(t, at);
         uint16_t v = r8 != NULL ? *r8 : 0;
 
         if (r16 != NULL) {
-            v = (r16 == &t->rld ? count(t) : *r16) >> (at & 1) * 8;
+            v = (r16 == &t->rld ? tco_count(t) : *r16) >> (at & 1) * 8;
         }
         val |= (uint64_t)(v & 0xff) << i * 8;
     }
@@ -182,13 +182,13 @@ uint64_t ich9_tco_read(Ich9Tco *t, unsigned off, unsigned size)
 
 static void write_half(Ich9Tco *t, unsigned off, uint8_t val)
 {
-    uint16_t *reg = register16(t, off);
+    uint16_t *reg = tco_register16(t, off);
     unsigned shift = (off & 1) * 8;
     uint16_t mask = 0xff << shift, bits = val << shift, old = *reg;
 
     switch (off & ~1U) {
     case TCO_RLD:
-        reload(t);
+        tco_reload(t);
         break;
     case TCO1_STS:
     case TCO2_STS:
@@ -204,9 +204,9 @@ static void write_half(Ich9Tco *t, unsigned off, uint8_t val)
     }
 }
 
-static void write8(Ich9Tco *t, unsigned off, uint8_t val)
+static void tco_write8(Ich9Tco *t, unsigned off, uint8_t val)
 {
-    uint8_t *reg = register8(t, off);
+    uint8_t *reg = tco_register8(t, off);
 
     if (reg == NULL) {
         return;
@@ -223,10 +223,10 @@ static void write8(Ich9Tco *t, unsigned off, uint8_t val)
 void ich9_tco_write(Ich9Tco *t, unsigned off, uint32_t val, unsigned size)
 {
     for (unsigned i = 0; i < size; i++) {
-        if (register16(t, off + i) != NULL) {
+        if (tco_register16(t, off + i) != NULL) {
             write_half(t, off + i, val >> i * 8);
         } else {
-            write8(t, off + i, val >> i * 8);
+            tco_write8(t, off + i, val >> i * 8);
         }
     }
 }
@@ -261,7 +261,7 @@ void ich9_tco_reset(Ich9Tco *t)
     t->tmr = TMR_DEFAULT;
     t->sw_irq_gen = SW_IRQ_GEN_DEFAULT;
     t->timeouts = 0;
-    stop(t);
+    tco_stop(t);
 }
 
 /* Stream */

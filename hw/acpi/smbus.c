@@ -104,7 +104,7 @@ static void update_irq(Smbus *s)
                          (s->stat & (STS_INTR | STS_DEV_ERR | STS_FAILED)));
 }
 
-static void transaction(Smbus *s)
+static void smbus_transaction(Smbus *s)
 {
     unsigned proto = (s->ctl >> CNT_PROTOCOL_SHIFT) & 7;
     unsigned n = (s->addr >> 1) - EEPROM_ADDR;
@@ -131,7 +131,7 @@ static uint8_t read_status(Smbus *s)
     uint8_t stat = s->stat;
 
     if (s->pending) {
-        transaction(s);
+        smbus_transaction(s);
         update_irq(s);
     }
     return stat;
@@ -185,7 +185,7 @@ static void write_control(Smbus *s, uint8_t val)
         s->pending = true;
         /* Nobody polls who waits for an interrupt. */
         if (val & CNT_INTREN) {
-            transaction(s);
+            smbus_transaction(s);
         }
     }
 }

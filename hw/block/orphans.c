@@ -83,7 +83,7 @@ BlkOrphans *blk_orphans_new(Vm *vm, const char *name)
     return o;
 }
 
-static gboolean forget(gpointer opaque)
+static gboolean orphan_forget(gpointer opaque)
 {
     VM_LOCK_GUARD();
     BlkOrphans *o = opaque;
@@ -96,7 +96,7 @@ static gboolean forget(gpointer opaque)
 void blk_orphans_free(BlkOrphans *o)
 {
     if (__atomic_sub_fetch(&o->users, 1, __ATOMIC_ACQ_REL) == 0) {
-        forget(o);
+        orphan_forget(o);
     }
 }
 
@@ -111,7 +111,7 @@ void blk_orphans_end(BlkOrphans *o)
     __atomic_fetch_sub(&o->n, 1, __ATOMIC_RELEASE);
     if (__atomic_sub_fetch(&o->users, 1, __ATOMIC_ACQ_REL) == 0) {
         /* The list is vm_lock's. */
-        g_idle_add_full(G_PRIORITY_DEFAULT, forget, o, NULL);
+        g_idle_add_full(G_PRIORITY_DEFAULT, orphan_forget, o, NULL);
     }
 }
 

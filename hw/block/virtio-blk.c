@@ -350,7 +350,7 @@ static bool set_boot_order(VirtioBlk *s, GError **errp)
     return boot_order_set(dev->machine, dev, s->bootindex, "/disk@0,0", errp);
 }
 
-static bool attach(VirtioBlk *s, GError **errp)
+static bool vblk_attach(VirtioBlk *s, GError **errp)
 {
     Device *dev = &s->vdev.pci.dev;
 
@@ -382,7 +382,7 @@ static bool vblk_realize(VirtioDevice *d, GError **errp)
 
     if (!check_sizes(s, errp) || !check_limits(s, errp) ||
         !check_absent(s, errp) || !find_drive(s, errp) ||
-        !set_geometry(s, errp) || !attach(s, errp)) {
+        !set_geometry(s, errp) || !vblk_attach(s, errp)) {
         block_release(g_steal_pointer(&s->blk));
         return false;
     }

@@ -58,7 +58,7 @@ static const EdidMode cta[] = {
     { 2560, 1080, 0, 89 },  { 1920, 1080, 0, 31 },  { 3840, 2160, 0, 97 },
 };
 
-static bool offered(const EdidInfo *info, const EdidMode *m)
+static bool edid_offered(const EdidInfo *info, const EdidMode *m)
 {
     return (info->xmax == 0 || m->xres <= info->xmax) &&
            (info->ymax == 0 || m->yres <= info->ymax);
@@ -68,7 +68,7 @@ static void put_bits(uint8_t *to, const EdidInfo *info, const EdidMode *modes,
                      unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
-        if (offered(info, &modes[i])) {
+        if (edid_offered(info, &modes[i])) {
             to[modes[i].byte] |= modes[i].val;
         }
     }
@@ -80,7 +80,7 @@ static void put_standard(uint8_t *to, const EdidInfo *info)
 
     memset(to, 0x01, 2 * N_STANDARD); /* unused */
     for (unsigned i = 0; i < G_N_ELEMENTS(standard); i++) {
-        if (offered(info, &standard[i])) {
+        if (edid_offered(info, &standard[i])) {
             to[2 * n] = standard[i].xres / 8 - 31;
             to[2 * n + 1] = standard[i].val;
             n++;
@@ -152,7 +152,7 @@ static void put_cta(uint8_t *to, const EdidInfo *info)
     to[0] = 0x02;
     to[1] = 0x03;
     for (unsigned i = 0; i < G_N_ELEMENTS(cta); i++) {
-        if (offered(info, &cta[i])) {
+        if (edid_offered(info, &cta[i])) {
             to[5 + n++] = cta[i].val;
         }
     }

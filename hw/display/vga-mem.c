@@ -17,7 +17,7 @@ enum {
 };
 
 /* Bits 0 to 3 of n, each as a byte of ones or zeros. */
-static uint32_t planes(unsigned n)
+static uint32_t vga_planes(unsigned n)
 {
     uint32_t v = 0;
 
@@ -34,7 +34,7 @@ static uint32_t all_planes(uint8_t byte)
     return byte * UINT32_C(0x01010101);
 }
 
-static bool chain4(const Vga *s)
+static bool vga_chain4(const Vga *s)
 {
     return vbe_enabled(s) ? s->vbe_regs[VBE_BPP] != 4
                           : s->sr[VGA_SR_MEM_MODE] & CHAIN4;
@@ -61,7 +61,7 @@ static int64_t window_address(const Vga *s, uint32_t off)
     }
 }
 
-static uint8_t *vram(const Vga *s)
+static uint8_t *vga_vram(const Vga *s)
 {
     return s->vram.ram->host;
 }
@@ -75,22 +75,22 @@ uint8_t vga_mem_read(Vga *s, uint32_t off)
     if (a < 0) {
         return 0xff;
     }
-    if (chain4(s)) {
-        return a < s->vram_size ? vram(s)[a] : 0xff;
+    if (vga_chain4(s)) {
+        return a < s->vram_size ? vga_vram(s)[a] : 0xff;
     }
     if (s->gr[VGA_GR_MODE] & ODD_EVEN) {
         a = (a >> 1) * 4 + ((plane & 2) | (a & 1));
-        return a < s->vram_size ? vram(s)[a] : 0xff;
+        return a < s->vram_size ? vga_vram(s)[a] : 0xff;
     }
     if (a * 4 >= s->vram_size) {
         return 0xff;
     }
-    memcpy(&s->latch, vram(s) + a * 4, 4);
+    memcpy(&s->latch, vga_vram(s) + a * 4, 4);
     if (!(s->gr[VGA_GR_MODE] & READ_COMPARE)) {
         return s->latch >> (8 * plane);
     }
-    diff = (s->latch ^ planes(s->gr[VGA_GR_COLOR_COMPARE])) &
-           planes(s->gr[VGA_GR_DONT_CARE]);
+    diff = (s->latch ^ vga_planes(s->gr[VGA_GR_COLOR_COMPARE])) &
+           vga_planes(s->gr[VGA_GR_DONT_CARE]);
     return ~(diff | diff >> 8 | diff >> 16 | diff >> 24);
 }
 
@@ -105,19 +105,19 @@ static uint32_t planar_data(const Vga *s, uint8_t val)
 
     switch (gr[VGA_GR_MODE] & 3) {
     case 0: {
-        uint32_t set = planes(gr[VGA_GR_ENABLE_SET_RESET]);
+        uint32_t set = vga_planes(gr[VGA_GR_ENABLE_SET_RESET]);
 
-        data = (data & ~set) | (planes(gr[VGA_GR_SET_RESET]) & set);
+        data = (data & ~set) | (vga_planes(gr[VGA_GR_SET_RESET]) & set);
         break;
     }
     case 1:
         return s->latch;
     case 2:
-        data = planes(val);
+        data = vga_planes(val);
         break;
     default:
         bits &= data;
-        data = planes(gr[VGA_GR_SET_RESET]);
+        data = vga_planes(gr[VGA_GR_SET_RESET]);
         break;
     }
     switch (gr[VGA_GR_ROTATE] >> 3) {
@@ -137,7 +137,7 @@ static uint32_t planar_data(const Vga *s, uint8_t val)
 }
 
 /* Migration and the screen are told of it. */
-static void written(Vga *s, uint64_t off, unsigned len)
+static void vga_written(Vga *s, uint64_t off, unsigned len)
 {
     ram_block_set_dirty(&s->dev->vm->mem.ram, s->vram.ram, off, len);
 }
@@ -145,16 +145,16 @@ static void written(Vga *s, uint64_t off, unsigned len)
 void vga_mem_write(Vga *s, uint32_t off, uint8_t val)
 {
     int64_t a = window_address(s, off);
-    uint32_t mask = planes(map_mask(s));
+    uint32_t mask = vga_planes(map_mask(s));
     uint32_t old;
 
     if (a < 0) {
         return;
     }
-    if (chain4(s)) {
+    if (vga_chain4(s)) {
         if (a < s->vram_size && (map_mask(s) & (1U << (a & 3)))) {
-            vram(s)[a] = val;
-            written(s, a, 1);
+            vga_vram(s)[a] = val;
+            vga_written(s, a, 1);
         }
         return;
     }
@@ -163,16 +163,16 @@ void vga_mem_write(Vga *s, uint32_t off, uint8_t val)
 
         a = (a >> 1) * 4 + plane;
         if (a < s->vram_size && (map_mask(s) & (1U << plane))) {
-            vram(s)[a] = val;
-            written(s, a, 1);
+            vga_vram(s)[a] = val;
+            vga_written(s, a, 1);
         }
         return;
     }
     if (a * 4 >= s->vram_size) {
         return;
     }
-    memcpy(&old, vram(s) + a * 4, 4);
+    memcpy(&old, vga_vram(s) + a * 4, 4);
     old = (planar_data(s, val) & mask) | (old & ~mask);
-    memcpy(vram(s) + a * 4, &old, 4);
-    written(s, a * 4, 4);
+    memcpy(vga_vram(s) + a * 4, &old, 4);
+    vga_written(s, a * 4, 4);
 }

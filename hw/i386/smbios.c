@@ -40,7 +40,7 @@ typedef struct Writer {
 } Writer;
 
 /* False: the user's file has structures of this type. */
-static bool begin(Writer *w, uint8_t type, uint8_t len, unsigned handle)
+static bool smbios_begin(Writer *w, uint8_t type, uint8_t len, unsigned handle)
 {
     if (w->o->has_file[type]) {
         return false;
@@ -55,22 +55,22 @@ static bool begin(Writer *w, uint8_t type, uint8_t len, unsigned handle)
     return true;
 }
 
-static void put8(Writer *w, unsigned off, uint8_t v)
+static void smbios_put8(Writer *w, unsigned off, uint8_t v)
 {
     w->body[off] = v;
 }
 
-static void put16(Writer *w, unsigned off, uint16_t v)
+static void smbios_put16(Writer *w, unsigned off, uint16_t v)
 {
     stw_le_p(w->body + off, v);
 }
 
-static void put32(Writer *w, unsigned off, uint32_t v)
+static void smbios_put32(Writer *w, unsigned off, uint32_t v)
 {
     stl_le_p(w->body + off, v);
 }
 
-static void put64(Writer *w, unsigned off, uint64_t v)
+static void smbios_put64(Writer *w, unsigned off, uint64_t v)
 {
     stq_le_p(w->body + off, v);
 }
@@ -94,7 +94,7 @@ static void put_string(Writer *w, unsigned off, const char *s,
     w->body[off] = w->nstrings > before ? w->nstrings : 0;
 }
 
-static void end(Writer *w)
+static void smbios_end(Writer *w)
 {
     static const uint8_t nul[2];
     unsigned start = w->out->len;
@@ -111,20 +111,21 @@ static void end(Writer *w)
 
 static void build_bios(Writer *w)
 {
-    if (!w->o->has_fields[SMBIOS_BIOS] || !begin(w, SMBIOS_BIOS, 24, 0)) {
+    if (!w->o->has_fields[SMBIOS_BIOS] ||
+        !smbios_begin(w, SMBIOS_BIOS, 24, 0)) {
         return;
     }
     put_string(w, 0x04, w->o->bios.vendor, NULL);
     put_string(w, 0x05, w->o->bios.version, NULL);
-    put16(w, 0x06, 0xe800); /* segment of the lowest address */
+    smbios_put16(w, 0x06, 0xe800); /* segment of the lowest address */
     put_string(w, 0x08, w->o->bios.date, NULL);
-    put64(w, 0x0a, 1 << 3); /* characteristics are not told */
+    smbios_put64(w, 0x0a, 1 << 3); /* characteristics are not told */
     /* Targeted content distribution, a virtual machine; UEFI. */
-    put8(w, 0x13, 1 << 2 | 1 << 4 | (w->o->bios.uefi ? 1 << 3 : 0));
-    put8(w, 0x14, w->o->bios.release[0]);
-    put8(w, 0x15, w->o->bios.release[1]);
-    put16(w, 0x16, 0xffff); /* no embedded controller */
-    end(w);
+    smbios_put8(w, 0x13, 1 << 2 | 1 << 4 | (w->o->bios.uefi ? 1 << 3 : 0));
+    smbios_put8(w, 0x14, w->o->bios.release[0]);
+    smbios_put8(w, 0x15, w->o->bios.release[1]);
+    smbios_put16(w, 0x16, 0xffff); /* no embedded controller */
+    smbios_end(w);
 }
 
 /* The first three fields of the text form are little endian. */
@@ -143,7 +144,7 @@ static void build_system(Writer *w)
     const uint8_t *given = smbios_options_uuid(w->o);
     const uint8_t *uuid = given != NULL ? given : w->info->uuid;
 
-    if (!begin(w, SMBIOS_SYSTEM, 27, 0x0100)) {
+    if (!smbios_begin(w, SMBIOS_SYSTEM, 27, 0x0100)) {
         return;
     }
     put_string(w, 0x04, w->o->system.manufacturer, w->info->manufacturer);
@@ -153,16 +154,16 @@ static void build_system(Writer *w)
     if (uuid != NULL) {
         put_uuid(w, 0x08, uuid);
     }
-    put8(w, 0x18, 6); /* woken up by the power switch */
+    smbios_put8(w, 0x18, 6); /* woken up by the power switch */
     put_string(w, 0x19, w->o->system.sku, NULL);
     put_string(w, 0x1a, w->o->system.family, NULL);
-    end(w);
+    smbios_end(w);
 }
 
 static void build_board(Writer *w)
 {
     if (!w->o->has_fields[SMBIOS_BOARD] ||
-        !begin(w, SMBIOS_BOARD, 15, 0x0200)) {
+        !smbios_begin(w, SMBIOS_BOARD, 15, 0x0200)) {
         return;
     }
     put_string(w, 0x04, w->o->board.manufacturer, w->info->manufacturer);
@@ -170,38 +171,39 @@ static void build_board(Writer *w)
     put_string(w, 0x06, w->o->board.version, w->info->version);
     put_string(w, 0x07, w->o->board.serial, NULL);
     put_string(w, 0x08, w->o->board.asset, NULL);
-    put8(w, 0x09, 1); /* a hosting board */
+    smbios_put8(w, 0x09, 1); /* a hosting board */
     put_string(w, 0x0a, w->o->board.location, NULL);
-    put16(w, 0x0b, HANDLE_CHASSIS);
-    put8(w, 0x0d, 0x0a); /* motherboard */
-    end(w);
+    smbios_put16(w, 0x0b, HANDLE_CHASSIS);
+    smbios_put8(w, 0x0d, 0x0a); /* motherboard */
+    smbios_end(w);
 }
 
 static void build_chassis(Writer *w)
 {
-    if (!begin(w, SMBIOS_CHASSIS, 22, HANDLE_CHASSIS)) {
+    if (!smbios_begin(w, SMBIOS_CHASSIS, 22, HANDLE_CHASSIS)) {
         return;
     }
     put_string(w, 0x04, w->o->chassis.manufacturer, w->info->manufacturer);
-    put8(w, 0x05, 1); /* of another kind */
+    smbios_put8(w, 0x05, 1); /* of another kind */
     put_string(w, 0x06, w->o->chassis.version, w->info->version);
     put_string(w, 0x07, w->o->chassis.serial, NULL);
     put_string(w, 0x08, w->o->chassis.asset, NULL);
-    put8(w, 0x09, 3); /* boot-up state, power supply and heat are safe, */
-    put8(w, 0x0a, 3);
-    put8(w, 0x0b, 3);
-    put8(w, 0x0c, 2); /* security is unknown */
+    smbios_put8(w, 0x09,
+                3); /* boot-up state, power supply and heat are safe, */
+    smbios_put8(w, 0x0a, 3);
+    smbios_put8(w, 0x0b, 3);
+    smbios_put8(w, 0x0c, 2); /* security is unknown */
     put_string(w, 0x15, w->o->chassis.sku, NULL);
-    end(w);
+    smbios_end(w);
 }
 
 /* Processors */
 
 static void put_cores(Writer *w, unsigned off8, unsigned off16, unsigned n)
 {
-    put8(w, off8, MIN(n, 255));
+    smbios_put8(w, off8, MIN(n, 255));
     if (w->info->entry_point_64) {
-        put16(w, off16, MIN(n, 0xfffe));
+        smbios_put16(w, off16, MIN(n, 0xfffe));
     }
 }
 
@@ -211,40 +213,40 @@ static void build_cpu(Writer *w, unsigned socket)
     unsigned cores = smp->dies * smp->cores;
     g_autofree char *where = NULL;
 
-    if (!begin(w, SMBIOS_CPU, w->info->entry_point_64 ? 48 : 42,
-               0x0400 + socket)) {
+    if (!smbios_begin(w, SMBIOS_CPU, w->info->entry_point_64 ? 48 : 42,
+                      0x0400 + socket)) {
         return;
     }
     where = g_strdup_printf("%s%2x",
                             w->o->cpu.prefix != NULL ? w->o->cpu.prefix : "CPU",
                             socket);
     put_string(w, 0x04, where, NULL);
-    put8(w, 0x05, 3); /* central processor */
-    put8(w, 0x06, 1); /* of another family */
+    smbios_put8(w, 0x05, 3); /* central processor */
+    smbios_put8(w, 0x06, 1); /* of another family */
     put_string(w, 0x07, w->o->cpu.manufacturer, w->info->manufacturer);
     if (w->o->cpu.id != 0) {
-        put64(w, 0x08, w->o->cpu.id);
+        smbios_put64(w, 0x08, w->o->cpu.id);
     } else {
-        put32(w, 0x08, w->info->cpuid_eax);
-        put32(w, 0x0c, w->info->cpuid_edx);
+        smbios_put32(w, 0x08, w->info->cpuid_eax);
+        smbios_put32(w, 0x0c, w->info->cpuid_edx);
     }
     put_string(w, 0x10, w->o->cpu.version, w->info->version);
-    put16(w, 0x14, w->o->cpu.max_mhz);
-    put16(w, 0x16, w->o->cpu.cur_mhz);
-    put8(w, 0x18, 0x41);    /* there is one, and it is enabled */
-    put8(w, 0x19, 1);       /* another socket */
-    put16(w, 0x1a, 0xffff); /* no cache structures */
-    put16(w, 0x1c, 0xffff);
-    put16(w, 0x1e, 0xffff);
+    smbios_put16(w, 0x14, w->o->cpu.max_mhz);
+    smbios_put16(w, 0x16, w->o->cpu.cur_mhz);
+    smbios_put8(w, 0x18, 0x41);    /* there is one, and it is enabled */
+    smbios_put8(w, 0x19, 1);       /* another socket */
+    smbios_put16(w, 0x1a, 0xffff); /* no cache structures */
+    smbios_put16(w, 0x1c, 0xffff);
+    smbios_put16(w, 0x1e, 0xffff);
     put_string(w, 0x20, w->o->cpu.serial, NULL);
     put_string(w, 0x21, w->o->cpu.asset, NULL);
     put_string(w, 0x22, w->o->cpu.part, NULL);
     put_cores(w, 0x23, 0x2a, cores);
     put_cores(w, 0x24, 0x2c, cores);
     put_cores(w, 0x25, 0x2e, cores * smp->threads);
-    put16(w, 0x26, 1 << 1); /* characteristics are unknown */
-    put16(w, 0x28, 1);      /* family, as at 6 */
-    end(w);
+    smbios_put16(w, 0x26, 1 << 1); /* characteristics are unknown */
+    smbios_put16(w, 0x28, 1);      /* family, as at 6 */
+    smbios_end(w);
 }
 
 /* What the user adds */
@@ -254,12 +256,12 @@ static void build_ports(Writer *w)
     for (unsigned i = 0; i < w->o->ports->len; i++) {
         const SmbiosPort *p = &g_array_index(w->o->ports, SmbiosPort, i);
 
-        if (begin(w, SMBIOS_PORT, 9, i)) {
+        if (smbios_begin(w, SMBIOS_PORT, 9, i)) {
             put_string(w, 0x04, p->internal, NULL);
             put_string(w, 0x06, p->external, NULL);
-            put8(w, 0x07, p->connector);
-            put8(w, 0x08, p->kind);
-            end(w);
+            smbios_put8(w, 0x07, p->connector);
+            smbios_put8(w, 0x08, p->kind);
+            smbios_end(w);
         }
     }
 }
@@ -268,14 +270,14 @@ static void build_oem_strings(Writer *w)
 {
     const GPtrArray *s = w->o->strings;
 
-    if (s->len == 0 || !begin(w, SMBIOS_OEM_STRINGS, 5, HANDLE_OEM)) {
+    if (s->len == 0 || !smbios_begin(w, SMBIOS_OEM_STRINGS, 5, HANDLE_OEM)) {
         return;
     }
     for (unsigned i = 0; i < s->len; i++) {
         add_string(w, g_ptr_array_index(s, i));
     }
-    put8(w, 0x04, w->nstrings);
-    end(w);
+    smbios_put8(w, 0x04, w->nstrings);
+    smbios_end(w);
 }
 
 static bool build_onboard(Writer *w, unsigned i, GError **errp)
@@ -295,12 +297,12 @@ static bool build_onboard(Writer *w, unsigned i, GError **errp)
             return false;
         }
     }
-    if (begin(w, SMBIOS_ONBOARD, 11, 0x2900 + i)) {
+    if (smbios_begin(w, SMBIOS_ONBOARD, 11, 0x2900 + i)) {
         put_string(w, 0x04, d->designation, NULL);
-        put8(w, 0x05, 0x80 | d->kind); /* enabled */
-        put8(w, 0x06, d->instance);
-        put8(w, 0x0a, devfn);
-        end(w);
+        smbios_put8(w, 0x05, 0x80 | d->kind); /* enabled */
+        smbios_put8(w, 0x06, d->instance);
+        smbios_put8(w, 0x0a, devfn);
+        smbios_end(w);
     }
     return true;
 }
@@ -321,71 +323,71 @@ static void build_array(Writer *w, unsigned ndimms)
 {
     uint64_t size = w->info->ram_size;
 
-    if (!begin(w, SMBIOS_MEMORY_ARRAY, 23, HANDLE_ARRAY)) {
+    if (!smbios_begin(w, SMBIOS_MEMORY_ARRAY, 23, HANDLE_ARRAY)) {
         return;
     }
-    put8(w, 0x04, 1); /* in another place */
-    put8(w, 0x05, 3); /* system memory */
-    put8(w, 0x06, 6); /* multi-bit ECC */
+    smbios_put8(w, 0x04, 1); /* in another place */
+    smbios_put8(w, 0x05, 3); /* system memory */
+    smbios_put8(w, 0x06, 6); /* multi-bit ECC */
     if (size < 2 * TIB) {
-        put32(w, 0x07, size / KiB);
+        smbios_put32(w, 0x07, size / KiB);
     } else {
-        put32(w, 0x07, 0x80000000);
-        put64(w, 0x0f, size);
+        smbios_put32(w, 0x07, 0x80000000);
+        smbios_put64(w, 0x0f, size);
     }
-    put16(w, 0x0b, NO_ERROR_HANDLE);
-    put16(w, 0x0d, ndimms);
-    end(w);
+    smbios_put16(w, 0x0b, NO_ERROR_HANDLE);
+    smbios_put16(w, 0x0d, ndimms);
+    smbios_end(w);
 }
 
 static void build_dimm(Writer *w, unsigned i, uint64_t size)
 {
     g_autofree char *where = NULL;
 
-    if (!begin(w, SMBIOS_MEMORY_DEVICE, 40, HANDLE_DIMM + i)) {
+    if (!smbios_begin(w, SMBIOS_MEMORY_DEVICE, 40, HANDLE_DIMM + i)) {
         return;
     }
     where = g_strdup_printf(
         "%s %u", w->o->dimm.prefix != NULL ? w->o->dimm.prefix : "DIMM", i);
-    put16(w, 0x04, HANDLE_ARRAY);
-    put16(w, 0x06, NO_ERROR_HANDLE);
-    put16(w, 0x08, 0xffff); /* widths are unknown */
-    put16(w, 0x0a, 0xffff);
-    put16(w, 0x0c, DIV_ROUND_UP(size, MiB));
-    put8(w, 0x0e, 9); /* a DIMM */
+    smbios_put16(w, 0x04, HANDLE_ARRAY);
+    smbios_put16(w, 0x06, NO_ERROR_HANDLE);
+    smbios_put16(w, 0x08, 0xffff); /* widths are unknown */
+    smbios_put16(w, 0x0a, 0xffff);
+    smbios_put16(w, 0x0c, DIV_ROUND_UP(size, MiB));
+    smbios_put8(w, 0x0e, 9); /* a DIMM */
     put_string(w, 0x10, where, NULL);
     put_string(w, 0x11, w->o->dimm.bank, NULL);
-    put8(w, 0x12, 7);       /* RAM */
-    put16(w, 0x13, 1 << 1); /* of another kind */
-    put16(w, 0x15, w->o->dimm.mts);
+    smbios_put8(w, 0x12, 7);       /* RAM */
+    smbios_put16(w, 0x13, 1 << 1); /* of another kind */
+    smbios_put16(w, 0x15, w->o->dimm.mts);
     put_string(w, 0x17, w->o->dimm.manufacturer, w->info->manufacturer);
     put_string(w, 0x18, w->o->dimm.serial, NULL);
     put_string(w, 0x19, w->o->dimm.asset, NULL);
     put_string(w, 0x1a, w->o->dimm.part, NULL);
-    put16(w, 0x20, w->o->dimm.mts); /* as configured */
-    end(w);
+    smbios_put16(w, 0x20, w->o->dimm.mts); /* as configured */
+    smbios_end(w);
 }
 
 static void build_address(Writer *w, unsigned handle, const E820Entry *e)
 {
     uint64_t last = e->addr + e->size - 1;
 
-    if (!begin(w, SMBIOS_ARRAY_ADDRESS, 31, handle)) {
+    if (!smbios_begin(w, SMBIOS_ARRAY_ADDRESS, 31, handle)) {
         return;
     }
     /* From 4 TiB on the number of KiB doesn't fit, and bytes are told. */
     if (last / KiB <= UINT32_MAX) {
-        put32(w, 0x04, e->addr / KiB);
-        put32(w, 0x08, last / KiB);
+        smbios_put32(w, 0x04, e->addr / KiB);
+        smbios_put32(w, 0x08, last / KiB);
     } else {
-        put32(w, 0x04, UINT32_MAX);
-        put32(w, 0x08, UINT32_MAX);
-        put64(w, 0x0f, e->addr);
-        put64(w, 0x17, last);
+        smbios_put32(w, 0x04, UINT32_MAX);
+        smbios_put32(w, 0x08, UINT32_MAX);
+        smbios_put64(w, 0x0f, e->addr);
+        smbios_put64(w, 0x17, last);
     }
-    put16(w, 0x0c, HANDLE_ARRAY);
-    put8(w, 0x0e, 1); /* devices in a row */
-    end(w);
+    smbios_put16(w, 0x0c, HANDLE_ARRAY);
+    smbios_put8(w, 0x0e, 1); /* devices in a row */
+    smbios_end(w);
 }
 
 static bool build_memory(Writer *w, GError **errp)
@@ -415,15 +417,15 @@ static bool build_memory(Writer *w, GError **errp)
 
 static void build_boot(Writer *w)
 {
-    if (begin(w, SMBIOS_BOOT, 11, 0x2000)) {
-        end(w); /* status 0: no errors */
+    if (smbios_begin(w, SMBIOS_BOOT, 11, 0x2000)) {
+        smbios_end(w); /* status 0: no errors */
     }
 }
 
 static void build_end(Writer *w)
 {
-    if (begin(w, SMBIOS_END, 4, 0x7f00)) {
-        end(w);
+    if (smbios_begin(w, SMBIOS_END, 4, 0x7f00)) {
+        smbios_end(w);
     }
 }
 

@@ -148,7 +148,7 @@ static void pio_turn(AhciPort *p)
 }
 
 /* The drive has done what it could without the host. */
-static void settle(AhciPort *p)
+static void ahci_cmd_settle(AhciPort *p)
 {
     IdeDrive *d = ahci_drive(p);
 
@@ -169,7 +169,7 @@ static void settle(AhciPort *p)
 /* Beginning */
 
 /* What a soft reset is made of; the drive answers when it is over. */
-static void control(AhciPort *p, unsigned slot, uint8_t val)
+static void ahci_cmd_control(AhciPort *p, unsigned slot, uint8_t val)
 {
     uint32_t state = val & CTL_SRST ? AHCI_IN_RESET : 0;
 
@@ -187,7 +187,7 @@ static void control(AhciPort *p, unsigned slot, uint8_t val)
     }
 }
 
-static void refuse(AhciPort *p)
+static void ahci_cmd_refuse(AhciPort *p)
 {
     IdeDrive *d = ahci_drive(p);
 
@@ -197,7 +197,7 @@ static void refuse(AhciPort *p)
     ahci_port_halt(p, PIS_TFES);
 }
 
-static void begin(AhciPort *p, unsigned slot)
+static void ahci_cmd_begin(AhciPort *p, unsigned slot)
 {
     IdeDrive *d = ahci_drive(p);
     uint8_t command = p->now.fis[2];
@@ -210,25 +210,25 @@ static void begin(AhciPort *p, unsigned slot)
     put_registers(d, p->now.fis);
     d->status &= ~(ST_BSY | ST_DRQ);
     ide_command(d, command);
-    settle(p);
+    ahci_cmd_settle(p);
 }
 
-static void take(AhciPort *p, unsigned slot)
+static void ahci_cmd_take(AhciPort *p, unsigned slot)
 {
     const uint8_t *fis = p->now.fis;
 
     if (!ahci_command_fetch(p, slot, &p->now)) {
         ahci_port_halt(p, PIS_HBFS);
     } else if (fis[0] != FIS_H2D || (fis[1] & FIS_PORT)) {
-        refuse(p);
+        ahci_cmd_refuse(p);
     } else if (!(fis[1] & FIS_COMMAND)) {
-        control(p, slot, fis[15]);
+        ahci_cmd_control(p, slot, fis[15]);
     } else if (p->port_state == AHCI_IN_RESET) {
         p->cmd_issue &= ~(1U << slot); /* a drive in reset hears nothing */
     } else if (ahci_is_ncq(fis[2])) {
         ahci_ncq_start(p, slot, &p->now);
     } else {
-        begin(p, slot);
+        ahci_cmd_begin(p, slot);
     }
 }
 
@@ -249,7 +249,7 @@ void ahci_port_run(AhciPort *p)
     }
     p->in_run = true;
     while (may_take(p)) {
-        take(p, __builtin_ctz(p->cmd_issue));
+        ahci_cmd_take(p, __builtin_ctz(p->cmd_issue));
     }
     p->in_run = false;
 }
@@ -280,7 +280,7 @@ void ahci_port_resume(AhciPort *p)
 
 static void raise_irq(IdeChannel *ch)
 {
-    /* What the drive wants is seen by settle(). */
+    /* What the drive wants is seen by ahci_cmd_settle(). */
 }
 
 static void lower_irq(IdeChannel *ch)
@@ -324,7 +324,7 @@ static void io_ended(IdeDrive *d)
 {
     AhciPort *p = AHCI_PORT(d->ch);
 
-    settle(p);
+    ahci_cmd_settle(p);
     ahci_port_run(p);
 }
 

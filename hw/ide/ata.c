@@ -91,7 +91,7 @@ static void note_retry(IdeDrive *d)
     ch->retry_nsector = d->nsector;
 }
 
-static void advance(IdeDrive *d, uint32_t n)
+static void ata_advance(IdeDrive *d, uint32_t n)
 {
     ata_set_lba(d, ata_lba(d) + n);
     d->nsector -= n;
@@ -124,7 +124,7 @@ static void pio_read_done(void *opaque, int ret)
         return;
     }
     d->status = ST_DRDY | ST_DSC;
-    advance(d, n);
+    ata_advance(d, n);
     ide_pio_start(d, 0, n * IDE_SECTOR, IDE_END_READ);
     ide_raise_irq(d->ch);
 }
@@ -163,7 +163,7 @@ static void pio_write_done(void *opaque, int ret)
     if (ret < 0 && !go_on(d, ret, RETRY_PIO, ER_ABRT)) {
         return;
     }
-    advance(d, turn_sectors(d));
+    ata_advance(d, turn_sectors(d));
     if (d->nsector == 0) {
         d->end = IDE_END_NONE;
         ide_done(d);
@@ -302,7 +302,7 @@ void ata_retry(IdeDrive *d, unsigned how)
 
 /* Commands */
 
-static void identify(IdeDrive *d)
+static void ata_identify(IdeDrive *d)
 {
     ide_identify(d);
     memcpy(d->buffer, d->identify_data, IDE_SECTOR);
@@ -312,7 +312,7 @@ static void identify(IdeDrive *d)
     ide_raise_irq(d->ch);
 }
 
-static void diagnose(IdeDrive *d)
+static void ata_diagnose(IdeDrive *d)
 {
     IdeChannel *ch = d->ch;
 
@@ -334,7 +334,7 @@ static bool common_command(IdeDrive *d, uint8_t cmd)
 {
     switch (cmd) {
     case 0x90: /* EXECUTE DEVICE DIAGNOSTIC */
-        diagnose(d);
+        ata_diagnose(d);
         return true;
     case 0xe7: /* FLUSH CACHE */
     case 0xea: /* FLUSH CACHE EXT */
@@ -393,7 +393,7 @@ static void cd_command(IdeDrive *d, uint8_t cmd)
         ide_pio_start(d, 0, 12, IDE_END_PACKET);
         break;
     case 0xa1:
-        identify(d);
+        ata_identify(d);
         break;
     default:
         if (!common_command(d, cmd)) {
@@ -471,7 +471,7 @@ static void hd_command(IdeDrive *d, uint8_t cmd)
         ata_set_multiple(d);
         break;
     case 0xec: /* IDENTIFY DEVICE */
-        identify(d);
+        ata_identify(d);
         break;
     default:
         if (!common_command(d, cmd)) {

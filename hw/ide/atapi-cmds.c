@@ -123,7 +123,7 @@ static void inquiry_vpd(IdeDrive *d, const uint8_t *cdb)
     atapi_reply(d, 4 + p[3], lduw_be_p(cdb + 3));
 }
 
-static void inquiry(IdeDrive *d, const uint8_t *cdb)
+static void atapi_inquiry(IdeDrive *d, const uint8_t *cdb)
 {
     uint8_t *p = d->buffer;
 
@@ -486,7 +486,7 @@ static void read_cd(IdeDrive *d, const uint8_t *cdb)
     }
 }
 
-static void seek(IdeDrive *d, const uint8_t *cdb)
+static void atapi_seek(IdeDrive *d, const uint8_t *cdb)
 {
     if (ldl_be_p(cdb + 2) >= medium_sectors(d)) {
         atapi_error(d, SENSE_ILLEGAL, 0x21);
@@ -503,12 +503,12 @@ static void set_speed(IdeDrive *d, const uint8_t *cdb)
 static const PacketCommand commands[256] = {
     [0x00] = { .fn = test_unit_ready, .ready = true },
     [0x03] = { .fn = request_sense, .allow_ua = true },
-    [0x12] = { .fn = inquiry, .allow_ua = true },
+    [0x12] = { .fn = atapi_inquiry, .allow_ua = true },
     [0x1b] = { .fn = start_stop },
     [0x1e] = { .fn = prevent_removal },
     [0x25] = { .fn = read_capacity, .ready = true },
     [0x28] = { .fn = read_10, .ready = true },
-    [0x2b] = { .fn = seek, .ready = true },
+    [0x2b] = { .fn = atapi_seek, .ready = true },
     [0x43] = { .fn = read_toc, .ready = true },
     [0x46] = { .fn = get_configuration, .allow_ua = true },
     [0x4a] = { .fn = event_status, .allow_ua = true },

@@ -128,7 +128,7 @@ static void refill_done(void *opaque, int ret)
 }
 
 /* More sectors behind what is in the buffer. */
-static void refill(IdeDrive *d)
+static void atapi_refill(IdeDrive *d)
 {
     unsigned rest = d->buf_len - d->buf_pos, n;
     size_t at = rest;
@@ -174,7 +174,7 @@ static void data_next(IdeDrive *d)
         return;
     }
     if (d->buf_len - d->buf_pos < n && d->cd_left > 0) {
-        refill(d);
+        atapi_refill(d);
         return;
     }
     if (d->buf_len - d->buf_pos < n) {
@@ -204,7 +204,7 @@ void atapi_dma(IdeDrive *d)
     bool bad = false;
 
     if (have == 0 && d->cd_left > 0) {
-        refill(d);
+        atapi_refill(d);
         d->status |= ST_DRQ;
         return;
     }

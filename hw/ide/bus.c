@@ -30,7 +30,7 @@ static IdeChannel *channel_of(Device *dev, unsigned num)
     return &container_of(pci, PiixIde, pci)->ch[num];
 }
 
-static IdeDrive *selected(IdeChannel *ch)
+static IdeDrive *bus_selected(IdeChannel *ch)
 {
     return &ch->drives[ch->unit];
 }
@@ -354,7 +354,7 @@ static void control_write(IdeChannel *ch, uint8_t val)
 
 static uint8_t task_read(IdeChannel *ch, unsigned reg)
 {
-    IdeDrive *d = selected(ch);
+    IdeDrive *d = bus_selected(ch);
     bool hob = ch->ctl & CTL_HOB;
 
     if (d->dev == NULL) {
@@ -414,7 +414,7 @@ static void drive_write(IdeDrive *d, unsigned reg, uint8_t val)
 
 static void task_write(IdeChannel *ch, unsigned reg, uint8_t val)
 {
-    IdeDrive *d = selected(ch);
+    IdeDrive *d = bus_selected(ch);
 
     ch->ctl &= ~CTL_HOB;
     if (ch->ctl & CTL_SRST) {
@@ -441,13 +441,14 @@ static void task_write(IdeChannel *ch, unsigned reg, uint8_t val)
 
 static uint64_t cmd_read(IdeChannel *ch, uint64_t off, unsigned size)
 {
-    return off == REG_DATA ? data_read(selected(ch), size) : task_read(ch, off);
+    return off == REG_DATA ? data_read(bus_selected(ch), size)
+                           : task_read(ch, off);
 }
 
 static void cmd_write(IdeChannel *ch, uint64_t off, uint64_t val, unsigned size)
 {
     if (off == REG_DATA) {
-        data_write(selected(ch), val, size);
+        data_write(bus_selected(ch), val, size);
     } else {
         task_write(ch, off, val);
     }
@@ -466,7 +467,7 @@ static void cmd_write(IdeChannel *ch, uint64_t off, uint64_t val, unsigned size)
     }                                                                       \
     static uint64_t ctl_read_##n_(Device *dev, uint64_t off, unsigned size) \
     {                                                                       \
-        const IdeDrive *d = selected(channel_of(dev, n_));                  \
+        const IdeDrive *d = bus_selected(channel_of(dev, n_));              \
                                                                             \
         return d->dev != NULL ? d->status : 0;                              \
     }                                                                       \

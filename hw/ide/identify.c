@@ -31,7 +31,7 @@ static void put_text(IdeDrive *d, unsigned word, const char *s, unsigned len)
     }
 }
 
-static void put32(IdeDrive *d, unsigned word, uint32_t val)
+static void identify_put32(IdeDrive *d, unsigned word, uint32_t val)
 {
     ide_identify_put(d, word, val);
     ide_identify_put(d, word + 1, val >> 16);
@@ -72,10 +72,10 @@ static void put_disk_size(IdeDrive *d)
     while (ratio > 1U << exp && exp < 15) {
         exp++;
     }
-    put32(d, 57, s->geo.cylinders * s->geo.heads * s->geo.sectors);
-    put32(d, 60, MIN(n, UINT64_C(0xfffffff)));
-    put32(d, 100, n);
-    put32(d, 102, n >> 32);
+    identify_put32(d, 57, s->geo.cylinders * s->geo.heads * s->geo.sectors);
+    identify_put32(d, 60, MIN(n, UINT64_C(0xfffffff)));
+    identify_put32(d, 100, n);
+    identify_put32(d, 102, n >> 32);
     ide_identify_put(d, 106, 0x6000 | exp);
 }
 

@@ -489,7 +489,7 @@ static void fdc_reset(Device *dev)
     st->status0 = 0;
 }
 
-static bool always(void *opaque)
+static bool fdc_always(void *opaque)
 {
     return true;
 }
@@ -508,7 +508,7 @@ static const Vmstate vmstate_media_rate = {
     .name = "fdrive/media_rate",
     .version = 1,
     .oldest = 1,
-    .needed = always,
+    .needed = fdc_always,
     .fields =
         (const VmstateField[]){ VMSTATE_U8(FdcDrive, media_rate), VMSTATE_END },
 };

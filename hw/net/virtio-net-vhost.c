@@ -50,7 +50,7 @@ uint64_t vnet_vhost_features(const VirtioNet *n, uint64_t offered)
     return offered & ~VIRTIO_BIT(VIRTIO_F_RING_RESET);
 }
 
-static unsigned nrings(const VirtioNet *n)
+static unsigned vnet_vhost_nrings(const VirtioNet *n)
 {
     return 2 * (n->multiqueue ? n->max_pairs : 1);
 }
@@ -83,7 +83,7 @@ static bool describe_ring(VirtioNet *n, unsigned i, VhostRing *r, GError **errp)
 
 static bool start_rings(VirtioNet *n, GError **errp)
 {
-    g_autofree VhostRing *rings = g_new0(VhostRing, nrings(n));
+    g_autofree VhostRing *rings = g_new0(VhostRing, vnet_vhost_nrings(n));
     VhostStart s = {
         .features = n->vdev.features & vhost_user_features(n->vhost) &
                     ~VIRTIO_BIT(VHOST_FEATURE_PROTOCOL),
@@ -94,7 +94,7 @@ static bool start_rings(VirtioNet *n, GError **errp)
     };
 
     n->vhost_rings = 0;
-    for (unsigned i = 0; i < nrings(n); i++) {
+    for (unsigned i = 0; i < vnet_vhost_nrings(n); i++) {
         if (!virtqueue_ready(virtio_queue(&n->vdev, i))) {
             break; /* rings are placed in order */
         }
@@ -196,7 +196,7 @@ void vnet_vhost_call_changed(VirtioDevice *d, VirtQueue *q)
 
 void vnet_vhost_loaded(VirtioNet *n)
 {
-    for (unsigned i = 0; n->vhost != NULL && i < nrings(n); i++) {
+    for (unsigned i = 0; n->vhost != NULL && i < vnet_vhost_nrings(n); i++) {
         VirtQueue *q = virtio_queue(&n->vdev, i);
 
         if (virtqueue_ready(q)) {

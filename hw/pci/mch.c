@@ -123,7 +123,8 @@ static const IoOps mmconfig_ops = {
 /* Function 0: MMCONFIG */
 
 /* False: off, or of the length that is reserved. */
-static bool pciexbar(const PciDevice *d, uint64_t *ret_base, uint64_t *ret_size)
+static bool mch_pciexbar(const PciDevice *d, uint64_t *ret_base,
+                         uint64_t *ret_size)
 {
     uint64_t reg = ldq_le_p(d->config + REG_PCIEXBAR);
     unsigned length = (reg >> PCIEXBAR_LENGTH_SHIFT) & 3;
@@ -140,7 +141,7 @@ static void mmconfig_update(Mch *s)
 {
     MemoryRegion *mr = &s->host->mmconfig;
     uint64_t base, size;
-    bool on = pciexbar(&s->pci, &base, &size);
+    bool on = mch_pciexbar(&s->pci, &base, &size);
 
     memory_region_set_enabled(mr, on);
     if (on) {
@@ -455,7 +456,7 @@ PciBus *q35_host_create(Machine *m, MemoryRegion *ram, uint64_t below_4g,
 bool q35_host_mmconfig(const PciBus *root, uint64_t *ret_base,
                        uint64_t *ret_size)
 {
-    return pciexbar(root->devs[0], ret_base, ret_size);
+    return mch_pciexbar(root->devs[0], ret_base, ret_size);
 }
 
 uint64_t q35_host_hole64(const PciBus *root)

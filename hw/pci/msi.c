@@ -65,7 +65,7 @@ bool msi_enabled(const PciDevice *d)
 }
 
 /* A driver that allows several finds the vector in the data's low bits. */
-static void send(PciDevice *d, unsigned vector)
+static void msi_cap_send(PciDevice *d, unsigned vector)
 {
     const uint8_t *c = d->config + d->msi_cap;
     uint64_t addr = ldl_le_p(c + PCI_MSI_ADDRESS_LO);
@@ -91,7 +91,7 @@ void msi_notify(PciDevice *d, unsigned vector)
         stl_le_p(pending_bits(d), ldl_le_p(pending_bits(d)) | bit);
         return;
     }
-    send(d, vector);
+    msi_cap_send(d, vector);
 }
 
 /* What waited goes out, now that nothing masks it. */
@@ -104,7 +104,7 @@ static void send_pending(PciDevice *d)
         unsigned vector = (unsigned)__builtin_ctz(ready);
 
         if (vector < vectors_allowed(d)) {
-            send(d, vector);
+            msi_cap_send(d, vector);
         }
     }
 }

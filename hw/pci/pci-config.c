@@ -239,7 +239,8 @@ uint32_t pci_default_config_read(PciDevice *d, unsigned addr, unsigned len)
     return ldn_le_p(d->config + addr, len);
 }
 
-static bool touches(unsigned addr, unsigned len, unsigned reg, unsigned rlen)
+static bool config_touches(unsigned addr, unsigned len, unsigned reg,
+                           unsigned rlen)
 {
     return addr < reg + rlen && reg < addr + len;
 }
@@ -271,9 +272,9 @@ void pci_default_config_write(PciDevice *d, unsigned addr, uint32_t val,
         *c = (*c & ~w) | (val & w);
         *c &= ~(val & w1c);
     }
-    if (touches(addr, len, PCI_COMMAND, 2) ||
-        touches(addr, len, PCI_BASE_ADDRESS_0, 24) ||
-        touches(addr, len, bar_reg(d, PCI_ROM_SLOT), 4)) {
+    if (config_touches(addr, len, PCI_COMMAND, 2) ||
+        config_touches(addr, len, PCI_BASE_ADDRESS_0, 24) ||
+        config_touches(addr, len, bar_reg(d, PCI_ROM_SLOT), 4)) {
         update_decoding(d);
     }
     update_intx_disable(d, old_cmd);

@@ -197,7 +197,7 @@ static void slot_control_written(PciePort *s, uint16_t old)
     slot_event(s, PCI_EXP_SLTSTA_CC);
 }
 
-static bool touches(unsigned addr, unsigned len, unsigned reg)
+static bool port_touches(unsigned addr, unsigned len, unsigned reg)
 {
     return addr < reg + 2 && reg < addr + len;
 }
@@ -223,9 +223,9 @@ static void port_config_write(PciDevice *d, unsigned addr, uint32_t val,
 
     pci_bridge_config_write(d, addr, val, len);
     interlock_written(s, addr, val, len);
-    if (touches(addr, len, s->cap + PCI_EXP_SLTCTL)) {
+    if (port_touches(addr, len, s->cap + PCI_EXP_SLTCTL)) {
         slot_control_written(s, old);
-    } else if (touches(addr, len, s->cap + PCI_EXP_SLTSTA)) {
+    } else if (port_touches(addr, len, s->cap + PCI_EXP_SLTSTA)) {
         slot_interrupt(s, false);
     }
 }

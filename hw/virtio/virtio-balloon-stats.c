@@ -44,7 +44,7 @@ static void ask_later(VirtioBalloon *b)
 }
 
 /* The guest gets its buffer back, fills it and offers it again. */
-static void ask(void *opaque)
+static void stats_ask(void *opaque)
 {
     VirtioBalloon *b = opaque;
     VirtQueueElem *e = b->stats_elem;
@@ -163,8 +163,8 @@ void balloon_stats_start(VirtioBalloon *b)
 
 void balloon_stats_init(VirtioBalloon *b)
 {
-    timer_init(&b->poll, b->vdev.pci.dev.vm->clocks, CLOCK_TYPE_VIRTUAL, ask,
-               b);
+    timer_init(&b->poll, b->vdev.pci.dev.vm->clocks, CLOCK_TYPE_VIRTUAL,
+               stats_ask, b);
 }
 
 void balloon_stats_fini(VirtioBalloon *b)

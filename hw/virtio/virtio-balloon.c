@@ -49,8 +49,8 @@ static bool can_discard(const RamBlock *rb)
     return !rb->read_only && (rb->backing != RAM_FILE || rb->shared);
 }
 
-static void discard(const VirtioBalloon *b, RamBlock *rb, uint64_t off,
-                    uint64_t len)
+static void balloon_discard(const VirtioBalloon *b, RamBlock *rb, uint64_t off,
+                            uint64_t len)
 {
     int r = ram_block_discard(rb, off, len);
 
@@ -83,7 +83,7 @@ static void inflate_part(VirtioBalloon *b, RamBlock *rb, uint64_t off)
     bitmap_set(p->map, (off - start) >> RAM_PAGE_BITS, 1);
     if (bitmap_find_next_zero(p->map, n, 0) == n) {
         part_forget(p);
-        discard(b, rb, start, rb->page_size);
+        balloon_discard(b, rb, start, rb->page_size);
     }
 }
 
@@ -112,7 +112,7 @@ static void balloon_page(VirtioBalloon *b, uint32_t pfn, bool inflate)
         if (rb->page_size > RAM_PAGE_SIZE) {
             inflate_part(b, rb, off);
         } else {
-            discard(b, rb, off, RAM_PAGE_SIZE);
+            balloon_discard(b, rb, off, RAM_PAGE_SIZE);
         }
     }
 }
@@ -216,7 +216,7 @@ static bool report_piece(VirtioBalloon *b, const struct iovec *v,
         return true;
     }
     n = MIN(hi - lo, MAX((uint64_t)rb->page_size, REPORT_CHUNK));
-    discard(b, rb, lo, n);
+    balloon_discard(b, rb, lo, n);
     *done += n;
     return lo + n == hi;
 }

@@ -94,7 +94,7 @@ void virtio_pci_write_status(VirtioDevice *d, uint8_t val)
 
 /* Doorbells */
 
-static gboolean kicked(gint fd, GIOCondition cond, gpointer opaque)
+static gboolean notify_kicked(gint fd, GIOCondition cond, gpointer opaque)
 {
     VirtioQueue *q = opaque;
 
@@ -107,7 +107,7 @@ static gboolean kicked(gint fd, GIOCondition cond, gpointer opaque)
 static void watch_kicks(VirtioQueue *q)
 {
     q->source = g_unix_fd_source_new(event_notifier_fd(&q->kick), G_IO_IN);
-    g_source_set_callback(q->source, G_SOURCE_FUNC(kicked), q, NULL);
+    g_source_set_callback(q->source, G_SOURCE_FUNC(notify_kicked), q, NULL);
     g_source_attach(q->source, NULL);
 }
 
@@ -216,7 +216,7 @@ void virtio_pci_update_doorbells(VirtioDevice *d)
 
 /* Interrupts of another process */
 
-static gboolean called(gint fd, GIOCondition cond, gpointer opaque)
+static gboolean notify_called(gint fd, GIOCondition cond, gpointer opaque)
 {
     VM_LOCK_GUARD();
     VirtioQueue *q = opaque;
@@ -238,7 +238,8 @@ static int pin_call_fd(VirtioQueue *q)
         return -1;
     }
     q->call_source = g_unix_fd_source_new(event_notifier_fd(&q->call), G_IO_IN);
-    g_source_set_callback(q->call_source, G_SOURCE_FUNC(called), q, NULL);
+    g_source_set_callback(q->call_source, G_SOURCE_FUNC(notify_called), q,
+                          NULL);
     g_source_attach(q->call_source, NULL);
     return event_notifier_fd(&q->call);
 }

@@ -21,7 +21,7 @@
 
 /* In the thread */
 
-static void handle(VirtioQueue *q)
+static void thread_handle(VirtioQueue *q)
 {
     virtqueue_peek_avail(&q->vq, &q->seen_avail);
     if (virtio_running(q->d) && virtqueue_ready(&q->vq)) {
@@ -29,12 +29,12 @@ static void handle(VirtioQueue *q)
     }
 }
 
-static gboolean kicked(gint fd, GIOCondition cond, gpointer opaque)
+static gboolean thread_kicked(gint fd, GIOCondition cond, gpointer opaque)
 {
     VirtioQueue *q = opaque;
 
     if (event_notifier_test_and_clear(&q->kick)) {
-        handle(q);
+        thread_handle(q);
     }
     return G_SOURCE_CONTINUE;
 }
@@ -50,13 +50,13 @@ static bool has_news(void *opaque)
 
 static void poll_run(void *opaque)
 {
-    handle(opaque);
+    thread_handle(opaque);
 }
 
 static void take_queue(VirtioCore *c, VirtioQueue *q)
 {
     q->source = g_unix_fd_source_new(event_notifier_fd(&q->kick), G_IO_IN);
-    g_source_set_callback(q->source, G_SOURCE_FUNC(kicked), q, NULL);
+    g_source_set_callback(q->source, G_SOURCE_FUNC(thread_kicked), q, NULL);
     g_source_attach(q->source, iothread_context(c->thread));
     q->poll = (IoThreadPoll){ .ready = has_news, .run = poll_run, .opaque = q };
     iothread_add_poll(c->thread, &q->poll);

@@ -83,7 +83,7 @@ static bool map_rings(VirtQueue *q, const FlatView *view)
 }
 
 /* After a migration only the ring itself knows how far it was given back. */
-static bool resync(VirtQueue *q)
+static bool ring_resync(VirtQueue *q)
 {
     unsigned inuse;
 
@@ -115,23 +115,23 @@ bool vq_rings_open(VirtQueue *q, const FlatView **ret_view)
         q->generation = view->generation;
     }
     *ret_view = view;
-    return likely(!q->resync) || resync(q);
+    return likely(!q->resync) || ring_resync(q);
 }
 
-static uint16_t load16(const uint8_t *p)
+static uint16_t ring_load16(const uint8_t *p)
 {
     return le16toh(
         __atomic_load_n((const uint16_t *)(const void *)p, __ATOMIC_RELAXED));
 }
 
-static void store16(uint8_t *p, uint16_t v)
+static void ring_store16(uint8_t *p, uint16_t v)
 {
     __atomic_store_n((uint16_t *)(void *)p, htole16(v), __ATOMIC_RELAXED);
 }
 
 uint16_t vq_read_avail_idx(VirtQueue *q)
 {
-    q->shadow_avail = load16(q->avail_ring.host + AVAIL_IDX);
+    q->shadow_avail = ring_load16(q->avail_ring.host + AVAIL_IDX);
     /* Partner: the driver's barrier before it moves its index. */
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     return q->shadow_avail;
@@ -139,22 +139,22 @@ uint16_t vq_read_avail_idx(VirtQueue *q)
 
 uint16_t vq_avail_entry(const VirtQueue *q, uint16_t n)
 {
-    return load16(q->avail_ring.host + AVAIL_RING + 2 * (n % q->size));
+    return ring_load16(q->avail_ring.host + AVAIL_RING + 2 * (n % q->size));
 }
 
 uint16_t vq_avail_flags(const VirtQueue *q)
 {
-    return load16(q->avail_ring.host + AVAIL_FLAGS);
+    return ring_load16(q->avail_ring.host + AVAIL_FLAGS);
 }
 
 uint16_t vq_used_event(const VirtQueue *q)
 {
-    return load16(q->avail_ring.host + AVAIL_RING + 2 * q->size);
+    return ring_load16(q->avail_ring.host + AVAIL_RING + 2 * q->size);
 }
 
 uint16_t vq_read_used_idx(const VirtQueue *q)
 {
-    return load16(q->used_ring.host + USED_IDX);
+    return ring_load16(q->used_ring.host + USED_IDX);
 }
 
 /* As a CPU's stores: data first, then the dirty bit. */
@@ -177,7 +177,7 @@ void vq_write_used_idx(VirtQueue *q, uint16_t idx)
 {
     /* Partner: the driver reads entries after the index. */
     __atomic_thread_fence(__ATOMIC_RELEASE);
-    store16(q->used_ring.host + USED_IDX, idx);
+    ring_store16(q->used_ring.host + USED_IDX, idx);
     mark_used(q, USED_IDX, 2);
 }
 
@@ -185,13 +185,13 @@ void vq_write_avail_event(VirtQueue *q, uint16_t idx)
 {
     unsigned off = USED_RING + USED_ENTRY * q->size;
 
-    store16(q->used_ring.host + off, idx);
+    ring_store16(q->used_ring.host + off, idx);
     mark_used(q, off, 2);
 }
 
 void vq_write_used_flags(VirtQueue *q, uint16_t flags)
 {
-    store16(q->used_ring.host + USED_FLAGS, flags);
+    ring_store16(q->used_ring.host + USED_FLAGS, flags);
     mark_used(q, USED_FLAGS, 2);
 }
 

@@ -237,7 +237,7 @@ static void elem_fetch_bounced(VirtQueue *q, VqElem *e)
 }
 
 /* Chains to pop; negative with q->error. */
-static int navailable(VirtQueue *q)
+static int ring_navailable(VirtQueue *q)
 {
     uint16_t n = q->shadow_avail - q->last_avail;
 
@@ -259,7 +259,7 @@ static VqElem *pop_one(VirtQueue *q)
     VqElem *e;
 
     RCU_READ_GUARD();
-    if (!vq_rings_open(q, &view) || navailable(q) <= 0) {
+    if (!vq_rings_open(q, &view) || ring_navailable(q) <= 0) {
         return NULL;
     }
     if (q->inuse >= q->size) {
@@ -444,7 +444,7 @@ bool virtqueue_empty(VirtQueue *q)
 
     {
         RCU_READ_GUARD();
-        empty = !vq_rings_open(q, &view) || navailable(q) <= 0;
+        empty = !vq_rings_open(q, &view) || ring_navailable(q) <= 0;
     }
     tell_error(q);
     return empty;
@@ -493,7 +493,7 @@ static bool count_bytes(VirtQueue *q, size_t out, size_t in)
         return false;
     }
     vq_read_avail_idx(q);
-    if (navailable(q) < 0) {
+    if (ring_navailable(q) < 0) {
         return false;
     }
     end = q->shadow_avail;
@@ -549,7 +549,7 @@ static bool wants_interrupt(VirtQueue *q)
     /* Partner: the driver asks for interrupts, then looks at used->idx. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (has_feature(q, VIRTIO_F_NOTIFY_ON_EMPTY) && q->inuse == 0 &&
-        navailable(q) == 0) {
+        ring_navailable(q) == 0) {
         return true;
     }
     if (!has_feature(q, VIRTIO_RING_F_EVENT_IDX)) {
