@@ -145,7 +145,10 @@ void vnet_vhost_update(VirtioNet *n)
     }
 }
 
-/* The rings are here: where they stand is a part of the device's state. */
+/*
+ * The rings are here: where they stand is a part of the device's state, and so
+ * is an interrupt that the back end has asked for.
+ */
 static void rings_settled(void *opaque)
 {
     VirtioNet *n = opaque;
@@ -154,8 +157,10 @@ static void rings_settled(void *opaque)
         return;
     }
     for (unsigned i = 0; i < n->vhost_rings; i++) {
-        virtqueue_set_last_avail(virtio_queue(&n->vdev, i),
-                                 vhost_user_base(n->vhost, i));
+        VirtQueue *q = virtio_queue(&n->vdev, i);
+
+        virtqueue_set_last_avail(q, vhost_user_base(n->vhost, i));
+        virtio_queue_settle_call(q);
     }
     n->vhost_go_on = false;
 }

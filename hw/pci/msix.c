@@ -241,13 +241,16 @@ static void all_changed(PciDevice *d)
     routes_commit(d);
 }
 
-static gboolean event_ready(gint fd, GIOCondition cond, gpointer opaque)
+static void vector_read_event(MsixVector *v)
 {
-    MsixVector *v = opaque;
-
     if (event_notifier_test_and_clear(&v->event)) {
         msix_notify(v->d, v->index);
     }
+}
+
+static gboolean event_ready(gint fd, GIOCondition cond, gpointer opaque)
+{
+    vector_read_event(opaque);
     return G_SOURCE_CONTINUE;
 }
 
@@ -295,6 +298,13 @@ int msix_vector_fd(PciDevice *d, unsigned vector, GError **errp)
         vector_listen(d, v);
     }
     return event_notifier_fd(&v->event);
+}
+
+void msix_vector_settle_fd(PciDevice *d, unsigned vector)
+{
+    if (vector < msix_nvectors(d) && d->msix->vectors[vector].source != 0) {
+        vector_read_event(&d->msix->vectors[vector]);
+    }
 }
 
 bool msix_vector_set_fd(PciDevice *d, unsigned vector, int fd, GError **errp)

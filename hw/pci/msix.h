@@ -63,6 +63,11 @@ bool msix_notify_unlocked(PciDevice *d, unsigned vector);
  */
 int msix_vector_fd(PciDevice *d, unsigned vector, GError **errp);
 /*
+ * Who writes to that eventfd is done: what the main loop has yet to read raises
+ * the vector now.  Where the kernel reads it there is nothing to do.  vm_lock.
+ */
+void msix_vector_settle_fd(PciDevice *d, unsigned vector);
+/*
  * The same with an eventfd that somebody else made and writes; always taken
  * over.  False with errp: there is no such vector, or it has one already.
  */

@@ -216,15 +216,19 @@ void virtio_pci_update_doorbells(VirtioDevice *d)
 
 /* Interrupts of another process */
 
-static gboolean notify_called(gint fd, GIOCondition cond, gpointer opaque)
+static void queue_read_call(VirtioQueue *q)
 {
-    VM_LOCK_GUARD();
-    VirtioQueue *q = opaque;
-
     if (event_notifier_test_and_clear(&q->call)) {
         __atomic_fetch_or(&q->d->isr, 1, __ATOMIC_RELAXED);
         virtio_queue_interrupt(q);
     }
+}
+
+static gboolean notify_called(gint fd, GIOCondition cond, gpointer opaque)
+{
+    VM_LOCK_GUARD();
+
+    queue_read_call(opaque);
     return G_SOURCE_CONTINUE;
 }
 
@@ -261,6 +265,18 @@ int virtio_queue_call_fd(VirtQueue *vq)
         log_take_error(err);
     }
     return fd;
+}
+
+void virtio_queue_settle_call(VirtQueue *vq)
+{
+    VirtioQueue *q = container_of(vq, VirtioQueue, vq);
+
+    if (q->call_source != NULL) {
+        queue_read_call(q);
+    }
+    if (msix_enabled(&q->d->pci) && q->vector != VIRTIO_NO_VECTOR) {
+        msix_vector_settle_fd(&q->d->pci, q->vector);
+    }
 }
 
 void virtio_pci_queue_fini(VirtioQueue *q)

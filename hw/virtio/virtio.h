@@ -194,6 +194,11 @@ void virtio_queue_pass_kick(VirtQueue *q);
  */
 int virtio_queue_call_fd(VirtQueue *q);
 /*
+ * The other process is done with the queue: what it has written there, and the
+ * main loop has not read, interrupts the driver now.  vm_lock.
+ */
+void virtio_queue_settle_call(VirtQueue *q);
+/*
  * In realize(): the queues belong to the I/O thread of that id while the
  * device runs.  Their handlers are called there, without vm_lock; they and
  * all that the device calls from there never wait for it.  The functions of

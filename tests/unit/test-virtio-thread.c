@@ -298,6 +298,26 @@ static void test_interrupt(void)
     board_free(b);
 }
 
+/* Another process's calls that the main loop has not read are not lost. */
+static void test_calls_settle(void)
+{
+    Board *b = board_new();
+    EventNotifier call;
+
+    g_assert_true(event_notifier_init_fd(
+        &call, dup(virtio_queue_call_fd(&b->q->vq)), NULL));
+    virtio_queue_settle_call(&b->q->vq);
+    g_assert_cmpuint(b->toy->vdev.isr, ==, 0);
+    event_notifier_set(&call);
+    virtio_queue_settle_call(&b->q->vq);
+    g_assert_cmpuint(b->toy->vdev.isr, ==, 1);
+    b->toy->vdev.isr = 0;
+    virtio_queue_settle_call(&b->q->vq); /* it came once */
+    g_assert_cmpuint(b->toy->vdev.isr, ==, 0);
+    event_notifier_fini(&call);
+    board_free(b);
+}
+
 static void test_stop(void)
 {
     Board *b = board_new();
@@ -476,6 +496,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/virtio-thread/echo", test_echo);
     g_test_add_func("/virtio-thread/interrupt", test_interrupt);
+    g_test_add_func("/virtio-thread/calls-settle", test_calls_settle);
     g_test_add_func("/virtio-thread/stop", test_stop);
     g_test_add_func("/virtio-thread/turns", test_turns);
     g_test_add_func("/virtio-thread/left", test_left);
