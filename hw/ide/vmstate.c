@@ -148,6 +148,28 @@ static bool drive_pre_load(void *opaque, GError **errp)
     return true;
 }
 
+/*
+ * A guest that has asked the drive what it is would go on with none, or with
+ * another kind (word 0: ATA/ATAPI-7 volume 1, sections 6.17.3 and 6.18.3;
+ * 848ah is a CompactFlash card's).
+ */
+static bool drive_check_kind(const IdeDrive *d, GError **errp)
+{
+    uint16_t word = ide_identify_get(d, 0);
+    bool cd = word >> 14 == 2 && word != 0x848a;
+
+    if (d->dev != NULL && d->cd == cd) {
+        return true;
+    }
+    error_setf(errp, "%s, unit %d: the source has a %s there, here is %s",
+               d->ch->bus.name, (int)(d - d->ch->drives),
+               cd ? "CD-ROM drive" : "disk",
+               d->dev == NULL ? "nothing"
+               : d->cd        ? "a CD-ROM drive"
+                              : "a disk");
+    return false;
+}
+
 static bool drive_post_load(void *opaque, int version, GError **errp)
 {
     IdeDrive *d = opaque;
@@ -160,6 +182,9 @@ static bool drive_post_load(void *opaque, int version, GError **errp)
     }
     if (d->nsector > 65536) {
         error_setf(errp, "ide: nsector %u: at most 65536", d->nsector);
+        return false;
+    }
+    if (d->identify_set && !drive_check_kind(d, errp)) {
         return false;
     }
     if (d->blk != NULL && d->cd) {

@@ -74,7 +74,8 @@ static void add_drive(Board *b, const char *more)
     g_assert_nonnull(block_new_from_keyval(b->vm->blocks, kv, NULL));
 }
 
-ACQUIRE(&vm_lock) static Board *board_new(void)
+/* `first`: options of the drive at the first place; NULL: none is there. */
+ACQUIRE(&vm_lock) static Board *board_new_with(const char *first)
 {
     Board *b = g_new0(Board, 1);
     int fd = g_file_open_tmp("test-ide-XXXXXX", &b->image, NULL);
@@ -95,12 +96,19 @@ ACQUIRE(&vm_lock) static Board *board_new(void)
     vm->machine->ngsi = NGSI;
     host = device_create(vm, &host_type, NULL, NULL);
     g_assert_nonnull(host);
-    add_drive(b, "");
+    if (first != NULL) {
+        add_drive(b, first);
+    }
     add_drive(b, ",index=2,media=cdrom");
     b->ide = piix3_ide_create(vm->machine, &DEVICE_CAST(Host, host)->pci, NULL);
     g_assert_nonnull(b->ide);
     g_assert_true(piix3_ide_create_drives(b->ide, NULL));
     return b;
+}
+
+ACQUIRE(&vm_lock) static Board *board_new(void)
+{
+    return board_new_with("");
 }
 
 RELEASE(&vm_lock) static void board_free(Board *b)
@@ -302,6 +310,28 @@ static void test_bad(void)
 }
 
 /* Made-up states that are taken, and a guest that does anything. */
+/* The guest has asked the disk what it is: it has to be there. */
+static void test_another_drive(void)
+{
+    static const struct {
+        const char *first, *message;
+    } rows[] = {
+        { NULL, "the source has a disk there, here is nothing" },
+        { ",index=0,media=cdrom", "here is a CD-ROM drive" },
+    };
+    g_autoptr(GByteArray) bytes = section_bytes(&ide_sections[0]);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GError) err = NULL;
+        Board *b = board_new_with(rows[i].first);
+
+        g_assert_false(load(b, bytes->data, bytes->len, &err));
+        g_test_message("%s", err->message);
+        g_assert_nonnull(strstr(err->message, rows[i].message));
+        board_free(b);
+    }
+}
+
 static void test_random(void)
 {
     Board *b = board_new();
@@ -346,6 +376,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ide/state/tray", test_tray);
     g_test_add_func("/ide/state/truncated", test_truncated);
     g_test_add_func("/ide/state/bad", test_bad);
+    g_test_add_func("/ide/state/another-drive", test_another_drive);
     g_test_add_func("/ide/state/random", test_random);
     return g_test_run();
 }
