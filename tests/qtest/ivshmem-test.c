@@ -30,6 +30,7 @@ enum {
     TARGET = 0x200000, /* in RAM, where a message can be seen */
     ID = 3,
     PEER = 5,
+    GREETING = 3, /* messages */
     MESSAGES_MAX = 16,
     LATE_US = 100000,
 };
@@ -112,6 +113,9 @@ static gpointer greet(gpointer opaque)
     g_usleep(s->late_us);
     for (unsigned i = 0; i < s->n; i++) {
         put_message(s->sock, &s->greeting[i]);
+    }
+    if (s->n < GREETING) {
+        shutdown(s->sock, SHUT_WR); /* so that nobody waits for the rest */
     }
     return NULL;
 }
