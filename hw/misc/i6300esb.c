@@ -47,6 +47,8 @@ enum {
     SLOW_SHIFT = 15,
     FAST_SHIFT = 5,
     PCI_CLOCK_MHZ = 33,
+    /* A guest's timer that fires all the time leaves nobody else the lock. */
+    STAGE_MIN_NS = 100 * 1000,
 };
 
 typedef struct I6300esb {
@@ -68,13 +70,14 @@ static I6300esb *esb_of(Device *dev)
 static void esb_start_stage(I6300esb *s, int stage)
 {
     uint64_t ticks = stage == 1 ? s->timer1_preload : s->timer2_preload;
+    /* At most 2^35. */
     uint64_t clocks = ticks << (s->clock_scale ? FAST_SHIFT : SLOW_SHIFT);
+    int64_t len_ns = (int64_t)(clocks * 1000 / PCI_CLOCK_MHZ);
     Clocks *c = s->pci.dev.vm->clocks;
 
     s->stage = stage;
-    /* At most 2^35 clocks. */
-    timer_mod(&s->timer, clock_get_ns(c, CLOCK_TYPE_VIRTUAL) +
-                             (int64_t)(clocks * 1000 / PCI_CLOCK_MHZ));
+    timer_mod(&s->timer,
+              clock_get_ns(c, CLOCK_TYPE_VIRTUAL) + MAX(len_ns, STAGE_MIN_NS));
 }
 
 static void esb_start(I6300esb *s)
@@ -103,16 +106,13 @@ static void esb_expired(void *opaque)
 
     if (s->stage == 1) {
         esb_start_stage(s, 2);
-        return;
-    }
-    if (s->free_run) {
-        esb_start_stage(s, 2);
-    }
-    if (s->reboot_enabled) {
+    } else if (s->reboot_enabled) {
         s->previous_reboot_flag = 1;
         /* It stands afterwards, whatever is done about the guest. */
         esb_set_defaults(s);
         guest_watchdog_expired(s->pci.dev.vm);
+    } else if (s->free_run) {
+        esb_start_stage(s, 2);
     }
 }
 

@@ -499,13 +499,18 @@ JsonValue *qtest_qmp(QTest *q, const char *fmt, ...)
     }
 }
 
+static bool event_is(const JsonValue *v, const char *name)
+{
+    return name == NULL ||
+           g_strcmp0(json_get_string(json_object_get(v, "event")), name) == 0;
+}
+
 JsonValue *qtest_qmp_event(QTest *q, const char *name)
 {
     for (GList *l = q->events.head; l != NULL; l = l->next) {
         JsonValue *v = l->data;
 
-        if (g_strcmp0(json_get_string(json_object_get(v, "event")), name) ==
-            0) {
+        if (event_is(v, name)) {
             g_queue_delete_link(&q->events, l);
             return v;
         }
@@ -513,8 +518,7 @@ JsonValue *qtest_qmp_event(QTest *q, const char *name)
     for (;;) {
         JsonValue *v = qtest_qmp_receive(q);
 
-        if (g_strcmp0(json_get_string(json_object_get(v, "event")), name) ==
-            0) {
+        if (event_is(v, name)) {
             return v;
         }
         g_queue_push_tail(&q->events, v);

@@ -76,7 +76,7 @@ void qtest_set_irq_in(QTest *q, const char *path, unsigned n, int level);
  * Events that arrive meanwhile are kept.  The caller unrefs.
  */
 JsonValue *qtest_qmp(QTest *q, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
-/* The next event of that name, waiting for it. */
+/* The next event of that name, or of any (NULL), waiting for it. */
 JsonValue *qtest_qmp_event(QTest *q, const char *name);
 /* An HMP command by human-monitor-command; the text it prints. */
 char *qtest_hmp(QTest *q, const char *line);

@@ -176,6 +176,23 @@ static void test_esb_reset(void)
     qtest_quit(q);
 }
 
+/* A guest that lets it run freely, with nothing to count, stops nobody. */
+static void test_esb_shortest(void)
+{
+    QTest *q = esb_start("-action watchdog=none");
+    int64_t start_ns;
+
+    esb_set_config(q, 0x24);
+    esb_set_preloads(q, 0, 0);
+    esb_set_lock(q, 6);
+    start_ns = qtest_clock_step(q, 0);
+    g_assert_cmpint(qtest_clock_step_next(q), >=, start_ns + 50000);
+    esb_set_config(q, 4);
+    qtest_clock_step(q, MS);
+    expect_action(q, "WATCHDOG", "none");
+    qtest_quit(q);
+}
+
 static void test_esb_poweroff(void)
 {
     QTest *q = esb_start("");
@@ -232,6 +249,30 @@ static void test_panic_ends(void)
     }
 }
 
+/* The guest may say it as often as it likes: twice in a second are told. */
+static void test_panic_flood(void)
+{
+    QTest *q = qtest_start("-machine pc -device pvpanic -action panic=none");
+    unsigned told = 0;
+
+    for (unsigned i = 0; i < 1000; i++) {
+        qtest_outb(q, PVPANIC, 1);
+        qtest_outb(q, PVPANIC, 2);
+    }
+    json_unref(qtest_qmp(q, "{'execute': 'stop'}"));
+    for (;;) {
+        g_autoptr(JsonValue) e = qtest_qmp_event(q, NULL);
+        const char *name = json_get_string(json_object_get(e, "event"));
+
+        if (g_str_equal(name, "STOP")) {
+            break;
+        }
+        told += g_str_has_prefix(name, "GUEST_");
+    }
+    g_assert_cmpuint(told, <, 100);
+    qtest_quit(q);
+}
+
 static void test_panic_pci(void)
 {
     QTest *q = qtest_start("-machine pc -m 16 -action panic=none "
@@ -253,9 +294,11 @@ int main(int argc, char **argv)
     g_test_add_func("/watchdog/i6300esb/reload", test_esb_reload);
     g_test_add_func("/watchdog/i6300esb/modes", test_esb_modes);
     g_test_add_func("/watchdog/i6300esb/reset", test_esb_reset);
+    g_test_add_func("/watchdog/i6300esb/shortest", test_esb_shortest);
     g_test_add_func("/watchdog/i6300esb/poweroff", test_esb_poweroff);
     g_test_add_func("/watchdog/panic/pauses", test_panic_pauses);
     g_test_add_func("/watchdog/panic/ends", test_panic_ends);
+    g_test_add_func("/watchdog/panic/flood", test_panic_flood);
     g_test_add_func("/watchdog/panic/pci", test_panic_pci);
     return g_test_run();
 }
