@@ -94,6 +94,13 @@ static uint64_t mmio_read(Device *dev, uint64_t off, unsigned size)
 
 static void mmio_write(Device *dev, uint64_t off, uint64_t val, unsigned size)
 {
+    /*
+     * A frame's own data would reset the card, or change the geometry of its
+     * rings, while it is stored, which then had no end: such are lost.
+     */
+    if (dma_access_under_way()) {
+        return;
+    }
     e1000e_reg_write(e1000e_of(dev), off & ~3u, val);
 }
 

@@ -479,6 +479,26 @@ static void test_wild(void)
     card_end(c);
 }
 
+/* A frame whose first part resets the card: the rest has somewhere to go. */
+static void test_frame_to_itself(void)
+{
+    enum { BSIZE_256 = 3 << 16 };
+    Card *c = start();
+    uint8_t frame[600], got[600];
+
+    memset(frame, 0xff, sizeof(frame));
+    rings_on(c);
+    reg_write(c, RCTL, EN | BAM | SECRC | BSIZE_256);
+    qtest_writeq(c->q, RX_RING, MMIO + CTRL);
+    put_frame(c, frame, sizeof(frame));
+    wait_reg(c, RDH, 0xffff, 3);
+    g_assert_cmphex(reg_read(c, RCTL), ==, EN | BAM | SECRC | BSIZE_256);
+    g_assert_cmpuint(qtest_readw(c->q, RX_RING + 32 + 8), ==, 600 - 512);
+    qtest_memread(c->q, RX_BUF + 2048, got, 256);
+    g_assert_cmpmem(got, 256, frame, 256);
+    card_end(c);
+}
+
 /* It goes with its registers mapped, MSI-X on and a delay under way. */
 static void test_unplug(void)
 {
@@ -517,6 +537,7 @@ int main(int argc, char **argv)
     g_test_add_func("/e1000e/split", test_split);
     g_test_add_func("/e1000e/receive-full", test_receive_full);
     g_test_add_func("/e1000e/wild", test_wild);
+    g_test_add_func("/e1000e/frame-to-itself", test_frame_to_itself);
     g_test_add_func("/e1000e/unplug", test_unplug);
     return g_test_run();
 }
