@@ -75,7 +75,8 @@ static XhciCode run_slot_command(XhciSlot *slot, const XhciTrb *trb)
     }
 }
 
-static void run_command(Xhci *s, const XhciTrb *trb)
+/* False: it is to be tried again. */
+static bool run_command(Xhci *s, const XhciTrb *trb)
 {
     unsigned id = trb->control >> TRB_SLOT_SHIFT;
     XhciCode code = CC_TRB_ERROR;
@@ -104,16 +105,21 @@ static void run_command(Xhci *s, const XhciTrb *trb)
                         xhci_trb_type(trb));
         break;
     }
+    if (code == CC_NONE) {
+        return false;
+    }
     command_done(s, code, trb->addr, id);
+    return true;
 }
 
 void xhci_run_commands(Xhci *s)
 {
-    XhciTrb trb;
-    XhciFetch f;
-
     while (xhci_is_running(s) && (s->crcr_low & CRCR_CRR)) {
-        if (!xhci_event_room(s, 0)) {
+        XhciRing before = s->cmd_ring;
+        XhciTrb trb;
+        XhciFetch f;
+
+        if (!xhci_event_room(s, 0, 1)) {
             return;
         }
         if (!xhci_turn(s)) {
@@ -128,6 +134,9 @@ void xhci_run_commands(Xhci *s)
             xhci_die(s, "command ring", s->cmd_ring.dequeue);
             return;
         }
-        run_command(s, &trb);
+        if (!run_command(s, &trb)) {
+            s->cmd_ring = before;
+            return;
+        }
     }
 }

@@ -213,22 +213,20 @@ static XhciCode run_td(XhciEp *ep, const XhciTd *td, size_t *ret_done)
                                        : run_data(ep, td, ret_done);
 }
 
-/* One TD; false: there is none, or it waits for the device. */
+/* One TD; false: there is none, or it waits for the device or for room. */
 static bool run_next(XhciEp *ep)
 {
     Xhci *s = ep->slot->hc;
     XhciRing ring = ep->ring;
+    XhciFetch fetch = xhci_td_gather(ep, &ring, &s->td);
     XhciCode code = CC_TRB_ERROR;
     size_t done = 0;
 
-    switch (xhci_td_gather(ep, &ring, &s->td)) {
-    case FETCH_EMPTY:
+    if (fetch == FETCH_EMPTY || !xhci_td_room(ep, &s->td)) {
         return false;
-    case FETCH_BAD:
-        break;
-    case FETCH_OK:
+    }
+    if (fetch == FETCH_OK) {
         code = run_td(ep, &s->td, &done);
-        break;
     }
     if (code == CC_NONE || !xhci_is_running(s)) {
         return false;
@@ -250,10 +248,6 @@ void xhci_ep_run(XhciEp *ep)
     Xhci *s = ep->slot->hc;
 
     while (xhci_is_running(s) && ep->ctx != 0 && ep->state == EP_RUNNING) {
-        /* The interrupter isn't known before the TD is; they have one size. */
-        if (!xhci_event_room(s, 0)) {
-            return;
-        }
         if (!xhci_turn(s)) {
             ep->pending = true;
             return;
@@ -274,11 +268,14 @@ XhciCode xhci_ep_stop(XhciEp *ep)
     if (ep->state != EP_RUNNING) {
         return CC_CONTEXT_STATE;
     }
-    ep->pending = false;
     /* What waits for the device is told of (4.6.9). */
     if (xhci_td_gather(ep, &ring, &s->td) == FETCH_OK) {
+        if (!xhci_td_room(ep, &s->td)) {
+            return CC_NONE;
+        }
         xhci_td_report(ep, &s->td, CC_STOPPED, 0);
     }
+    ep->pending = false;
     set_state(ep, EP_STOPPED);
     return CC_SUCCESS;
 }

@@ -15,7 +15,7 @@
 #include "util/bswap.h"
 #include "util/log.h"
 
-enum { EVENT_ROOM = 8 };
+enum { EVENT_SPARE = 7 }; /* for those that nobody asks room for */
 
 void xhci_intr_update(Xhci *s, unsigned n)
 {
@@ -59,12 +59,16 @@ static unsigned ring_room(const XhciIntr *i)
     return (at + i->er_size - i->er_ep_idx - 1) % i->er_size;
 }
 
-bool xhci_event_room(Xhci *s, unsigned intr)
+bool xhci_event_room(Xhci *s, unsigned intr, unsigned n)
 {
-    const XhciIntr *i = &s->intr[intr < XHCI_INTRS ? intr : 0];
+    const XhciIntr *i = &s->intr[intr];
 
-    /* Without a ring events go nowhere, and need no room. */
-    if (i->er_size == 0 || ring_room(i) >= EVENT_ROOM) {
+    /*
+     * Without a ring events go nowhere, and need no room.  More than a ring
+     * has can't be waited for.
+     */
+    if (i->er_size == 0 ||
+        ring_room(i) >= MIN(n + EVENT_SPARE, i->er_size - 1)) {
         return true;
     }
     s->held = true;
@@ -96,12 +100,11 @@ static void put_trb(Xhci *s, XhciIntr *i, uint64_t param, uint32_t status,
 void xhci_post(Xhci *s, unsigned intr, uint64_t param, uint32_t status,
                uint32_t control)
 {
-    unsigned n = intr < XHCI_INTRS ? intr : 0, room;
+    unsigned room = ring_room(&s->intr[intr]);
 
-    room = ring_room(&s->intr[n]);
     if (room == 0) {
         log_guest_error("%s: interrupter %u: no room for an event",
-                        device_name(&s->pci.dev), n);
+                        device_name(&s->pci.dev), intr);
         return;
     }
     if (room == 1) {
@@ -109,8 +112,8 @@ void xhci_post(Xhci *s, unsigned intr, uint64_t param, uint32_t status,
         status = CC_RING_FULL << 24;
         control = EVENT_HOST << TRB_TYPE_SHIFT;
     }
-    put_trb(s, &s->intr[n], param, status, control);
-    intr_raise(s, n);
+    put_trb(s, &s->intr[intr], param, status, control);
+    intr_raise(s, intr);
 }
 
 void xhci_intr_reset(XhciIntr *i)
@@ -119,7 +122,16 @@ void xhci_intr_reset(XhciIntr *i)
     i->er_pcs = true;
 }
 
-void xhci_erst_written(Xhci *s, XhciIntr *i)
+/* Rings that waited for room look for it again. */
+static void retry_held(Xhci *s)
+{
+    if (s->held) {
+        s->held = false;
+        xhci_kick_all(s);
+    }
+}
+
+static void take_segment(Xhci *s, XhciIntr *i)
 {
     uint64_t table = (uint64_t)i->erstba_high << 32 | i->erstba_low;
     uint8_t b[16];
@@ -153,6 +165,12 @@ void xhci_erst_written(Xhci *s, XhciIntr *i)
     i->er_size = size;
 }
 
+void xhci_erst_written(Xhci *s, XhciIntr *i)
+{
+    take_segment(s, i);
+    retry_held(s);
+}
+
 void xhci_erdp_written(Xhci *s, unsigned n, uint32_t old)
 {
     XhciIntr *i = &s->intr[n];
@@ -169,8 +187,5 @@ void xhci_erdp_written(Xhci *s, unsigned n, uint32_t old)
     if (!(i->erdp_low & ERDP_EHB) && ring_room(i) != i->er_size - 1) {
         intr_raise(s, n);
     }
-    if (s->held) {
-        s->held = false;
-        xhci_kick_all(s);
-    }
+    retry_held(s);
 }

@@ -300,11 +300,17 @@ void xhci_port_init(Xhci *s, XhciPort *p);
 void xhci_port_check(Xhci *s, XhciPort *p);
 
 /* xhci-event.c */
-/* Puts an event on a ring; `control` lacks the cycle bit. */
+/*
+ * Puts an event on the ring of interrupter `intr`, below XHCI_INTRS; `control`
+ * lacks the cycle bit.
+ */
 void xhci_post(Xhci *s, unsigned intr, uint64_t param, uint32_t status,
                uint32_t control);
-/* Is there room for some events?  Else ERDP's next write kicks all rings. */
-bool xhci_event_room(Xhci *s, unsigned intr);
+/*
+ * Is there room for `n` events on that ring, and for those that may come
+ * meanwhile?  Else ERDP's next write kicks all rings.
+ */
+bool xhci_event_room(Xhci *s, unsigned intr, unsigned n);
 void xhci_intr_update(Xhci *s, unsigned n);
 void xhci_intr_reset(XhciIntr *i);
 /* ERSTBA was written: takes the segment from the table (4.9.4). */
@@ -360,6 +366,7 @@ void xhci_ep_doorbell(XhciEp *ep);
 /* A device has something to say; ep may be NULL. */
 void xhci_ep_kick(XhciEp *ep);
 void xhci_ep_run(XhciEp *ep);
+/* CC_NONE: it is to be tried again once there is room for its event. */
 XhciCode xhci_ep_stop(XhciEp *ep);
 XhciCode xhci_ep_reset(XhciEp *ep);
 XhciCode xhci_ep_set_dequeue(XhciEp *ep, uint64_t pointer);
@@ -371,6 +378,8 @@ size_t xhci_td_len(const XhciTd *td);
 /* Data between the device and the TD's buffers; false: memory is missing. */
 bool xhci_td_copy(XhciEp *ep, const XhciTd *td, uint8_t *buf, size_t len,
                   bool to_guest);
+/* xhci_event_room() for all that xhci_td_report() may tell. */
+bool xhci_td_room(XhciEp *ep, const XhciTd *td);
 /* Tells of the end: `code` for the whole, `done` bytes were moved. */
 void xhci_td_report(XhciEp *ep, const XhciTd *td, XhciCode code, size_t done);
 

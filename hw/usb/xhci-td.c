@@ -101,10 +101,36 @@ bool xhci_td_copy(XhciEp *ep, const XhciTd *td, uint8_t *buf, size_t len,
     return true;
 }
 
+/* Interrupter target (6.4.1.1); the first one stands for those not there. */
+static unsigned trb_intr(const XhciTrb *trb)
+{
+    unsigned intr = trb->status >> STATUS_INTR_SHIFT;
+
+    return intr < XHCI_INTRS ? intr : 0;
+}
+
+bool xhci_td_room(XhciEp *ep, const XhciTd *td)
+{
+    unsigned events[XHCI_INTRS] = { 0 };
+
+    for (unsigned i = 0; i < td->n; i++) {
+        unsigned *n = &events[trb_intr(&td->trb[i])];
+
+        /* An error is told of in any case. */
+        *n = td->trb[i].control & (TRB_IOC | TRB_ISP) ? *n + 1 : MAX(*n, 1);
+    }
+    for (unsigned i = 0; i < XHCI_INTRS; i++) {
+        if (events[i] > 0 && !xhci_event_room(ep->slot->hc, i, events[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void post_event(XhciEp *ep, const XhciTrb *trb, XhciCode code,
                        uint64_t param, uint32_t len, uint32_t flags)
 {
-    xhci_post(ep->slot->hc, trb->status >> STATUS_INTR_SHIFT, param,
+    xhci_post(ep->slot->hc, trb_intr(trb), param,
               (uint32_t)code << 24 | (len & EVENT_LENGTH),
               EVENT_TRANSFER << TRB_TYPE_SHIFT | flags |
                   ep->dci << TRB_EP_SHIFT |

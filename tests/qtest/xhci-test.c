@@ -303,6 +303,90 @@ static void test_bad_rings(void)
     xhci_free(x);
 }
 
+enum { INTR1 = INTR0 + 0x20, EVENT_RING1 = 0x23000, EVENTS1 = 16 };
+
+static void start_intr1(XhciTest *x)
+{
+    qtest_writeq(x->q, ERST + 64, EVENT_RING1);
+    qtest_writel(x->q, ERST + 64 + 8, EVENTS1);
+    xhci_set(x, INTR1 + 8, 1);
+    xhci_set(x, INTR1 + 0x18, EVENT_RING1);
+    xhci_set(x, INTR1 + 0x1c, 0);
+    xhci_set(x, INTR1 + 0x10, ERST + 64);
+    xhci_set(x, INTR1 + 0x14, 0);
+}
+
+/* The nth event of interrupter 1, taken from its ring: which TRB, and code. */
+static uint64_t event1(XhciTest *x, unsigned n, unsigned *ret_code)
+{
+    uint64_t at = EVENT_RING1 + 16 * (n % EVENTS1);
+    uint64_t next = EVENT_RING1 + 16 * ((n + 1) % EVENTS1);
+    uint64_t trb = qtest_readq(x->q, at);
+
+    g_assert_cmpint(qtest_readl(x->q, at + 12) & B_CYCLE, ==,
+                    (n / EVENTS1 & 1) == 0);
+    *ret_code = qtest_readl(x->q, at + 8) >> 24;
+    xhci_set(x, INTR1 + 0x18, next | 8);
+    xhci_set(x, INTR1 + 0x1c, 0);
+    return trb;
+}
+
+/* Transfers wait for room on the ring that they name, however many events. */
+static void test_event_room(void)
+{
+    XhciTest *x = xhci_new("-device usb-tablet,port=1");
+    unsigned code;
+    uint64_t at;
+
+    configure(x, TABLET_PORT);
+    start_intr1(x);
+    for (unsigned i = 0; i < 4 * EVENTS1; i++) {
+        xhci_queue(x, 3, 0, 1 << 22, T_NOOP | B_IOC);
+    }
+    xhci_ring(x, 3);
+    for (unsigned i = 0; i < 4 * EVENTS1; i++) {
+        g_assert_cmphex(event1(x, i, &code), ==, xhci_ep_ring(3) + 16 * i);
+        g_assert_cmpint(code, ==, CODE_SUCCESS);
+    }
+    /* TDs that tell of each of their TRBs. */
+    for (unsigned i = 1; i <= 36; i++) {
+        at = xhci_queue(x, 3, 0, 0,
+                        T_NOOP | B_IOC | (i % 12 != 0 ? B_CHAIN : 0));
+    }
+    xhci_ring(x, 3);
+    for (unsigned i = 1; i <= 36; i++) {
+        g_assert_cmphex(xhci_event(x).param, ==, at - (36 - i) * 16);
+    }
+    g_assert_false(xhci_has_event(x));
+    xhci_free(x);
+}
+
+/* So does the command that stops an endpoint, which is told of there. */
+static void test_stop_room(void)
+{
+    XhciTest *x = xhci_new("-device usb-tablet,port=1");
+    unsigned code, n = 0;
+    uint64_t stop;
+
+    configure(x, TABLET_PORT);
+    start_intr1(x);
+    for (unsigned i = 0; i < EVENTS1; i++) {
+        xhci_queue(x, 3, 0, 1 << 22, T_NOOP | B_IOC);
+    }
+    xhci_ring(x, 3);
+    stop = CMD_RING + 16 * x->cmds++;
+    xhci_put_trb(x, stop, 0, 0, T_STOP_EP | x->slot << 24 | 3 << 16);
+    xhci_set(x, DOORBELL, 0);
+    g_assert_false(xhci_has_event(x));
+    do {
+        event1(x, n++, &code);
+    } while (code == CODE_SUCCESS);
+    g_assert_cmpint(code, ==, CODE_STOPPED);
+    g_assert_cmphex(xhci_event(x).param, ==, stop);
+    g_assert_cmpint(ep_state(x, 3), ==, 3);
+    xhci_free(x);
+}
+
 /* A TD that never ends, and one of what it can't consist of. */
 static void test_bad_td(void)
 {
@@ -386,6 +470,8 @@ int main(int argc, char **argv)
     g_test_add_func("/xhci/hot-plug", test_hot_plug);
     g_test_add_func("/xhci/unplug-all", test_unplug_all);
     g_test_add_func("/xhci/bad-rings", test_bad_rings);
+    g_test_add_func("/xhci/event-room", test_event_room);
+    g_test_add_func("/xhci/stop-room", test_stop_room);
     g_test_add_func("/xhci/bad-td", test_bad_td);
     g_test_add_func("/xhci/refused", test_refused);
     g_test_add_func("/xhci/auto-hub", test_auto_hub);

@@ -40,6 +40,7 @@ enum {
     T_DATA = 3 << 10,
     T_STATUS = 4 << 10,
     T_LINK = 6 << 10,
+    T_NOOP = 8 << 10,
     T_ENABLE_SLOT = 9 << 10,
     T_DISABLE_SLOT = 10 << 10,
     T_ADDRESS = 11 << 10,
