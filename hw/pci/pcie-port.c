@@ -469,34 +469,6 @@ static const Vmstate aer_log_vmstate = {
         .size = sizeof(AerLog), .vms = &aer_log_vmstate, .struct_version = 1 \
     }
 
-static bool port_msix_put(StreamOut *s, const void *field, size_t size,
-                          GError **errp)
-{
-    msix_save((PciDevice *)field, s);
-    return true;
-}
-
-static bool port_msix_get(StreamIn *s, void *field, size_t size, GError **errp)
-{
-    return msix_load(field, s, errp);
-}
-
-static const VmstateInfo port_msix_info = { .name = "msix state",
-                                            .put = port_msix_put,
-                                            .get = port_msix_get };
-
-static const Vmstate port_msix_vmstate = {
-    .name = "msix",
-    .fields =
-        (const VmstateField[]){
-            { .name = "msix",
-              .kind = VMS_CUSTOM,
-              .size = PCI_MSIX_ENTRY_SIZE + 1,
-              .info = &port_msix_info },
-            VMSTATE_END,
-        },
-};
-
 static const Vmstate root_port_vmstate = {
     .name = "pcie-root-port",
     .version = 1,
@@ -506,11 +478,8 @@ static const Vmstate root_port_vmstate = {
     .fields =
         (const VmstateField[]){
             PORT_FIELDS,
-            { .name = "parent_obj.parent_obj.parent_obj.parent_obj",
-              .kind = VMS_STRUCT,
-              .offset = offsetof(PciePort, br.pci),
-              .size = sizeof(PciDevice),
-              .vms = &port_msix_vmstate },
+            VMSTATE_MSIX_AS(PciePort, br.pci,
+                            "parent_obj.parent_obj.parent_obj.parent_obj"),
             VMSTATE_END,
         },
 };

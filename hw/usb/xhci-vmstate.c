@@ -11,7 +11,6 @@
 #include "hw/usb/xhci-priv.h"
 
 #include "hw/pci/msix.h"
-#include "hw/pci/pci-regs.h"
 #include "util/error.h"
 
 static const Vmstate port_vmstate = {
@@ -101,36 +100,6 @@ static const Vmstate core_vmstate = {
         },
 };
 
-static bool msix_put(StreamOut *s, const void *field, size_t size,
-                     GError **errp)
-{
-    msix_save((PciDevice *)(uintptr_t)field, s);
-    return true;
-}
-
-static bool msix_get(StreamIn *s, void *field, size_t size, GError **errp)
-{
-    return msix_load(field, s, errp);
-}
-
-static const VmstateInfo msix_info = {
-    .name = "msix state",
-    .put = msix_put,
-    .get = msix_get,
-};
-
-static const Vmstate msix_vmstate = {
-    .name = "msix",
-    .fields =
-        (const VmstateField[]){
-            { .name = "msix",
-              .kind = VMS_CUSTOM,
-              .size = XHCI_INTRS * PCI_MSIX_ENTRY_SIZE + XHCI_INTRS / 8,
-              .info = &msix_info },
-            VMSTATE_END,
-        },
-};
-
 static bool xhci_pre_save(void *opaque, GError **errp)
 {
     Xhci *s = opaque;
@@ -186,11 +155,7 @@ const Vmstate xhci_vmstate = {
     .fields =
         (const VmstateField[]){
             VMSTATE_PCI_DEVICE_AS(Xhci, pci, "parent_obj[0]"),
-            { .name = "parent_obj[1]",
-              .kind = VMS_STRUCT,
-              .offset = offsetof(Xhci, pci),
-              .size = sizeof(PciDevice),
-              .vms = &msix_vmstate },
+            VMSTATE_MSIX_AS(Xhci, pci, "parent_obj[1]"),
             { .name = "xhci",
               .kind = VMS_STRUCT,
               .offset = 0,
