@@ -1,5 +1,5 @@
 /*
- * Intel gigabit Ethernet controllers: statistics and filters.
+ * Intel gigabit Ethernet controllers: statistics, filters, link and NVM.
  *
  * Facts: software developer's manual of the 8254x family, sections 3.2
  * (filters), 13.4.22 (RCTL), 13.5 (filters), 13.7 (statistics).
@@ -10,6 +10,7 @@
 
 #include "hw/net/e1000-mac.h"
 
+#include "hw/net/e1000-phy.h"
 #include "util/bswap.h"
 
 /* A register of the array `mac`. */
@@ -143,4 +144,40 @@ unsigned e1000_rx_buffer_size(uint32_t rctl)
         return shift == 0 ? 2048 : 32768 >> shift;
     }
     return 2048 >> shift;
+}
+
+/* -------------------------------------------------------- link and NVM --- */
+
+bool e1000_link_registers(uint32_t *mac, uint16_t *phy, bool up)
+{
+    bool was = MAC(E1000_STATUS) & E1000_STATUS_LU;
+
+    if (up) {
+        MAC(E1000_STATUS) |= E1000_STATUS_LU;
+        phy[PHY_STATUS] |= PHY_STATUS_LINK;
+        phy[PHY_SPEC_STATUS] |= PHY_SPEC_LINK;
+        if (phy[PHY_CTRL] & PHY_CTRL_AUTONEG) {
+            phy[PHY_STATUS] |= PHY_STATUS_AUTONEG_DONE;
+            phy[PHY_LP_ABILITY] |= PHY_LP_ACK;
+        }
+    } else {
+        MAC(E1000_STATUS) &= ~(uint32_t)E1000_STATUS_LU;
+        phy[PHY_STATUS] &= ~(PHY_STATUS_LINK | PHY_STATUS_AUTONEG_DONE);
+        phy[PHY_SPEC_STATUS] &= ~PHY_SPEC_LINK;
+        phy[PHY_LP_ABILITY] &= ~PHY_LP_ACK;
+    }
+    return was != up;
+}
+
+void e1000_eeprom_finish(uint16_t *words, const NetMac *addr)
+{
+    uint16_t sum = 0;
+
+    for (unsigned i = 0; i < 3; i++) {
+        words[i] = addr->a[2 * i] | addr->a[2 * i + 1] << 8;
+    }
+    for (unsigned i = 0; i < E1000_EEPROM_WORDS - 1; i++) {
+        sum += words[i];
+    }
+    words[E1000_EEPROM_WORDS - 1] = 0xbaba - sum;
 }

@@ -9,6 +9,7 @@
  */
 #include "util/base.h"
 
+#include "hw/net/e1000-phy.h"
 #include "hw/net/e1000e-priv.h"
 
 enum {
@@ -17,27 +18,8 @@ enum {
     EERD_ADDR_SHIFT = 2,
     EERD_ADDR_MASK = 0x3fff,
 
-    MDIC_WRITE = 1 << 26,
-    MDIC_READ = 2 << 26,
-    MDIC_READY = 1 << 28,
-    MDIC_INTERRUPT = 1 << 29,
-    MDIC_ERROR = 1 << 30,
-    PHY_ADDRESS = 1,
-
-    PHY_CTRL = 0,
-    PHY_STATUS = 1,
-    PHY_LP_ABILITY = 5,
-    PHY_SPEC_STATUS = 17,
     PHY_PAGE = 22,
     PHY_PAGE_MASK = 0x7f,
-    PHY_CTRL_KEPT = 0xffff & ~(0x3f | 1 << 15 | 1 << 9),
-    PHY_CTRL_RESET = 1 << 15,
-    PHY_CTRL_AUTONEG = 1 << 12,
-    PHY_CTRL_RESTART = 1 << 9,
-    PHY_STATUS_LINK = 1 << 2,
-    PHY_STATUS_AUTONEG_DONE = 1 << 5,
-    PHY_LP_ACK = 1 << 14,
-    PHY_SPEC_LINK = 1 << 10,
 };
 
 static const uint16_t eeprom_contents[E1000_EEPROM_WORDS - 1] = {
@@ -52,21 +34,11 @@ static const uint16_t eeprom_contents[E1000_EEPROM_WORDS - 1] = {
 
 enum { EEPROM_DEVICE_ID = 11 };
 
-/* Words 0 to 2 are the address; all words add up to 0xbaba. */
 void e1000e_eeprom_init(E1000e *s)
 {
-    const uint8_t *mac = s->nic.mac.a;
-    uint16_t sum = 0;
-
     memcpy(s->eeprom, eeprom_contents, sizeof(eeprom_contents));
-    for (unsigned i = 0; i < 3; i++) {
-        s->eeprom[i] = mac[2 * i] | mac[2 * i + 1] << 8;
-    }
     s->eeprom[EEPROM_DEVICE_ID] = s->pci.dev.type->pci->device_id;
-    for (unsigned i = 0; i < E1000_EEPROM_WORDS - 1; i++) {
-        sum += s->eeprom[i];
-    }
-    s->eeprom[E1000_EEPROM_WORDS - 1] = 0xbaba - sum;
+    e1000_eeprom_finish(s->eeprom, &s->nic.mac);
 }
 
 /* What EERD reads as, after `val` was written to it. */
@@ -155,23 +127,7 @@ void e1000e_phy_reset(E1000e *s)
 
 bool e1000e_set_link(E1000e *s, bool up)
 {
-    bool was = E1000E_MAC(s, E1000_STATUS) & E1000_STATUS_LU;
-
-    if (up) {
-        E1000E_MAC(s, E1000_STATUS) |= E1000_STATUS_LU;
-        s->phy[PHY_STATUS] |= PHY_STATUS_LINK;
-        s->phy[PHY_SPEC_STATUS] |= PHY_SPEC_LINK;
-        if (s->phy[PHY_CTRL] & PHY_CTRL_AUTONEG) {
-            s->phy[PHY_STATUS] |= PHY_STATUS_AUTONEG_DONE;
-            s->phy[PHY_LP_ABILITY] |= PHY_LP_ACK;
-        }
-    } else {
-        E1000E_MAC(s, E1000_STATUS) &= ~(uint32_t)E1000_STATUS_LU;
-        s->phy[PHY_STATUS] &= ~(PHY_STATUS_LINK | PHY_STATUS_AUTONEG_DONE);
-        s->phy[PHY_SPEC_STATUS] &= ~PHY_SPEC_LINK;
-        s->phy[PHY_LP_ABILITY] &= ~PHY_LP_ACK;
-    }
-    return was != up;
+    return e1000_link_registers(s->mac, s->phy, up);
 }
 
 /* Negotiating takes no time here: the link is up again at once. */
