@@ -5,12 +5,15 @@ of the memory moves, also from and to QEMU 7.2."""
 
 import mmap
 import os
+import resource
+import socket
 import subprocess
 
 from godwit.analyze import analyze_file, migcompare
 from godwit.ivshmem import IvshmemClient, IvshmemServer, find_server
 from godwit.migration import Transport, go, wait_status
 from godwit.peer import need_peer
+from godwit.reactor import DEFAULT_TIMEOUT
 from godwit.qtest import Qtest
 from godwit.tap import check, check_equal, check_in, main, test
 
@@ -149,6 +152,37 @@ def server_tells_all(t):
     again = IvshmemClient(server.path, 3)
     t.defer(again.close)
     check_equal(again.id, 5, 'the lowest id that is free')
+
+
+def leave_descriptors(pid, n):
+    """So many more can be opened by a process."""
+    used = [int(fd) for fd in os.listdir('/proc/%d/fd' % pid)]
+    limit = 0
+    while limit - sum(fd < limit for fd in used) < n:
+        limit += 1
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, limit))
+
+
+@test(godwit_only='our server')
+def server_is_full(t):
+    """Who comes when no descriptor is left hears that it may not stay."""
+    server = IvshmemServer(t, 'server', vectors=3)
+    first = IvshmemClient(server.path, 3)
+    t.defer(first.close)
+    leave_descriptors(server.proc.pid, 2 * 4)
+    more = [IvshmemClient(server.path, 3) for _ in range(2)]
+    t.defer(more[0].close)
+    for _ in range(3):
+        with socket.socket(socket.AF_UNIX) as late:
+            late.settimeout(DEFAULT_TIMEOUT)
+            late.connect(server.path)
+            check_equal(late.recv(8), b'', 'what one too many hears')
+    first.wait(lambda: len(first.peers.get(2, [])) == 3)
+    more[1].close()
+    first.wait(lambda: 2 not in first.peers)
+    again = IvshmemClient(server.path, 3)
+    t.defer(again.close)
+    check_equal(again.id, 2, 'id of who comes when there is room')
 
 
 @test(godwit_only='our server')

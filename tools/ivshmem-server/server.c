@@ -14,6 +14,7 @@
 
 #include "tools/ivshmem-server/server.h"
 
+#include <fcntl.h>
 #include <glib-unix.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -53,6 +54,7 @@ typedef struct Client {
 struct Server {
     char *path;
     int listener;
+    int reserve; /* a descriptor to refuse a client with; -1: none */
     guint source;
     Descriptor *memory;
     unsigned nvectors;
@@ -287,6 +289,27 @@ static void introduce(Server *s, Client *c)
     drop_slow(s);
 }
 
+static int make_reserve(const Server *s)
+{
+    return fcntl(s->memory->fd, F_DUPFD_CLOEXEC, 0);
+}
+
+/* With no descriptor left it would wait for ever, and the loop wouldn't. */
+static void refuse_client(Server *s)
+{
+    int sock;
+
+    if (s->reserve >= 0) {
+        close(s->reserve);
+    }
+    sock = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
+    if (sock >= 0) {
+        say(s, "client refused: no file descriptors are left");
+        close(sock);
+    }
+    s->reserve = make_reserve(s);
+}
+
 static gboolean client_comes(gint fd, GIOCondition cond, gpointer opaque)
 {
     Server *s = opaque;
@@ -294,6 +317,9 @@ static gboolean client_comes(gint fd, GIOCondition cond, gpointer opaque)
     int sock = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     if (sock < 0) {
+        if (errno == EMFILE || errno == ENFILE) {
+            refuse_client(s);
+        }
         return G_SOURCE_CONTINUE;
     }
     c = g_new0(Client, 1);
@@ -367,6 +393,7 @@ Server *server_new(const char *path, int memory_fd, unsigned nvectors,
     s->path = g_strdup(path);
     s->listener = listener;
     s->memory = descriptor_new(memory_fd);
+    s->reserve = make_reserve(s);
     s->nvectors = nvectors;
     s->verbose = verbose;
     g_queue_init(&s->clients);
@@ -380,6 +407,9 @@ void server_free(Server *s)
 
     g_source_remove(s->source);
     close(s->listener);
+    if (s->reserve >= 0) {
+        close(s->reserve);
+    }
     unlink(s->path);
     while ((l = g_queue_pop_head_link(&s->clients)) != NULL) {
         client_free(l->data);
