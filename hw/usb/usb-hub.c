@@ -165,10 +165,21 @@ static void connection_changed(UsbPort *usb)
     }
 }
 
+static void port_resume(UsbHub *s, HubPort *p)
+{
+    if (p->wPortStatus & PORT_SUSPEND) {
+        p->wPortStatus &= ~PORT_SUSPEND;
+        port_changed(s, p, PORT_SUSPEND);
+    }
+}
+
 static void hub_wakeup(UsbPort *usb, UsbDevice *d, unsigned ep)
 {
     UsbHub *s = usb->opaque;
 
+    if (usb_may_resume(usb, d)) {
+        port_resume(s, container_of(usb, HubPort, usb));
+    }
     if (s->usb.attached) {
         s->usb.port->ops->wakeup(s->usb.port, d, ep);
     }
@@ -257,10 +268,7 @@ static UsbResult clear_feature(UsbHub *s, HubPort *p, unsigned feature)
         p->wPortStatus &= ~PORT_ENABLE;
         return USB_OK;
     case FEATURE_SUSPEND:
-        if (p->wPortStatus & PORT_SUSPEND) {
-            p->wPortStatus &= ~PORT_SUSPEND;
-            port_changed(s, p, PORT_SUSPEND);
-        }
+        port_resume(s, p);
         return USB_OK;
     case FEATURE_POWER:
         if (s->port_power) {

@@ -185,8 +185,19 @@ void usb_port_del(UsbPort *port);
  * each 4 bits, from the lowest up, 0 ends it (USB 3.2, 8.9).  NULL: nobody.
  */
 UsbDevice *usb_device_at(const UsbPort *root, uint32_t route);
-/* An endpoint that has answered USB_NAK has something to say. */
+/*
+ * An endpoint that has answered USB_NAK has something to say.  Ports that are
+ * suspended resume, if the driver allows that.
+ */
 void usb_wakeup(UsbDevice *d, unsigned ep);
+/*
+ * May `d`, which is at the port or below it, end its suspension (7.1.7.7)?
+ * Hubs pass on what comes from below if they may do so themselves.
+ */
+static inline bool usb_may_resume(const UsbPort *port, const UsbDevice *d)
+{
+    return d->remote_wakeup && port->dev->remote_wakeup;
+}
 /* Properties that every USB device has. */
 extern const Property usb_props[];
 /* Common part of realize(); false: a property has no effect here. */

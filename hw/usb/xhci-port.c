@@ -194,10 +194,22 @@ static void usb_detached(UsbPort *usb)
     }
 }
 
+/* Ended by the driver, which is told that it has begun (4.15.2.2). */
+static void port_resume(Xhci *s, XhciPort *p)
+{
+    if (link_state(p) == PLS_U3) {
+        set_link_state(p, PLS_RESUME);
+        port_notify(s, p, PORTSC_PLC);
+    }
+}
+
 static void usb_port_wakeup(UsbPort *usb, UsbDevice *d, unsigned ep)
 {
     Xhci *s = usb->opaque;
 
+    if (usb_may_resume(usb, d)) {
+        port_resume(s, register_of(usb, usb->dev->speed == USB_SPEED_SUPER));
+    }
     for (unsigned i = 0; i < XHCI_SLOTS; i++) {
         XhciSlot *slot = &s->slots[i];
 

@@ -47,6 +47,103 @@ static void configure(XhciTest *x, unsigned port)
                     CODE_SUCCESS);
 }
 
+/* SET_FEATURE DEVICE_REMOTE_WAKEUP */
+#define SET_WAKEUP UINT64_C(0x0000000000010300)
+
+static void request(XhciTest *x, uint64_t setup)
+{
+    unsigned code;
+
+    xhci_control(x, setup, &code);
+    g_assert_cmpint(code, ==, CODE_SUCCESS);
+}
+
+/* Link state 3 (U3); then what PORTSC says is checked by the caller. */
+static void suspend_port(XhciTest *x)
+{
+    unsigned reg = PORTSC + 16 * (TABLET_PORT - 1);
+
+    xhci_set(x, reg, 0x7f << 17 | 1 << 9);
+    xhci_set(x, reg, 1 << 16 | 3 << 5 | 1 << 9);
+    g_assert_cmphex(xhci_get(x, reg) & 0x4001e0, ==, 3 << 5);
+}
+
+/* The port resumes (15), and the driver is told so by PLC. */
+static void check_resumed(XhciTest *x)
+{
+    unsigned reg = PORTSC + 16 * (TABLET_PORT - 1);
+
+    g_assert_cmphex(xhci_get(x, reg) & 0x4001e0, ==, 1 << 22 | 15 << 5);
+    g_assert_cmpint(xhci_event(x).type, ==, EV_PORT);
+    xhci_set(x, reg, 1 << 22 | 1 << 9);
+    xhci_set(x, reg, 1 << 16 | 1 << 9);
+    g_assert_cmphex(xhci_get(x, reg) & 0x4001e0, ==, 1 << 22);
+    g_assert_cmpint(xhci_event(x).type, ==, EV_PORT);
+}
+
+/* A suspended device wakes the host if it may. */
+static void test_wakeup(void)
+{
+    XhciTest *x = xhci_new("-device usb-tablet,port=1");
+
+    configure(x, TABLET_PORT);
+    request(x, SET_IDLE(0)); /* gets input from now on */
+    suspend_port(x);
+    place(x, 1, 2);
+    g_assert_cmphex(xhci_get(x, PORTSC + 16 * (TABLET_PORT - 1)) & 0x4001e0, ==,
+                    3 << 5);
+    g_assert_false(xhci_has_event(x));
+    request(x, SET_WAKEUP);
+    place(x, 3, 4);
+    check_resumed(x);
+    xhci_queue(x, 3, DATA, 6, T_NORMAL | B_IOC);
+    xhci_ring(x, 3);
+    g_assert_cmpint(xhci_event(x).code, ==, CODE_SUCCESS);
+    g_assert_cmphex(qtest_readw(x->q, DATA + 1), ==, 3);
+    xhci_free(x);
+}
+
+/* The other slot's endpoint 0 goes on behind what this one has done. */
+static void switch_slot(XhciTest *x, unsigned slot)
+{
+    unsigned to = slot << 24 | 1 << 16;
+
+    x->slot = slot;
+    g_assert_cmpint(xhci_command(x, 0, T_STOP_EP | to), ==, CODE_SUCCESS);
+    g_assert_cmpint(xhci_command(x,
+                                 (xhci_ep_ring(1) + 16 * x->trbs[1]) | B_CYCLE,
+                                 T_SET_DEQUEUE | to),
+                    ==, CODE_SUCCESS);
+}
+
+/* From below a hub: the hub's port, then that of the controller. */
+static void test_hub_wakeup(void)
+{
+    XhciTest *x = xhci_new("-device usb-hub,port=1 "
+                           "-device usb-tablet,port=1.1");
+
+    configure(x, TABLET_PORT);
+    request(x, SET_WAKEUP);
+    request(x, UINT64_C(0x0000000100020323)); /* SET_FEATURE PORT_SUSPEND */
+    g_assert_cmpint(xhci_command(x, 0, T_ENABLE_SLOT), ==, CODE_SUCCESS);
+    qtest_writeq(x->q, DCBAA + 8 * x->slot, OUTPUT + 0x1000);
+    qtest_writel(x->q, INPUT + 4, 3);
+    qtest_writel(x->q, INPUT + 32, 1 << 27 | 1); /* route: port 1 */
+    xhci_ep_context(x, 1, 4, 8);
+    g_assert_cmpint(xhci_command(x, INPUT, T_ADDRESS | x->slot << 24), ==,
+                    CODE_SUCCESS);
+    request(x, SET_IDLE(0));
+    request(x, SET_WAKEUP);
+    suspend_port(x);
+    place(x, 1, 2);
+    check_resumed(x);
+    switch_slot(x, 1);
+    request(x, UINT64_C(0x00040001000000a3)); /* GET_STATUS of port 1 */
+    /* Not suspended any more, which is new. */
+    g_assert_cmphex(qtest_readl(x->q, DATA) & 0x40004, ==, 0x40000);
+    xhci_free(x);
+}
+
 static uint64_t ep_dequeue(XhciTest *x, unsigned dci)
 {
     return qtest_readq(x->q, OUTPUT + 32 * dci + 8);
@@ -470,6 +567,8 @@ int main(int argc, char **argv)
     g_test_add_func("/xhci/hot-plug", test_hot_plug);
     g_test_add_func("/xhci/unplug-all", test_unplug_all);
     g_test_add_func("/xhci/bad-rings", test_bad_rings);
+    g_test_add_func("/xhci/wakeup", test_wakeup);
+    g_test_add_func("/xhci/hub-wakeup", test_hub_wakeup);
     g_test_add_func("/xhci/event-room", test_event_room);
     g_test_add_func("/xhci/stop-room", test_stop_room);
     g_test_add_func("/xhci/bad-td", test_bad_td);
