@@ -398,6 +398,7 @@ Server *server_new(const char *path, int memory_fd, unsigned nvectors,
     s->verbose = verbose;
     g_queue_init(&s->clients);
     s->source = g_unix_fd_add(listener, G_IO_IN, client_comes, s);
+    say(s, "listens at %s", path);
     return s;
 }
 

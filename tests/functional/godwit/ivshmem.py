@@ -7,6 +7,7 @@ import struct
 import subprocess
 
 from .reactor import DEFAULT_TIMEOUT
+from .tap import check_equal
 
 
 def find_server(host):
@@ -24,8 +25,9 @@ class IvshmemServer:
             [find_server(t.host), '-F', '-v', '-S', self.path, '-m', t.folder,
              '-l', size, '-n', str(vectors)], stdout=subprocess.PIPE)
         t.defer(self.close)
-        t.reactor.poll(lambda: os.path.exists(self.path),
-                       'ivshmem-server listens')
+        # The socket's file is there a little before anybody can connect.
+        said = self.proc.stdout.readline().decode()
+        check_equal(said, 'listens at %s\n' % self.path, 'ivshmem-server')
 
     def close(self):
         self.proc.terminate()
