@@ -7,6 +7,7 @@ import mmap
 import os
 import resource
 import socket
+import struct
 import subprocess
 
 from godwit.analyze import analyze_file, migcompare
@@ -15,12 +16,13 @@ from godwit.migration import Transport, go, wait_status
 from godwit.peer import need_peer
 from godwit.reactor import DEFAULT_TIMEOUT
 from godwit.qtest import Qtest
-from godwit.tap import check, check_equal, check_in, main, test
+from godwit.tap import Skip, check, check_equal, check_in, main, test
 
 REGS, MSIX, MEMORY = 0xe0000000, 0xe0001000, 0xe1000000
 MASK, STATUS, POSITION, DOORBELL = REGS, REGS + 4, REGS + 8, REGS + 12
 SIZE = 1 << 20
 TARGET = 0x200000   # in RAM: where messages go that a test wants to see
+NOFILE = resource.RLIMIT_NOFILE
 ARGS = ['-machine', 'pc', '-m', '16', '-nodefaults', '-display', 'none']
 
 
@@ -160,7 +162,7 @@ def leave_descriptors(pid, n):
     limit = 0
     while limit - sum(fd < limit for fd in used) < n:
         limit += 1
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, limit))
+    resource.prlimit(pid, NOFILE, (limit, limit))
 
 
 @test(godwit_only='our server')
@@ -183,6 +185,41 @@ def server_is_full(t):
     again = IvshmemClient(server.path, 3)
     t.defer(again.close)
     check_equal(again.id, 2, 'id of who comes when there is room')
+
+
+def hear_arrival(client, number, gone):
+    """All doorbells of who comes; who goes meanwhile is added to gone."""
+    heard = 0
+    while heard < client.vectors:
+        other, fds = client.message()
+        for fd in fds:
+            os.close(fd)
+        if fds:
+            heard += other == number
+        else:
+            gone.append(other)
+
+
+@test(godwit_only='our server')
+def server_outlives_the_deaf(t):
+    """Many never read: what waits for them is limited, and who reads stays."""
+    number, vectors = 210, 60
+    if resource.getrlimit(NOFILE)[1] < 100000 and os.geteuid() != 0:
+        raise Skip('so many descriptors may not be on their way')
+    server = IvshmemServer(t, 'server', vectors=vectors)
+    reader = IvshmemClient(server.path, vectors)
+    t.defer(reader.close)
+    gone = []
+    for _ in range(number):
+        deaf = socket.socket(socket.AF_UNIX)
+        t.defer(deaf.close)
+        deaf.settimeout(DEFAULT_TIMEOUT)
+        deaf.connect(server.path)
+        deaf.recv(8)            # the version
+        own = struct.unpack('<q', deaf.recv(8))[0]
+        hear_arrival(reader, own, gone)
+    check_equal(gone[:1], [1], 'who had taken nothing for longest')
+    check(len(gone) < number / 2, 'the others stay')
 
 
 @test(godwit_only='our server')

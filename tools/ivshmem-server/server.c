@@ -6,7 +6,8 @@
  * A client gets protocol version, its id, the memory; then the doorbells of
  * those who are there, and its own.  The others get its doorbells, and hear
  * when it goes.  It says nothing itself.  What it doesn't read yet waits here,
- * up to a limit: who is that slow has to go.
+ * up to a limit: who is that slow has to go.  There is a limit for all of them
+ * together as well: beyond it who has taken nothing for longest goes.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -28,7 +29,9 @@ enum {
     MEMORY = -1,
     IDS = 65536,
     BACKLOG = 16,
-    WAITING_MAX = 1 << 18, /* messages */
+    /* Messages, of one client and of all.  One that comes makes 2 * 2^18. */
+    WAITING_MAX = 1 << 18,
+    WAITING_ALL_MAX = 1 << 21,
 };
 
 /* A file descriptor that messages share. */
@@ -47,6 +50,7 @@ typedef struct Client {
     int sock;
     guint in, out;  /* sources; 0: none */
     GQueue waiting; /* Message */
+    uint64_t took;  /* s->arrivals when it came, or last took one */
     Descriptor **vectors;
     GList link;
 } Client;
@@ -60,6 +64,8 @@ struct Server {
     unsigned nvectors;
     bool verbose;
     GQueue clients; /* Client */
+    uint64_t arrivals;
+    uint64_t waiting; /* messages, of all clients */
     bool used[IDS];
 };
 
@@ -158,6 +164,8 @@ static gboolean client_writable(gint fd, GIOCondition cond, gpointer opaque)
             return G_SOURCE_REMOVE;
         }
         message_free(g_queue_pop_head(&c->waiting));
+        c->s->waiting--;
+        c->took = c->s->arrivals;
     }
     c->out = 0;
     return G_SOURCE_REMOVE;
@@ -171,6 +179,7 @@ static void client_tell(Client *c, int64_t val, Descriptor *with)
     m->val = val;
     m->with = with != NULL ? g_rc_box_acquire(with) : NULL;
     g_queue_push_tail(&c->waiting, m);
+    c->s->waiting++;
     if (c->out == 0) {
         c->out = g_unix_fd_add(c->sock, G_IO_OUT, client_writable, c);
     }
@@ -193,6 +202,7 @@ static void client_free(Client *c)
     if (c->out != 0) {
         g_source_remove(c->out);
     }
+    c->s->waiting -= g_queue_get_length(&c->waiting);
     g_queue_clear_full(&c->waiting, message_free);
     for (unsigned i = 0; c->vectors != NULL && i < c->s->nvectors; i++) {
         descriptor_unref(c->vectors[i]);
@@ -255,6 +265,22 @@ static bool find_id(Server *s, uint16_t *ret)
     return false;
 }
 
+/* Who has taken nothing for longest, of those that something waits for. */
+static Client *find_stuck(const Server *s)
+{
+    Client *stuck = NULL;
+
+    for (const GList *l = s->clients.head; l != NULL; l = l->next) {
+        Client *c = l->data;
+
+        if (!g_queue_is_empty(&c->waiting) &&
+            (stuck == NULL || c->took < stuck->took)) {
+            stuck = c;
+        }
+    }
+    return stuck;
+}
+
 /* A list that is changed while it is walked: from the start again. */
 static void drop_slow(Server *s)
 {
@@ -270,10 +296,14 @@ static void drop_slow(Server *s)
             l = l->next;
         }
     }
+    while (s->waiting > WAITING_ALL_MAX) {
+        client_drop(find_stuck(s), "it doesn't read, and many others don't");
+    }
 }
 
 static void introduce(Server *s, Client *c)
 {
+    c->took = ++s->arrivals;
     client_tell(c, VERSION, NULL);
     client_tell(c, c->id, NULL);
     client_tell(c, MEMORY, s->memory);
