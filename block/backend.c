@@ -705,45 +705,26 @@ static int nodes_inactivate(BlockBackends *bs)
     return ret;
 }
 
-/* What has been begun since the guest stood, and flushed: as a rule nothing. */
-static NO_TSA int drain_before_leaving(BlockBackends *bs)
+bool block_inactivate_step(BlockBackends *bs, bool first, int *ret)
 {
-    enum { LOOK_US = 100 };
-    bool held = vm_lock_held(), first = true;
-    int ret = 0;
-
-    while (!block_drain_step(bs, first, &ret)) {
-        first = false;
-        if (held) {
-            vm_lock_release();
-        }
-        g_usleep(LOOK_US);
-        if (held) {
-            vm_lock_acquire();
-        }
-    }
-    return ret;
-}
-
-int block_inactivate_all(BlockBackends *bs)
-{
-    int ret;
-
+    *ret = 0;
     if (bs->inactive) {
-        return 0;
+        return true;
     }
-    ret = drain_before_leaving(bs);
-    if (ret < 0) {
-        return ret;
+    if (!block_drain_step(bs, first, ret)) {
+        return false;
+    }
+    if (*ret < 0) {
+        return true;
     }
     bs->inactive = true; /* nothing more is written, while others run, too */
-    ret = nodes_inactivate(bs);
-    if (ret < 0) {
+    *ret = nodes_inactivate(bs);
+    if (*ret < 0) {
         bs->inactive = false;
-        return ret;
+    } else {
+        block_graph_update(bs, NULL);
     }
-    block_graph_update(bs, NULL);
-    return 0;
+    return true;
 }
 
 bool block_activate_all(BlockBackends *bs, GError **errp)

@@ -209,29 +209,25 @@ static void wait_for_storage(MigSource *s, int64_t ns)
     }
 }
 
+/* A step with vm_lock held; false: storage has not answered, again. */
+typedef bool StorageStep(Vm *vm, bool first, int *ret);
+
 /*
- * What the guest has asked of its disks is done and flushed.  Storage may never
- * answer, so that nothing is held while it is waited for: the monitor answers,
- * and a cancel or the limit ends it.
+ * Storage may never answer, so that nothing is held while it is waited for: the
+ * monitor answers, and a cancel or the limit ends it.
  */
-static SwitchResult step_drain(MigSource *s, int64_t *t, GError **errp)
+static SwitchResult repeat_storage_step(MigSource *s, StorageStep *step,
+                                        const char *when, GError **errp)
 {
     int64_t look = DRAIN_LOOK_MIN_NS;
     bool first = true;
+    int r;
 
     for (;; look = MIN(2 * look, DRAIN_LOOK_MAX_NS)) {
-        int r;
-
         {
             VM_LOCK_GUARD();
-            if (vm_drain_step(s->vm, first, &r)) {
-                mig_source_step(s, STEP_VCPU_STOP, t);
-                if (r < 0) {
-                    error_setf_errno(errp, -r,
-                                     "flushing disks before the switch-over");
-                    return SWITCH_FAILED;
-                }
-                return settle_requests(s) ? SWITCH_GOES_ON : SWITCH_RETRY;
+            if (step(s->vm, first, &r)) {
+                break;
             }
         }
         first = false;
@@ -244,6 +240,24 @@ static SwitchResult step_drain(MigSource *s, int64_t *t, GError **errp)
         }
         wait_for_storage(s, look);
     }
+    if (r < 0) {
+        error_setf_errno(errp, -r, "flushing disks %s the switch-over", when);
+        return SWITCH_FAILED;
+    }
+    return SWITCH_GOES_ON;
+}
+
+/* What the guest has asked of its disks is done and flushed. */
+static SwitchResult step_drain(MigSource *s, int64_t *t, GError **errp)
+{
+    SwitchResult r = repeat_storage_step(s, vm_drain_step, "before", errp);
+
+    if (r != SWITCH_GOES_ON) {
+        return r;
+    }
+    mig_source_step(s, STEP_VCPU_STOP, t);
+    VM_LOCK_GUARD();
+    return settle_requests(s) ? SWITCH_GOES_ON : SWITCH_RETRY;
 }
 
 /* PRE-SWITCHOVER: the management does what it has to, then says go on. */
@@ -346,20 +360,20 @@ static SwitchResult step_sync(MigSource *s, int64_t *t, GError **errp)
                                                    : SWITCH_RETRY;
 }
 
-/* From here on the destination may open the images. */
+/*
+ * From here on the destination may open the images.  As a rule nothing has been
+ * asked of them since step_drain().
+ */
 static SwitchResult step_disks(MigSource *s, int64_t *t, GError **errp)
 {
-    int ret;
-    VM_LOCK_GUARD();
+    SwitchResult r;
 
     *t = clock_monotonic_ns();
-    ret = vm_block_inactivate(s->vm);
-    if (ret < 0) {
-        error_setf_errno(errp, -ret, "flushing disks at the switch-over");
-        return SWITCH_FAILED;
+    r = repeat_storage_step(s, vm_block_inactivate_step, "at", errp);
+    if (r == SWITCH_GOES_ON) {
+        mig_source_step(s, STEP_BLOCK_DRAIN, t);
     }
-    mig_source_step(s, STEP_BLOCK_DRAIN, t);
-    return SWITCH_GOES_ON;
+    return r;
 }
 
 SwitchResult mig_source_too_late(MigSource *s)

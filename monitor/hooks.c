@@ -199,9 +199,10 @@ static bool hook_block_drain_step(Vm *vm, bool first, int *ret)
     return vm->blocks == NULL || block_drain_step(vm->blocks, first, ret);
 }
 
-static int hook_block_inactivate(Vm *vm)
+static bool hook_block_inactivate_step(Vm *vm, bool first, int *ret)
 {
-    return vm->blocks != NULL ? block_inactivate_all(vm->blocks) : 0;
+    *ret = 0;
+    return vm->blocks == NULL || block_inactivate_step(vm->blocks, first, ret);
 }
 
 static bool hook_block_activate(Vm *vm, GError **errp)
@@ -221,7 +222,7 @@ const VmHooks monitor_vm_hooks = {
     .wakeup = hook_wakeup,
     .block_drain = hook_block_drain,
     .block_drain_step = hook_block_drain_step,
-    .block_inactivate = hook_block_inactivate,
+    .block_inactivate_step = hook_block_inactivate_step,
     .block_activate = hook_block_activate,
     .event_stop = event_stop,
     .event_resume = event_resume,

@@ -136,10 +136,11 @@ Vm *vm_of_object(Object *obj)
     return root->type == &vm_root_type ? OBJECT_CAST(VmRoot, root)->vm : NULL;
 }
 
-int vm_block_inactivate(Vm *vm)
+bool vm_block_inactivate_step(Vm *vm, bool first, int *ret)
 {
-    return vm->hooks->block_inactivate != NULL ? vm->hooks->block_inactivate(vm)
-                                               : 0;
+    *ret = 0;
+    return vm->hooks->block_inactivate_step == NULL ||
+           vm->hooks->block_inactivate_step(vm, first, ret);
 }
 
 bool vm_block_activate(Vm *vm, GError **errp)

@@ -118,10 +118,11 @@ typedef struct VmHooks {
      */
     bool (*block_drain_step)(Vm *vm, bool first, int *ret);
     /*
-     * Gives the disk images up for another process, and takes them again;
-     * -errno of a flush, and then nothing changes.  Both may be NULL.
+     * Gives the disk images up for another process, in steps as those of
+     * block_drain_step, and takes them again.  *ret < 0: nothing changes.
+     * Both may be NULL.
      */
-    int (*block_inactivate)(Vm *vm);
+    bool (*block_inactivate_step)(Vm *vm, bool first, int *ret);
     bool (*block_activate)(Vm *vm, GError **errp);
     /* QMP events of the run state. */
     void (*event_stop)(Vm *vm);
@@ -154,8 +155,8 @@ Vm *vm_of_object(Object *obj);
  */
 bool vm_catch_signals(Vm *vm, void (*at_once)(void *opaque), void *opaque,
                       GError **errp);
-/* Calls hooks->block_inactivate and block_activate, if they are there. */
-int vm_block_inactivate(Vm *vm);
+/* Calls hooks->block_inactivate_step and block_activate, if they are there. */
+bool vm_block_inactivate_step(Vm *vm, bool first, int *ret);
 bool vm_block_activate(Vm *vm, GError **errp);
 /* Runs the main loop until the program is to end; returns its status. */
 int vm_run_main_loop(Vm *vm);

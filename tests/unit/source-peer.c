@@ -59,10 +59,11 @@ static bool hook_drain_step(Vm *vm, bool first, int *ret)
     return !the_vm->storage_hangs;
 }
 
-static int hook_inactivate(Vm *vm)
+static bool hook_inactivate_step(Vm *vm, bool first, int *ret)
 {
-    the_vm->inactivated++;
-    return the_vm->inactivate;
+    the_vm->inactivated += first;
+    *ret = the_vm->inactivate;
+    return !the_vm->images_hang;
 }
 
 static bool hook_activate(Vm *vm, GError **errp)
@@ -92,7 +93,7 @@ static const VmHooks vm_hooks = {
     .event_suspend = hook_event,
     .block_drain = hook_drain,
     .block_drain_step = hook_drain_step,
-    .block_inactivate = hook_inactivate,
+    .block_inactivate_step = hook_inactivate_step,
     .block_activate = hook_activate,
     .event_stop = hook_event,
     .event_resume = hook_event,

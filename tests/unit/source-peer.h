@@ -37,10 +37,11 @@ typedef struct SpVm {
     unsigned statuses; /* mask of 1 << MigrationStatus that events told */
     bool prepared;
     bool storage_hangs;              /* block_drain_step isn't done */
+    bool images_hang;                /* block_inactivate_step isn't */
     bool bad_activate;               /* block_activate fails */
     bool bad_sync;                   /* cpus_sync does */
     int drain;                       /* what block_drain returns */
-    int inactivate;                  /* what block_inactivate returns */
+    int inactivate;                  /* the same of block_inactivate_step */
     void (*at_stop)(struct SpVm *v); /* the vCPUs pause */
     struct SpPeer *peer;             /* for the test's own use */
 } SpVm;

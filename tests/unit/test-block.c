@@ -414,6 +414,7 @@ static void test_hand_over(Fixture *f, gconstpointer unused)
     g_autoptr(GError) err = NULL;
     uint8_t buf[512] = { 0 };
     BlockBackend *b;
+    int ret;
 
     g_assert_true(block_attach(a, dev, false, NULL));
     block_set_inactive(dst);
@@ -425,7 +426,9 @@ static void test_hand_over(Fixture *f, gconstpointer unused)
     g_assert_false(block_activate_all(dst, &err));
     g_assert_nonnull(strstr(err->message, "lock"));
     g_assert_cmpint(do_write(b, 0, buf, 512), ==, -EPERM);
-    g_assert_cmpint(block_inactivate_all(f->bs), ==, 0);
+    g_assert_cmpint(block_drain_all(f->bs, true), ==, 0);
+    g_assert_true(block_inactivate_step(f->bs, true, &ret));
+    g_assert_cmpint(ret, ==, 0);
     g_assert_cmpint(do_write(a, 0, buf, 512), ==, -EPERM);
     g_assert_cmpint(truncate(f->image, 2 * IMAGE_SIZE), ==, 0);
     g_assert_true(block_activate_all(dst, NULL));

@@ -372,6 +372,76 @@ static void test_storage_looks(void)
     sp_vm_fini(&v);
 }
 
+static void set_images(SpVm *v, bool hang)
+{
+    VM_LOCK_GUARD();
+
+    v->images_hang = hang;
+}
+
+/* What a hook counts reaches n. */
+static void wait_count(const unsigned *count, unsigned n)
+{
+    unsigned now = 0;
+
+    while (now < n) {
+        g_main_context_iteration(NULL, false);
+        VM_LOCK_GUARD();
+        now = *count;
+    }
+}
+
+/* The guest stands, and storage dies before the images are given up. */
+static void begin_images(SpVm *v, SpPeer *p, const char *limit_ms)
+{
+    begin(v);
+    sp_param(v, "downtime-limit", limit_ms);
+    v->m->waits.cancel_ms = 60000;
+    v->images_hang = true;
+    sp_connect(v, p);
+    sp_greet(p, WIRE_F_ALL);
+    sp_read_to(p, SP_RAM_PART);
+    sp_read_to(p, WIRE_CMD_PING);
+    wait_count(&v->inactivated, 1);
+}
+
+static void test_images_cancel(void)
+{
+    SpVm v;
+    SpPeer p;
+
+    begin_images(&v, &p, "600000");
+    g_assert_cmpint(sp_run_state(&v), ==, RUN_STATE_FINISH_MIGRATE);
+    migration_cancel(v.m);
+    g_assert_cmpint(sp_drain(&p), ==, SP_END);
+    g_assert_cmpuint(p.aborts, ==, 1);
+    sp_close(&p);
+    sp_check_ours(&v, MIGRATION_STATUS_CANCELLED);
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
+/* The guest goes on here, and travels once storage answers. */
+static void test_images_late(void)
+{
+    SpVm v;
+    SpPeer p;
+
+    begin_images(&v, &p, "300");
+    wait_count(&v.starts, 1);
+    sp_param(&v, "downtime-limit", "600000");
+    set_images(&v, false);
+    sp_read_to(&p, SP_EOF);
+    sp_say_loaded(&p, p.attempt);
+    sp_read_to(&p, WIRE_CMD_RUN);
+    sp_say_resumed(&p);
+    sp_drain(&p);
+    g_assert_cmpint(sp_wait_end(&v), ==, MIGRATION_STATUS_COMPLETED);
+    sp_check_memory(&p);
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -395,5 +465,7 @@ int main(int argc, char **argv)
     g_test_add_func("/mig-resume/breakdown-anew", test_breakdown_anew);
     g_test_add_func("/mig-resume/go-ahead-suspend", test_go_ahead_suspend);
     g_test_add_func("/mig-resume/storage-looks", test_storage_looks);
+    g_test_add_func("/mig-resume/images/cancel", test_images_cancel);
+    g_test_add_func("/mig-resume/images/late", test_images_late);
     return g_test_run();
 }
