@@ -7,8 +7,8 @@
 
 #include "block/block.h"
 #include "monitor/hmp-priv.h"
-#include "monitor/vm-control.h"
-#include "qapi/qapi-types-block-core.h"
+#include "monitor/qmp.h"
+#include "qapi/qapi-commands.h"
 #include "system/vm.h"
 #include "util/error.h"
 
@@ -123,78 +123,36 @@ static bool is_forced(const HmpArgs *a)
     return a->flags & 1u << ('f' - 'a');
 }
 
-typedef struct DriveName {
-    Vm *vm;
-    const char *name;
-} DriveName;
-
-static BlockBackend *find_again(void *opaque, GError **errp)
+void hmp_cmd_eject(HmpOut *out, const HmpArgs *a)
 {
-    const DriveName *n = opaque;
+    QmpCtx ctx = { .vm = out->vm };
+    GError *err = NULL;
 
-    return block_find_for_user(n->vm->blocks, n->name, NULL, errp);
-}
-
-static BlockBackend *quiesce_drive(HmpOut *out, const char *drive,
-                                   GError **errp)
-{
-    DriveName name = { out->vm, drive };
-
-    return vm_control_quiesce(out->vm, find_again, &name, errp);
-}
-
-/* After what was done with it, if it was found: takes err, if that failed. */
-static void drive_done(HmpOut *out, BlockBackend *b, bool ok, GError *err)
-{
-    if (b != NULL) {
-        block_quiesce_end(b);
-    }
-    if (!ok) {
+    if (!qmp_eject(&ctx, a->arg[0].text, NULL, true, is_forced(a), &err)) {
         hmp_error(out, err);
     }
 }
 
-void hmp_cmd_eject(HmpOut *out, const HmpArgs *a)
-{
-    GError *err = NULL;
-    BlockBackend *b = quiesce_drive(out, a->arg[0].text, &err);
-    bool ok = b != NULL && block_eject(b, is_forced(a), &err);
-
-    drive_done(out, b, ok, err);
-}
-
-static bool take_mode(const char *name, BlockMediumMode *ret, GError **errp)
-{
-    static const char *const names[] = { "retain", "read-only", "read-write" };
-
-    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
-        if (g_str_equal(names[i], name)) {
-            *ret = (BlockMediumMode)i;
-            return true;
-        }
-    }
-    error_setf(errp, "invalid parameter value: %s", name);
-    return false;
-}
-
 void hmp_cmd_change(HmpOut *out, const HmpArgs *a)
 {
+    QmpCtx ctx = { .vm = out->vm };
     GError *err = NULL;
-    BlockMediumMode mode = BLOCK_MEDIUM_RETAIN;
+    BlockdevChangeReadOnlyMode mode = BLOCKDEV_CHANGE_READ_ONLY_MODE_RETAIN;
     const char *format = a->arg[2].given ? a->arg[2].text : NULL;
-    BlockBackend *b;
-    bool ok;
 
     if (g_str_equal(a->arg[0].text, "vnc")) {
         hmp_change_vnc(out, a->arg[1].text, format);
         return;
     }
-    if (a->arg[3].given && !take_mode(a->arg[3].text, &mode, &err)) {
+    if (a->arg[3].given &&
+        !blockdev_change_read_only_mode_parse(a->arg[3].text, &mode)) {
+        error_setf(&err, "invalid parameter value: %s", a->arg[3].text);
         hmp_error(out, err);
         return;
     }
-    b = quiesce_drive(out, a->arg[0].text, &err);
-    ok = b != NULL && block_change_medium(b, a->arg[1].text, format, mode,
-                                          is_forced(a), &err);
-    drive_done(out, b, ok, err);
+    if (!qmp_blockdev_change_medium(&ctx, a->arg[0].text, NULL, a->arg[1].text,
+                                    format, true, is_forced(a), true, mode,
+                                    &err)) {
+        hmp_error(out, err);
+    }
 }
