@@ -465,7 +465,7 @@ static void free_server(VncServer *s)
     g_free(s);
 }
 
-/* The websockets' port goes with the display's that was found. */
+/* With to= each finds a free port on its own, as QEMU's do. */
 static bool open_listeners(VncServer *s, GError **errp)
 {
     if (!listen_on(s, s->o->websocket, errp)) {
