@@ -181,7 +181,8 @@ static bool start_vnc(Cli *cli, VncOptions *o, GError **errp)
 
 /*
  * Who says nothing of screens gets a server on this host, at the first display
- * that is free.  That there is none isn't his wish refused.
+ * that is free.  That there is none isn't his wish refused, and a build without
+ * servers doesn't speak of an option that he hasn't used.
  */
 static void start_default_vnc(Cli *cli)
 {
@@ -197,7 +198,7 @@ static void start_default_vnc(Cli *cli)
 bool cli_start_vncs(Cli *cli, GError **errp)
 {
     if (cli->vncs->len == 0) {
-        if (!cli->no_display && !cli->nographic) {
+        if (!cli->no_display && !cli->nographic && cli->vm->vncs != NULL) {
             start_default_vnc(cli);
         }
         return true;

@@ -27,6 +27,7 @@ typedef struct VncHooks {
                          const VncClientInfo *client);
 } VncHooks;
 
+/* NULL: this build has no VNC servers. */
 VncServers *vnc_servers_new(struct Vm *vm, const VncHooks *hooks);
 /* Ends all connections; before the consoles go.  NULL is fine. */
 void vnc_servers_free(VncServers *all);
