@@ -450,8 +450,8 @@ def interrupted_wait(t):
 def nothing_to_see_or_hear(t):
     """How one says so, libvirt on each of its command lines."""
     vm = t.launch(['-machine', 'pc', '-nodefaults', '-S', '-accel',
-                   t.host.accel, '-display', 'none', '-vga', 'none', '-vnc',
-                   'none', '-audiodev', 'none,id=one', '-audiodev',
+                   t.host.accel, '-display', 'none', '-vga', 'none',
+                   '-audiodev', 'none,id=one', '-audiodev',
                    '{"id": "audio1", "driver": "none"}'], serial=False)
     check_equal(vm.qmp.cmd('query-status')['running'], False, 'running')
 

@@ -484,5 +484,17 @@ def servers(t):
                 'display')
 
 
+@test()
+def listens_nowhere(t):
+    vm = t.launch(['-machine', 'pc', '-nodefaults', '-S', '-accel',
+                   t.host.accel, '-display', 'none', '-vga', 'none', '-vnc',
+                   'none'], serial=False)
+    check_equal(vm.qmp.cmd('query-status')['running'], False, 'running')
+    check_equal(vm.qmp.cmd('query-vnc')['enabled'], False, 'enabled')
+    check_equal(vm.qmp.cmd('query-vnc-servers'),
+                [{'id': 'default', 'auth': 'none', 'clients': [],
+                  'server': []}], 'servers')
+
+
 if __name__ == '__main__':
     main()
