@@ -43,7 +43,7 @@ static const uint8_t *config_of(const UsbDevice *d)
 
 /* Descriptors */
 
-static size_t give(uint8_t *data, size_t room, const void *from, size_t len)
+size_t usb_give(uint8_t *data, size_t room, const void *from, size_t len)
 {
     len = MIN(len, room);
     memcpy(data, from, len);
@@ -88,7 +88,7 @@ static UsbResult get_string(const UsbDevice *d, unsigned index, uint8_t *data,
         return USB_STALL;
     }
     buf[0] = 2 + 2 * n;
-    *ret_len = give(data, room, buf, buf[0]);
+    *ret_len = usb_give(data, room, buf, buf[0]);
     return USB_OK;
 }
 
@@ -106,7 +106,8 @@ static UsbResult get_other_speed(const UsbDevice *d, bool config, uint8_t *data,
         return USB_STALL;
     }
     if (config) {
-        *ret_len = give(data, room, other_config, lduw_le_p(other_config + 2));
+        *ret_len =
+            usb_give(data, room, other_config, lduw_le_p(other_config + 2));
         if (*ret_len > 1) {
             data[1] = USB_DT_OTHER_SPEED;
         }
@@ -115,7 +116,7 @@ static UsbResult get_other_speed(const UsbDevice *d, bool config, uint8_t *data,
 
         memcpy(q + 2, other_device + 2, 6); /* bcdUSB to bMaxPacketSize0 */
         q[8] = other_device[17];            /* bNumConfigurations */
-        *ret_len = give(data, room, q, sizeof(q));
+        *ret_len = usb_give(data, room, q, sizeof(q));
     }
     return USB_OK;
 }
@@ -130,14 +131,14 @@ static UsbResult get_descriptor(const UsbDevice *d, const UsbSetup *setup,
 
     switch (setup->value >> 8) {
     case USB_DT_DEVICE:
-        *ret_len = give(data, setup->length, device, device[0]);
+        *ret_len = usb_give(data, setup->length, device, device[0]);
         return USB_OK;
     case USB_DT_CONFIG:
         if (index != 0) {
             return USB_STALL;
         }
-        *ret_len = give(data, setup->length, config_of(d),
-                        lduw_le_p(config_of(d) + 2));
+        *ret_len = usb_give(data, setup->length, config_of(d),
+                            lduw_le_p(config_of(d) + 2));
         return USB_OK;
     case USB_DT_STRING:
         return get_string(d, index, data, setup->length, ret_len);
@@ -165,7 +166,7 @@ static UsbResult get_status(const UsbDevice *d, uint8_t *data, size_t room,
     if (d->remote_wakeup) {
         buf[0] |= STATUS_REMOTE_WAKEUP;
     }
-    *ret_len = give(data, room, buf, sizeof(buf));
+    *ret_len = usb_give(data, room, buf, sizeof(buf));
     return USB_OK;
 }
 
@@ -188,7 +189,7 @@ static UsbResult device_request(UsbDevice *d, const UsbSetup *setup,
     case USB_REQ_IN << 8 | USB_GET_STATUS:
         return get_status(d, data, setup->length, ret_len);
     case USB_REQ_IN << 8 | USB_GET_CONFIGURATION:
-        *ret_len = give(data, setup->length, &d->configuration, 1);
+        *ret_len = usb_give(data, setup->length, &d->configuration, 1);
         return USB_OK;
     case USB_SET_CONFIGURATION:
         if (setup->value > 1) {
@@ -219,13 +220,13 @@ static UsbResult part_request(UsbDevice *d, const UsbSetup *setup,
 
     switch ((setup->type & USB_REQ_IN) << 8 | setup->request) {
     case USB_REQ_IN << 8 | USB_GET_STATUS:
-        *ret_len = give(data, setup->length, zero, 2);
+        *ret_len = usb_give(data, setup->length, zero, 2);
         return USB_OK;
     case USB_REQ_IN << 8 | USB_GET_INTERFACE:
         if (endpoint || setup->index != 0) {
             return USB_STALL;
         }
-        *ret_len = give(data, setup->length, zero, 1);
+        *ret_len = usb_give(data, setup->length, zero, 1);
         return USB_OK;
     case USB_SET_INTERFACE:
         return endpoint || setup->index != 0 || setup->value != 0 ? USB_STALL

@@ -297,10 +297,9 @@ static void idle_over(void *opaque)
 static size_t make_report(UsbHid *s, uint8_t *data, size_t room)
 {
     uint8_t buf[HID_REPORT_MAX];
-    size_t len = MIN(hid_report(&s->hid, buf), room);
+    size_t len = hid_report(&s->hid, buf);
 
-    memcpy(data, buf, len);
-    return len;
+    return usb_give(data, room, buf, len);
 }
 
 static UsbResult hid_in(UsbDevice *d, unsigned ep, uint8_t *data, size_t len,
@@ -340,8 +339,7 @@ static UsbResult get_class_descriptor(UsbHid *s, const UsbSetup *setup,
     default:
         return USB_STALL;
     }
-    *ret_len = MIN(len, (size_t)setup->length);
-    memcpy(data, from, *ret_len);
+    *ret_len = usb_give(data, setup->length, from, len);
     return USB_OK;
 }
 
@@ -358,8 +356,7 @@ static UsbResult set_report(UsbHid *s, const UsbSetup *setup,
 static UsbResult give_byte(uint8_t b, const UsbSetup *setup, uint8_t *data,
                            size_t *ret_len)
 {
-    *ret_len = MIN(setup->length, 1);
-    memcpy(data, &b, *ret_len);
+    *ret_len = usb_give(data, setup->length, &b, 1);
     return USB_OK;
 }
 

@@ -214,8 +214,7 @@ static UsbResult hub_descriptor(const UsbHub *s, const UsbSetup *setup,
            (s->port_power ? HUB_PORT_POWER : HUB_NO_POWER_SWITCH);
     d[5] = 1;                           /* 2 ms to power on */
     memset(d + 7 + bytes, 0xff, bytes); /* PortPwrCtrlMask */
-    *ret_len = MIN((size_t)d[0], (size_t)setup->length);
-    memcpy(data, d, *ret_len);
+    *ret_len = usb_give(data, setup->length, d, d[0]);
     return USB_OK;
 }
 
@@ -226,8 +225,7 @@ static UsbResult port_status(HubPort *p, const UsbSetup *setup, uint8_t *data,
 
     stw_le_p(b, p->wPortStatus);
     stw_le_p(b + 2, p->wPortChange);
-    *ret_len = MIN(sizeof(b), (size_t)setup->length);
-    memcpy(data, b, *ret_len);
+    *ret_len = usb_give(data, setup->length, b, sizeof(b));
     return USB_OK;
 }
 
@@ -340,8 +338,7 @@ static UsbResult hub_in(UsbDevice *d, unsigned ep, uint8_t *data, size_t len,
         return USB_NAK;
     }
     stw_le_p(b, changed);
-    *ret_len = MIN(bytes, len);
-    memcpy(data, b, *ret_len);
+    *ret_len = usb_give(data, len, b, bytes);
     return USB_OK;
 }
 

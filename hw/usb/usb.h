@@ -206,6 +206,8 @@ bool usb_device_init(UsbDevice *d, unsigned speed_mask, GError **errp);
 bool usb_print_info(struct Vm *vm, GString *out);
 
 /* usb-control.c */
+/* An answer of `len` bytes, as much as there is room for: that many. */
+size_t usb_give(uint8_t *data, size_t room, const void *from, size_t len);
 /* The port was reset: the device has no address any more. */
 void usb_device_reset(UsbDevice *d);
 /*
