@@ -84,6 +84,8 @@ static UsbResult get_string(const UsbDevice *d, unsigned index, uint8_t *data,
         for (size_t i = 0; i < n; i++) {
             stw_le_p(buf + 2 + 2 * i, (uint8_t)text[i]);
         }
+    } else if (index == USB_STRING_MSOS) {
+        return usb_msos_string(d, data, room, ret_len);
     } else {
         return USB_STALL;
     }
@@ -271,6 +273,8 @@ UsbResult usb_control(UsbDevice *d, const uint8_t *setup, uint8_t *data,
     *ret_len = 0;
     if (!(s.type & USB_REQ_TYPE)) {
         r = standard_request(d, &s, data, ret_len);
+    } else if ((s.type & USB_REQ_TYPE) == USB_REQ_VENDOR) {
+        r = usb_msos_request(d, &s, data, ret_len);
     }
     if (r == USB_STALL && type->control != NULL) {
         *ret_len = 0;

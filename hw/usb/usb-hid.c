@@ -211,6 +211,7 @@ static const UsbDesc tablet_desc = {
     .high_config = tablet_high_config,
     .strings = HID_STRINGS,
     .serial = STRING_TABLET_SERIAL,
+    .idle_suspend = true,
 };
 static const UsbDesc mouse_desc = {
     .full_device = mouse_full,
@@ -219,6 +220,7 @@ static const UsbDesc mouse_desc = {
     .high_config = mouse_high_config,
     .strings = HID_STRINGS,
     .serial = STRING_MOUSE_SERIAL,
+    .idle_suspend = true,
 };
 static const UsbDesc kbd_desc = {
     .full_device = kbd_full,
@@ -227,6 +229,7 @@ static const UsbDesc kbd_desc = {
     .high_config = kbd_high_config,
     .strings = HID_STRINGS,
     .serial = STRING_KBD_SERIAL,
+    .idle_suspend = true,
 };
 
 static UsbHid *hid_of(UsbDevice *d)

@@ -79,7 +79,8 @@ enum {
 #define USB_SETUP_SIZE   8
 #define USB_CONTROL_MAX  4096 /* bytes of a control transfer's data */
 #define USB_STRINGS      12
-#define USB_TIERS        5 /* hubs that a route can name */
+#define USB_STRING_MSOS  0xee /* index, see usb-msos.c */
+#define USB_TIERS        5    /* hubs that a route can name */
 #define USB_HUB_PORTS    8
 #define USB_STATE_ATTACH 1 /* UsbDevice.state: plugged, not reset yet */
 #define USB_STATE_RESET  3 /* it was reset */
@@ -99,6 +100,7 @@ typedef struct UsbDesc {
     const uint8_t *high_device, *high_config;
     const char *strings[USB_STRINGS]; /* by index; [0] isn't used */
     unsigned serial;                  /* index of the serial number */
+    bool idle_suspend; /* msos-desc=on tells Windows that this is fine */
 } UsbDesc;
 
 /* Part of a device's const DeviceType. */
@@ -219,6 +221,12 @@ UsbResult usb_control(UsbDevice *d, const uint8_t *setup, uint8_t *data,
 /* One transfer from an interrupt or bulk endpoint. */
 UsbResult usb_in(UsbDevice *d, unsigned ep, uint8_t *data, size_t len,
                  size_t *ret_len);
+
+/* usb-msos.c; both as UsbType.control */
+UsbResult usb_msos_string(const UsbDevice *d, uint8_t *data, size_t room,
+                          size_t *ret_len);
+UsbResult usb_msos_request(const UsbDevice *d, const UsbSetup *setup,
+                           uint8_t *data, size_t *ret_len);
 
 /* "USBDevice" version 1: to be the first part of a device's state, "dev". */
 extern const Vmstate usb_device_vmstate;

@@ -144,6 +144,84 @@ static void test_hub_wakeup(void)
     xhci_free(x);
 }
 
+/* What Windows asks for, as 7.2 answers it. */
+static const uint8_t msos_string[] = {
+    0x12, 3, 'M', 0, 'S', 0, 'F', 0, 'T', 0, '1', 0, '0', 0, '0', 0, 'Q', 0,
+};
+static const uint8_t msos_compat_id[40] = {
+    [0] = 40, [5] = 1, [6] = 4, [8] = 1, [17] = 1,
+};
+static const uint8_t msos_properties[82] =
+    "\x52\0\0\0\0\1\5\0\1\0\x48\0\0\0\4\0\0\0\x30\0"
+    "S\0e\0l\0e\0c\0t\0i\0v\0e\0S\0u\0s\0p\0e\0n\0d\0"
+    "E\0n\0a\0b\0l\0e\0d\0\0\0\4\0\0\0\1";
+
+#define GET_MSOS_STRING UINT64_C(0x00ff000003ee0680)
+/* `index`: 4: compatible IDs, 5: properties */
+#define GET_MSOS(index) (UINT64_C(0x01f40000000051c0) | (uint64_t)(index) << 32)
+
+static void check_answer(XhciTest *x, uint64_t setup, const uint8_t *want,
+                         size_t len)
+{
+    uint8_t b[512];
+    unsigned code;
+
+    qtest_memset(x->q, DATA, 0xaa, sizeof(b));
+    g_assert_cmpint(xhci_control(x, setup, &code), ==, len);
+    g_assert_cmpint(code, ==, CODE_SUCCESS);
+    qtest_memread(x->q, DATA, b, len);
+    g_assert_cmpmem(b, len, want, len);
+}
+
+static void check_stall(XhciTest *x, uint64_t setup)
+{
+    unsigned code, ep0 = x->slot << 24 | 1 << 16;
+
+    xhci_control(x, setup, &code);
+    g_assert_cmpint(code, ==, CODE_STALL);
+    g_assert_cmpint(xhci_command(x, 0, T_RESET_EP | ep0), ==, CODE_SUCCESS);
+    g_assert_cmpint(xhci_command(x,
+                                 (xhci_ep_ring(1) + 16 * x->trbs[1]) | B_CYCLE,
+                                 T_SET_DEQUEUE | ep0),
+                    ==, CODE_SUCCESS);
+}
+
+static void test_msos(void)
+{
+    static const char *const with[] = { "usb-tablet", "usb-mouse",
+                                        "usb-kbd,msos-desc=on" };
+    static const char *const without[] = { "usb-tablet,msos-desc=off",
+                                           "usb-mouse,msos-desc=off",
+                                           "usb-kbd,msos-desc=off", "usb-hub" };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(with); i++) {
+        g_autofree char *args = g_strdup_printf("-device %s,port=1", with[i]);
+        XhciTest *x = xhci_new(args);
+
+        xhci_address(x, TABLET_PORT);
+        check_answer(x, GET_MSOS_STRING, msos_string, sizeof(msos_string));
+        check_answer(x, GET_MSOS(4), msos_compat_id, sizeof(msos_compat_id));
+        check_answer(x, GET_MSOS(5), msos_properties, sizeof(msos_properties));
+        /* As one of the interface, and shorter than it is. */
+        check_answer(x, GET_MSOS(5) | 1, msos_properties,
+                     sizeof(msos_properties));
+        check_answer(x, (GET_MSOS(5) & UINT64_MAX >> 16) | UINT64_C(10) << 48,
+                     msos_properties, 10);
+        xhci_free(x);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(without); i++) {
+        g_autofree char *args =
+            g_strdup_printf("-device %s,port=1", without[i]);
+        XhciTest *x = xhci_new(args);
+
+        xhci_address(x, TABLET_PORT);
+        check_stall(x, GET_MSOS(4));
+        check_stall(x, GET_MSOS(5));
+        check_stall(x, GET_MSOS_STRING);
+        xhci_free(x);
+    }
+}
+
 static uint64_t ep_dequeue(XhciTest *x, unsigned dci)
 {
     return qtest_readq(x->q, OUTPUT + 32 * dci + 8);
@@ -567,6 +645,7 @@ int main(int argc, char **argv)
     g_test_add_func("/xhci/hot-plug", test_hot_plug);
     g_test_add_func("/xhci/unplug-all", test_unplug_all);
     g_test_add_func("/xhci/bad-rings", test_bad_rings);
+    g_test_add_func("/xhci/msos", test_msos);
     g_test_add_func("/xhci/wakeup", test_wakeup);
     g_test_add_func("/xhci/hub-wakeup", test_hub_wakeup);
     g_test_add_func("/xhci/event-room", test_event_room);
