@@ -65,68 +65,49 @@ typedef struct UsbHid {
             (mps_), 0, (interval_)                                             \
     }
 
-static const uint8_t tablet_report[] = {
-    0x05, 0x01,                   /* usage page: generic desktop */
-    0x09, 0x02,                   /* usage: mouse */
-    0xa1, 0x01,                   /* collection: application */
-    0x09, 0x01,                   /*   usage: pointer */
-    0xa1, 0x00,                   /*   collection: physical */
-    0x05, 0x09,                   /*     usage page: buttons */
-    0x19, 0x01,                   /*     1 … */
-    0x29, 0x03,                   /*     … 3 */
-    0x15, 0x00,                   /*     0 … */
-    0x25, 0x01,                   /*     … 1 */
-    0x95, 0x03,                   /*     3 of */
-    0x75, 0x01,                   /*     1 bit */
-    0x81, 0x02,                   /*     input: variable */
-    0x95, 0x01,                   /*     1 of */
-    0x75, 0x05,                   /*     5 bits */
-    0x81, 0x01,                   /*     input: constant */
-    0x05, 0x01,                   /*     usage page: generic desktop */
-    0x09, 0x30,                   /*     X */
-    0x09, 0x31,                   /*     Y */
-    0x15, 0x00,                   /*     0 … */
-    0x26, 0xff, 0x7f,             /*     … 32767 */
-    0x35, 0x00,                   /*     physical: the same */
-    0x46, 0xff, 0x7f, 0x75, 0x10, /* 16 bits */
-    0x95, 0x02,                   /* 2 of them */
-    0x81, 0x02,                   /* input: variable, absolute */
-    0x05, 0x01, 0x09, 0x38,       /* wheel */
-    0x15, 0x81,                   /* -127 … */
-    0x25, 0x7f,                   /* … 127 */
-    0x35, 0x00, 0x45, 0x00, 0x75,
-    0x08, 0x95, 0x01, 0x81, 0x06, /*     input: variable, relative */
-    0xc0, 0xc0,
-};
+/* A pointer's report: buttons, X and Y, then what else is said of them. */
+#define POINTER_REPORT(buttons_, ...)                       \
+    {                                                       \
+        0x05, 0x01,               /* page: desktop */       \
+            0x09, 0x02,           /* usage: mouse */        \
+            0xa1, 0x01,           /* application */         \
+            0x09, 0x01,           /*   usage: pointer */    \
+            0xa1, 0x00,           /*   physical */          \
+            0x05, 0x09,           /*     page: buttons */   \
+            0x19, 0x01,           /*     the first */       \
+            0x29, (buttons_),     /*     the last */        \
+            0x15, 0x00,           /*     from 0 */          \
+            0x25, 0x01,           /*     to 1 */            \
+            0x95, (buttons_),     /*     each of them */    \
+            0x75, 0x01,           /*     1 bit */           \
+            0x81, 0x02,           /*     input: variable */ \
+            0x95, 0x01,           /*     1 of */            \
+            0x75, 8 - (buttons_), /*     the other bits */  \
+            0x81, 0x01,           /*     input: constant */ \
+            0x05, 0x01,           /*     page: desktop */   \
+            0x09, 0x30,           /*     X */               \
+            0x09, 0x31,           /*     Y */               \
+            __VA_ARGS__, 0xc0, 0xc0                         \
+    }
 
-static const uint8_t mouse_report[] = {
-    0x05, 0x01, /* usage page: generic desktop */
-    0x09, 0x02, /* usage: mouse */
-    0xa1, 0x01, /* collection: application */
-    0x09, 0x01, /*   usage: pointer */
-    0xa1, 0x00, /*   collection: physical */
-    0x05, 0x09, /*     usage page: buttons */
-    0x19, 0x01, /*     1 … */
-    0x29, 0x05, /*     … 5 */
-    0x15, 0x00, /*     0 … */
-    0x25, 0x01, /*     … 1 */
-    0x95, 0x05, /*     5 of */
-    0x75, 0x01, /*     1 bit */
-    0x81, 0x02, /*     input: variable */
-    0x95, 0x01, /*     1 of */
-    0x75, 0x03, /*     3 bits */
-    0x81, 0x01, /*     input: constant */
-    0x05, 0x01, /*     usage page: generic desktop */
-    0x09, 0x30, /*     X */
-    0x09, 0x31, /*     Y */
-    0x09, 0x38, /*     wheel */
-    0x15, 0x81, /*     -127 … */
-    0x25, 0x7f, /*     … 127 */
-    0x75, 0x08, /*     8 bits */
-    0x95, 0x03, /*     3 of them */
-    0x81, 0x06, /*     input: variable, relative */
-    0xc0, 0xc0,
-};
+static const uint8_t tablet_report[] =
+    POINTER_REPORT(3,                            /* buttons */
+                   0x15, 0x00, 0x26, 0xff, 0x7f, /* X, Y: 0 … 32767 */
+                   0x35, 0x00, 0x46, 0xff, 0x7f, /* physical: the same */
+                   0x75, 0x10, 0x95, 0x02,       /* 16 bits, 2 of them */
+                   0x81, 0x02,                   /* input: variable, absolute */
+                   0x05, 0x01, 0x09, 0x38,       /* wheel */
+                   0x15, 0x81, 0x25, 0x7f,       /* -127 … 127 */
+                   0x35, 0x00, 0x45, 0x00,       /* physical: no unit */
+                   0x75, 0x08, 0x95, 0x01,       /* 8 bits */
+                   0x81, 0x06);                  /* input: variable, relative */
+
+static const uint8_t mouse_report[] =
+    POINTER_REPORT(5,                      /* buttons */
+                   0x09, 0x38,             /* wheel */
+                   0x15, 0x81, 0x25, 0x7f, /* X, Y, wheel: -127 … 127 */
+                   0x75, 0x08, 0x95, 0x03, /* 8 bits, 3 of them */
+                   0x81, 0x06);            /* input: variable, relative */
 
 static const uint8_t kbd_report[] = {
     0x05, 0x01,                         /* usage page: generic desktop */
