@@ -16,6 +16,7 @@
 #include "util/error.h"
 #include "util/keyval.h"
 #include "util/log.h"
+#include "util/open.h"
 
 enum {
     TABLE_MAX = 1 << 20, /* bytes; all of the machine's have 2 MiB */
@@ -57,13 +58,8 @@ static bool append_file(GByteArray *table, const char *path, GError **errp)
         error_setf(errp, "%s is no regular file", path);
         return false;
     }
-    if (!g_file_get_contents(path, &data, &len, &err)) {
+    if (!read_user_file(path, TABLE_MAX - table->len, &data, &len, &err)) {
         error_setf(errp, "can't read file %s: %s", path, err->message);
-        return false;
-    }
-    if (len > TABLE_MAX - MIN(table->len, (guint)TABLE_MAX)) {
-        error_setf(errp, "%s: the table has more than %d bytes", path,
-                   TABLE_MAX);
         return false;
     }
     g_byte_array_append(table, (const uint8_t *)data, len);

@@ -10,14 +10,13 @@
 
 #include "hw/i386/option-roms.h"
 
-#include <sys/stat.h>
-
 #include "hw/core/boot-order.h"
 #include "hw/i386/fw-cfg.h"
 #include "util/error.h"
 #include "util/keyval.h"
+#include "util/open.h"
 
-#define ROM_MAX (UINT64_C(16) << 20) /* bytes; the room has 128 KiB */
+#define ROM_MAX (16 * MiB) /* bytes; the room has 128 KiB */
 
 typedef struct OptionRom {
     char *file;
@@ -73,20 +72,13 @@ static bool rom_offer(const OptionRom *r, Machine *m, GError **errp)
     g_autofree char *name = g_strconcat("genroms/", base, NULL);
     g_autofree char *place = g_strconcat("/rom@", name, NULL);
     g_autoptr(GError) err = NULL;
-    struct stat st;
     size_t len, old_len;
 
-    if (path == NULL || stat(path, &st) < 0) {
+    if (path == NULL) {
         error_setf(errp, "-option-rom %s: no such file", r->file);
         return false;
     }
-    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > ROM_MAX) {
-        error_setf(errp,
-                   "-option-rom %s: not a file of at most %" PRIu64 " bytes",
-                   r->file, ROM_MAX);
-        return false;
-    }
-    if (!g_file_get_contents(path, &data, &len, &err)) {
+    if (!read_user_file(path, ROM_MAX, &data, &len, &err)) {
         error_setf(errp, "-option-rom %s: %s", r->file, err->message);
         return false;
     }

@@ -10,6 +10,9 @@
 #include "util/cutils.h"
 #include "util/error.h"
 #include "util/keyval.h"
+#include "util/open.h"
+
+#define SMBIOS_FILE_MAX (16 * MiB)
 
 typedef enum FieldKind {
     FIELD_STRING,
@@ -239,8 +242,8 @@ static bool add_oem_file(SmbiosOptions *o, const char *path, GError **errp)
     g_autoptr(GError) err = NULL;
     size_t len;
 
-    if (!g_file_get_contents(path, &text, &len, &err)) {
-        error_setf(errp, "OEM string: %s", err->message);
+    if (!read_user_file(path, SMBIOS_FILE_MAX, &text, &len, &err)) {
+        error_setf(errp, "OEM string: %s: %s", path, err->message);
         return false;
     }
     if (strlen(text) != len) {
@@ -419,7 +422,7 @@ static bool add_file(SmbiosOptions *o, KeyVal *kv, GError **errp)
     if (!keyval_check_all_used(kv, "file", errp)) {
         return false;
     }
-    if (!g_file_get_contents(path, &data, &size, &err)) {
+    if (!read_user_file(path, SMBIOS_FILE_MAX, &data, &size, &err)) {
         error_setf(errp, "Cannot read SMBIOS file %s: %s", path, err->message);
         return false;
     }

@@ -13,6 +13,7 @@
 #include "target/i386/cpu-model.h"
 #include "util/bswap.h"
 #include "util/error.h"
+#include "util/open.h"
 
 #define BIOS_UNIT (64 * KiB)
 #define BIOS_MAX  (16 * MiB)
@@ -28,11 +29,11 @@ static GBytes *bios_read(const X86Machine *x, const char *name, GError **errp)
         error_setf(errp, "could not load PC BIOS '%s': no such file", name);
         return NULL;
     }
-    if (!g_file_get_contents(path, &data, &len, &err)) {
+    if (!read_user_file(path, BIOS_MAX, &data, &len, &err)) {
         error_setf(errp, "could not load PC BIOS '%s': %s", name, err->message);
         return NULL;
     }
-    if (len == 0 || len % BIOS_UNIT != 0 || len > BIOS_MAX) {
+    if (len == 0 || len % BIOS_UNIT != 0) {
         error_setf(errp,
                    "could not load PC BIOS '%s': %zu bytes, not a multiple "
                    "of 64 KiB up to 16 MiB",

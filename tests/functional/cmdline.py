@@ -23,6 +23,10 @@ TABLE = (
     (['-acpitable', 'sig=TEST'], "'data'"),
     (['-option-rom', '{dir}/no-such-rom'], '{dir}/no-such-rom'),
     (['-option-rom', 'bootindex=1'], 'not specified'),
+    (['-option-rom', '/dev/zero'], '16777216'),
+    (['-smbios', 'file=/dev/zero'], '16777216'),
+    (['-smbios', 'type=11,path=/dev/zero'], '16777216'),
+    (['-bios', '/dev/zero'], '16777216'),
     (['-bios'], '-bios'),
     (['-name', 'a,no-such=1'], 'no-such'),
     # Machines and accelerators.

@@ -305,6 +305,47 @@ static void test_open(void)
     g_rmdir(dir);
 }
 
+/* Whole, or not at all: also what never ends. */
+static void test_read(void)
+{
+    g_autofree char *dir = g_dir_make_tmp("test-cutils-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(dir, "file", NULL);
+    const struct {
+        const char *path;
+        size_t max;
+        const char *error;
+    } bad[] = {
+        { path, 39999, "it has more than 39999 bytes" },
+        { "/dev/zero", 1 << 20, "it has more than 1048576 bytes" },
+        { "/dev/zero", 0, "it has more than 0 bytes" },
+        { "/nonexistent/x", 1, "No such file" },
+        { dir, 1 << 20, "Is a directory" },
+    };
+    g_autofree char *big = g_strnfill(40000, 'x');
+    char *data;
+    size_t len;
+
+    g_assert_true(g_file_set_contents(path, big, 40000, NULL));
+    g_assert_true(read_user_file(path, 40000, &data, &len, NULL));
+    g_assert_cmpmem(data, len + 1, big, 40001);
+    g_free(data);
+    g_assert_true(read_user_file("/dev/null", 0, &data, &len, NULL));
+    g_assert_cmpmem(data, len + 1, "", 1);
+    g_free(data);
+    for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GError) err = NULL;
+
+        g_assert_false(
+            read_user_file(bad[i].path, bad[i].max, &data, &len, &err));
+        g_assert_nonnull(strstr(err->message, bad[i].error));
+    }
+    /* A sparse file that no memory holds. */
+    g_assert_cmpint(truncate(path, INT64_C(1) << 42), ==, 0);
+    g_assert_false(read_user_file(path, 1 << 20, &data, &len, NULL));
+    g_unlink(path);
+    g_rmdir(dir);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -317,5 +358,6 @@ int main(int argc, char **argv)
     g_test_add_func("/cutils/size-to-str", test_size_to_str);
     g_test_add_func("/cutils/id", test_id);
     g_test_add_func("/cutils/open", test_open);
+    g_test_add_func("/cutils/read", test_read);
     return g_test_run();
 }
