@@ -567,6 +567,9 @@ static void cancel_req(BlockReq *r, void *opaque)
 void block_cancel_waiting(BlockBackend *b)
 {
     each_waiting(b, cancel_req, NULL);
+    if (b->root != NULL) {
+        node_wake_waiting(b->root); /* another back end's, behind them */
+    }
 }
 
 static BlockReq *req_new(BlockBackend *b, BlockOp op, uint64_t off,

@@ -255,6 +255,38 @@ static void test_quiesce(void)
     close(fd);
 }
 
+/* A medium goes, and who uses the same node, behind its requests, goes on. */
+static void test_cancel_shared(void)
+{
+    enum { PART = 512 };
+    Fixture f;
+    BlockBackend *other;
+    int ret[2] = { PENDING, PENDING };
+    g_autofree char *buf = g_malloc0(PART);
+    struct iovec iov = { buf, PART };
+
+    set_up(&f, "");
+    other = block_find_for_device(f.bs, f.b[0]->root->name);
+    g_assert_nonnull(other);
+    /* As with O_DIRECT: writes of a part of a block wait for each other. */
+    for (BlockNode *n = other->root; n != NULL; n = n->file) {
+        n->align = PAGE;
+        if (n->img != NULL) {
+            n->img->align = n->img->mem_align = PAGE;
+        }
+    }
+    g_assert_true(block_quiesce_step(f.b[0]));
+    block_aio_writev(f.b[0], 0, &iov, 1, note, &ret[0]);
+    block_aio_writev(other, PART, &iov, 1, note, &ret[1]);
+    g_assert_cmpuint(other->root->waiting.length, ==, 2);
+    g_assert_true(block_remove_medium(f.b[0], NULL));
+    block_quiesce_end(f.b[0]);
+    g_assert_cmpuint(other->root->waiting.length, ==, 0);
+    g_assert_cmpint(finish(&ret[0]), ==, -ENOMEDIUM);
+    g_assert_cmpint(finish(&ret[1]), ==, 0);
+    tear_down(&f);
+}
+
 static unsigned nleft;
 
 static int leave_unlocked(BlockNode *n)
@@ -358,6 +390,7 @@ int main(int argc, char **argv)
     g_test_add_func("/block-stall/abandon", test_abandon);
     g_test_add_func("/block-stall/drain-steps", test_drain_steps);
     g_test_add_func("/block-stall/quiesce", test_quiesce);
+    g_test_add_func("/block-stall/cancel-shared", test_cancel_shared);
     g_test_add_func("/block-stall/inactivate", test_inactivate);
     g_test_add_func("/block-stall/uring-refused", test_uring_refused);
     return g_test_run();
