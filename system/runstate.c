@@ -470,14 +470,26 @@ void vm_request_wakeup(Vm *vm, WakeupReason reason)
     request_post(vm, REQUEST_WAKEUP);
 }
 
+/* Who watches is to see how it stood at its end.  False: later. */
+static bool stop_panicked(Vm *vm)
+{
+    /* A migration may be first: it is to know what is still to be done. */
+    request_post(vm, REQUEST_SHUTDOWN);
+    vm_stop(vm, RUN_STATE_GUEST_PANICKED);
+    return may_do(vm, REQUEST_SHUTDOWN) && request_take(vm, REQUEST_SHUTDOWN);
+}
+
 static void do_shutdown(Vm *vm)
 {
     ShutdownCause cause =
         __atomic_load_n(&vm->shutdown_cause, __ATOMIC_RELAXED);
 
-    /* Who watches is to see how it stood at its end. */
     if (cause == SHUTDOWN_CAUSE_GUEST_PANIC) {
-        vm_stop(vm, RUN_STATE_GUEST_PANICKED);
+        if (!stop_panicked(vm)) {
+            return;
+        }
+        /* The user may have ended it himself meanwhile. */
+        cause = __atomic_load_n(&vm->shutdown_cause, __ATOMIC_RELAXED);
     }
     vm->hooks->event_shutdown(vm, cause_is_guest(cause), cause);
     if (vm->no_shutdown && !cause_is_final(cause)) {

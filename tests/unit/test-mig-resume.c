@@ -442,6 +442,49 @@ static void test_images_late(void)
     sp_vm_fini(&v);
 }
 
+/* An attempt, to the state that travels, while the main thread waits. */
+static NO_TSA void be_attempted(SpVm *v)
+{
+    bool over = v->stops != 1;
+
+    vm_lock_release();
+    if (!over) {
+        sp_greet(v->peer, WIRE_F_ALL);
+        sp_read_to(v->peer, SP_RAM_PART);
+        sp_read_to(v->peer, WIRE_CMD_PING);
+    }
+    while (!over) {
+        g_thread_yield();
+        VM_LOCK_GUARD();
+        over = v->inactivated > 0 ||
+               runstate_get(v->vm) == RUN_STATE_GUEST_PANICKED;
+    }
+    vm_lock_acquire();
+}
+
+/* A guest that ends by a panic isn't given away, nor is the program's end. */
+static void test_panic_overtaken(void)
+{
+    bool ended = false;
+    SpVm v;
+    SpPeer p;
+
+    begin(&v);
+    v.at_stop = be_attempted;
+    v.peer = &p;
+    sp_connect(&v, &p);
+    vm_request_shutdown(v.vm, SHUTDOWN_CAUSE_GUEST_PANIC);
+    while (!ended) {
+        VM_LOCK_GUARD();
+        vm_requests_run(v.vm);
+        ended = vm_is_ending(v.vm);
+        g_assert_cmpuint(v.inactivated, ==, 0);
+        g_assert_true(!ended || runstate_get(v.vm) == RUN_STATE_GUEST_PANICKED);
+    }
+    sp_vm_fini(&v);
+    sp_peer_fini(&p);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -465,6 +508,7 @@ int main(int argc, char **argv)
     g_test_add_func("/mig-resume/breakdown-anew", test_breakdown_anew);
     g_test_add_func("/mig-resume/go-ahead-suspend", test_go_ahead_suspend);
     g_test_add_func("/mig-resume/storage-looks", test_storage_looks);
+    g_test_add_func("/mig-resume/panic-overtaken", test_panic_overtaken);
     g_test_add_func("/mig-resume/images/cancel", test_images_cancel);
     g_test_add_func("/mig-resume/images/late", test_images_late);
     return g_test_run();
