@@ -26,8 +26,7 @@ static const struct {
       "gpe0_blk_len pm_io_base sci_int x-keep-pci-slot-hpc "
       "x-smi-negotiated-features" },
     { "ICH9-LPC PIIX4_PM", "memory-hotplug-support smm-compat" },
-    { "PIIX4_PM", "acpi-pci-hotplug-with-bridge-support acpi-root-pci-hotplug "
-                  "x-not-migrate-acpi-index" },
+    { "PIIX4_PM", "x-not-migrate-acpi-index" },
     { "VGA", "big-endian-framebuffer global-vmstate" },
     { "apic kvm-apic", "legacy-instance-id" },
     { "filter-mirror filter-redirector", "vnet_hdr_support" },
