@@ -5,6 +5,7 @@ each other, and don't."""
 import socket
 import struct
 import time
+import zlib
 
 from godwit.echo import picture, start, wait_text
 from godwit.migration import Transport, go, wait_running
@@ -270,14 +271,33 @@ def two_ports():
     raise OSError('no ports')
 
 
-def end_with(r, data):
+def end_with(r, data, write=None):
     """Says this and no more: the server ends the connection."""
     try:
-        r.write(data)
+        (write or r.write)(data)
         r.sock.shutdown(socket.SHUT_WR)
     except (Closed, OSError):
         pass
     r.wait_closed()
+
+
+def end_raw(r, frames):
+    """The same with what isn't put into frames."""
+    end_with(r, frames, r.sock.sendall)
+
+
+# Of websockets (RFC 6455, 5.2).
+FRAMES = (
+    b'\x82', b'\x82\xff\0\0',                            # half a head
+    b'\x82\xff\x7f' + b'\xff' * 7 + bytes(70000),        # 2^63 - 1 bytes
+    b'\x82\xff' + struct.pack('>QI', 70000, 0) + b'\4' * 70000,
+    b'\x82\x7f' + b'\xff' * 8 + bytes(400),              # not masked
+    (b'\x89\x80' + bytes(4)) * 10000,                     # pings
+    (b'\x82\x80' + bytes(4)) * 10000,                     # empty ones
+    (b'\x81\x84' + bytes(4) + b'!!!!') * 100,             # no base64
+    (b'\x80\x84' + bytes(4) + b'\3\0\0\0') * 100,        # goes on with none
+    b'\x88\x84' + bytes(4) + b'!!!!',
+)
 
 
 @test()
@@ -302,6 +322,9 @@ def ports_and_websockets(t):
             r.write(b'GET / HTTP/1.1\r\n\r\n' if where == plain
                     else b'RFB 003.008\n')
             r.wait_closed()
+    for frames in FRAMES:
+        with viewer(web, websocket=True) as r:
+            end_raw(r, frames)
     # Half a request, and TLS.
     for data in (b'G', b'GET / HTTP/1.1\r\nHost: x', b'\x16\x03\x01\0\0'):
         with Rfb(web, start=False) as r:
@@ -375,6 +398,14 @@ def encodings(t):
             check_equal(got, 16 if encoding == 17 else encoding, 'encoding')
 
 
+def clips(size, text):
+    """Compressed text of the extended clipboard, which claims a size."""
+    body = struct.pack('>I', 0x10000001) + zlib.compress(
+        struct.pack('>I', size) + text)
+    return (b'RFB 003.003\n\1' + struct.pack('>BxHi', 2, 1, -0x3f5e1a32) +
+            struct.pack('>BxxxI', 6, 2 ** 32 - len(body)) + body)
+
+
 GARBAGE = (
     b'', b'\0' * 64, b'\xff' * 64, b'RFB 003.008\r\n',
     b'RFB 999.999\n', b'RFB 003.008\n\xff', b'RFB 003.008\n\1',
@@ -390,6 +421,8 @@ GARBAGE = (
     b'RFB 003.003\n\1' + b'\xff\0' + b'\xff' * 10,
     b'RFB 003.003\n\1' + b'\3\0\xff\xff\xff\xff\xff\xff\xff\xff' * 9,
     b'RFB 003.003\n\1' + b'\5\xff\xff\xff\xff\xff' * 300,
+    clips(0xffffffff, b'x'), clips(0x3fffffff, bytes(1 << 24)),
+    clips(4, bytes(1 << 20)), clips(1 << 20, b''),
 )
 
 
