@@ -139,7 +139,7 @@ static bool is_eventfd(int fd)
     g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
     g_autofree char *target = g_file_read_link(path, NULL);
 
-    return target != NULL && strstr(target, "[eventfd]") != NULL;
+    return g_strcmp0(target, "anon_inode:[eventfd]") == 0;
 }
 
 static bool take_own_vector(Ivshmem *s, int fd, GError **errp)

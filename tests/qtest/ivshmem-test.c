@@ -6,11 +6,13 @@
  */
 #include "util/base.h"
 
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <linux/pci_regs.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "tests/qtest/libqtest.h"
@@ -397,15 +399,25 @@ static void test_interrupts(void)
     pair_end(p);
 }
 
+static int new_fifo(const char *path)
+{
+    g_assert_cmpint(mkfifo(path, 0600), ==, 0);
+    return open(path, O_RDWR | O_CLOEXEC);
+}
+
 /* What a server says wrong ends the connection, and nothing else. */
 static void test_broken_rules(void)
 {
+    g_autofree char *dir = g_dir_make_tmp("ivshmem-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(dir, "[eventfd]", NULL);
     const int event = new_event(), memory = new_memory(4096);
+    const int fifo = new_fifo(path);
     const Message wrong[] = {
         { .val = -1, .fd = memory },   { .val = -2, .fd = -1 },
         { .val = 65536, .fd = event }, { .val = INT64_MIN, .fd = event },
         { .val = ID, .fd = -1 },       { .val = 7, .fd = memory },
         { .val = ID, .fd = memory },   { .val = 7, .fd = event, .twice = true },
+        { .val = 7, .fd = fifo },
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(wrong); i++) {
@@ -421,6 +433,9 @@ static void test_broken_rules(void)
     }
     close(event);
     close(memory);
+    close(fifo);
+    g_unlink(path);
+    g_rmdir(dir);
 }
 
 static void check_refused(const Message *greeting, unsigned n,
