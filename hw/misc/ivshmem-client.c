@@ -117,6 +117,19 @@ static bool peer_add_vector(IvshmemPeer *p, int fd, GError **errp)
     return true;
 }
 
+/*
+ * Its flags are also those of everybody who has the eventfd: a peer may have
+ * made writes wait while it is full.  Full is as good as rung.
+ */
+static void ring_vector(EventNotifier *n)
+{
+    struct pollfd p = { .fd = event_notifier_fd(n), .events = POLLOUT };
+
+    if (poll(&p, 1, 0) > 0 && (p.revents & POLLOUT)) {
+        event_notifier_set(n);
+    }
+}
+
 void ivshmem_client_ring(Ivshmem *s, uint32_t val)
 {
     unsigned id = val >> 16, vector = val & 0xffff;
@@ -127,7 +140,7 @@ void ivshmem_client_ring(Ivshmem *s, uint32_t val)
             msix_notify(&s->pci, vector);
         }
     } else if (p != NULL && vector < p->nvectors) {
-        event_notifier_set(&p->vectors[vector]);
+        ring_vector(&p->vectors[vector]);
     }
 }
 

@@ -399,6 +399,23 @@ static void test_interrupts(void)
     pair_end(p);
 }
 
+/* A peer that makes its eventfd one whose writers wait, and fills it. */
+static void test_full_doorbell(void)
+{
+    const uint64_t full = UINT64_MAX - 1;
+    Pair *p = pair_start("");
+
+    ring_until_heard(p->q, PEER << 16 | 1, p->peer[1]);
+    g_assert_cmpint(write(p->peer[0], &full, sizeof(full)), ==, 8);
+    g_assert_cmpint(fcntl(p->peer[0], F_SETFL, 0), ==, 0);
+    qtest_writel(p->q, DOORBELL, PEER << 16);
+    g_assert_cmphex(qtest_readl(p->q, POSITION), ==, ID);
+    g_assert_cmphex(take_event(p->peer[0]), ==, full);
+    qtest_writel(p->q, DOORBELL, PEER << 16);
+    g_assert_cmphex(take_event(p->peer[0]), ==, 1);
+    pair_end(p);
+}
+
 static int new_fifo(const char *path)
 {
     g_assert_cmpint(mkfifo(path, 0600), ==, 0);
@@ -671,6 +688,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ivshmem/doorbell", test_doorbell);
     g_test_add_func("/ivshmem/come-and-go", test_come_and_go);
     g_test_add_func("/ivshmem/interrupts", test_interrupts);
+    g_test_add_func("/ivshmem/full-doorbell", test_full_doorbell);
     g_test_add_func("/ivshmem/broken-rules", test_broken_rules);
     g_test_add_func("/ivshmem/broken-greeting", test_broken_greeting);
     g_test_add_func("/ivshmem/command-line", test_command_line);
