@@ -24,17 +24,15 @@
  */
 #include "util/base.h"
 
+#include "migration/page-sink.h"
 #include "migration/ram-send.h"
-#include "migration/scan-pool.h"
 #include "migration/wire.h"
 #include "util/bitmap.h"
 #include "util/error.h"
 #include "util/rcu.h"
 
 enum {
-    WINDOW_PAGES = 65536, /* 256 MiB: one clear and one scan call each */
-    EXTENT_PAGES = 256,   /* 1 MiB: bandwidth is checked in between */
-    FLUSH_BYTES = 1 << 20,
+    WINDOW_PAGES = PAGE_WINDOW_MAX, /* one clear and one scan call each */
     WORD_BITS = 64,
     PRESENCE_GAP = 1024, /* pages that are walked rather than left out */
     MAX_SPANS = 64,      /* of absent pages of a block that are asked about */
@@ -53,13 +51,11 @@ struct RamSend {
     StreamOut *out;
     RamSendOptions opts;
     Presence presence;
-    ScanPool *pool;
-    RamSendStats stats;
-    uint64_t counted;                    /* pages put before the last sync */
-    bool first;                          /* the next pass is the first */
-    const RamBlock *last_rb;             /* named in this section already */
-    uint64_t flushed;                    /* stream offset at the last flush */
-    unsigned long *todo, *zero, *except; /* WINDOW_PAGES bits each */
+    PageSink *sink;
+    RamSendStats stats;           /* the sink's are added when asked for */
+    uint64_t counted;             /* pages put before the last sync */
+    bool first;                   /* the next pass is the first */
+    unsigned long *todo, *except; /* WINDOW_PAGES bits each */
 };
 
 static void send_block_free(void *p)
@@ -93,11 +89,9 @@ RamSend *ram_send_new(Memory *mem, StreamOut *out, const RamSendOptions *opts,
     r->first = true;
     presence_init(&r->presence, opts->presence);
     r->todo = bitmap_new(WINDOW_PAGES);
-    r->zero = bitmap_new(WINDOW_PAGES);
     r->except = bitmap_new(WINDOW_PAGES);
-    r->pool = scan_pool_new(opts->nscanners,
-                            buffer_zero_scanner(opts->wide_scanner), errp);
-    if (r->pool == NULL) {
+    r->sink = page_sink_stream_new(out, opts, errp);
+    if (r->sink == NULL) {
         return NULL;
     }
     r->blocks = g_ptr_array_new_with_free_func(send_block_free);
@@ -127,13 +121,12 @@ void ram_send_free(RamSend *r)
     if (r == NULL) {
         return;
     }
-    scan_pool_free(r->pool);
+    page_sink_free(r->sink);
     if (r->blocks != NULL) {
         g_ptr_array_unref(r->blocks);
     }
     presence_fini(&r->presence);
     bitmap_free(r->todo);
-    bitmap_free(r->zero);
     bitmap_free(r->except);
     g_free(r);
 }
@@ -287,6 +280,14 @@ static uint64_t count_dirty(RamSend *r)
     return n;
 }
 
+static uint64_t pages_put(const RamSend *r)
+{
+    PageSinkStats st = { 0 };
+
+    r->sink->ops->stats(r->sink, &st);
+    return st.normal_pages + st.zero_pages;
+}
+
 uint64_t ram_send_sync(RamSend *r, bool last)
 {
     uint64_t n;
@@ -296,100 +297,8 @@ uint64_t ram_send_sync(RamSend *r, bool last)
     stat_add(&r->stats.syncs, 1);
     stat_set(&r->stats.dirtied_pages, n);
     stat_set(&r->stats.remaining_pages, n);
-    stat_set(&r->counted, r->stats.normal_pages + r->stats.zero_pages);
+    stat_set(&r->counted, pages_put(r));
     return n;
-}
-
-/* One page or extent header; the block's name where it changes. */
-static void put_record(RamSend *r, const RamBlock *rb, uint64_t page,
-                       uint64_t flags)
-{
-    if (r->last_rb == rb) {
-        flags |= RAM_REC_CONTINUE;
-    }
-    stream_put_be64(r->out, (page << RAM_PAGE_BITS) | flags);
-    if (r->last_rb != rb) {
-        stream_put_str8(r->out, rb->name);
-        r->last_rb = rb;
-    }
-}
-
-static bool flush_if_due(RamSend *r, GError **errp)
-{
-    if (stream_out_bytes(r->out) - r->flushed < FLUSH_BYTES) {
-        return true;
-    }
-    r->flushed = stream_out_bytes(r->out);
-    return stream_out_flush(r->out, errp) &&
-           r->opts.pace(r->opts.opaque, r->flushed, errp);
-}
-
-static bool put_zero_run(RamSend *r, const RamBlock *rb, uint64_t page,
-                         uint64_t n, GError **errp)
-{
-    stat_add(&r->stats.zero_pages, n);
-    if (r->first && (r->opts.features & WIRE_F_ABSENT)) {
-        return true;
-    }
-    if (r->opts.features & WIRE_F_EXTENTS) {
-        put_record(r, rb, page, RAM_REC_EXTENT | RAM_REC_FILL);
-        stream_put_be32(r->out, n);
-        return true;
-    }
-    for (uint64_t i = 0; i < n; i++) {
-        put_record(r, rb, page + i, RAM_REC_FILL);
-        stream_put_u8(r->out, 0);
-    }
-    return flush_if_due(r, errp);
-}
-
-static bool put_data_run(RamSend *r, const RamBlock *rb, uint64_t page,
-                         uint64_t n, GError **errp)
-{
-    const uint8_t *p = rb->host + (page << RAM_PAGE_BITS);
-    uint64_t step = r->opts.features & WIRE_F_EXTENTS ? EXTENT_PAGES : 1;
-
-    stat_add(&r->stats.normal_pages, n);
-    while (n > 0 && !stream_out_is_late(r->out)) {
-        uint64_t k = MIN(n, step);
-
-        if (step == 1) {
-            put_record(r, rb, page, RAM_REC_PAGE);
-        } else {
-            put_record(r, rb, page, RAM_REC_EXTENT);
-            stream_put_be32(r->out, k);
-        }
-        stream_put_ref(r->out, p, k << RAM_PAGE_BITS);
-        if (!flush_if_due(r, errp)) {
-            return false;
-        }
-        page += k;
-        p += k << RAM_PAGE_BITS;
-        n -= k;
-    }
-    return true;
-}
-
-/* Puts the pages of `todo`, in runs of zero pages and of data. */
-static bool put_window(RamSend *r, const RamBlock *rb, uint64_t first,
-                       uint64_t npages, GError **errp)
-{
-    uint64_t i = bitmap_find_next(r->todo, npages, 0);
-
-    while (i < npages && !stream_out_is_late(r->out)) {
-        bool zero = bitmap_test(r->zero, i);
-        uint64_t end = bitmap_find_next_zero(r->todo, npages, i);
-        uint64_t turn = zero ? bitmap_find_next_zero(r->zero, npages, i)
-                             : bitmap_find_next(r->zero, npages, i);
-        uint64_t n = MIN(end, turn) - i;
-
-        if (!(zero ? put_zero_run(r, rb, first + i, n, errp)
-                   : put_data_run(r, rb, first + i, n, errp))) {
-            return false;
-        }
-        i = bitmap_find_next(r->todo, npages, i + n);
-    }
-    return true;
 }
 
 /*
@@ -404,7 +313,7 @@ static bool put_untouched(RamSend *r, const SendBlock *b, uint64_t first,
     while (i < npages) {
         uint64_t end = bitmap_find_next(r->todo, npages, i);
 
-        if (!put_zero_run(r, b->rb, first + i, end - i, errp)) {
+        if (!r->sink->ops->zero(r->sink, b->rb, first + i, end - i, errp)) {
             return false;
         }
         i = bitmap_find_next_zero(r->todo, npages, end);
@@ -433,9 +342,11 @@ static void find_absent(RamSend *r, SendBlock *b, uint64_t first,
 static bool send_todo(RamSend *r, SendBlock *b, uint64_t first, uint64_t npages,
                       uint64_t n, GError **errp)
 {
-    scan_pool_run(r->pool, b->rb->host + (first << RAM_PAGE_BITS), npages, n,
-                  r->todo, r->zero);
-    return put_window(r, b->rb, first, npages, errp) &&
+    const PageWindow w = {
+        .rb = b->rb, .first = first, .npages = npages, .todo = r->todo, .n = n
+    };
+
+    return r->sink->ops->pages(r->sink, &w, errp) &&
            stream_out_check(r->out, errp);
 }
 
@@ -490,7 +401,6 @@ static bool check_block(const SendBlock *b, GError **errp)
 
 static bool walk_blocks(RamSend *r, WindowFn *fn, GError **errp)
 {
-    r->last_rb = NULL;
     for (guint i = 0; i < r->blocks->len; i++) {
         SendBlock *b = r->blocks->pdata[i];
 
@@ -511,15 +421,16 @@ static bool walk_blocks(RamSend *r, WindowFn *fn, GError **errp)
 /* The records of one part of the section, and in any case their end mark. */
 static bool foreach_window(RamSend *r, WindowFn *fn, GError **errp)
 {
-    bool ok = walk_blocks(r, fn, errp);
+    bool ok;
 
+    r->sink->ops->begin(r->sink, r->first);
+    ok = walk_blocks(r, fn, errp) && r->sink->ops->end(r->sink, errp);
     stream_put_be64(r->out, RAM_REC_EOS);
     return ok;
 }
 
 bool ram_send_pass(RamSend *r, GError **errp)
 {
-    r->flushed = stream_out_bytes(r->out);
     if (!foreach_window(r, pass_window, errp)) {
         return false;
     }
@@ -544,11 +455,15 @@ void ram_send_get_stats(const RamSend *r, RamSendStats *ret)
 {
     const uint64_t *src = (const uint64_t *)&r->stats;
     uint64_t *dst = (uint64_t *)ret;
+    PageSinkStats st = { 0 };
     uint64_t put;
 
     for (size_t i = 0; i < sizeof(*ret) / sizeof(*dst); i++) {
         dst[i] = __atomic_load_n(&src[i], __ATOMIC_RELAXED);
     }
+    r->sink->ops->stats(r->sink, &st);
+    ret->normal_pages = st.normal_pages;
+    ret->zero_pages = st.zero_pages;
     /* remaining_pages is of the last sync: what was put since isn't left. */
     put = ret->normal_pages + ret->zero_pages -
           __atomic_load_n(&r->counted, __ATOMIC_RELAXED);
