@@ -31,7 +31,14 @@ enum {
 /* Commands: be16 number, be16 length of what follows. */
 enum {
     WIRE_CMD_OPEN_RETURN_PATH = 1,
-    WIRE_CMD_PING = 2, /* be32: comes back as a pong */
+    WIRE_CMD_PING = 2,            /* be32: comes back as a pong */
+    WIRE_CMD_POSTCOPY_ADVISE = 3, /* be64 page sizes or-ed, be64 4096 */
+    WIRE_CMD_POSTCOPY_LISTEN = 4,
+    WIRE_CMD_POSTCOPY_RUN = 5,
+    WIRE_CMD_RAM_DISCARD = 6, /* u8 0, name, u8 0, be64 start and length, … */
+    WIRE_CMD_PACKAGED = 7,    /* be32 bytes that follow */
+    WIRE_CMD_POSTCOPY_RESUME = 9,
+    WIRE_CMD_RECV_BITMAP = 10, /* name */
 
     WIRE_CMD_ENABLE = 0x4701,     /* be64 features that the source will use */
     WIRE_CMD_SWITCHOVER = 0x4702, /* be32 attempt: the guest has stopped */
@@ -41,8 +48,12 @@ enum {
 
 /* Messages on the return path: be16 type, be16 length, payload. */
 enum {
-    WIRE_RP_SHUT = 1, /* be32: 0 if the load went well */
-    WIRE_RP_PONG = 2, /* be32 */
+    WIRE_RP_SHUT = 1,         /* be32: 0 if the load went well */
+    WIRE_RP_PONG = 2,         /* be32 */
+    WIRE_RP_REQ_PAGES_ID = 3, /* be64 offset, be32 length, name */
+    WIRE_RP_REQ_PAGES = 4,    /* the same of the block named before */
+    WIRE_RP_RECV_BITMAP = 5,  /* name; behind it be64 n, n bytes, be64 end */
+    WIRE_RP_RESUME_ACK = 6,   /* be32 1 */
 
     WIRE_RP_FEATURES = 0x4701, /* be64; only after a ping of WIRE_HELLO */
     WIRE_RP_LOADED = 0x4702,   /* be32 attempt, be64 x 2: load, CPU (us) */

@@ -39,8 +39,8 @@ SECTION_NAMES = {
 COMMAND_NAMES = {
     1: 'open-return-path', 2: 'ping', 3: 'postcopy-advise',
     4: 'postcopy-listen', 5: 'postcopy-run', 6: 'postcopy-ram-discard',
-    7: 'packaged', 8: 'recv-bitmap', 9: 'postcopy-resume',
-    10: 'enable-colo', 11: 'switchover-start',
+    7: 'packaged', 8: 'enable-colo', 9: 'postcopy-resume',
+    10: 'recv-bitmap', 11: 'switchover-start',
     # Godwit's own, between two of it only.
     0x4701: 'enable', 0x4702: 'switchover', 0x4703: 'run', 0x4704: 'abort',
 }
