@@ -136,7 +136,7 @@ check-style: deps
 
 .PHONY: check-tidy
 check-tidy: everything
-	@scripts/check-tidy --build $(BUILD)
+	@scripts/check-tidy --deep --build $(BUILD)
 
 .PHONY: check-patch
 check-patch: deps
@@ -189,7 +189,7 @@ help:
 	@echo 'make mutation          which errors put into MUTATE="migration/" are'
 	@echo '                       noticed (MUTATE_ARGS="--max 40 --seed 7")'
 	@echo 'make check-style       layout, layers, MAINTAINERS'
-	@echo 'make check-tidy        clang-tidy on every source'
+	@echo 'make check-tidy        clang-tidy on every source, in depth'
 	@echo 'make check-patch       commit messages and white space'
 	@echo 'make ci                all that CI runs (.ci/run)'
 	@echo 'make install           install (DESTDIR is honoured)'
