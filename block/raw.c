@@ -83,7 +83,7 @@ static void raw_close(BlockNode *n)
     g_free(n->state);
 }
 
-static uint64_t at(const BlockNode *n, uint64_t off)
+static uint64_t raw_at(const BlockNode *n, uint64_t off)
 {
     return ((const RawState *)n->state)->offset + off;
 }
@@ -91,17 +91,17 @@ static uint64_t at(const BlockNode *n, uint64_t off)
 static BlockMapKind raw_map(BlockNode *n, uint64_t off, uint64_t len,
                             bool write, BlockMap *m)
 {
-    return block_node_map(n->file, at(n, off), len, write, m);
+    return block_node_map(n->file, raw_at(n, off), len, write, m);
 }
 
 static int raw_pread(BlockNode *n, uint64_t off, void *buf, size_t len)
 {
-    return block_node_pread(n->file, at(n, off), buf, len);
+    return block_node_pread(n->file, raw_at(n, off), buf, len);
 }
 
 static int raw_pwrite(BlockNode *n, uint64_t off, const void *buf, size_t len)
 {
-    return block_node_pwrite(n->file, at(n, off), buf, len);
+    return block_node_pwrite(n->file, raw_at(n, off), buf, len);
 }
 
 static int raw_flush(BlockNode *n)
@@ -111,13 +111,13 @@ static int raw_flush(BlockNode *n)
 
 static int raw_discard(BlockNode *n, uint64_t off, uint64_t len)
 {
-    return block_node_discard(n->file, at(n, off), len);
+    return block_node_discard(n->file, raw_at(n, off), len);
 }
 
 static int raw_write_zeroes(BlockNode *n, uint64_t off, uint64_t len,
                             bool unmap)
 {
-    return block_node_write_zeroes(n->file, at(n, off), len, unmap);
+    return block_node_write_zeroes(n->file, raw_at(n, off), len, unmap);
 }
 
 static bool raw_resize(BlockNode *n, uint64_t size, GError **errp)

@@ -58,7 +58,7 @@ void hmp_info_vnc(HmpOut *out, const HmpArgs *a)
     }
 }
 
-static void report(HmpOut *out, GError *err)
+static void hmp_vnc_report(HmpOut *out, GError *err)
 {
     if (err != NULL) {
         hmp_error(out, err);
@@ -91,7 +91,7 @@ void hmp_cmd_set_password(HmpOut *out, const HmpArgs *a)
                              &err);
         }
     }
-    report(out, err);
+    hmp_vnc_report(out, err);
 }
 
 void hmp_cmd_expire_password(HmpOut *out, const HmpArgs *a)
@@ -104,7 +104,7 @@ void hmp_cmd_expire_password(HmpOut *out, const HmpArgs *a)
     if (is_vnc(a->arg[0].text, &err)) {
         qmp_expire_password(&ctx, &o, &err);
     }
-    report(out, err);
+    hmp_vnc_report(out, err);
 }
 
 /* "change vnc password TEXT". */
@@ -121,5 +121,5 @@ void hmp_change_vnc(HmpOut *out, const char *what, const char *password)
     } else {
         vnc_set_password(out->vm->vncs, NULL, password, &err);
     }
-    report(out, err);
+    hmp_vnc_report(out, err);
 }

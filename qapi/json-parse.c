@@ -119,7 +119,7 @@ size_t json_parser_pending(const JsonParser *p)
     return p->size + p->token_len;
 }
 
-static void report(JsonParser *p, const char *what)
+static void json_report(JsonParser *p, const char *what)
 {
     g_autoptr(GError) err = NULL;
 
@@ -136,7 +136,7 @@ static void value_fail(JsonParser *p, size_t depth, const char *what)
     parser_drop_value(p);
     p->skipping = depth > 0;
     p->skip_depth = depth;
-    report(p, what);
+    json_report(p, what);
 }
 
 static size_t parser_depth(const JsonParser *p)
@@ -153,7 +153,7 @@ static void lex_fail(JsonParser *p, const char *what)
     p->skipping = false;
     p->lex = LEX_RECOVER;
     if (!reported) {
-        report(p, what);
+        json_report(p, what);
     }
     g_string_truncate(p->text, 0);
     g_string_truncate(p->str, 0);
@@ -212,7 +212,7 @@ static bool token_account(JsonParser *p)
 }
 
 /* Says what is wrong with a token that can't stand here. */
-static const char *misplaced(JsonParser *p)
+static const char *json_misplaced(JsonParser *p)
 {
     const Frame *f = top_frame(p);
 
@@ -243,7 +243,7 @@ static void build_scalar(JsonParser *p, JsonValue *v)
         json_unref(v);
     } else if (!frame_wants_value(top_frame(p))) {
         json_unref(v);
-        value_fail(p, parser_depth(p), misplaced(p));
+        value_fail(p, parser_depth(p), json_misplaced(p));
     } else {
         value_complete(p, v);
     }
@@ -276,7 +276,7 @@ static void build_open(JsonParser *p, char c)
     if (p->skipping) {
         p->skip_depth++;
     } else if (!frame_wants_value(top_frame(p))) {
-        value_fail(p, depth, misplaced(p));
+        value_fail(p, depth, json_misplaced(p));
     } else if (depth > JSON_MAX_DEPTH) {
         value_fail(p, depth, "JSON nesting depth limit exceeded");
     } else if (token_account(p)) {
@@ -312,7 +312,8 @@ static void build_close(JsonParser *p, char c)
         bool key = f->expect == EXPECT_KEY || f->expect == EXPECT_FIRST_KEY;
 
         value_fail(p, depth ? depth - 1 : 0,
-                   key ? "JSON parse error, expecting value" : misplaced(p));
+                   key ? "JSON parse error, expecting value"
+                       : json_misplaced(p));
         return;
     }
     v = g_steal_pointer(&f->container);
@@ -333,7 +334,7 @@ static void build_separator(JsonParser *p, char c)
         f->expect =
             json_type(f->container) == JSON_ARRAY ? EXPECT_VALUE : EXPECT_KEY;
     } else {
-        value_fail(p, parser_depth(p), misplaced(p));
+        value_fail(p, parser_depth(p), json_misplaced(p));
     }
 }
 
@@ -736,7 +737,7 @@ void json_parser_end(JsonParser *p)
     unfinished = unfinished && !p->skipping && !p->string_failed;
     json_parser_reset(p);
     if (unfinished) {
-        report(p, "JSON parse error, unexpected end of input");
+        json_report(p, "JSON parse error, unexpected end of input");
     }
 }
 

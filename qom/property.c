@@ -27,7 +27,7 @@ static const IntKind int_kinds[] = {
     [PROP_SIZE] = { 8, false, "size" },
 };
 
-static void *field(Object *obj, const Property *p)
+static void *property_field(Object *obj, const Property *p)
 {
     return (char *)obj + p->offset;
 }
@@ -45,7 +45,7 @@ static const char *const *enum_names(const Property *p)
 /* The low bytes of v; x86 is little endian. */
 static void store_int(Object *obj, const Property *p, uint64_t v)
 {
-    memcpy(field(obj, p), &v, int_kinds[p->kind].bytes);
+    memcpy(property_field(obj, p), &v, int_kinds[p->kind].bytes);
 }
 
 static uint64_t load_int(Object *obj, const Property *p)
@@ -53,7 +53,7 @@ static uint64_t load_int(Object *obj, const Property *p)
     const IntKind *k = &int_kinds[p->kind];
     uint64_t v = 0;
 
-    memcpy(&v, field(obj, p), k->bytes);
+    memcpy(&v, property_field(obj, p), k->bytes);
     return k->is_signed ? (uint64_t)sextract64(v, 0, k->bytes * 8) : v;
 }
 
@@ -63,11 +63,11 @@ void object_props_init(Object *obj)
         if (kind_is_int(p->kind)) {
             store_int(obj, p, p->def);
         } else if (p->kind == PROP_BOOL) {
-            *(bool *)field(obj, p) = p->def != 0;
+            *(bool *)property_field(obj, p) = p->def != 0;
         } else if (p->kind == PROP_ENUM || p->kind == PROP_ON_OFF_AUTO) {
-            *(int *)field(obj, p) = p->def;
+            *(int *)property_field(obj, p) = p->def;
         } else if (p->kind == PROP_STR) {
-            *(char **)field(obj, p) = g_strdup(p->def_str);
+            *(char **)property_field(obj, p) = g_strdup(p->def_str);
         }
     }
 }
@@ -76,7 +76,7 @@ void object_props_fini(Object *obj)
 {
     for (const Property *p = obj->type->props; p && p->name; p++) {
         if (p->kind == PROP_STR) {
-            g_clear_pointer((char **)field(obj, p), g_free);
+            g_clear_pointer((char **)property_field(obj, p), g_free);
         }
     }
 }
@@ -133,12 +133,12 @@ static bool set_bool(Object *obj, const Property *p, const char *what,
     bool v;
 
     if (s) {
-        return parse_bool(what, s, field(obj, p), errp);
+        return parse_bool(what, s, property_field(obj, p), errp);
     }
     if (!json_get_bool(val, &v)) {
         return wrong_type(what, val, "a boolean", errp);
     }
-    *(bool *)field(obj, p) = v;
+    *(bool *)property_field(obj, p) = v;
     return true;
 }
 
@@ -215,7 +215,7 @@ static bool set_enum(Object *obj, const Property *p, const char *what,
     }
     for (int i = 0; names[i]; i++) {
         if (!strcmp(names[i], s)) {
-            *(int *)field(obj, p) = i;
+            *(int *)property_field(obj, p) = i;
             return true;
         }
     }
@@ -229,7 +229,7 @@ static bool set_enum(Object *obj, const Property *p, const char *what,
 
 static void store_string(Object *obj, const Property *p, const char *s)
 {
-    char **at = field(obj, p);
+    char **at = property_field(obj, p);
 
     g_free(*at);
     *at = g_strdup(s);
@@ -325,16 +325,16 @@ JsonValue *object_prop_load(Object *obj, const Property *p)
 
     switch (p->kind) {
     case PROP_BOOL:
-        return json_bool_new(*(bool *)field(obj, p));
+        return json_bool_new(*(bool *)property_field(obj, p));
     case PROP_I32:
     case PROP_I64:
         return json_int_new((int64_t)load_int(obj, p));
     case PROP_STR:
-        s = *(char **)field(obj, p);
+        s = *(char **)property_field(obj, p);
         return json_string_new(s ? s : "");
     case PROP_ENUM:
     case PROP_ON_OFF_AUTO:
-        return json_string_new(enum_names(p)[*(int *)field(obj, p)]);
+        return json_string_new(enum_names(p)[*(int *)property_field(obj, p)]);
     case PROP_CUSTOM:
         return json_null_new();
     default:

@@ -202,7 +202,7 @@ static void make_screen(VncClient *c)
 /* Pictures. */
 
 /* One for the console's new size; false: there is no memory. */
-static bool resize(VncClient *c, unsigned width, unsigned height)
+static bool vnc_client_resize(VncClient *c, unsigned width, unsigned height)
 {
     rfbScreenInfoPtr s = c->screen;
 
@@ -277,7 +277,7 @@ static bool take_changes(VncClient *c)
     absolute = c->absolute;
     lock_release(&c->lock);
     if (resized) {
-        ok = resize(c, width, height);
+        ok = vnc_client_resize(c, width, height);
     }
     if (ok && c->wants_pointer_type &&
         (!c->told_pointer || c->told_absolute != absolute)) {
@@ -362,7 +362,7 @@ static bool wait_for_either(VncClient *c, bool client, int timeout_ms)
     return p[1].revents != 0;
 }
 
-static void serve(VncClient *c)
+static void vnc_client_serve(VncClient *c)
 {
     int64_t tick = 0;
     unsigned messages = 0;
@@ -424,7 +424,7 @@ static bool wait_admitted(VncClient *c)
     return !c->quit;
 }
 
-static void leave(VncClient *c)
+static void vnc_client_leave(VncClient *c)
 {
     if (c->rfb != NULL) {
         if (c->rfb->sock >= 0) {
@@ -455,9 +455,9 @@ void *vnc_client_run(void *opaque)
     make_screen(c);
     if (vnc_door_open(c) && vnc_door_pass(c) && wait_admitted(c) &&
         take_changes(c) && send_init(c)) {
-        serve(c);
+        vnc_client_serve(c);
     }
-    leave(c);
+    vnc_client_leave(c);
     lock_acquire(&c->lock);
     c->ended = true;
     lock_release(&c->lock);

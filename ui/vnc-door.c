@@ -148,12 +148,12 @@ bool vnc_door_open(VncClient *c)
 
 /* The way in. */
 
-static bool take(VncClient *c, void *buf, int len)
+static bool vnc_door_take(VncClient *c, void *buf, int len)
 {
     return rfbReadExactTimeout(c->rfb, buf, len, STEP_MS) > 0;
 }
 
-static bool put(VncClient *c, const void *buf, int len)
+static bool vnc_door_put(VncClient *c, const void *buf, int len)
 {
     return rfbWriteExact(c->rfb, buf, len) > 0;
 }
@@ -162,7 +162,7 @@ static bool put_u32(VncClient *c, uint32_t val)
 {
     uint32_t be = GUINT32_TO_BE(val);
 
-    return put(c, &be, sizeof(be));
+    return vnc_door_put(c, &be, sizeof(be));
 }
 
 /* "RFB 003.MMM\n": sets the version both speak. */
@@ -171,7 +171,7 @@ static bool take_version(VncClient *c)
     char v[VERSION_LEN + 1] = "";
     unsigned major, minor;
 
-    if (!take(c, v, VERSION_LEN) || !g_str_has_prefix(v, "RFB ") ||
+    if (!vnc_door_take(c, v, VERSION_LEN) || !g_str_has_prefix(v, "RFB ") ||
         v[7] != '.' || v[11] != '\n' ||
         sscanf(v + 4, "%3u.%3u", &major, &minor) != 2) {
         return false;
@@ -198,7 +198,7 @@ static bool put_result(VncClient *c, bool ok)
     }
     if (!ok && minor >= RESULT_MINOR) {
         put_u32(c, strlen(refusal));
-        put(c, refusal, strlen(refusal));
+        vnc_door_put(c, refusal, strlen(refusal));
     }
     return ok;
 }
@@ -208,8 +208,8 @@ static bool ask_password(VncClient *c)
     uint8_t challenge[CHALLENGESIZE], response[CHALLENGESIZE];
 
     return getrandom(challenge, sizeof(challenge), 0) == sizeof(challenge) &&
-           put(c, challenge, sizeof(challenge)) &&
-           take(c, response, sizeof(response)) &&
+           vnc_door_put(c, challenge, sizeof(challenge)) &&
+           vnc_door_take(c, response, sizeof(response)) &&
            put_result(c, vnc_password_fits(c->server, challenge, response));
 }
 
@@ -225,7 +225,8 @@ static bool pass_security(VncClient *c)
         if (!put_u32(c, type)) {
             return false;
         }
-    } else if (!put(c, offer, sizeof(offer)) || !take(c, &chosen, 1)) {
+    } else if (!vnc_door_put(c, offer, sizeof(offer)) ||
+               !vnc_door_take(c, &chosen, 1)) {
         return false;
     }
     if (chosen != type) {
@@ -241,7 +242,8 @@ bool vnc_door_pass(VncClient *c)
 {
     uint8_t shared;
 
-    if (!take_version(c) || !pass_security(c) || !take(c, &shared, 1)) {
+    if (!take_version(c) || !pass_security(c) ||
+        !vnc_door_take(c, &shared, 1)) {
         return false;
     }
     LOCK_GUARD(&c->lock);

@@ -71,7 +71,7 @@ static void pass_buttons(VncClient *c, uint8_t buttons)
 }
 
 /* Of `size` pixels, to 0 … INPUT_ABS_MAX. */
-static unsigned scale(unsigned at, unsigned size)
+static unsigned vnc_input_scale(unsigned at, unsigned size)
 {
     return size > 1 ? MIN(at, size - 1) * (uint64_t)INPUT_ABS_MAX / (size - 1)
                     : 0;
@@ -83,8 +83,8 @@ static void pass_pointer(VncClient *c, const VncInput *e)
 
     pass_buttons(c, e->buttons);
     if (input_is_absolute(in)) {
-        input_place(in, INPUT_AXIS_X, scale(e->x, e->width));
-        input_place(in, INPUT_AXIS_Y, scale(e->y, e->height));
+        input_place(in, INPUT_AXIS_X, vnc_input_scale(e->x, e->width));
+        input_place(in, INPUT_AXIS_Y, vnc_input_scale(e->y, e->height));
     } else if (e->relative) {
         input_move(in, e->x - RELATIVE_ZERO, e->y - RELATIVE_ZERO, 0);
     } else if (c->has_place) {

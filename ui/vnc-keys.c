@@ -119,7 +119,7 @@ static const struct {
     { XK_F12, Q_KEY_CODE_F12 },
 };
 
-static QKeyCode letter(char c)
+static QKeyCode vnc_key_letter(char c)
 {
     const char name[] = { g_ascii_tolower(c), '\0' };
     QKeyCode key = Q_KEY_CODE_UNMAPPED;
@@ -131,7 +131,8 @@ static QKeyCode letter(char c)
 static QKeyCode key_of(uint32_t sym)
 {
     if (sym < G_N_ELEMENTS(ascii)) {
-        return g_ascii_isalpha(sym) ? letter(sym) : (QKeyCode)ascii[sym];
+        return g_ascii_isalpha(sym) ? vnc_key_letter(sym)
+                                    : (QKeyCode)ascii[sym];
     }
     if (sym >= XK_F1 && sym <= XK_F10) {
         return Q_KEY_CODE_F1 + (sym - XK_F1);

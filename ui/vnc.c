@@ -156,7 +156,7 @@ VncInfo2List *vnc_info_all(VncServers *all)
 
 /* Clients. */
 
-static void damaged(ConsoleViewer *v, Rect r)
+static void vnc_damaged(ConsoleViewer *v, Rect r)
 {
     VncClient *c = container_of(v, VncClient, viewer);
     sraRegionPtr region = sraRgnCreateRect(r.x, r.y, r.x + r.w, r.y + r.h);
@@ -168,7 +168,7 @@ static void damaged(ConsoleViewer *v, Rect r)
     vnc_client_wake(c);
 }
 
-static void resized(ConsoleViewer *v)
+static void vnc_resized(ConsoleViewer *v)
 {
     VncClient *c = container_of(v, VncClient, viewer);
 
@@ -368,8 +368,8 @@ static void accept_client(VncServer *s, IoChannel *ch, bool websocket)
     c->websocket = websocket;
     c->info = make_client_info(c);
     c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    c->viewer.damaged = damaged;
-    c->viewer.resized = resized;
+    c->viewer.damaged = vnc_damaged;
+    c->viewer.resized = vnc_resized;
     c->damage = sraRgnCreate();
     lock_init(&c->lock);
     cond_init(&c->admitted_cond);
@@ -544,8 +544,8 @@ static VncServer *server_for_password(VncServers *all, const char *id,
 }
 
 /* What a client with this password answers; false: DES refuses it as a key. */
-static bool encrypt(const char *password, const uint8_t from[CHALLENGESIZE],
-                    uint8_t to[CHALLENGESIZE])
+static bool vnc_encrypt(const char *password, const uint8_t from[CHALLENGESIZE],
+                        uint8_t to[CHALLENGESIZE])
 {
     g_autofree char *key = g_strdup(password);
 
@@ -564,7 +564,7 @@ bool vnc_set_password(VncServers *all, const char *id, const char *password,
     if (s == NULL) {
         return false;
     }
-    if (*password != '\0' && !encrypt(password, any, answer)) {
+    if (*password != '\0' && !vnc_encrypt(password, any, answer)) {
         error_setf(errp, "Could not set password: it is no key for DES");
         return false;
     }
@@ -597,7 +597,7 @@ bool vnc_password_fits(VncServer *s, const uint8_t challenge[CHALLENGESIZE],
 
     LOCK_GUARD(&s->lock);
     if (s->password == NULL || now_s >= s->password_ends_s ||
-        !encrypt(s->password, challenge, expected)) {
+        !vnc_encrypt(s->password, challenge, expected)) {
         return false;
     }
     /* As long for each answer, so that it doesn't tell how close it is. */

@@ -54,7 +54,7 @@ static const uint8_t *page_of(const uint8_t *host)
     return (const uint8_t *)((uintptr_t)host & ~(uintptr_t)(SOFT_PAGE - 1));
 }
 
-static uint64_t chunks(unsigned off, unsigned n)
+static uint64_t codemap_chunks(unsigned off, unsigned n)
 {
     unsigned first = off / CODE_CHUNK;
     unsigned last = (off + n - 1) / CODE_CHUNK;
@@ -86,7 +86,7 @@ static void page_written(SoftCodeMap *m, const uint8_t *host, unsigned n)
 {
     SoftCodePage *p = g_hash_table_lookup(m->pages, page_of(host));
 
-    if (!p || !(p->used & chunks(host - page_of(host), n))) {
+    if (!p || !(p->used & codemap_chunks(host - page_of(host), n))) {
         return;
     }
     for (guint i = 0; i < m->cpus->len; i++) {
@@ -275,7 +275,7 @@ bool soft_code_page_use(SoftCpu *s, SoftCodePage *p, const uint8_t *host,
     bool same;
     LOCK_GUARD(&s->vm->code->lock);
 
-    p->used |= chunks(host - p->host, n);
+    p->used |= codemap_chunks(host - p->host, n);
     /* A store that didn't see `used` took the lock before: it is seen here. */
     tsan_guest_begin();
     same = memcmp(host, copy, n) == 0;

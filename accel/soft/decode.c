@@ -26,7 +26,7 @@ typedef struct Cursor {
     bool mod3;
 } Cursor;
 
-static uint64_t fetch(Cursor *c, unsigned n)
+static uint64_t decode_fetch(Cursor *c, unsigned n)
 {
     uint64_t v = 0;
 
@@ -45,10 +45,10 @@ static uint64_t fetch(Cursor *c, unsigned n)
 
 static int64_t fetch_signed(Cursor *c, unsigned n)
 {
-    return sextract64(fetch(c, n), 0, n * 8);
+    return sextract64(decode_fetch(c, n), 0, n * 8);
 }
 
-static void ud(Cursor *c)
+static void decode_ud(Cursor *c)
 {
     c->bad = c->bad ? c->bad : SOFT_DECODE_UD;
 }
@@ -88,10 +88,10 @@ static bool legacy_prefix(Cursor *c, uint8_t b)
     }
 }
 
-static uint8_t prefixes(Cursor *c)
+static uint8_t decode_prefixes(Cursor *c)
 {
     for (;;) {
-        uint8_t b = fetch(c, 1);
+        uint8_t b = decode_fetch(c, 1);
 
         if (c->bad) {
             return 0;
@@ -109,15 +109,15 @@ static uint8_t prefixes(Cursor *c)
 /* C4 and C5; what follows the prefix is in the low maps. */
 static void vex_prefix(Cursor *c, SoftOp *op, uint8_t b)
 {
-    uint8_t p1 = fetch(c, 1);
+    uint8_t p1 = decode_fetch(c, 1);
     uint8_t p2 = p1 & 0x7f;
     unsigned map = 1;
 
     if (c->rex || c->opsize || c->lock || c->rep || c->d->no_vex) {
-        ud(c);
+        decode_ud(c);
     }
     if (b == 0xc4) {
-        p2 = fetch(c, 1);
+        p2 = decode_fetch(c, 1);
         map = p1 & 0x1f;
         c->rex = (~p1 >> 5) & 7;
     } else {
@@ -129,14 +129,14 @@ static void vex_prefix(Cursor *c, SoftOp *op, uint8_t b)
         c->rex |= b == 0xc4 ? 8 : 0;
     }
     if (map < 1 || map > 3) {
-        ud(c);
+        decode_ud(c);
     }
     op->flags |= OPF_VEX | (p2 & 4 ? OPF_L : 0);
     op->flags |= b == 0xc4 && (p2 & 0x80) ? OPF_W : 0;
     c->vvvv = (~p2 >> 3) & 15;
     op->pp = p2 & 3;
     op->map = map + 1;
-    op->opcode = fetch(c, 1);
+    op->opcode = decode_fetch(c, 1);
 }
 
 static bool is_vex(const Cursor *c, uint8_t b)
@@ -150,9 +150,9 @@ static bool is_vex(const Cursor *c, uint8_t b)
     return c->pos < c->len && c->p[c->pos] >= 0xc0;
 }
 
-static void opcode(Cursor *c, SoftOp *op)
+static void decode_opcode(Cursor *c, SoftOp *op)
 {
-    uint8_t b = prefixes(c);
+    uint8_t b = decode_prefixes(c);
 
     if (c->bad) {
         return;
@@ -168,16 +168,16 @@ static void opcode(Cursor *c, SoftOp *op)
     op->map = 1;
     if (b == 0x0f) {
         op->map = 2;
-        b = fetch(c, 1);
+        b = decode_fetch(c, 1);
         if (b == 0x38 || b == 0x3a) {
             op->map = b == 0x38 ? 3 : 4;
-            b = fetch(c, 1);
+            b = decode_fetch(c, 1);
         }
     }
     op->opcode = b;
 }
 
-static bool has(const Cursor *c, unsigned feat)
+static bool decode_has(const Cursor *c, unsigned feat)
 {
     return feat == FT_NONE || (c->d->features >> feat & 1);
 }
@@ -298,10 +298,10 @@ static const InsnDesc *desc_special(const Cursor *c, const SoftOp *op)
     if (op->map == 1 && op->opcode == 0x90 && !(c->rex & 1)) {
         return f3 ? &pause : &nop;
     }
-    if (op->map == 2 && op->opcode == 0xbc && f3 && has(c, FT_BMI1)) {
+    if (op->map == 2 && op->opcode == 0xbc && f3 && decode_has(c, FT_BMI1)) {
         return &tzcnt;
     }
-    if (op->map == 2 && op->opcode == 0xbd && f3 && has(c, FT_LZCNT)) {
+    if (op->map == 2 && op->opcode == 0xbd && f3 && decode_has(c, FT_LZCNT)) {
         return &lzcnt;
     }
     if (op->map == 3 && op->opcode == 0x82 && op->pp == 1) {
@@ -387,7 +387,7 @@ static bool desc_has_modrm(const InsnDesc *d)
     return false;
 }
 
-static void modrm16(Cursor *c, SoftOp *op)
+static void decode_modrm16(Cursor *c, SoftOp *op)
 {
     static const uint8_t base[8] = { X86_RBX, X86_RBX, X86_RBP, X86_RBP,
                                      X86_RSI, X86_RDI, X86_RBP, X86_RBX };
@@ -404,13 +404,13 @@ static void modrm16(Cursor *c, SoftOp *op)
     if (mod == 0 && rm == 6) {
         op->base = SOFT_ZERO * 8;
         op->seg = X86_DS;
-        op->disp = (uint16_t)fetch(c, 2);
+        op->disp = (uint16_t)decode_fetch(c, 2);
     } else if (mod) {
         op->disp = fetch_signed(c, mod);
     }
 }
 
-static void modrm32(Cursor *c, SoftOp *op)
+static void decode_modrm32(Cursor *c, SoftOp *op)
 {
     unsigned mod = op->modrm >> 6;
     unsigned base = op->modrm & 7;
@@ -418,7 +418,7 @@ static void modrm32(Cursor *c, SoftOp *op)
 
     op->index = SOFT_ZERO * 8;
     if (sib) {
-        uint8_t b = fetch(c, 1);
+        uint8_t b = decode_fetch(c, 1);
         unsigned idx = ((b >> 3) & 7) | (c->rex & 2) << 2;
 
         base = b & 7;
@@ -443,9 +443,9 @@ static void modrm32(Cursor *c, SoftOp *op)
     }
 }
 
-static void modrm(Cursor *c, SoftOp *op)
+static void decode_modrm(Cursor *c, SoftOp *op)
 {
-    op->modrm = fetch(c, 1);
+    op->modrm = decode_fetch(c, 1);
     c->mod3 = op->modrm >= 0xc0;
 }
 
@@ -463,16 +463,16 @@ static void modrm_memory(Cursor *c, SoftOp *op)
     }
     op->flags |= OPF_MEM;
     if (op->asize == 1) {
-        modrm16(c, op);
+        decode_modrm16(c, op);
     } else {
-        modrm32(c, op);
+        decode_modrm32(c, op);
     }
     if (c->seg >= 0) {
         op->seg = c->seg;
     }
 }
 
-static void sizes(const Cursor *c, SoftOp *op, const InsnDesc *d)
+static void decode_sizes(const Cursor *c, SoftOp *op, const InsnDesc *d)
 {
     bool vec66 = op->pp == 1 && d->id == INSN_VEC;
 
@@ -505,9 +505,9 @@ static void operand_imm(Cursor *c, SoftOp *op, unsigned o)
     switch (o) {
     case O_Ib:
         if (op->id == INSN_ENTER) {
-            op->sel = fetch(c, 1);
+            op->sel = decode_fetch(c, 1);
         } else {
-            op->imm = fetch(c, 1);
+            op->imm = decode_fetch(c, 1);
         }
         break;
     case O_Ibs:
@@ -515,10 +515,10 @@ static void operand_imm(Cursor *c, SoftOp *op, unsigned o)
         op->imm = fetch_signed(c, 1);
         break;
     case O_Lx:
-        op->imm = fetch(c, 1);
+        op->imm = decode_fetch(c, 1);
         break;
     case O_Iw:
-        op->imm = fetch(c, 2);
+        op->imm = decode_fetch(c, 2);
         break;
     case O_Iz:
     case O_Jz:
@@ -528,12 +528,12 @@ static void operand_imm(Cursor *c, SoftOp *op, unsigned o)
         op->imm = fetch_signed(c, 1U << op->size);
         break;
     case O_Ap:
-        op->imm = fetch(c, z);
-        op->sel = fetch(c, 2);
+        op->imm = decode_fetch(c, z);
+        op->sel = decode_fetch(c, 2);
         break;
     case O_Ob:
     case O_Ov:
-        op->imm = fetch(c, 1U << op->asize);
+        op->imm = decode_fetch(c, 1U << op->asize);
         op->seg = c->seg >= 0 ? c->seg : X86_DS;
         op->flags |= OPF_MEM;
         op->base = op->index = SOFT_ZERO * 8;
@@ -551,12 +551,12 @@ static void operand_rm(Cursor *c, SoftOp *op, unsigned o)
     if (!c->mod3 && !mod_ignored(op->desc)) {
         if (o == O_Rv || o == O_Ry || o == O_Rd || o == O_Nq || o == O_Ux ||
             o == O_Uo) {
-            ud(c);
+            decode_ud(c);
         }
         return;
     }
     if (o >= O_M && o <= O_My) {
-        ud(c);
+        decode_ud(c);
     } else if (o == O_Eb && op->id != INSN_VEC) {
         op->rm = gpr_byte(c, n);
     } else if (o <= O_Rd) {
@@ -564,7 +564,7 @@ static void operand_rm(Cursor *c, SoftOp *op, unsigned o)
     } else if (o >= O_Qq && o <= O_Nq) {
         op->rm = n & 7;
     } else if (o == O_Mx || o == O_Mo || o == O_Vsib) {
-        ud(c);
+        decode_ud(c);
     } else {
         op->rm = n;
     }
@@ -584,7 +584,7 @@ static void operand_reg(Cursor *c, SoftOp *op, unsigned o)
     case O_Sw:
         op->reg = n & 7;
         if ((n & 7) > X86_GS || (op->id == INSN_MOVSEG && (n & 7) == X86_CS)) {
-            ud(c);
+            decode_ud(c);
         }
         break;
     case O_Pq:
@@ -593,13 +593,13 @@ static void operand_reg(Cursor *c, SoftOp *op, unsigned o)
     case O_Cd:
         op->reg = n;
         if (n > 8 || n == 1 || (n > 4 && n < 8)) {
-            ud(c);
+            decode_ud(c);
         }
         break;
     default:
         op->reg = n;
         if (o == O_Dd && n > 7) {
-            ud(c);
+            decode_ud(c);
         }
         break;
     }
@@ -628,7 +628,7 @@ static void operand_fixed(Cursor *c, SoftOp *op, unsigned o)
     }
 }
 
-static void operand(Cursor *c, SoftOp *op, unsigned o)
+static void decode_operand(Cursor *c, SoftOp *op, unsigned o)
 {
     switch (o) {
     case O_NONE:
@@ -673,7 +673,7 @@ static void check_vex(Cursor *c, const SoftOp *op, const InsnDesc *d)
     bool l = op->flags & OPF_L;
     bool w = op->flags & OPF_W;
     bool h = false;
-    bool ok = !(d->flags & DF_NOVEX) && d->vfeat && has(c, d->vfeat);
+    bool ok = !(d->flags & DF_NOVEX) && d->vfeat && decode_has(c, d->vfeat);
 
     for (unsigned i = 0; i < 4; i++) {
         h = h || d->op[i] == O_By ||
@@ -683,32 +683,32 @@ static void check_vex(Cursor *c, const SoftOp *op, const InsnDesc *d)
     ok = ok && (h || c->vvvv == 0);
     ok = ok && !((d->flags & DF_L0) && l) && !((d->flags & DF_L1) && !l);
     ok = ok && !((d->flags & DF_W0) && w) && !((d->flags & DF_W1) && !w);
-    ok = ok && !((d->flags & DF_256) && l && !has(c, FT_AVX2));
+    ok = ok && !((d->flags & DF_256) && l && !decode_has(c, FT_AVX2));
     if (!ok) {
-        ud(c);
+        decode_ud(c);
     }
 }
 
 /* Is it allowed at all, here, with these prefixes? */
-static void check(Cursor *c, const SoftOp *op, const InsnDesc *d)
+static void decode_check(Cursor *c, const SoftOp *op, const InsnDesc *d)
 {
     bool m64 = c->d->mode == 3;
 
-    if (d->id == INSN_NONE || !has(c, d->feat)) {
-        ud(c);
+    if (d->id == INSN_NONE || !decode_has(c, d->feat)) {
+        decode_ud(c);
     }
     if ((m64 && (d->flags & DF_I64)) || (!m64 && (d->flags & DF_O64))) {
-        ud(c);
+        decode_ud(c);
     }
     if (op->flags & OPF_VEX) {
         check_vex(c, op, d);
     } else if (d->flags & DF_VEX) {
-        ud(c);
+        decode_ud(c);
     }
     if (c->lock && !((d->flags & DF_LOCK) && (op->flags & OPF_MEM) &&
                      operand_has_modrm(d->op[0]) &&
                      !(d->op[0] >= O_Gb && d->op[0] <= O_Gd))) {
-        ud(c);
+        decode_ud(c);
     }
 }
 
@@ -724,22 +724,22 @@ static const InsnDesc *desc_shift(const SoftOp *op)
 }
 
 /* Reads ModRM where there is one and settles what the instruction is. */
-static const InsnDesc *settle(Cursor *c, SoftOp *op)
+static const InsnDesc *decode_settle(Cursor *c, SoftOp *op)
 {
     const InsnDesc *d = desc_find(c, op);
     bool shift = op->map == 2 && op->opcode >= 0x71 && op->opcode <= 0x73;
 
     if (shift) {
-        modrm(c, op);
+        decode_modrm(c, op);
         d = c->bad ? NULL : desc_shift(op);
     } else if (d && desc_has_modrm(d)) {
-        modrm(c, op);
+        decode_modrm(c, op);
         if (!c->bad && d->id >= INSN_GROUP) {
             d = desc_group(c, op, d->id - INSN_GROUP);
         }
     }
     if (!d || d->id == INSN_NONE) {
-        ud(c);
+        decode_ud(c);
         return NULL;
     }
     return d;
@@ -753,8 +753,8 @@ SoftDecodeResult soft_decode(const SoftDecoder *d, const uint8_t *p, size_t len,
     const InsnDesc *desc;
     bool mrm;
 
-    opcode(&c, &op);
-    desc = c.bad ? NULL : settle(&c, &op);
+    decode_opcode(&c, &op);
+    desc = c.bad ? NULL : decode_settle(&c, &op);
     if (c.bad || !desc) {
         return c.bad ? c.bad : SOFT_DECODE_UD;
     }
@@ -766,7 +766,7 @@ SoftDecodeResult soft_decode(const SoftDecoder *d, const uint8_t *p, size_t len,
     op.asize = d->mode == 3                   ? 3 - c.addrsize
                : (d->mode == 2) != c.addrsize ? 2
                                               : 1;
-    sizes(&c, &op, desc);
+    decode_sizes(&c, &op, desc);
     mrm = op.modrm || desc_has_modrm(desc);
     if (mrm && !mod_ignored(desc)) {
         modrm_memory(&c, &op);
@@ -774,12 +774,12 @@ SoftDecodeResult soft_decode(const SoftDecoder *d, const uint8_t *p, size_t len,
     if (desc->op[1] == O_Vsib || desc->op[0] == O_Vsib) {
         op.index = op.vvvv;
         if ((op.modrm & 7) != 4 || op.asize == 1) {
-            ud(&c);
+            decode_ud(&c);
         }
     }
     op.vvvv = 0;
     for (unsigned i = 0; i < 4; i++) {
-        operand(&c, &op, desc->op[i]);
+        decode_operand(&c, &op, desc->op[i]);
     }
     if ((op.flags & (OPF_REP | OPF_REPNE)) && desc->id >= INSN_MOVS &&
         desc->id <= INSN_OUTS) {
@@ -788,7 +788,7 @@ SoftDecodeResult soft_decode(const SoftDecoder *d, const uint8_t *p, size_t len,
     if (desc->id == INSN_X87) {
         op.imm = (op.opcode & 7) << 8 | op.modrm;
     }
-    check(&c, &op, desc);
+    decode_check(&c, &op, desc);
     if (c.bad) {
         return c.bad;
     }

@@ -36,7 +36,7 @@ void soft_raise_gp0(SoftCpu *s)
     soft_raise_error(s, EXC_GP, 0);
 }
 
-static bool contributory(int v)
+static bool except_contributory(int v)
 {
     return v == EXC_DE || (v >= EXC_TS && v <= EXC_GP);
 }
@@ -51,8 +51,9 @@ bool soft_exception_combine(SoftCpu *s)
     if (first == EXC_DF) {
         return false;
     }
-    if ((contributory(first) && contributory(s->exc)) ||
-        (first == EXC_PF && (contributory(s->exc) || s->exc == EXC_PF))) {
+    if ((except_contributory(first) && except_contributory(s->exc)) ||
+        (first == EXC_PF &&
+         (except_contributory(s->exc) || s->exc == EXC_PF))) {
         s->exc = EXC_DF;
         s->exc_has_error = true;
         s->exc_error = 0;

@@ -14,7 +14,7 @@ typedef struct Shift {
     bool cf, of;
 } Shift;
 
-static bool msb(uint64_t v, unsigned bits)
+static bool bits_msb(uint64_t v, unsigned bits)
 {
     return (v >> (bits - 1)) & 1;
 }
@@ -33,11 +33,11 @@ static Shift shift_plain(unsigned id, uint64_t a, unsigned c, unsigned bits)
     } else if (id == INSN_SHR) {
         h.cf = c <= bits && (a >> (c - 1)) & 1;
         h.r = c < bits ? a >> c : 0;
-        h.of = msb(a, bits);
+        h.of = bits_msb(a, bits);
     } else {
         h.cf = c <= bits && (a >> (bits - c)) & 1;
         h.r = c < bits ? (a << c) & m : 0;
-        h.of = msb(h.r, bits) != h.cf;
+        h.of = bits_msb(h.r, bits) != h.cf;
     }
     return h;
 }
@@ -51,11 +51,11 @@ static Shift shift_rotate(unsigned id, uint64_t a, unsigned c, unsigned bits)
     if (id == INSN_ROL) {
         h.r = k ? ((a << k) | (a >> (bits - k))) & m : a;
         h.cf = h.r & 1;
-        h.of = msb(h.r, bits) != h.cf;
+        h.of = bits_msb(h.r, bits) != h.cf;
     } else {
         h.r = k ? ((a >> k) | (a << (bits - k))) & m : a;
-        h.cf = msb(h.r, bits);
-        h.of = msb(h.r, bits) != (bool)((h.r >> (bits - 2)) & 1);
+        h.cf = bits_msb(h.r, bits);
+        h.of = bits_msb(h.r, bits) != (bool)((h.r >> (bits - 2)) & 1);
     }
     return h;
 }
@@ -70,25 +70,26 @@ static Shift shift_carry(unsigned id, uint64_t a, unsigned c, unsigned bits,
         bool in = h.cf;
 
         if (id == INSN_RCL) {
-            h.cf = msb(h.r, bits);
+            h.cf = bits_msb(h.r, bits);
             h.r = (h.r << 1 | in) & soft_mask(bits / 8);
         } else {
             h.cf = h.r & 1;
             h.r = h.r >> 1 | (uint64_t)in << (bits - 1);
         }
     }
-    h.of = id == INSN_RCL ? msb(h.r, bits) != h.cf
-                          : msb(h.r, bits) != (bool)((h.r >> (bits - 2)) & 1);
+    h.of = id == INSN_RCL
+               ? bits_msb(h.r, bits) != h.cf
+               : bits_msb(h.r, bits) != (bool)((h.r >> (bits - 2)) & 1);
     return h;
 }
 
-static uint32_t szp(uint64_t r, unsigned bits)
+static uint32_t bits_szp(uint64_t r, unsigned bits)
 {
-    return (r == 0 ? X86_FLAG_ZF : 0) | (msb(r, bits) ? X86_FLAG_SF : 0) |
+    return (r == 0 ? X86_FLAG_ZF : 0) | (bits_msb(r, bits) ? X86_FLAG_SF : 0) |
            (__builtin_parity(r & 0xff) ? 0 : X86_FLAG_PF);
 }
 
-static void shift(SoftCpu *s, const SoftOp *op)
+static void bits_shift(SoftCpu *s, const SoftOp *op)
 {
     unsigned n = soft_size(op);
     unsigned bits = n * 8;
@@ -121,7 +122,7 @@ static void shift(SoftCpu *s, const SoftOp *op)
     }
     soft_set_status(s, rot ? F_CF | F_OF : 0x8d5,
                     (h.cf ? F_CF : 0) | (h.of ? F_OF : 0) |
-                        (rot ? 0 : szp(h.r, bits)));
+                        (rot ? 0 : bits_szp(h.r, bits)));
 }
 
 static void shift_double(SoftCpu *s, const SoftOp *op)
@@ -147,9 +148,9 @@ static void shift_double(SoftCpu *s, const SoftOp *op)
     for (unsigned i = 0; i < c; i++) {
         /* More than 16 of 16 bits: undefined; bits of b go around. */
         if (left) {
-            cf = msb(r, bits);
-            r = (r << 1 | msb(b, bits)) & soft_mask(n);
-            b = (b << 1 | msb(b, bits)) & soft_mask(n);
+            cf = bits_msb(r, bits);
+            r = (r << 1 | bits_msb(b, bits)) & soft_mask(n);
+            b = (b << 1 | bits_msb(b, bits)) & soft_mask(n);
         } else {
             cf = r & 1;
             r = r >> 1 | (b & 1) << (bits - 1);
@@ -162,8 +163,8 @@ static void shift_double(SoftCpu *s, const SoftOp *op)
         soft_reg_set(s, op->rm, n, r);
     }
     soft_set_status(s, 0x8d5,
-                    szp(r, bits) | (cf ? F_CF : 0) |
-                        (msb(a ^ r, bits) ? F_OF : 0));
+                    bits_szp(r, bits) | (cf ? F_CF : 0) |
+                        (bits_msb(a ^ r, bits) ? F_OF : 0));
 }
 
 static uint64_t bit_result(unsigned id, uint64_t a, uint64_t bit)
@@ -346,7 +347,8 @@ static void bmi_flags(SoftCpu *s, const SoftOp *op)
     }
     soft_reg_set(s, dst, n, r);
     r = soft_reg_get(s, dst, n);
-    soft_set_status(s, 0x8d5, (szp(r, bits) & ~X86_FLAG_PF) | (cf ? F_CF : 0));
+    soft_set_status(s, 0x8d5,
+                    (bits_szp(r, bits) & ~X86_FLAG_PF) | (cf ? F_CF : 0));
 }
 
 static void adx(SoftCpu *s, const SoftOp *op)
@@ -379,10 +381,10 @@ static void crc32(SoftCpu *s, const SoftOp *op)
 SoftFn *soft_select_bits(const SoftOp *op)
 {
     static SoftFn *const t[INSN_COUNT] = {
-        [INSN_ROL] = shift,         [INSN_ROR] = shift,
-        [INSN_RCL] = shift,         [INSN_RCR] = shift,
-        [INSN_SHL] = shift,         [INSN_SHR] = shift,
-        [INSN_SHL2] = shift,        [INSN_SAR] = shift,
+        [INSN_ROL] = bits_shift,    [INSN_ROR] = bits_shift,
+        [INSN_RCL] = bits_shift,    [INSN_RCR] = bits_shift,
+        [INSN_SHL] = bits_shift,    [INSN_SHR] = bits_shift,
+        [INSN_SHL2] = bits_shift,   [INSN_SAR] = bits_shift,
         [INSN_SHLD] = shift_double, [INSN_SHRD] = shift_double,
         [INSN_BT] = bit_test,       [INSN_BTS] = bit_test,
         [INSN_BTR] = bit_test,      [INSN_BTC] = bit_test,

@@ -81,7 +81,7 @@ static void divide_set(SoftCpu *s, unsigned n, uint64_t q, uint64_t r)
     }
 }
 
-static void divide(SoftCpu *s, const SoftOp *op)
+static void mul_divide(SoftCpu *s, const SoftOp *op)
 {
     unsigned n = soft_size(op);
     uint64_t d = soft_rm_get(s, op, n, soft_is_mem(op));
@@ -118,7 +118,7 @@ static void idivide(SoftCpu *s, const SoftOp *op)
                a < 0 ? -(uint64_t)r : (uint64_t)r);
 }
 
-static uint32_t szp8(uint8_t r)
+static uint32_t mul_szp8(uint8_t r)
 {
     return (r == 0 ? X86_FLAG_ZF : 0) | (r & 0x80 ? X86_FLAG_SF : 0) |
            (__builtin_parity(r) ? 0 : X86_FLAG_PF);
@@ -144,7 +144,7 @@ static void daa_das(SoftCpu *s, const SoftOp *op)
         out |= X86_FLAG_CF;
     }
     SOFT_REG(s, 0, uint8_t) = al;
-    soft_set_status(s, 0x8d5, out | szp8(al));
+    soft_set_status(s, 0x8d5, out | mul_szp8(al));
 }
 
 static void aaa_aas(SoftCpu *s, const SoftOp *op)
@@ -157,7 +157,7 @@ static void aaa_aas(SoftCpu *s, const SoftOp *op)
         out = X86_FLAG_AF | X86_FLAG_CF;
     }
     SOFT_REG(s, 0, uint16_t) = ax & 0xff0f;
-    soft_set_status(s, 0x8d5, out | szp8(ax & 0x0f));
+    soft_set_status(s, 0x8d5, out | mul_szp8(ax & 0x0f));
 }
 
 static void aam(SoftCpu *s, const SoftOp *op)
@@ -169,7 +169,7 @@ static void aam(SoftCpu *s, const SoftOp *op)
         soft_raise(s, EXC_DE);
     }
     SOFT_REG(s, 0, uint16_t) = (al / b) << 8 | al % b;
-    soft_set_status(s, 0x8d5, szp8(al % b));
+    soft_set_status(s, 0x8d5, mul_szp8(al % b));
 }
 
 static void aad(SoftCpu *s, const SoftOp *op)
@@ -178,7 +178,7 @@ static void aad(SoftCpu *s, const SoftOp *op)
     uint8_t r = (ax & 0xff) + (ax >> 8) * (op->imm & 0xff);
 
     SOFT_REG(s, 0, uint16_t) = r;
-    soft_set_status(s, 0x8d5, szp8(r));
+    soft_set_status(s, 0x8d5, mul_szp8(r));
 }
 
 SoftFn *soft_select_mul(const SoftOp *op)
@@ -192,7 +192,7 @@ SoftFn *soft_select_mul(const SoftOp *op)
     case INSN_IMUL3:
         return imul23;
     case INSN_DIV:
-        return divide;
+        return mul_divide;
     case INSN_IDIV:
         return idivide;
     case INSN_DAA:

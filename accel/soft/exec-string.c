@@ -94,7 +94,8 @@ static uint64_t dst_lin(SoftCpu *s, const SoftOp *op, unsigned n, bool write)
     return soft_lin(s, X86_ES, a, n, write);
 }
 
-static void advance(SoftCpu *s, const SoftOp *op, unsigned reg, unsigned n)
+static void string_advance(SoftCpu *s, const SoftOp *op, unsigned reg,
+                           unsigned n)
 {
     int64_t step = s->flags & X86_FLAG_DF ? -(int64_t)n : (int64_t)n;
 
@@ -116,29 +117,29 @@ SOFT_INLINE void string_step(SoftCpu *s, const SoftOp *op, unsigned n,
     case INSN_MOVS:
         v = soft_ld(s, src_lin(s, op, n), n, s->mmu);
         soft_st(s, dst_lin(s, op, n, true), v, n, s->mmu);
-        advance(s, op, X86_RSI, n);
-        advance(s, op, X86_RDI, n);
+        string_advance(s, op, X86_RSI, n);
+        string_advance(s, op, X86_RDI, n);
         break;
     case INSN_STOS:
         v = soft_reg_get(s, X86_RAX * 8, n);
         soft_st(s, dst_lin(s, op, n, true), v, n, s->mmu);
-        advance(s, op, X86_RDI, n);
+        string_advance(s, op, X86_RDI, n);
         break;
     case INSN_LODS:
         v = soft_ld(s, src_lin(s, op, n), n, s->mmu);
         soft_reg_set(s, X86_RAX * 8, n, v);
-        advance(s, op, X86_RSI, n);
+        string_advance(s, op, X86_RSI, n);
         break;
     case INSN_CMPS:
         v = soft_ld(s, src_lin(s, op, n), n, s->mmu);
         compare(s, n, v, soft_ld(s, dst_lin(s, op, n, false), n, s->mmu));
-        advance(s, op, X86_RSI, n);
-        advance(s, op, X86_RDI, n);
+        string_advance(s, op, X86_RSI, n);
+        string_advance(s, op, X86_RDI, n);
         break;
     default:
         v = soft_ld(s, dst_lin(s, op, n, false), n, s->mmu);
         compare(s, n, soft_reg_get(s, X86_RAX * 8, n), v);
-        advance(s, op, X86_RDI, n);
+        string_advance(s, op, X86_RDI, n);
         break;
     }
 }
@@ -155,15 +156,15 @@ static void string_io(SoftCpu *s, const SoftOp *op, unsigned n)
         soft_probe_write(s, lin, n, s->mmu);
         v = port_in(s, port, n);
         soft_st(s, lin, v, n, s->mmu);
-        advance(s, op, X86_RDI, n);
+        string_advance(s, op, X86_RDI, n);
     } else {
         v = soft_ld(s, src_lin(s, op, n), n, s->mmu);
         port_out(s, port, v, n);
-        advance(s, op, X86_RSI, n);
+        string_advance(s, op, X86_RSI, n);
     }
 }
 
-static bool repeats(SoftCpu *s, const SoftOp *op, bool compares)
+static bool string_repeats(SoftCpu *s, const SoftOp *op, bool compares)
 {
     if (!compares) {
         return true;
@@ -285,7 +286,7 @@ SOFT_INLINE void string_loop(SoftCpu *s, const SoftOp *op, unsigned n,
         soft_reg_set(s, X86_RCX * 8, cn, c - 1);
         /* Each is work like an instruction: slices end in time. */
         s->ninsns++;
-        if (c == 1 || !repeats(s, op, compares)) {
+        if (c == 1 || !string_repeats(s, op, compares)) {
             return;
         }
         if (--left == 0 || __atomic_load_n(&s->pending, __ATOMIC_RELAXED) ||

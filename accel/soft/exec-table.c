@@ -122,7 +122,7 @@ static void load_system(SoftCpu *s, const SoftOp *op)
                        .flags = d.hi & 0xf0ff00 };
 }
 
-static bool visible(const SoftCpu *s, uint16_t sel, const SoftDesc *d)
+static bool table_visible(const SoftCpu *s, uint16_t sel, const SoftDesc *d)
 {
     bool conforming = (d->hi & (X86_SEG_S | X86_SEG_CODE | X86_SEG_C)) ==
                       (X86_SEG_S | X86_SEG_CODE | X86_SEG_C);
@@ -159,7 +159,8 @@ static void lar_lsl(SoftCpu *s, const SoftOp *op)
 
     need_protected(s);
     sel = soft_rm_get(s, op, 2, soft_is_mem(op));
-    ok = (sel & 0xfffc) && soft_desc_read(s, sel, &d) && visible(s, sel, &d) &&
+    ok = (sel & 0xfffc) && soft_desc_read(s, sel, &d) &&
+         table_visible(s, sel, &d) &&
          ((d.hi & X86_SEG_S) || lar_type_ok(s, soft_desc_type(&d), lsl));
     if (ok) {
         soft_reg_set(s, op->reg, soft_size(op),
@@ -178,7 +179,7 @@ static void verr_verw(SoftCpu *s, const SoftOp *op)
     need_protected(s);
     sel = soft_rm_get(s, op, 2, soft_is_mem(op));
     ok = (sel & 0xfffc) && soft_desc_read(s, sel, &d) && (d.hi & X86_SEG_S) &&
-         visible(s, sel, &d);
+         table_visible(s, sel, &d);
     if (ok) {
         code = d.hi & X86_SEG_CODE;
         ok = op->id == INSN_VERR ? !code || (d.hi & X86_SEG_W)

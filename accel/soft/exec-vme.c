@@ -17,7 +17,7 @@ static bool iopl3(const SoftCpu *s)
     return (s->flags & X86_FLAG_IOPL) == X86_FLAG_IOPL;
 }
 
-static bool v86(const SoftCpu *s)
+static bool vme_v86(const SoftCpu *s)
 {
     return s->flags & X86_FLAG_VM;
 }
@@ -31,7 +31,8 @@ static bool may_change_if(const SoftCpu *s)
 /* IF is out of reach, VIF isn't. */
 static bool has_vif(const SoftCpu *s)
 {
-    return s->cpl == 3 && (s->x->cr[4] & (v86(s) ? X86_CR4_VME : X86_CR4_PVI));
+    return s->cpl == 3 &&
+           (s->x->cr[4] & (vme_v86(s) ? X86_CR4_VME : X86_CR4_PVI));
 }
 
 static void cli(SoftCpu *s, const SoftOp *op)
@@ -79,7 +80,7 @@ static void pushf(SoftCpu *s, const SoftOp *op)
     unsigned n = soft_size(op);
     uint64_t v;
 
-    if (v86(s) && !iopl3(s)) {
+    if (vme_v86(s) && !iopl3(s)) {
         need_vme(s, n);
         v = virtual_flags(s);
     } else {
@@ -90,7 +91,7 @@ static void pushf(SoftCpu *s, const SoftOp *op)
 
 bool soft_vme_check_flags(SoftCpu *s, unsigned n, uint64_t v)
 {
-    if (!v86(s) || iopl3(s)) {
+    if (!vme_v86(s) || iopl3(s)) {
         return false;
     }
     need_vme(s, n);
@@ -118,7 +119,7 @@ static void popf(SoftCpu *s, const SoftOp *op)
                     X86_FLAG_AC | X86_FLAG_ID;
     uint64_t v;
 
-    if (v86(s) && !iopl3(s)) {
+    if (vme_v86(s) && !iopl3(s)) {
         need_vme(s, n);
     }
     v = soft_peek(s, 0, n);
@@ -171,7 +172,7 @@ bool soft_vme_int(SoftCpu *s, unsigned vec)
                      .mmu = s->mmu };
     uint32_t to;
 
-    if (!v86(s) || !(s->x->cr[4] & X86_CR4_VME) || to_monitor(s, vec)) {
+    if (!vme_v86(s) || !(s->x->cr[4] & X86_CR4_VME) || to_monitor(s, vec)) {
         return false;
     }
     to = soft_ld(s, vec * 4, 4, s->mmu);

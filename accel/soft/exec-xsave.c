@@ -20,7 +20,7 @@ enum {
     PKRU_SIZE = 8,
 };
 
-static unsigned nvec(const SoftCpu *s)
+static unsigned xsave_nvec(const SoftCpu *s)
 {
     return s->mode == 3 ? 16 : 8;
 }
@@ -49,15 +49,15 @@ static void need_xsave(SoftCpu *s)
     }
 }
 
-static void put(SoftCpu *s, uint64_t lin, const uint8_t *p, unsigned off,
-                unsigned n)
+static void xsave_put(SoftCpu *s, uint64_t lin, const uint8_t *p, unsigned off,
+                      unsigned n)
 {
     soft_store_bytes(s, (lin + off) & s->lin_mask, p + off, n);
 }
 
 static void sse_to_area(const SoftCpu *s, uint8_t *fx)
 {
-    for (unsigned i = 0; i < nvec(s); i++) {
+    for (unsigned i = 0; i < xsave_nvec(s); i++) {
         memcpy(fx + 160 + i * 16, &s->x->vec[i], 16);
     }
 }
@@ -82,7 +82,7 @@ static void fxsave(SoftCpu *s, const SoftOp *op)
     mxcsr_to_area(s, fx);
     sse_to_area(s, fx);
     soft_probe_write(s, lin, AREA_LEGACY, s->mmu);
-    put(s, lin, fx, 0, 160 + nvec(s) * 16);
+    xsave_put(s, lin, fx, 0, 160 + xsave_nvec(s) * 16);
 }
 
 static uint32_t area_mxcsr(SoftCpu *s, const uint8_t *fx)
@@ -122,19 +122,19 @@ static void fxrstor(SoftCpu *s, const SoftOp *op)
     x87_restore(s, fx);
     s->x->mxcsr = mxcsr;
     soft_update_key(s);
-    for (unsigned i = 0; i < nvec(s); i++) {
+    for (unsigned i = 0; i < xsave_nvec(s); i++) {
         memcpy(&s->x->vec[i], fx + 160 + i * 16, 16);
     }
 }
 
-static uint64_t requested(const SoftCpu *s)
+static uint64_t xsave_requested(const SoftCpu *s)
 {
     return ((uint32_t)s->gpr[X86_RAX] | s->gpr[X86_RDX] << 32) & s->x->xcr0;
 }
 
 static void avx_to_area(const SoftCpu *s, uint8_t *p)
 {
-    for (unsigned i = 0; i < nvec(s); i++) {
+    for (unsigned i = 0; i < xsave_nvec(s); i++) {
         memcpy(p + i * 16, s->x->vec[i].b + 16, 16);
     }
 }
@@ -172,7 +172,7 @@ static void xsave(SoftCpu *s, const SoftOp *op)
     uint64_t bv;
 
     need_xsave(s);
-    rfbm = requested(s);
+    rfbm = xsave_requested(s);
     lin = soft_ea_lin(s, op, AREA_AVX, true);
     area_check(s, lin, 64);
     soft_probe_write(s, lin, AREA_AVX, s->mmu);
@@ -189,17 +189,18 @@ static void xsave(SoftCpu *s, const SoftOp *op)
     sse_to_area(s, fx);
     avx_to_area(s, avx);
     if (rfbm & X86_XCR0_X87) {
-        put(s, lin, fx, 0, 24);
-        put(s, lin, fx, 32, 128);
+        xsave_put(s, lin, fx, 0, 24);
+        xsave_put(s, lin, fx, 32, 128);
     }
     if (rfbm & (X86_XCR0_SSE | X86_XCR0_AVX)) {
-        put(s, lin, fx, 24, 8);
+        xsave_put(s, lin, fx, 24, 8);
     }
     if (rfbm & X86_XCR0_SSE) {
-        put(s, lin, fx, 160, nvec(s) * 16);
+        xsave_put(s, lin, fx, 160, xsave_nvec(s) * 16);
     }
     if (rfbm & X86_XCR0_AVX) {
-        soft_store_bytes(s, (lin + AREA_AVX) & s->lin_mask, avx, nvec(s) * 16);
+        soft_store_bytes(s, (lin + AREA_AVX) & s->lin_mask, avx,
+                         xsave_nvec(s) * 16);
     }
     if (rfbm & X86_XCR0_PKRU) {
         soft_st(s, (lin + pkru_offset(rfbm, compact)) & s->lin_mask, s->x->pkru,
@@ -215,7 +216,7 @@ static void xsave(SoftCpu *s, const SoftOp *op)
 static void restore_vectors(SoftCpu *s, const uint8_t *p, unsigned off,
                             bool have)
 {
-    for (unsigned i = 0; i < nvec(s); i++) {
+    for (unsigned i = 0; i < xsave_nvec(s); i++) {
         if (have) {
             memcpy(s->x->vec[i].b + off, p + i * 16, 16);
         } else {
@@ -255,14 +256,14 @@ static void xrstor(SoftCpu *s, const SoftOp *op)
     uint32_t pkru = 0;
 
     need_xsave(s);
-    rfbm = requested(s);
+    rfbm = xsave_requested(s);
     lin = soft_ea_lin(s, op, AREA_AVX, false);
     area_check(s, lin, 64);
     soft_load_bytes(s, lin + AREA_LEGACY, h, AREA_HEADER);
     header_check(s, h);
     soft_load_bytes(s, lin, fx, AREA_LEGACY);
     if (rfbm & h[0] & X86_XCR0_AVX) {
-        soft_load_bytes(s, lin + AREA_AVX, avx, nvec(s) * 16);
+        soft_load_bytes(s, lin + AREA_AVX, avx, xsave_nvec(s) * 16);
     }
     if (rfbm & h[0] & X86_XCR0_PKRU) {
         pkru = soft_ld(s, lin + pkru_offset(h[1], h[1] >> 63), 4, s->mmu);

@@ -41,7 +41,7 @@ static GenHow plan_op(Gen *g, const SoftOp *op, GenFlags *ret)
     return GEN_CALL;
 }
 
-static void plan(Gen *g, GenPlan *p)
+static void gen_block_plan(Gen *g, GenPlan *p)
 {
     uint16_t live = GEN_STATUS;
 
@@ -297,7 +297,7 @@ bool gen_block(SoftCpu *s, SoftGen *sg, SoftBlock *b)
     GenPlan p = { 0 };
 
     g.c.p = (uint8_t *)ROUND_UP((uintptr_t)sg->pos, 16);
-    plan(&g, &p);
+    gen_block_plan(&g, &p);
     g.entry = g.c.p;
     emit_entry(&g, &entry);
     emit_body(&g, &p);

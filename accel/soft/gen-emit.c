@@ -44,7 +44,7 @@ static unsigned rex_bits(unsigned reg, const GenMem *m, unsigned rm)
            (b != H_NONE && (b & 8) ? 1 : 0);
 }
 
-static void prefixes(GenCode *c, const GenInsn *in, unsigned rex)
+static void emit_prefixes(GenCode *c, const GenInsn *in, unsigned rex)
 {
     static const uint8_t escape[] = { 0, 0, 0, 0x38, 0x3a };
 
@@ -79,7 +79,7 @@ void gen_insn(GenCode *c, const GenInsn *in, unsigned reg, const GenMem *m,
         gen_8(c, (in->w ? 0x80 : 0) | (~in->vvvv & 15) << 3 | (in->l ? 4 : 0) |
                      in->pp);
     } else {
-        prefixes(c, in, rex);
+        emit_prefixes(c, in, rex);
     }
     gen_8(c, in->opcode);
     if (m) {
@@ -91,7 +91,7 @@ void gen_insn(GenCode *c, const GenInsn *in, unsigned reg, const GenMem *m,
 
 void gen_insn_plain(GenCode *c, const GenInsn *in, unsigned reg)
 {
-    prefixes(c, in, reg & 8 ? 1 : 0);
+    emit_prefixes(c, in, reg & 8 ? 1 : 0);
     gen_8(c, in->opcode | (reg & 7));
 }
 
@@ -181,7 +181,7 @@ void gen_shift_ri(GenCode *c, unsigned digit, bool w, unsigned reg, uint8_t n)
     gen_8(c, n);
 }
 
-static uint8_t *distance(GenCode *c)
+static uint8_t *emit_distance(GenCode *c)
 {
     gen_32(c, 0);
     return c->p - 4;
@@ -191,19 +191,19 @@ uint8_t *gen_jcc(GenCode *c, unsigned cc)
 {
     gen_8(c, 0x0f);
     gen_8(c, 0x80 | cc);
-    return distance(c);
+    return emit_distance(c);
 }
 
 uint8_t *gen_jmp(GenCode *c)
 {
     gen_8(c, 0xe9);
-    return distance(c);
+    return emit_distance(c);
 }
 
 uint8_t *gen_call(GenCode *c)
 {
     gen_8(c, 0xe8);
-    return distance(c);
+    return emit_distance(c);
 }
 
 void gen_target(uint8_t *site, const uint8_t *to)

@@ -11,7 +11,7 @@
 
 #include "accel/soft/gen.h"
 
-static bool fits(int64_t delta)
+static bool gen_flow_fits(int64_t delta)
 {
     return delta == (int32_t)delta;
 }
@@ -23,7 +23,7 @@ bool gen_flow_can(const Gen *g, const SoftOp *op)
     case INSN_JMP:
     case INSN_CALL:
         /* From the block's first byte it must be a distance, too. */
-        return fits((int64_t)op->imm + SOFT_PAGE);
+        return gen_flow_fits((int64_t)op->imm + SOFT_PAGE);
     case INSN_JMPIND:
     case INSN_CALLIND:
     case INSN_RET:

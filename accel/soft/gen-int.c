@@ -133,7 +133,7 @@ static unsigned rm_bytes(const SoftOp *op, unsigned o)
     }
 }
 
-static void classify(const SoftOp *op, unsigned i, IntOps *r)
+static void gen_int_classify(const SoftOp *op, unsigned i, IntOps *r)
 {
     unsigned o = op->desc->op[i];
 
@@ -180,12 +180,12 @@ static void classify(const SoftOp *op, unsigned i, IntOps *r)
     }
 }
 
-static IntOps operands(const SoftOp *op)
+static IntOps gen_int_operands(const SoftOp *op)
 {
     IntOps r = { 0 };
 
     for (unsigned i = 0; i < 4; i++) {
-        classify(op, i, &r);
+        gen_int_classify(op, i, &r);
     }
     return r;
 }
@@ -265,7 +265,7 @@ bool gen_int_can(const Gen *g, const SoftOp *op)
     if (op->id == INSN_NOP || op->id == INSN_FENCE) {
         return true;
     }
-    r = operands(op);
+    r = gen_int_operands(op);
     return !r.other && high_ok(op, &r) && scratch_ok(op, &r) &&
            special_ok(op, &r);
 }
@@ -379,7 +379,7 @@ static void flags_before(Gen *g, const GenFlags *f)
 }
 
 /* ModRM.reg if it names no register. */
-static unsigned digit(const SoftOp *op)
+static unsigned gen_int_digit(const SoftOp *op)
 {
     unsigned d = op->modrm >> 3 & 7;
 
@@ -387,7 +387,7 @@ static unsigned digit(const SoftOp *op)
 }
 
 /* MOV Zb, Zv and XCHG Zv as what they are with ModRM. */
-static void widen(const SoftOp *op, GenInsn *in)
+static void gen_int_widen(const SoftOp *op, GenInsn *in)
 {
     if (op->id == INSN_XCHG) {
         in->opcode = 0x87;
@@ -420,7 +420,7 @@ static void with_modrm(Gen *g, const IntOps *r, const GenFlags *f)
     bool pure = (dst == WRITES || dst == WRITES2) && op->size >= 2;
     GenMem m = gen_mem(GEN_A, 0);
     IntReg rm = { .host = 0 };
-    IntReg reg = { .host = digit(op) };
+    IntReg reg = { .host = gen_int_digit(op) };
     IntReg vex = { .host = 0 };
     unsigned spare = GEN_B;
 
@@ -448,7 +448,7 @@ static void with_modrm(Gen *g, const IntOps *r, const GenFlags *f)
         in.vvvv = vex.host;
     }
     if (r->rm_in_opcode) {
-        widen(op, &in);
+        gen_int_widen(op, &in);
     }
     gen_insn(&g->c, &in, reg.host, mem ? &m : NULL, rm.host);
     gen_imm(&g->c, op->imm, r->imm_n);
@@ -499,7 +499,7 @@ static void bswap(Gen *g)
 }
 
 /* What would be a #DE, or might, is left to the handler. */
-static void divide(Gen *g)
+static void gen_int_divide(Gen *g)
 {
     const SoftOp *op = g->op;
     GenCode *c = &g->c;
@@ -531,7 +531,7 @@ static void divide(Gen *g)
     gen_flags_lost(g);
 }
 
-static void plain(Gen *g, const IntOps *r, const GenFlags *f)
+static void gen_int_plain(Gen *g, const IntOps *r, const GenFlags *f)
 {
     GenInsn in = insn_of(g->op);
 
@@ -550,7 +550,7 @@ static bool is_mov_imm(const SoftOp *op, const IntOps *r)
 void gen_int(Gen *g)
 {
     const SoftOp *op = g->op;
-    IntOps r = operands(op);
+    IntOps r = gen_int_operands(op);
     GenFlags f = { 0 };
 
     gen_int_flags(op, &f);
@@ -570,7 +570,7 @@ void gen_int(Gen *g)
         break;
     case INSN_DIV:
     case INSN_IDIV:
-        divide(g);
+        gen_int_divide(g);
         break;
     default:
         if (is_mov_imm(op, &r)) {
@@ -578,7 +578,7 @@ void gen_int(Gen *g)
         } else if (r.rm || r.reg || r.vex) {
             with_modrm(g, &r, &f);
         } else {
-            plain(g, &r, &f);
+            gen_int_plain(g, &r, &f);
         }
         break;
     }

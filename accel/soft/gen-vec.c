@@ -104,7 +104,7 @@ static bool is_group(const SoftOp *op)
     return op->map == 2 && op->opcode >= 0x71 && op->opcode <= 0x73;
 }
 
-static void execute(Gen *g)
+static void gen_vec_execute(Gen *g)
 {
     const SoftOp *op = g->op;
     GenInsn in = insn_of(op);
@@ -147,7 +147,7 @@ void gen_vec(Gen *g)
     if (op->flags & OPF_MEM) {
         memory_operand(g);
     }
-    execute(g);
+    gen_vec_execute(g);
     if (op->desc->flags & DF_FLAGS) {
         g->fl_host = true;
         g->fl_mem = false;

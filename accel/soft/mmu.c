@@ -170,7 +170,7 @@ uint64_t soft_phys_load(SoftCpu *s, uint64_t pa, unsigned n)
     return soft_bus_load(s, soft_space(s, pa, SOFT_READ), pa, n);
 }
 
-static bool canonical(const SoftCpu *s, uint64_t lin)
+static bool mmu_canonical(const SoftCpu *s, uint64_t lin)
 {
     return !(s->x->efer & X86_EFER_LMA) || soft_canonical(s, lin);
 }
@@ -262,7 +262,7 @@ static void store_part(SoftCpu *s, uint64_t lin, uint64_t v, unsigned n,
  * of 10 bytes of 8, vectors of their size.  What has other sizes is made of
  * operands that are checked one by one.
  */
-static unsigned alignment(unsigned n)
+static unsigned mmu_alignment(unsigned n)
 {
     return n == 10 ? 8 : n <= 64 && is_pow2(n) ? n : 1;
 }
@@ -270,10 +270,10 @@ static unsigned alignment(unsigned n)
 /* What any access may raise ahead of looking at page tables. */
 static void check_address(SoftCpu *s, uint64_t lin, unsigned n, unsigned mmu)
 {
-    if (!canonical(s, lin) || !canonical(s, lin + n - 1)) {
+    if (!mmu_canonical(s, lin) || !mmu_canonical(s, lin + n - 1)) {
         soft_raise_gp0(s);
     }
-    if (unlikely(mmu == SOFT_MMU_ALIGN) && (lin & (alignment(n) - 1))) {
+    if (unlikely(mmu == SOFT_MMU_ALIGN) && (lin & (mmu_alignment(n) - 1))) {
         soft_raise_error(s, EXC_AC, 0);
     }
 }

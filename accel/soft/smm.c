@@ -259,7 +259,7 @@ static void G_GNUC_NORETURN shut_down(SoftCpu *s)
 }
 
 /* An SMI that waited is pending again, and comes before anything else. */
-static void leave(SoftCpu *s)
+static void smm_leave(SoftCpu *s)
 {
     X86Cpu *x = s->x;
     uint8_t map[SMM_MAP_SIZE];
@@ -294,7 +294,7 @@ static void rsm(SoftCpu *s, const SoftOp *op)
     if (!s->smm) {
         soft_raise(s, EXC_UD);
     }
-    leave(s);
+    smm_leave(s);
 }
 
 SoftFn *soft_select_smm(const SoftOp *op)

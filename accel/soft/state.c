@@ -9,7 +9,7 @@
 #include "accel/soft/seg.h"
 #include "accel/soft/smm.h"
 
-static bool code64(const SoftCpu *s)
+static bool state_code64(const SoftCpu *s)
 {
     return soft_long_mode(s) && (s->x->segs[X86_CS].flags & X86_SEG_L);
 }
@@ -43,7 +43,7 @@ void soft_update_segment(SoftCpu *s, unsigned seg)
     bool flat;
 
     s->segbase[seg] = r->base;
-    if (code64(s)) {
+    if (state_code64(s)) {
         if (seg != X86_FS && seg != X86_GS) {
             s->segbase[seg] = 0;
         }
@@ -118,7 +118,7 @@ void soft_update_mode(SoftCpu *s)
     } else if (!pe) {
         s->cpl = 0;
     }
-    if (code64(s)) {
+    if (state_code64(s)) {
         s->mode = 3;
         s->sp_mask = s->lin_mask = ~UINT64_C(0);
     } else {

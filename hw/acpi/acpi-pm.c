@@ -134,7 +134,8 @@ void acpi_pm_raise_gpe(AcpiPm *pm, uint64_t sts)
 
 /* Registers.  Accesses of any size are cut out of, or into, the whole. */
 
-static uint32_t merge(uint32_t old, unsigned off, uint32_t val, unsigned size)
+static uint32_t acpi_pm_merge(uint32_t old, unsigned off, uint32_t val,
+                              unsigned size)
 {
     uint32_t mask = MAKE_64BIT_MASK(0, size * 8) << (off * 8);
 
@@ -149,14 +150,15 @@ uint64_t acpi_pm_evt_read(AcpiPm *pm, unsigned off, unsigned size)
 
 void acpi_pm_evt_write(AcpiPm *pm, unsigned off, uint32_t val, unsigned size)
 {
-    uint16_t clear = merge(0, off, val, size);
+    uint16_t clear = acpi_pm_merge(0, off, val, size);
 
     check_overflow(pm);
     if (clear & pm->pm1_sts & ACPI_PM1_TMR_STS) {
         next_overflow(pm);
     }
     pm->pm1_sts &= ~clear;
-    pm->pm1_en = merge((uint32_t)pm->pm1_en << 16, off, val, size) >> 16;
+    pm->pm1_en =
+        acpi_pm_merge((uint32_t)pm->pm1_en << 16, off, val, size) >> 16;
     acpi_pm_update_sci(pm);
 }
 
@@ -179,7 +181,7 @@ static void enter_sleep(AcpiPm *pm, unsigned type)
 
 void acpi_pm_cnt_write(AcpiPm *pm, unsigned off, uint32_t val, unsigned size)
 {
-    uint16_t cnt = merge(pm->pm1_cnt, off, val, size);
+    uint16_t cnt = acpi_pm_merge(pm->pm1_cnt, off, val, size);
 
     pm->pm1_cnt = cnt & ~ACPI_PM1_SLP_EN;
     if (cnt & ACPI_PM1_SLP_EN) {

@@ -56,7 +56,7 @@ static uint32_t arch_id(const AcpiCpuhp *hp, uint32_t n)
     return cpu != NULL ? cpu->apic_id : n;
 }
 
-static uint8_t flags(const AcpiCpuhp *hp)
+static uint8_t cpu_hotplug_flags(const AcpiCpuhp *hp)
 {
     const AcpiCpuhpDev *d = &hp->devs[hp->selector];
 
@@ -82,7 +82,7 @@ uint64_t acpi_cpuhp_read(AcpiCpuhp *hp, unsigned off, unsigned size)
         return 0;
     }
     if (off == REG_FLAGS) {
-        return flags(hp);
+        return cpu_hotplug_flags(hp);
     }
     if (off == REG_DATA && hp->command == CMD_NEXT_EVENT) {
         return hp->selector;

@@ -270,7 +270,7 @@ static int can_receive(void *opaque)
     return MESSAGE - s->client.have;
 }
 
-static void receive(void *opaque, const uint8_t *buf, int len)
+static void ivshmem_client_receive(void *opaque, const uint8_t *buf, int len)
 {
     Ivshmem *s = opaque;
     IvshmemClient *c = &s->client;
@@ -301,7 +301,7 @@ static void receive(void *opaque, const uint8_t *buf, int len)
     }
 }
 
-static void event(void *opaque, ChardevEvent ev)
+static void ivshmem_client_event(void *opaque, ChardevEvent ev)
 {
     Ivshmem *s = opaque;
     IvshmemClient *c = &s->client;
@@ -464,7 +464,7 @@ static int read_greeting(Ivshmem *s, IoChannel *ch, GError **errp)
     return fd;
 }
 
-static int greet(Ivshmem *s, Chardev *cd, GError **errp)
+static int ivshmem_client_greet(Ivshmem *s, Chardev *cd, GError **errp)
 {
     int sock = chardev_unix_fd(cd), fd;
     IoChannel *ch;
@@ -490,8 +490,8 @@ static int greet(Ivshmem *s, Chardev *cd, GError **errp)
 int ivshmem_client_open(Ivshmem *s, GError **errp)
 {
     const ChardevFrontend fe = { .can_receive = can_receive,
-                                 .receive = receive,
-                                 .event = event,
+                                 .receive = ivshmem_client_receive,
+                                 .event = ivshmem_client_event,
                                  .opaque = s };
     IvshmemClient *c = &s->client;
     Chardev *cd = find_chardev(s);
@@ -505,7 +505,7 @@ int ivshmem_client_open(Ivshmem *s, GError **errp)
         error_setf(errp, "Device '%s' is in use", s->chardev);
         return -1;
     }
-    fd = greet(s, cd, errp);
+    fd = ivshmem_client_greet(s, cd, errp);
     if (fd < 0) {
         return -1;
     }

@@ -57,7 +57,7 @@ static void set_icr(E1000e *s, uint32_t icr)
     E1000E_MAC(s, E1000_ICR) = icr != 0 ? icr | E1000E_INT_ASSERTED : 0;
 }
 
-static uint32_t shown(const E1000e *s)
+static uint32_t e1000e_irq_shown(const E1000e *s)
 {
     return E1000E_MAC(s, E1000_ICR) & E1000E_MAC(s, E1000_IMS);
 }
@@ -65,7 +65,7 @@ static uint32_t shown(const E1000e *s)
 static void update_intx(E1000e *s)
 {
     bool by_message = msix_enabled(&s->pci) || msi_enabled(&s->pci);
-    bool want = shown(s) != 0 && !by_message;
+    bool want = e1000e_irq_shown(s) != 0 && !by_message;
 
     /* A new edge waits for its time; one that is up stays up. */
     pci_set_irq(&s->pci, want && !s->itr_pending);
@@ -87,7 +87,7 @@ static void notify_single(E1000e *s)
 }
 
 /* Messages that were sent take bits out of ICR and IMS if the guest said so. */
-static void acknowledge(E1000e *s, uint32_t cause)
+static void e1000e_irq_acknowledge(E1000e *s, uint32_t cause)
 {
     if (E1000E_MAC(s, E1000E_CTRL_EXT) & E1000E_CTRL_EXT_EIAME) {
         E1000E_MAC(s, E1000_IMS) &= ~(E1000E_MAC(s, E1000E_IAM) & cause);
@@ -110,9 +110,9 @@ static void notify_vector(E1000e *s, unsigned v)
 }
 
 /* Tells of causes that have happened, or that IMS shows from now on. */
-static void notify(E1000e *s, uint32_t causes)
+static void e1000e_irq_notify(E1000e *s, uint32_t causes)
 {
-    causes &= shown(s);
+    causes &= e1000e_irq_shown(s);
     if (!msix_enabled(&s->pci)) {
         if (causes != 0 && (msi_enabled(&s->pci) || !(s->pci.irq_state & 1))) {
             notify_single(s);
@@ -129,7 +129,7 @@ static void notify(E1000e *s, uint32_t causes)
             continue;
         }
         notify_vector(s, v);
-        acknowledge(s, vector_causes[i]);
+        e1000e_irq_acknowledge(s, vector_causes[i]);
     }
     update_intx(s);
 }
@@ -141,7 +141,7 @@ void e1000e_interrupt(E1000e *s, uint32_t causes)
         causes |= E1000E_INT_OTHER;
     }
     set_icr(s, E1000E_MAC(s, E1000_ICR) | causes);
-    notify(s, causes);
+    e1000e_irq_notify(s, causes);
 }
 
 static void itr_over(void *opaque)
@@ -151,8 +151,8 @@ static void itr_over(void *opaque)
 
     s->itr.running = false;
     s->itr_pending = false;
-    if (pending && shown(s) != 0) {
-        notify(s, shown(s));
+    if (pending && e1000e_irq_shown(s) != 0) {
+        e1000e_irq_notify(s, e1000e_irq_shown(s));
     }
 }
 
@@ -204,8 +204,8 @@ static void tx_delay_over(void *opaque)
 }
 
 /* From the last event at most `last`, from the first at most `first`. */
-static void delay(E1000eTimer *last, uint32_t last_units, E1000eTimer *first,
-                  uint32_t first_units)
+static void e1000e_irq_delay(E1000eTimer *last, uint32_t last_units,
+                             E1000eTimer *first, uint32_t first_units)
 {
     timer_start(last, (int64_t)last_units * DELAY_UNIT_NS);
     if (first_units != 0 && !first->running) {
@@ -222,7 +222,7 @@ void e1000e_interrupt_rx(E1000e *s, uint32_t causes)
         e1000e_interrupt(s, causes & ~(uint32_t)RX_CAUSES);
         tell_rx(s);
     } else {
-        delay(&s->rdtr, units, &s->radv, E1000E_MAC(s, E1000_RADV));
+        e1000e_irq_delay(&s->rdtr, units, &s->radv, E1000E_MAC(s, E1000_RADV));
     }
 }
 
@@ -235,7 +235,7 @@ void e1000e_interrupt_tx(E1000e *s, uint32_t causes, bool delay_it)
     if (!delay_it || units == 0) {
         tell_tx(s);
     } else {
-        delay(&s->tidv, units, &s->tadv, E1000E_MAC(s, E1000_TADV));
+        e1000e_irq_delay(&s->tidv, units, &s->tadv, E1000E_MAC(s, E1000_TADV));
     }
 }
 
@@ -245,7 +245,7 @@ uint32_t e1000e_icr_read(E1000e *s)
 {
     uint32_t val = E1000E_MAC(s, E1000_ICR);
 
-    if (shown(s) != 0 &&
+    if (e1000e_irq_shown(s) != 0 &&
         (E1000E_MAC(s, E1000E_CTRL_EXT) & E1000E_CTRL_EXT_IAME)) {
         E1000E_MAC(s, E1000_IMS) &= ~E1000E_MAC(s, E1000E_IAM);
     }
@@ -257,7 +257,7 @@ uint32_t e1000e_icr_read(E1000e *s)
 
 void e1000e_icr_write(E1000e *s, uint32_t val)
 {
-    if (shown(s) != 0 &&
+    if (e1000e_irq_shown(s) != 0 &&
         (E1000E_MAC(s, E1000E_CTRL_EXT) & E1000E_CTRL_EXT_IAME)) {
         E1000E_MAC(s, E1000_IMS) &= ~E1000E_MAC(s, E1000E_IAM);
     }
@@ -270,7 +270,7 @@ void e1000e_ims_set(E1000e *s, uint32_t bits)
     uint32_t old = E1000E_MAC(s, E1000_IMS);
 
     E1000E_MAC(s, E1000_IMS) = old | (bits & E1000E_IMS_MASK);
-    notify(s, E1000E_MAC(s, E1000_IMS) & ~old);
+    e1000e_irq_notify(s, E1000E_MAC(s, E1000_IMS) & ~old);
 }
 
 void e1000e_imc(E1000e *s, uint32_t bits)

@@ -161,7 +161,7 @@ static const struct {
     { 0x8010, 0x8010, 0x3410 },       { 0x8018, 0x8018, 0x3418 },
 };
 
-static uint32_t resolve(uint32_t reg)
+static uint32_t e1000e_reg_resolve(uint32_t reg)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(aliases); i++) {
         if (reg >= aliases[i].first && reg <= aliases[i].last) {
@@ -262,7 +262,7 @@ uint32_t e1000e_reg_read(E1000e *s, uint32_t reg)
     const Reg *r;
     uint32_t val;
 
-    reg = resolve(reg);
+    reg = e1000e_reg_resolve(reg);
     if (reg >= E1000E_EITR && reg < E1000E_EITR + 4 * E1000E_VECTORS) {
         return s->eitr_value[(reg - E1000E_EITR) / 4];
     }
@@ -359,7 +359,7 @@ static bool write_special(E1000e *s, uint32_t reg, uint32_t val)
 }
 
 /* What follows from a register's new value. */
-static void written(E1000e *s, uint32_t reg)
+static void e1000e_reg_written(E1000e *s, uint32_t reg)
 {
     switch (reg) {
     case E1000_VET:
@@ -393,7 +393,7 @@ void e1000e_reg_write(E1000e *s, uint32_t reg, uint32_t val)
 {
     const Reg *r;
 
-    reg = resolve(reg);
+    reg = e1000e_reg_resolve(reg);
     if (reg >= E1000E_EITR && reg < E1000E_EITR + 4 * E1000E_VECTORS) {
         e1000e_eitr_write(s, (reg - E1000E_EITR) / 4, val);
         return;
@@ -406,5 +406,5 @@ void e1000e_reg_write(E1000e *s, uint32_t reg, uint32_t val)
         return;
     }
     E1000E_MAC(s, reg) = val & r->mask;
-    written(s, reg);
+    e1000e_reg_written(s, reg);
 }

@@ -20,7 +20,7 @@ typedef struct CtrlData {
     size_t len;
 } CtrlData;
 
-static const uint8_t *take(CtrlData *d, size_t n)
+static const uint8_t *ctrl_take(CtrlData *d, size_t n)
 {
     const uint8_t *p = d->p;
 
@@ -159,7 +159,7 @@ static bool ctrl_rx(VirtioNet *n, uint8_t cmd, CtrlData *d)
         [VIRTIO_NET_CTRL_RX_NOUNI] = &n->nouni,
         [VIRTIO_NET_CTRL_RX_NOBCAST] = &n->nobcast,
     };
-    const uint8_t *on = take(d, 1);
+    const uint8_t *on = ctrl_take(d, 1);
 
     if (on == NULL || cmd >= G_N_ELEMENTS(flags) ||
         !virtio_has_feature(&n->vdev, cmd <= VIRTIO_NET_CTRL_RX_ALLMULTI
@@ -175,14 +175,14 @@ static bool ctrl_rx(VirtioNet *n, uint8_t cmd, CtrlData *d)
 /* One table of the two; NULL: it is cut short. */
 static const uint8_t *take_table(CtrlData *d, uint32_t *ret_n)
 {
-    const uint8_t *count = take(d, 4);
+    const uint8_t *count = ctrl_take(d, 4);
     uint32_t n = count != NULL ? ldl_le_p(count) : 0;
 
     if (count == NULL || n > d->len / ETH_ADDR_LEN) {
         return NULL;
     }
     *ret_n = n;
-    return take(d, (size_t)n * ETH_ADDR_LEN);
+    return ctrl_take(d, (size_t)n * ETH_ADDR_LEN);
 }
 
 static bool ctrl_mac_table(VirtioNet *n, CtrlData *d)
@@ -224,7 +224,7 @@ static bool ctrl_mac(VirtioNet *n, uint8_t cmd, CtrlData *d)
         !virtio_has_feature(&n->vdev, VIRTIO_NET_F_CTRL_MAC_ADDR)) {
         return false;
     }
-    mac = take(d, ETH_ADDR_LEN);
+    mac = ctrl_take(d, ETH_ADDR_LEN);
     memcpy(n->mac.a, mac, ETH_ADDR_LEN);
     n->nic.port.mac = n->mac;
     filter_changed(n);
@@ -233,7 +233,7 @@ static bool ctrl_mac(VirtioNet *n, uint8_t cmd, CtrlData *d)
 
 static bool ctrl_vlan(VirtioNet *n, uint8_t cmd, CtrlData *d)
 {
-    const uint8_t *p = take(d, 2);
+    const uint8_t *p = ctrl_take(d, 2);
     unsigned vid = p != NULL ? lduw_le_p(p) : UINT_MAX;
 
     if (vid >= 4096 || !virtio_has_feature(&n->vdev, VIRTIO_NET_F_CTRL_VLAN)) {
@@ -262,7 +262,7 @@ static bool ctrl_announce(VirtioNet *n, uint8_t cmd, CtrlData *d)
 
 static bool ctrl_mq(VirtioNet *n, uint8_t cmd, CtrlData *d)
 {
-    const uint8_t *p = take(d, 2);
+    const uint8_t *p = ctrl_take(d, 2);
     unsigned pairs = p != NULL ? lduw_le_p(p) : 0;
 
     if (cmd != VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET || pairs == 0 ||
@@ -281,7 +281,7 @@ static bool ctrl_offloads(VirtioNet *n, uint8_t cmd, CtrlData *d)
                            VIRTIO_BIT(VIRTIO_NET_F_GUEST_TSO6) |
                            VIRTIO_BIT(VIRTIO_NET_F_GUEST_ECN) |
                            VIRTIO_BIT(VIRTIO_NET_F_GUEST_UFO);
-    const uint8_t *p = take(d, 8);
+    const uint8_t *p = ctrl_take(d, 8);
     uint64_t offloads = p != NULL ? ldq_le_p(p) : 0;
 
     if (p == NULL || cmd != VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET ||
@@ -297,7 +297,7 @@ static bool ctrl_offloads(VirtioNet *n, uint8_t cmd, CtrlData *d)
 bool vnet_ctrl_command(VirtioNet *n, const uint8_t *buf, size_t len)
 {
     CtrlData data = { buf, len }, *d = &data;
-    const uint8_t *hdr = take(d, 2); /* class, command */
+    const uint8_t *hdr = ctrl_take(d, 2); /* class, command */
 
     if (hdr == NULL) {
         return false;

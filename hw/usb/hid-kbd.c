@@ -164,14 +164,14 @@ void hid_keyboard_key(Hid *h, uint16_t code, bool down)
         (code & 0x7f) | (down ? 0 : RELEASED);
 }
 
-static void press(HidKeyboard *k, uint8_t usage)
+static void hid_kbd_press(HidKeyboard *k, uint8_t usage)
 {
     if (memchr(k->key, usage, k->keys) == NULL && k->keys < HID_KEYS) {
         k->key[k->keys++] = usage;
     }
 }
 
-static void release(HidKeyboard *k, uint8_t usage)
+static void hid_kbd_release(HidKeyboard *k, uint8_t usage)
 {
     uint8_t *at = memchr(k->key, usage, k->keys);
 
@@ -189,9 +189,9 @@ static void change_key(HidKeyboard *k, uint8_t usage, bool down)
 
         k->modifiers = down ? k->modifiers | bit : k->modifiers & ~bit;
     } else if (usage != 0 && down) {
-        press(k, usage);
+        hid_kbd_press(k, usage);
     } else if (usage != 0) {
-        release(k, usage);
+        hid_kbd_release(k, usage);
     }
 }
 

@@ -248,7 +248,7 @@ static Inputs *inputs_of(UsbHid *s)
     return cs != NULL ? consoles_inputs(cs) : NULL;
 }
 
-static void activate(UsbHid *s)
+static void usb_hid_activate(UsbHid *s)
 {
     if (!s->active) {
         s->active = true;
@@ -294,7 +294,7 @@ static UsbResult hid_in(UsbDevice *d, unsigned ep, uint8_t *data, size_t len,
     if (ep != HID_ENDPOINT) {
         return USB_STALL;
     }
-    activate(s);
+    usb_hid_activate(s);
     if (!hid_has_events(&s->hid) && !s->idle_due) {
         return USB_NAK;
     }
@@ -365,13 +365,13 @@ static UsbResult hid_control(UsbDevice *d, const UsbSetup *setup, uint8_t *data,
         return give_byte(s->hid.protocol, setup, data, ret_len);
     case CLASS_OUT | HID_SET_PROTOCOL:
         s->hid.protocol = setup->value != 0;
-        activate(s);
+        usb_hid_activate(s);
         return USB_OK;
     case CLASS_IN | HID_GET_IDLE:
         return give_byte(s->hid.idle, setup, data, ret_len);
     case CLASS_OUT | HID_SET_IDLE:
         s->hid.idle = setup->value >> 8;
-        activate(s);
+        usb_hid_activate(s);
         arm_idle(s);
         return USB_OK;
     default:
@@ -381,7 +381,7 @@ static UsbResult hid_control(UsbDevice *d, const UsbSetup *setup, uint8_t *data,
 
 /* Life */
 
-static void forget(UsbHid *s)
+static void usb_hid_forget(UsbHid *s)
 {
     hid_reset(&s->hid);
     timer_del(&s->idle_timer);
@@ -390,7 +390,7 @@ static void forget(UsbHid *s)
 
 static void hid_bus_reset(UsbDevice *d)
 {
-    forget(hid_of(d));
+    usb_hid_forget(hid_of(d));
 }
 
 static bool hid_realize(Device *dev, GError **errp)
@@ -447,7 +447,7 @@ static void hid_power_on(Device *dev)
 {
     UsbHid *s = hid_of_device(dev);
 
-    forget(s);
+    usb_hid_forget(s);
     s->hid.protocol = 0; /* until its port is reset */
     if (s->active) {
         s->active = false;

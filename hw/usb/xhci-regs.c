@@ -236,7 +236,7 @@ const IoOps xhci_oper_ops = {
 
 /* Runtime registers */
 
-static uint32_t mfindex(Xhci *s)
+static uint32_t xhci_reg_mfindex(Xhci *s)
 {
     int64_t now = clock_get_ns(s->pci.dev.vm->clocks, CLOCK_TYPE_VIRTUAL);
 
@@ -251,7 +251,7 @@ static uint64_t run_read(Device *dev, uint64_t off, unsigned size)
     const XhciIntr *i;
 
     if (off < RUN_INTRS) {
-        return off == 0 ? mfindex(s) : 0;
+        return off == 0 ? xhci_reg_mfindex(s) : 0;
     }
     if ((off - RUN_INTRS) / INTR_SIZE >= XHCI_INTRS) {
         return 0;

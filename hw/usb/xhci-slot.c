@@ -238,7 +238,7 @@ static void set_entries(const XhciSlot *slot, uint32_t *w)
                                                          << SLOT_ENTRIES_SHIFT;
 }
 
-static XhciCode deconfigure(XhciSlot *slot)
+static XhciCode xhci_slot_deconfigure(XhciSlot *slot)
 {
     uint32_t w[XHCI_CTX_SIZE / 4];
 
@@ -261,7 +261,7 @@ XhciCode xhci_configure(XhciSlot *slot, uint64_t input, bool all_off)
         return CC_CONTEXT_STATE;
     }
     if (all_off) {
-        return deconfigure(slot);
+        return xhci_slot_deconfigure(slot);
     }
     if (!read_input(s, input, &in) || !read_words(s, slot->ctx, w)) {
         return CC_TRB_ERROR;

@@ -141,7 +141,8 @@ void x86_cpu_models_print(GString *out)
 }
 
 /* Features of a model that this host hasn't; names as the user gives them. */
-static JsonValue *unavailable(const X86ModelDef *d, const X86CpuSupport *s)
+static JsonValue *cpu_model_unavailable(const X86ModelDef *d,
+                                        const X86CpuSupport *s)
 {
     X86CpuModel *m = x86_cpu_model_parse(d->name, NULL);
     JsonValue *list;
@@ -153,8 +154,9 @@ static JsonValue *unavailable(const X86ModelDef *d, const X86CpuSupport *s)
     return list;
 }
 
-static JsonValue *definition(const char *name, const X86ModelDef *d,
-                             const char *alias_of, const X86CpuSupport *s)
+static JsonValue *cpu_model_definition(const char *name, const X86ModelDef *d,
+                                       const char *alias_of,
+                                       const X86CpuSupport *s)
 {
     JsonValue *o = json_object_new();
     g_autofree char *type = g_strdup_printf("%s-x86_64-cpu", name);
@@ -163,7 +165,7 @@ static JsonValue *definition(const char *name, const X86ModelDef *d,
     json_object_set(o, "typename", json_string_new(type));
     /* Without an accelerator that runs code nothing is left out. */
     json_object_set(o, "unavailable-features",
-                    d && s ? unavailable(d, s) : json_array_new());
+                    d && s ? cpu_model_unavailable(d, s) : json_array_new());
     json_object_set(o, "static", json_bool_new(g_str_equal(name, "base")));
     json_object_set(o, "migration-safe",
                     json_bool_new(d || g_str_equal(name, "base")));
@@ -180,19 +182,21 @@ JsonValue *x86_cpu_models_json(const X86CpuSupport *support)
     JsonValue *list = json_array_new();
 
     for (size_t i = 0; i < G_N_ELEMENTS(special); i++) {
-        json_array_add(list, definition(special[i], NULL, NULL, support));
+        json_array_add(list,
+                       cpu_model_definition(special[i], NULL, NULL, support));
     }
     for (unsigned i = 0; i < x86_nmodel_defs; i++) {
         const X86ModelDef *d = &x86_model_defs[i];
 
-        json_array_add(list, definition(d->name, d, NULL, support));
+        json_array_add(list, cpu_model_definition(d->name, d, NULL, support));
         if (is_first(d)) {
             g_autofree char *n = base_name(d);
 
-            json_array_add(list, definition(n, d, d->name, support));
+            json_array_add(list, cpu_model_definition(n, d, d->name, support));
         }
         if (d->alias) {
-            json_array_add(list, definition(d->alias, d, d->name, support));
+            json_array_add(list,
+                           cpu_model_definition(d->alias, d, d->name, support));
         }
     }
     return list;

@@ -15,7 +15,7 @@
  * General registers and segments are shown as the code that runs sees them,
  * control registers and tables as the CPU does.
  */
-static bool code64(const X86Cpu *c)
+static bool cpu_print_code64(const X86Cpu *c)
 {
     return x86_code_bits(c) == 64;
 }
@@ -46,7 +46,7 @@ static void print_gprs(const X86Cpu *c, GString *out)
         { "DX", X86_RDX }, { "SI", X86_RSI }, { "DI", X86_RDI },
         { "BP", X86_RBP }, { "SP", X86_RSP },
     };
-    bool wide = code64(c);
+    bool wide = cpu_print_code64(c);
 
     for (unsigned i = 0; i < X86_NREGS; i++) {
         char end = i % 4 == 3 ? '\n' : ' ';
@@ -91,8 +91,9 @@ static void print_segment(const X86Cpu *c, GString *out, const char *name,
     bool wide = x86_cpu_long_mode(c);
 
     g_string_append_printf(out,
-                           code64(c) ? "%-3s=%04x %016" PRIx64 " %08x %08x"
-                                     : "%-3s=%04x %08" PRIx64 " %08x %08x",
+                           cpu_print_code64(c)
+                               ? "%-3s=%04x %016" PRIx64 " %08x %08x"
+                               : "%-3s=%04x %08" PRIx64 " %08x %08x",
                            name, s->selector, s->base, s->limit,
                            s->flags & 0x00ffff00);
     if (!(c->cr[0] & X86_CR0_PE) || !(s->flags & X86_SEG_P)) {
@@ -167,7 +168,7 @@ static void print_control(const X86Cpu *c, GString *out)
 
 static void print_fpu(const X86Cpu *c, GString *out)
 {
-    unsigned nvec = code64(c) ? 16 : 8;
+    unsigned nvec = cpu_print_code64(c) ? 16 : 8;
 
     g_string_append_printf(out,
                            "FCW=%04x FSW=%04x [ST=%u] FTW=%02x MXCSR=%08x\n",
@@ -198,7 +199,7 @@ static void print_fpu(const X86Cpu *c, GString *out)
 
 void x86_cpu_print_registers(const X86Cpu *cpu, GString *out, bool with_fpu)
 {
-    bool wide = code64(cpu);
+    bool wide = cpu_print_code64(cpu);
 
     print_gprs(cpu, out);
     g_string_append_printf(out,

@@ -123,7 +123,7 @@ static void put_vendor(const X86CpuModel *m, uint32_t regs[4])
     regs[C] = ldl_le_p(m->vendor + 8);
 }
 
-static uint32_t signature(const X86CpuModel *m)
+static uint32_t cpuid_signature(const X86CpuModel *m)
 {
     uint32_t v =
         m->family > 15 ? 0xf00 | (m->family - 15) << 20 : m->family << 8;
@@ -133,7 +133,7 @@ static uint32_t signature(const X86CpuModel *m)
 
 uint32_t x86_cpu_signature(const X86Cpu *cpu)
 {
-    return signature(cpu->model);
+    return cpuid_signature(cpu->model);
 }
 
 static void leaf_1(const X86Cpu *cpu, uint32_t regs[4])
@@ -141,7 +141,7 @@ static void leaf_1(const X86Cpu *cpu, uint32_t regs[4])
     const X86CpuModel *m = cpu->model;
     unsigned n = cpus_per_die(cpu);
 
-    regs[A] = signature(m);
+    regs[A] = cpuid_signature(m);
     /* Bits 15:8: CLFLUSH line in units of 8 bytes. */
     regs[B] = cpu->apic_id << 24 | (LINE_BYTES / 8) << 8;
     regs[C] = m->words[X86_FEAT_1_ECX];
@@ -421,7 +421,7 @@ static void leaf_extended(const X86Cpu *cpu, uint32_t leaf, uint32_t sub,
         put_vendor(m, regs);
         break;
     case 0x80000001:
-        regs[A] = signature(m);
+        regs[A] = cpuid_signature(m);
         regs[C] = m->words[X86_FEAT_8000_0001_ECX];
         regs[D] = m->words[X86_FEAT_8000_0001_EDX];
         if (cpus_per_die(cpu) > 1 && !x86_model_is_intel(m)) {

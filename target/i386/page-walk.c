@@ -21,7 +21,7 @@ typedef struct Walk {
     unsigned entry_size;
 } Walk;
 
-static uint64_t canonical(const Walk *w, uint64_t va)
+static uint64_t page_walk_canonical(const Walk *w, uint64_t va)
 {
     if (!x86_cpu_long_mode(w->cpu)) {
         return (uint32_t)va;
@@ -71,7 +71,7 @@ static bool walk_entry(Walk *w, unsigned level, uint64_t va, unsigned rights,
     }
     if (is_leaf(w, level, e)) {
         const X86Mapping m = {
-            .va = canonical(w, va),
+            .va = page_walk_canonical(w, va),
             .size = BIT_ULL(shift),
             .pa = leaf_address(w, shift, e),
             .entry = e,

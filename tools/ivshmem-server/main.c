@@ -119,7 +119,7 @@ static bool check_pidfile(const char *path, GError **errp)
     return true;
 }
 
-static gboolean end(gpointer loop)
+static gboolean main_end(gpointer loop)
 {
     g_main_loop_quit(loop);
     return G_SOURCE_CONTINUE;
@@ -143,7 +143,7 @@ static Server *make_server(const Options *o, GError **errp)
     return s;
 }
 
-static bool serve(const Options *o, GError **errp)
+static bool main_serve(const Options *o, GError **errp)
 {
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, false);
     Server *s;
@@ -158,8 +158,8 @@ static bool serve(const Options *o, GError **errp)
     }
     ok = o->foreground || go_to_background(o->pidfile, errp);
     if (ok) {
-        g_unix_signal_add(SIGTERM, end, loop);
-        g_unix_signal_add(SIGINT, end, loop);
+        g_unix_signal_add(SIGTERM, main_end, loop);
+        g_unix_signal_add(SIGINT, main_end, loop);
         g_main_loop_run(loop);
     }
     if (!o->foreground) {
@@ -189,7 +189,7 @@ int main(int argc, char **argv)
         /* The background is in the root folder. */
         make_absolute(&o.pidfile, DEFAULT_PIDFILE);
         make_absolute(&o.socket, DEFAULT_SOCKET);
-        ok = serve(&o, &err);
+        ok = main_serve(&o, &err);
     }
     if (!ok) {
         fprintf(stderr, "ivshmem-server: %s\n", err->message);

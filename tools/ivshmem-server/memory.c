@@ -33,7 +33,7 @@ static bool set_size(int fd, const char *what, uint64_t size, GError **errp)
     return true;
 }
 
-static int sized(int fd, const char *what, uint64_t size, GError **errp)
+static int memory_sized(int fd, const char *what, uint64_t size, GError **errp)
 {
     if (fd < 0) {
         error_setf_errno(errp, errno, "%s", what);
@@ -50,8 +50,8 @@ int memory_open_shm(const char *name, uint64_t size, GError **errp)
 {
     g_autofree char *what = g_strdup_printf("shared memory '%s'", name);
 
-    return sized(shm_open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600), what, size,
-                 errp);
+    return memory_sized(shm_open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600),
+                        what, size, errp);
 }
 
 /* hugetlbfs has no O_TMPFILE. */
@@ -63,5 +63,5 @@ int memory_open_file(const char *folder, uint64_t size, GError **errp)
     if (fd >= 0) {
         unlink(path);
     }
-    return sized(fd, path, size, errp);
+    return memory_sized(fd, path, size, errp);
 }

@@ -69,9 +69,10 @@ struct Server {
     bool used[IDS];
 };
 
-static void say(const Server *s, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+static void server_say(const Server *s, const char *fmt, ...)
+    G_GNUC_PRINTF(2, 3);
 
-static void say(const Server *s, const char *fmt, ...)
+static void server_say(const Server *s, const char *fmt, ...)
 {
     va_list ap;
 
@@ -216,7 +217,7 @@ static void client_drop(Client *c, const char *why)
 {
     Server *s = c->s;
 
-    say(s, "client %u goes: %s", c->id, why);
+    server_say(s, "client %u goes: %s", c->id, why);
     g_queue_unlink(&s->clients, &c->link);
     s->used[c->id] = false;
     for (GList *l = s->clients.head; l != NULL; l = l->next) {
@@ -301,7 +302,7 @@ static void drop_slow(Server *s)
     }
 }
 
-static void introduce(Server *s, Client *c)
+static void server_introduce(Server *s, Client *c)
 {
     c->took = ++s->arrivals;
     client_tell(c, VERSION, NULL);
@@ -315,7 +316,7 @@ static void introduce(Server *s, Client *c)
     c->link.data = c;
     g_queue_push_tail_link(&s->clients, &c->link);
     s->used[c->id] = true;
-    say(s, "client %u comes", c->id);
+    server_say(s, "client %u comes", c->id);
     drop_slow(s);
 }
 
@@ -334,7 +335,7 @@ static void refuse_client(Server *s)
     }
     sock = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
     if (sock >= 0) {
-        say(s, "client refused: no file descriptors are left");
+        server_say(s, "client refused: no file descriptors are left");
         close(sock);
     }
     s->reserve = make_reserve(s);
@@ -356,12 +357,13 @@ static gboolean client_comes(gint fd, GIOCondition cond, gpointer opaque)
     c->s = s;
     c->sock = sock;
     if (!find_id(s, &c->id) || !make_vectors(c)) {
-        say(s, "client refused: no id, or no file descriptors, are left");
+        server_say(s,
+                   "client refused: no id, or no file descriptors, are left");
         client_free(c);
         return G_SOURCE_CONTINUE;
     }
     c->in = g_unix_fd_add(sock, G_IO_IN, client_readable, c);
-    introduce(s, c);
+    server_introduce(s, c);
     return G_SOURCE_CONTINUE;
 }
 
@@ -428,7 +430,7 @@ Server *server_new(const char *path, int memory_fd, unsigned nvectors,
     s->verbose = verbose;
     g_queue_init(&s->clients);
     s->source = g_unix_fd_add(listener, G_IO_IN, client_comes, s);
-    say(s, "listens at %s", path);
+    server_say(s, "listens at %s", path);
     return s;
 }
 
