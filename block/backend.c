@@ -51,6 +51,7 @@ void block_backends_free(BlockBackends *bs)
         return;
     }
     block_drain_all(bs, false);
+    block_tables_wait(bs);
     while ((l = g_queue_pop_head_link(&bs->list)) != NULL) {
         block_backend_free(container_of(l, BlockBackend, link));
     }

@@ -86,7 +86,6 @@ struct BlockBackend {
     bool share_rw;
     bool leaving; /* its device has gone, and left requests; its thread's */
     GSource *leave_source; /* they have ended; NULL: not yet */
-    bool unflushed;        /* written since block_drain_all() flushed it */
     bool writeback;        /* false: each write reaches the medium */
     struct Object *dev;    /* that uses it; NULL: none */
     char *dev_path;        /* its id, or where it is in the tree */
@@ -112,6 +111,7 @@ struct BlockBackends {
     bool inactive;       /* the images belong to another process */
     bool flushing;       /* by block_drain_step() */
     int flush_error;
+    struct BlockTables *tables; /* are being written: drain.c; NULL: none are */
     int (*fdset_open)(void *opaque, int64_t id, int flags);
     void *fdset_opaque;
     BlockErrorHook *error_hook; /* NULL: nobody wants to know */
@@ -216,6 +216,10 @@ void block_close_medium(BlockBackend *b);
 /* What its use of its medium needs, and doesn't share: BLOCK_PERM_*. */
 void block_backend_perms(const BlockBackend *b, unsigned *ret_perms,
                          unsigned *ret_unshared);
+
+/* drain.c */
+/* Waits for what block_inactivate_step() has begun.  At the program's end. */
+void block_tables_wait(BlockBackends *bs);
 
 /* medium.c */
 bool block_has_tray(const BlockBackend *b);

@@ -299,10 +299,10 @@ int block_read_sync(BlockBackend *b, uint64_t off, void *buf, size_t len);
  */
 void block_set_inactive(BlockBackends *bs);
 /*
- * Gives the images up, once what is in flight has ended and is flushed: false:
- * not yet, again as with block_drain_step().  True: *ret is 0 or -errno, and
- * then nothing changes.  Lets go of vm_lock, if it is held, while tables are
- * written: not the main thread.
+ * Gives the images up, once what is in flight has ended and is flushed, and
+ * tables are written: false: not yet, again as with block_drain_step().  True:
+ * *ret is 0 or -errno, and then nothing changes.  Who doesn't want to wait any
+ * longer calls block_activate_all().
  */
 bool block_inactivate_step(BlockBackends *bs, bool first, int *ret);
 /* Locks the images and takes their sizes anew; all or none. */

@@ -6,6 +6,8 @@
 #include "util/base.h"
 
 #include "block/block-priv.h"
+#include "util/error.h"
+#include "util/thread.h"
 
 static void drain_done(void *opaque, int ret)
 {
@@ -36,7 +38,7 @@ static void flush_begin(BlockBackends *bs, int *first)
         BlockBackend *b = container_of(l, BlockBackend, link);
         FlushCall call = { .b = b, .first = first };
 
-        if (b->root != NULL && b->unflushed) {
+        if (b->root != NULL && b->root->unflushed) {
             block_aio_run(block_aio_of(b), flush_one, &call);
         }
     }
@@ -45,7 +47,11 @@ static void flush_begin(BlockBackends *bs, int *first)
 static void flush_end(BlockBackends *bs, int ret)
 {
     for (GList *l = bs->list.head; l != NULL && ret == 0; l = l->next) {
-        container_of(l, BlockBackend, link)->unflushed = false;
+        BlockBackend *b = container_of(l, BlockBackend, link);
+
+        if (b->root != NULL) {
+            b->root->unflushed = false;
+        }
     }
 }
 
@@ -148,48 +154,140 @@ static bool nodes_activate(BlockBackends *bs, GError **errp)
     return true;
 }
 
-/* Tables are written, which may take as long as storage likes. */
-static NO_TSA int node_inactivate(BlockNode *n)
-{
-    bool held = vm_lock_held();
-    int ret;
+/*
+ * Nodes whose tables are being written, by a thread of its own: that takes as
+ * long as storage likes.
+ */
+typedef struct BlockTables {
+    BlockBackends *bs;
+    Thread thread;
+    GPtrArray *nodes; /* BlockNode, references; above before below */
+    bool dropped;     /* the images stay ours, nobody waits for it */
+    bool done;        /* `ret` is valid; atomic */
+    int ret;          /* 0 or -errno */
+    GSource *end;     /* of the main loop: it is done */
+} BlockTables;
 
-    if (held) {
-        vm_lock_release();
-    }
-    ret = n->drv->inactivate(n);
-    if (held) {
-        vm_lock_acquire();
-    }
-    return ret;
+/* What its tables and the host's cache have is on the medium. */
+static int node_settle(BlockNode *n)
+{
+    return n->drv->inactivate != NULL ? n->drv->inactivate(n)
+                                      : block_node_flush(n);
 }
 
-/* Above before below. */
-static int nodes_inactivate(BlockBackends *bs)
+static void *tables_write(void *opaque)
 {
-    g_autoptr(GPtrArray) nodes = g_ptr_array_new();
-    int ret = 0;
+    BlockTables *t = opaque;
 
-    for (GList *l = bs->nodes.tail; l != NULL; l = l->prev) {
-        g_ptr_array_add(nodes, block_node_ref(l->data));
+    for (guint i = 0; i < t->nodes->len && t->ret == 0; i++) {
+        t->ret = node_settle(t->nodes->pdata[i]);
     }
-    for (guint i = 0; i < nodes->len; i++) {
-        BlockNode *n = nodes->pdata[i];
+    __atomic_store_n(&t->done, true, __ATOMIC_RELEASE);
+    g_source_attach(t->end, NULL);
+    return NULL;
+}
 
-        if (ret == 0 && n->drv->inactivate != NULL && !n->read_only) {
-            ret = node_inactivate(n);
+/* Its thread ends; or never began. */
+static int tables_end(BlockTables *t)
+{
+    int ret;
+
+    thread_join(&t->thread);
+    t->bs->tables = NULL;
+    ret = t->ret;
+    for (guint i = 0; i < t->nodes->len; i++) {
+        BlockNode *n = t->nodes->pdata[i];
+
+        /* Behind an attempt that was dropped its device goes on writing. */
+        if (ret == 0 && !t->dropped) {
+            n->unflushed = false;
         }
         block_node_unref(n);
     }
+    g_ptr_array_free(t->nodes, TRUE);
+    g_source_destroy(t->end);
+    g_source_unref(t->end);
+    g_free(t);
     return ret;
 }
 
-bool block_inactivate_step(BlockBackends *bs, bool first, int *ret)
+static bool tables_done(const BlockTables *t)
 {
-    *ret = 0;
-    if (bs->inactive) {
-        return true;
+    return __atomic_load_n(&t->done, __ATOMIC_ACQUIRE);
+}
+
+/* Nobody may be there any more who waits. */
+static gboolean tables_at_end(gpointer opaque)
+{
+    VM_LOCK_GUARD();
+    BlockBackends *bs = opaque;
+
+    if (bs->tables != NULL && bs->tables->dropped && tables_done(bs->tables)) {
+        tables_end(bs->tables);
     }
+    return G_SOURCE_REMOVE;
+}
+
+/* Above before below. */
+static GPtrArray *nodes_to_settle(BlockBackends *bs)
+{
+    GPtrArray *nodes = g_ptr_array_new();
+
+    for (GList *l = bs->nodes.tail; l != NULL; l = l->prev) {
+        BlockNode *n = l->data;
+
+        if (!n->read_only && (n->drv->inactivate != NULL || n->unflushed)) {
+            g_ptr_array_add(nodes, block_node_ref(n));
+        }
+    }
+    return nodes;
+}
+
+/* 0: bs->tables are on their way, or there are none; -errno. */
+static int tables_begin(BlockBackends *bs)
+{
+    BlockTables *t;
+    g_autoptr(GError) err = NULL;
+    GPtrArray *nodes = nodes_to_settle(bs);
+
+    if (nodes->len == 0) {
+        g_ptr_array_free(nodes, TRUE);
+        return 0;
+    }
+    t = g_new0(BlockTables, 1);
+    t->bs = bs;
+    t->nodes = nodes;
+    t->end = g_idle_source_new();
+    g_source_set_priority(t->end, G_PRIORITY_DEFAULT);
+    g_source_set_callback(t->end, tables_at_end, bs, NULL);
+    bs->tables = t;
+    if (!thread_create(&t->thread, "tables", tables_write, t, &err)) {
+        t->ret = -EAGAIN;
+        return tables_end(t);
+    }
+    return 0;
+}
+
+void block_tables_wait(BlockBackends *bs)
+{
+    if (bs->tables != NULL) {
+        tables_end(bs->tables);
+    }
+}
+
+/* Nobody may write to the images any more. */
+static int inactivate_end(BlockBackends *bs, int ret)
+{
+    if (ret < 0) {
+        bs->inactive = false;
+    } else {
+        block_graph_update(bs, NULL);
+    }
+    return ret;
+}
+
+static bool inactivate_begin(BlockBackends *bs, bool first, int *ret)
+{
     if (!block_drain_step(bs, first, ret)) {
         return false;
     }
@@ -197,13 +295,31 @@ bool block_inactivate_step(BlockBackends *bs, bool first, int *ret)
         return true;
     }
     bs->inactive = true; /* nothing more is written, while others run, too */
-    *ret = nodes_inactivate(bs);
-    if (*ret < 0) {
-        bs->inactive = false;
-    } else {
-        block_graph_update(bs, NULL);
+    *ret = tables_begin(bs);
+    if (*ret == 0 && bs->tables != NULL) {
+        return false;
     }
+    inactivate_end(bs, *ret);
     return true;
+}
+
+bool block_inactivate_step(BlockBackends *bs, bool first, int *ret)
+{
+    *ret = 0;
+    if (bs->tables != NULL) {
+        bool dropped = bs->tables->dropped;
+
+        if (!tables_done(bs->tables)) {
+            return false;
+        }
+        *ret = tables_end(bs->tables);
+        if (!dropped) {
+            inactivate_end(bs, *ret);
+            return true;
+        }
+        first = true;
+    }
+    return bs->inactive || inactivate_begin(bs, first, ret);
 }
 
 bool block_activate_all(BlockBackends *bs, GError **errp)
@@ -212,6 +328,10 @@ bool block_activate_all(BlockBackends *bs, GError **errp)
         return true;
     }
     bs->inactive = false;
+    if (bs->tables != NULL) {
+        bs->tables->dropped = true; /* they never were another's */
+        return true;
+    }
     if (!block_graph_update(bs, errp) || !nodes_activate(bs, errp)) {
         bs->inactive = true;
         block_graph_update(bs, NULL);

@@ -490,6 +490,9 @@ static void req_start(BlockReq *r)
         op_writes(r) && !b->writeback && r->node != NULL && !r->node->no_flush;
     r->aio->in_flight++;
     b->in_flight++;
+    if (r->node != NULL && op_writes(r)) {
+        r->node->unflushed = true;
+    }
     ret = req_check(b, r);
     if (ret != 0) {
         r->invalid = ret < 0;
@@ -606,7 +609,6 @@ void block_aio_readv(BlockBackend *b, uint64_t off, const struct iovec *iov,
 void block_aio_writev(BlockBackend *b, uint64_t off, const struct iovec *iov,
                       int niov, BlockDone *done, void *opaque)
 {
-    b->unflushed = true;
     req_start_iov(b, BLOCK_WRITE, off, iov, niov, done, opaque);
 }
 
@@ -618,7 +620,6 @@ void block_aio_flush(BlockBackend *b, BlockDone *done, void *opaque)
 void block_aio_discard(BlockBackend *b, uint64_t off, uint64_t len,
                        BlockDone *done, void *opaque)
 {
-    b->unflushed = true;
     req_start(req_new(b, BLOCK_DISCARD, off, len, done, opaque));
 }
 
@@ -628,7 +629,6 @@ void block_aio_write_zeroes(BlockBackend *b, uint64_t off, uint64_t len,
     BlockReq *r = req_new(b, BLOCK_WRITE_ZEROES, off, len, done, opaque);
 
     r->unmap = unmap;
-    b->unflushed = true;
     req_start(r);
 }
 

@@ -97,7 +97,8 @@ struct BlockNode {
     char *filename;              /* as it is shown */
     uint64_t size;               /* bytes, a multiple of BLOCK_SECTOR */
     bool read_only, direct, no_flush, discard;
-    bool probed; /* its first sector must go on looking like a raw image */
+    bool unflushed; /* written since all images were flushed; its thread's */
+    bool probed;    /* its first sector must go on looking like a raw image */
     BlockDetectZeroes detect_zeroes;
     unsigned align;   /* of offsets and lengths for the files below */
     BlockImage *img;  /* of files */

@@ -97,6 +97,9 @@ void block_node_unref(BlockNode *n)
     if (n->drv->close != NULL) {
         n->drv->close(n);
     }
+    if (n->file != NULL) {
+        n->file->unflushed |= n->unflushed;
+    }
     block_node_unref(n->file);
     block_node_unref(n->backing);
     g_free(n->filename);

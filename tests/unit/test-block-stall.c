@@ -342,6 +342,140 @@ static void test_inactivate(void)
     close(fd);
 }
 
+static Lock stuck_lock = LOCK_INITIALIZER;
+
+static int settle_stuck(BlockNode *n)
+{
+    lock_acquire(&stuck_lock);
+    nleft++;
+    lock_release(&stuck_lock);
+    return 0;
+}
+
+static int inactivate_all(BlockBackends *bs)
+{
+    int err = PENDING;
+
+    for (bool first = true; !block_inactivate_step(bs, first, &err);) {
+        first = false;
+        g_thread_yield();
+    }
+    return err;
+}
+
+/*
+ * A migration is cancelled while the storage doesn't take the tables: the
+ * images are used again at once, and given up by the next one when the tables
+ * of the first are written.
+ */
+static void test_inactivate_dropped(void)
+{
+    Fixture f;
+    BlockDriver slow;
+    int err, ret = PENDING;
+    char data[BLOCK_SECTOR] = "x";
+    struct iovec iov = { data, sizeof(data) };
+
+    set_up(&f, "");
+    slow = *f.b[0]->root->drv;
+    slow.inactivate = settle_stuck;
+    f.b[0]->root->drv = &slow;
+    nleft = 0;
+    vm_lock_acquire();
+    lock_acquire(&stuck_lock);
+    for (int i = 0; i < 3; i++) {
+        g_assert_false(block_inactivate_step(f.bs, i == 0, &err));
+        g_assert_true(f.bs->inactive);
+    }
+    g_assert_true(block_activate_all(f.bs, NULL));
+    g_assert_false(f.bs->inactive);
+    block_aio_writev(f.b[0], 0, &iov, 1, note, &ret);
+    vm_lock_release();
+    g_assert_cmpint(finish(&ret), ==, 0);
+    vm_lock_acquire();
+    g_assert_false(block_inactivate_step(f.bs, true, &err));
+    g_assert_false(f.bs->inactive);
+    lock_release(&stuck_lock);
+    g_assert_cmpint(inactivate_all(f.bs), ==, 0);
+    vm_lock_release();
+    g_assert_true(f.bs->inactive);
+    g_assert_cmpuint(nleft, ==, 2);
+    tear_down(&f);
+}
+
+/* The same; nobody gives them up again, and the main loop ends the thread. */
+static void test_inactivate_left(void)
+{
+    Fixture f;
+    BlockDriver slow;
+    int err;
+
+    set_up(&f, "");
+    slow = *f.b[0]->root->drv;
+    slow.inactivate = settle_stuck;
+    f.b[0]->root->drv = &slow;
+    lock_acquire(&stuck_lock);
+    g_assert_false(block_inactivate_step(f.bs, true, &err));
+    g_assert_true(block_activate_all(f.bs, NULL));
+    lock_release(&stuck_lock);
+    while (f.bs->tables != NULL) {
+        g_main_context_iteration(NULL, TRUE);
+    }
+    g_assert_cmpuint(f.b[0]->root->refs, ==, 1);
+    tear_down(&f);
+}
+
+static int flushes, flush_result;
+
+static int count_flush(BlockNode *n)
+{
+    g_assert_false(vm_lock_held());
+    flushes++;
+    return flush_result;
+}
+
+/*
+ * A disk was written and taken out; its node stays.  Who gives the images up
+ * has it flushed, though no drive is there that would.
+ */
+static void test_inactivate_orphan(void)
+{
+    g_autofree char *name = NULL;
+    g_autoptr(KeyVal) kv = keyval_new();
+    char data[BLOCK_SECTOR] = "x";
+    struct iovec iov = { data, sizeof(data) };
+    int ret = PENDING;
+    BlockBackend *b;
+    BlockDriver counts;
+    Fixture f;
+
+    set_up(&f, "");
+    name = g_strdup_printf("%s/orphan", f.dir);
+    g_assert_true(g_file_set_contents(name, data, sizeof(data), NULL));
+    keyval_add(kv, "driver", "file");
+    keyval_add(kv, "node-name", "orphan");
+    keyval_add(kv, "filename", name);
+    g_assert_true(block_node_add(f.bs, kv, NULL));
+    b = block_find_for_device(f.bs, "orphan");
+    counts = *b->root->drv;
+    counts.flush = count_flush;
+    b->root->drv = &counts;
+    block_aio_writev(b, 0, &iov, 1, note, &ret);
+    g_assert_cmpint(finish(&ret), ==, 0);
+    block_release(b);
+    flush_result = -EIO;
+    g_assert_cmpint(inactivate_all(f.bs), ==, -EIO);
+    g_assert_false(f.bs->inactive);
+    flush_result = 0;
+    g_assert_cmpint(inactivate_all(f.bs), ==, 0);
+    g_assert_cmpint(flushes, ==, 2);
+    g_assert_true(block_activate_all(f.bs, NULL));
+    g_assert_cmpint(inactivate_all(f.bs), ==, 0);
+    g_assert_cmpint(flushes, ==, 2);
+    g_unlink(name);
+    tear_down(&f);
+}
+
 /* From here on io_uring_enter() fails in this thread. */
 static bool forbid_io_uring(void)
 {
@@ -392,6 +526,9 @@ int main(int argc, char **argv)
     g_test_add_func("/block-stall/quiesce", test_quiesce);
     g_test_add_func("/block-stall/cancel-shared", test_cancel_shared);
     g_test_add_func("/block-stall/inactivate", test_inactivate);
+    g_test_add_func("/block-stall/inactivate-dropped", test_inactivate_dropped);
+    g_test_add_func("/block-stall/inactivate-left", test_inactivate_left);
+    g_test_add_func("/block-stall/inactivate-orphan", test_inactivate_orphan);
     g_test_add_func("/block-stall/uring-refused", test_uring_refused);
     return g_test_run();
 }
