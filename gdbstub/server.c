@@ -7,6 +7,7 @@
 
 #include "gdbstub/gdbstub-priv.h"
 
+#include "system/serve.h"
 #include "util/error.h"
 
 /* Unsent output above this stops the input. */
@@ -88,14 +89,41 @@ static void gdb_acknowledge(GdbServer *g, char c)
     }
 }
 
-static void take_input(GdbServer *g, GdbInput in)
+/*
+ * The guest is to stand.  Disks and back ends may take their time: monitors
+ * are served meanwhile, and this client may go, or let another one come: false.
+ */
+static bool server_stop_guest(GdbServer *g)
+{
+    bool served = vm_serve_allow(g->vm, true), outer = g->stopping;
+    unsigned client = g->client;
+
+    g->stopping = true;
+    vm_stop(g->vm, RUN_STATE_PAUSED);
+    g->stopping = outer;
+    vm_serve_allow(g->vm, served);
+    return g->client == client;
+}
+
+/* A packet is about a guest that stands: others may have let it run. */
+static bool server_hold_guest(GdbServer *g)
+{
+    while (runstate_is_running(g->vm) && !vm_is_ending(g->vm)) {
+        if (!server_stop_guest(g)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* False: what follows was the input of a client that has gone. */
+static bool take_input(GdbServer *g, GdbInput in)
 {
     switch (in) {
     case GDB_INPUT_PACKET:
         gdb_acknowledge(g, '+');
-        /* Others may have let it run behind the client's back. */
-        if (runstate_is_running(g->vm)) {
-            vm_stop(g->vm, RUN_STATE_PAUSED);
+        if (!server_hold_guest(g)) {
+            return false;
         }
         gdb_handle_packet(g, g->parser.data, g->parser.len);
         break;
@@ -113,11 +141,11 @@ static void take_input(GdbServer *g, GdbInput in)
         }
         break;
     case GDB_INPUT_BREAK:
-        vm_stop(g->vm, RUN_STATE_PAUSED);
-        break;
+        return server_stop_guest(g);
     default:
         break;
     }
+    return true;
 }
 
 static int server_can_receive(void *opaque)
@@ -132,12 +160,15 @@ static void server_receive(void *opaque, const uint8_t *buf, int len)
     GdbServer *g = opaque;
 
     for (int i = 0; i < len; i++) {
-        take_input(g, gdb_parser_feed(&g->parser, buf[i]));
+        if (!take_input(g, gdb_parser_feed(&g->parser, buf[i]))) {
+            return;
+        }
     }
 }
 
 static void client_reset(GdbServer *g)
 {
+    g->client++;
     gdb_parser_reset(&g->parser);
     g_string_truncate(g->out, 0);
     g_string_truncate(g->last, 0);
@@ -170,7 +201,7 @@ static void server_event(void *opaque, ChardevEvent ev)
 
     if (ev == CHARDEV_OPENED) {
         client_reset(g);
-        vm_stop(g->vm, RUN_STATE_PAUSED);
+        server_stop_guest(g);
     } else if (ev == CHARDEV_CLOSED) {
         /* Nobody is left who would take the guest on from a breakpoint. */
         client_reset(g);
@@ -259,6 +290,10 @@ bool gdbstub_start(Vm *vm, const char *device, GdbMonitorFn *monitor,
 
     if (vm->gdb && vm->gdb->in_monitor) {
         error_setf(errp, "the debugger that asks is served by it");
+        return false;
+    }
+    if (vm->gdb && vm->gdb->stopping) {
+        error_setf(errp, "a debugger waits for the guest to stop");
         return false;
     }
     /* Its port or path may be the one that is asked for. */

@@ -36,8 +36,7 @@ void hmp_cmd_netdev_add(HmpOut *out, const HmpArgs *a)
     g_autoptr(KeyVal) kv = keyval_parse(a->arg[0].text, "type", &err);
     g_autoptr(Netdev) nd = kv != NULL ? netdev_from_keyval(kv, &err) : NULL;
 
-    if (nd == NULL || !vm_control_may_change(out->vm, "netdev_add", &err) ||
-        !netdev_add(out->vm->networks, nd, &err)) {
+    if (nd == NULL || !vm_control_netdev_add(out->vm, nd, &err)) {
         hmp_error(out, err);
     }
 }

@@ -14,8 +14,7 @@
 
 bool qmp_netdev_add(QmpCtx *ctx, const Netdev *arg, GError **errp)
 {
-    return vm_control_may_change(ctx->vm, "netdev_add", errp) &&
-           netdev_add(ctx->vm->networks, arg, errp);
+    return vm_control_netdev_add(ctx->vm, arg, errp);
 }
 
 bool qmp_netdev_del(QmpCtx *ctx, const char *id, GError **errp)

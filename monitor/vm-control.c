@@ -10,6 +10,7 @@
 #include "accel/accel.h"
 #include "block/block.h"
 #include "migration/migration.h"
+#include "net/net.h"
 #include "system/serve.h"
 #include "util/error.h"
 
@@ -93,6 +94,19 @@ bool vm_control_may_change(Vm *vm, const char *command, GError **errp)
         return false;
     }
     return true;
+}
+
+bool vm_control_netdev_add(Vm *vm, const Netdev *nd, GError **errp)
+{
+    bool served, ok;
+
+    if (!vm_control_may_change(vm, "netdev_add", errp)) {
+        return false;
+    }
+    served = vm_serve_allow(vm, true);
+    ok = netdev_add(vm->networks, nd, errp);
+    vm_serve_allow(vm, served);
+    return ok;
 }
 
 bool vm_control_nmi(Vm *vm, GError **errp)

@@ -11,6 +11,7 @@
 #include "system/vm.h"
 
 struct BlockBackend;
+struct Netdev;
 
 /* Looks a drive up again: it may have gone, or another may have come. */
 typedef struct BlockBackend *VmFindDrive(void *opaque, GError **errp);
@@ -35,5 +36,10 @@ struct BlockBackend *vm_control_quiesce(Vm *vm, VmFindDrive *find, void *opaque,
  * one is under way.
  */
 bool vm_control_may_change(Vm *vm, const char *command, GError **errp);
+/*
+ * Makes a network's back end.  One outside is waited for: others are served
+ * meanwhile (system/serve.h).
+ */
+bool vm_control_netdev_add(Vm *vm, const struct Netdev *nd, GError **errp);
 
 #endif

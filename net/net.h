@@ -102,6 +102,7 @@ struct NetPort {
     unsigned takes; /* NET_OFFLOAD_*; see net_port_set_takes() */
     bool link_down;
     bool is_netdev;   /* -netdev and its like: netdev_del deletes it */
+    bool unready;     /* is being made, and has still to hear from its peer */
     NetMac mac;       /* of a card */
     GQueue filters;   /* NetFilter, in order; of a back end */
     NetQueue held[2]; /* passed by the filters to and from it, not taken yet */

@@ -11,6 +11,7 @@
 #include "net/net-priv.h"
 #include "net/vhost-user-mem.h"
 #include "net/vhost-user-priv.h"
+#include "system/serve.h"
 #include "system/strays.h"
 #include "system/vm.h"
 #include "util/bswap.h"
@@ -470,18 +471,35 @@ static VhostUser *vhost_new(Networks *nets, const char *id, Chardev *cd,
     return v;
 }
 
-/* The lock is dropped while it waits, unless the program is starting. */
-static NO_TSA void wait_greeted(VhostUser *v)
+typedef struct GreetingWait {
+    VhostWorker *worker;
+    int64_t since_ns;
+} GreetingWait;
+
+static void await_greeting(void *opaque)
 {
+    const GreetingWait *w = opaque;
+
+    vhost_worker_wait(w->worker, w->since_ns);
+}
+
+/*
+ * The lock is dropped while it waits, unless the program is starting; other
+ * monitors are served, but nobody can use the port.
+ */
+NO_TSA static void wait_greeted(VhostUser *v)
+{
+    GreetingWait w = { v->worker, clock_monotonic_ns() };
+
     if (vm_lock_may_wait()) {
-        vhost_worker_wait(v->worker, clock_monotonic_ns());
+        await_greeting(&w);
         return;
     }
-    vhost_worker_ref(v->worker);
-    vm_lock_release();
-    vhost_worker_wait(v->worker, clock_monotonic_ns());
-    vm_lock_acquire();
-    vhost_worker_unref(v->worker);
+    vhost_worker_ref(w.worker);
+    v->port.unready = true;
+    vm_serve_until(v->vm, await_greeting, &w);
+    v->port.unready = false;
+    vhost_worker_unref(w.worker);
 }
 
 /*

@@ -61,6 +61,13 @@ bool nic_prop_set_netdev(Object *obj, const Property *p, const JsonValue *val,
                    type_name(obj), text != NULL ? text : json_type_name(val));
         return false;
     }
+    if (port->unready) {
+        error_setf(errp,
+                   "Property '%s.netdev' can't take value '%s', its back end "
+                   "has not answered yet",
+                   type_name(obj), text);
+        return false;
+    }
     if (port->peer != NULL) {
         error_setf(errp,
                    "Property '%s.netdev' can't take value '%s', it's in use",

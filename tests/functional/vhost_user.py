@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from godwit.migration import (query, refused, set_capabilities,  # noqa: E402
                               set_parameters, start, transport, wait_running,
                               wait_status)
+from godwit.qmp import Qmp, QmpError  # noqa: E402
 from godwit.tap import check, check_equal, check_in, main, test  # noqa: E402
 from godwit.vhost import FEATURES, LOG_ALL, VhostBackEnd  # noqa: E402
 
@@ -43,8 +44,8 @@ def machine(t, name, *extra, accel=None, features=FEATURES):
     return vm, backs
 
 
-def source(t, **kwargs):
-    vm, backs = machine(t, 'src', **kwargs)
+def source(t, extra=(), **kwargs):
+    vm, backs = machine(t, 'src', *extra, **kwargs)
     vm.wait_line('^ready$')
     for back in backs:
         back.wait_for('SET_VRING_KICK', 2)
@@ -188,6 +189,83 @@ def netdev_removed_while_silent(t):
     src.qmp.cmd('netdev_del', id='n1')
     start(src, way)
     check_failed(src, "vhost-user netdev 'n1'", MAY_WRITE)
+    goes_on(src)
+
+
+def second_monitor(t, vm):
+    """Another session; `vm` has '-qmp unix:…' for it."""
+    sock = socket.socket(socket.AF_UNIX)
+    vm.reactor.wait(lambda: sock.connect_ex(t.path('qmp2')) == 0, 'monitor')
+    qmp = Qmp(t.reactor, sock)
+    t.defer(qmp.close)
+    qmp.negotiate()
+    return qmp
+
+
+def qmp2(t):
+    return ['-qmp', 'unix:%s,server=on,wait=off' % t.path('qmp2')]
+
+
+@test(godwit_only=OWN)
+def netdev_added_while_silent(t):
+    """Who adds a netdev waits for its back end, other monitors don't; nobody
+    has the netdev before."""
+    path = t.path('n9')
+    back = VhostBackEnd(t.reactor, path)
+    t.defer(back.close)
+    back.silent_at = {'GET_PROTOCOL_FEATURES'}
+    vm = t.machine('-S', '-chardev', 'socket,id=c9,path=%s,reconnect=1' % path,
+                   *qmp2(t))
+    other = second_monitor(t, vm)
+    vm.qmp.send('netdev_add', {'type': 'vhost-user', 'id': 'n9',
+                               'chardev': 'c9'}, 'add')
+    back.wait_for('GET_PROTOCOL_FEATURES')
+    check_equal(other.cmd('query-status')['status'], 'prelaunch', 'status')
+    check_equal(vm.qmp.replies, [], 'netdev_add has ended')
+    for command, args, want in (
+            ('device_add', {'driver': 'virtio-net-pci', 'netdev': 'n9'},
+             'not answered yet'),
+            ('netdev_del', {'id': 'n9'}, 'not a netdev'),
+            ('netdev_add', {'type': 'user', 'id': 'n9'}, 'Duplicate ID')):
+        try:
+            other.cmd(command, **args)
+            check(False, command + ' is refused')
+        except QmpError as err:
+            check_in(want, err.desc, command)
+    back.recover()
+    check_in('error', vm.qmp.reply_to('add'), 'netdev_add')
+
+
+@test(godwit_only=OWN)
+def debugger_stops_while_silent(t):
+    """A debugger's stop waits for a back end; monitors don't, and there is no
+    other debugger meanwhile."""
+    gdb = 'unix:%s,server=on,wait=off' % t.path('gdb')
+    src, backs = source(t, extra=['-gdb', gdb] + qmp2(t))
+    backs[1].silent_at = {'GET_VRING_BASE'}
+    sock = socket.socket(socket.AF_UNIX)
+    t.defer(sock.close)
+    sock.connect(t.path('gdb'))
+    sock.sendall(b'$?#3f')
+    backs[1].wait_for('GET_VRING_BASE')
+    check_equal(src.qmp.cmd('query-status')['status'], 'paused', 'status')
+    check_equal(select.select([sock], [], [], 0)[0], [], 'debugger is told')
+    check_in('waits for the guest', src.qmp.hmp('gdbserver none'), 'gdbserver')
+    backs[1].forget()
+    backs[1].recover()
+    t.reactor.wait(lambda: select.select([sock], [], [], 0)[0], 'stop reply')
+    check_in(b'$T', sock.recv(4096), 'stop reply')
+    # One that goes while it waits leaves nothing behind.
+    src.qmp.cmd('cont')
+    backs[1].wait_for('SET_VRING_KICK', 2)
+    backs[1].forget()
+    backs[1].silent_at = {'GET_VRING_BASE'}
+    sock.sendall(b'\x03')
+    backs[1].wait_for('GET_VRING_BASE')
+    sock.close()
+    check_equal(src.qmp.cmd('query-status')['status'], 'paused', 'status')
+    backs[1].recover()
+    src.qmp.cmd('cont')
     goes_on(src)
 
 
