@@ -42,6 +42,30 @@ const ObjectType *accel_object_type(const AccelType *type)
     return object_type_cached(type, accel_make_object_type);
 }
 
+const ObjectType *const *accel_object_types(void)
+{
+    static const ObjectType abstract = {
+        .name = "accel",
+        .parent = "object",
+        .size = sizeof(Accel),
+        .abstract = true,
+    };
+    static const ObjectType *const *table; /* once */
+
+    if (g_once_init_enter(&table)) {
+        GPtrArray *all = g_ptr_array_new();
+
+        g_ptr_array_add(all, (gpointer)&abstract);
+        for (unsigned i = 0; accel_table[i] != NULL; i++) {
+            g_ptr_array_add(all, (gpointer)accel_object_type(accel_table[i]));
+        }
+        g_ptr_array_add(all, NULL);
+        g_once_init_leave(&table, (const ObjectType *const *)(void *)
+                                      g_ptr_array_free(all, FALSE));
+    }
+    return table;
+}
+
 Accel *accel_new(Vm *vm, const AccelType *type)
 {
     Accel *acc = OBJECT_CAST(Accel, object_new(accel_object_type(type)));

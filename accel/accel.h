@@ -113,6 +113,9 @@ extern const AccelType *const accel_table[]; /* ends with NULL */
 const AccelType *accel_type_find(const char *name);
 /* The type as QOM lists it ("kvm-accel"); never freed. */
 const ObjectType *accel_object_type(const AccelType *type);
+/* All accelerators' types, for object_types_add(): clients look there which
+ * of them this program has. */
+const ObjectType *const *accel_object_types(void);
 /*
  * One accelerator with its properties at their defaults, not started yet:
  * accel_start() does it all; this is for tests and the object tree.

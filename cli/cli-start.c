@@ -140,6 +140,7 @@ static void add_types(void)
 {
     object_types_add(device_object_types());
     object_types_add(machine_object_types());
+    object_types_add(accel_object_types());
     object_types_add(cpu_object_types());
     object_types_add(hostmem_object_types());
     object_types_add(net_filter_types);

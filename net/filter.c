@@ -10,12 +10,16 @@
 #include "system/vm.h"
 #include "util/error.h"
 
+static const ObjectType net_filter_type = {
+    .name = "netfilter",
+    .parent = "object",
+    .size = sizeof(NetFilter),
+    .abstract = true,
+};
+
 const ObjectType *const net_filter_types[] = {
-    &net_filter_buffer_type,
-    &net_filter_dump_type,
-    &net_filter_mirror_type,
-    &net_filter_redirector_type,
-    NULL,
+    &net_filter_type,        &net_filter_buffer_type,     &net_filter_dump_type,
+    &net_filter_mirror_type, &net_filter_redirector_type, NULL,
 };
 
 const char *const net_direction_names[] = { "all", "rx", "tx", NULL };

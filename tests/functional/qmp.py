@@ -322,6 +322,23 @@ def introspection(t):
                 check_in(member['type'], names, entry['name'])
 
 
+@test(godwit_only='the peer ends at types of modules that are not installed')
+def types_and_their_parents(t):
+    """A client that knows a type by its parents finds them all."""
+    qmp = t.machine('-S').qmp
+    types = {ty['name']: ty for ty in qmp.cmd('qom-list-types',
+                                              abstract=True)}
+    # The peer keeps interfaces out of its list.
+    lost = {ty['parent'] for ty in types.values()
+            if 'parent' in ty and ty['parent'] not in types}
+    check_equal(lost - {'interface'}, set(), 'parents that are no types')
+    for name in ('tcg-accel', 'kvm-accel'):
+        check_in(name, types, 'types')
+    for ty in qmp.cmd('qom-list-types', implements='pci-device'):
+        check(qmp.cmd('device-list-properties', typename=ty['name']),
+              'properties of ' + ty['name'])
+
+
 @test()
 def human_monitor_command(t):
     vm = t.machine('-S')
