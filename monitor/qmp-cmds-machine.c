@@ -145,16 +145,41 @@ bool qmp_query_hotpluggable_cpus(QmpCtx *ctx, HotpluggableCpuList **ret,
     return true;
 }
 
+/* What CPUs can have on this host; NULL: nothing is lacking. */
+static const X86CpuSupport *cpu_support(const Vm *vm)
+{
+    Accel *acc = vm->accel;
+
+    return acc && acc->type->cpu_support ? acc->type->cpu_support(acc) : NULL;
+}
+
 bool qmp_query_cpu_definitions(QmpCtx *ctx, CpuDefinitionInfoList **ret,
                                GError **errp)
 {
-    Accel *acc = ctx->vm->accel;
-    const X86CpuSupport *support =
-        acc && acc->type->cpu_support ? acc->type->cpu_support(acc) : NULL;
-    g_autoptr(JsonValue) v = x86_cpu_models_json(support);
+    g_autoptr(JsonValue) v = x86_cpu_models_json(cpu_support(ctx->vm));
 
     *ret = cpu_definition_info_list_from_json(v, errp);
     return *ret != NULL;
+}
+
+bool qmp_query_cpu_model_expansion(QmpCtx *ctx, CpuModelExpansionType type,
+                                   const CpuModelInfo *model,
+                                   CpuModelExpansionInfo **ret, GError **errp)
+{
+    bool full = type == CPU_MODEL_EXPANSION_TYPE_FULL;
+    CpuModelInfo *expanded;
+    JsonValue *props;
+
+    if (!x86_cpu_model_expansion(model->name, model->props, full,
+                                 cpu_support(ctx->vm), &props, errp)) {
+        return false;
+    }
+    expanded = cpu_model_info_new();
+    expanded->name = g_strdup(full ? model->name : "base");
+    expanded->props = props;
+    *ret = cpu_model_expansion_info_new();
+    (*ret)->model = expanded;
+    return true;
 }
 
 bool qmp_query_memory_size_summary(QmpCtx *ctx, MemoryInfo **ret, GError **errp)

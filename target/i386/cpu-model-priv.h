@@ -57,9 +57,20 @@ static inline bool x86_model_is_amd(const X86CpuModel *m)
 /* cpu-options.c: one key and value of -cpu; value NULL: the key alone. */
 bool x86_model_set_option(X86CpuModel *m, const char *key, const char *val,
                           GError **errp);
-/* As above: the value of an option; NULL if there is none of that name. */
+/*
+ * cpu-model.c: the first half of realizing a model, up to what it says,
+ * whatever of it the accelerator lacks.
+ */
+bool x86_model_expand(X86CpuModel *m, const X86CpuSupport *support,
+                      GError **errp);
+/* cpu-options.c: the value of an option; NULL: there is none of the name. */
 JsonValue *x86_model_get_option(const X86CpuModel *m, const char *key);
 void x86_model_foreach_option(X86CpuPropFn *fn, void *opaque);
+/*
+ * cpu-props.c: is it one of those that make up a model, as against spellings
+ * of the same, switches of the program and a CPU's place?
+ */
+bool x86_model_prop_is_static(const char *name);
 /* cpu-props.c: names of features that the host lacks, an array. */
 JsonValue *x86_model_unavailable(const X86CpuModel *m);
 

@@ -446,12 +446,9 @@ static bool model_check_phys_bits(X86CpuModel *m, const X86CpuSupport *s,
     return true;
 }
 
-bool x86_cpu_model_realize(X86CpuModel *m, const X86CpuSupport *support,
-                           GError **errp)
+bool x86_model_expand(X86CpuModel *m, const X86CpuSupport *support,
+                      GError **errp)
 {
-    if (m->realized) {
-        return true;
-    }
     if (m->is_max && !model_expand_max(m, support, errp)) {
         return false;
     }
@@ -478,7 +475,17 @@ bool x86_cpu_model_realize(X86CpuModel *m, const X86CpuSupport *support,
     }
     /* By what the model says, whatever of it the host lacks. */
     model_raise_levels(m);
-    if (!model_filter(m, support, errp) ||
+    return true;
+}
+
+bool x86_cpu_model_realize(X86CpuModel *m, const X86CpuSupport *support,
+                           GError **errp)
+{
+    if (m->realized) {
+        return true;
+    }
+    if (!x86_model_expand(m, support, errp) ||
+        !model_filter(m, support, errp) ||
         !model_check_phys_bits(m, support, errp)) {
         return false;
     }

@@ -126,6 +126,7 @@ X86CpuModel *x86_cpu_model_parse(const char *text, GError **errp);
 bool x86_cpu_model_realize(X86CpuModel *m, const X86CpuSupport *support,
                            GError **errp);
 void x86_cpu_model_free(X86CpuModel *m);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(X86CpuModel, x86_cpu_model_free)
 const char *x86_cpu_model_name(const X86CpuModel *m);
 /* The type as QOM names it: "qemu64-x86_64-cpu". */
 const char *x86_cpu_model_type_name(const X86CpuModel *m);
@@ -179,5 +180,15 @@ unsigned x86_cpuid_subleaves(const struct X86Cpu *cpu, uint32_t leaf);
 void x86_cpu_models_print(GString *out);
 /* query-cpu-definitions: an array; support may be NULL. */
 JsonValue *x86_cpu_models_json(const X86CpuSupport *support);
+/*
+ * query-cpu-model-expansion: the properties that model `name` has once
+ * `props` (an object, or NULL) are set, before anything is filtered by what
+ * the accelerator lacks. full: all of them, else those that make up the model
+ * anew from "base". *ret_props is a new object. Errors name the model or the
+ * property; support may be NULL.
+ */
+bool x86_cpu_model_expansion(const char *name, const JsonValue *props,
+                             bool full, const X86CpuSupport *support,
+                             JsonValue **ret_props, GError **errp);
 
 #endif

@@ -150,6 +150,24 @@ static const struct {
     { "legacy-cache", "bool", get_legacy_cache },
 };
 
+bool x86_model_prop_is_static(const char *name)
+{
+    static const char *const identity[] = {
+        "family",    "model",      "stepping", "vendor", "model-id",
+        "min-level", "min-xlevel", "lmce",     NULL
+    };
+    X86FeatureWord w;
+    uint32_t mask;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(spellings); i++) {
+        if (g_str_equal(name, spellings[i])) {
+            return false;
+        }
+    }
+    return g_strv_contains(identity, name) ||
+           x86_feature_find(name, &w, &mask) || x86_feature_is_missing(name);
+}
+
 /* A name may stand in two words (kvmclock) or twice in one. */
 static bool is_first_of_name(unsigned word, unsigned bit)
 {

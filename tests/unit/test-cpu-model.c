@@ -332,6 +332,113 @@ static void test_feature_names(void)
     g_assert_false(x86_feature_find("sse", &w, &mask) && mask != 1 << 25);
 }
 
+/* Of a model by its name and {props}, as query-cpu-model-expansion has it. */
+static JsonValue *expand(const char *name, const char *props, bool full,
+                         const X86CpuSupport *s)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(JsonValue) p = props ? json_parse(props, -1, &err) : NULL;
+    JsonValue *v = NULL;
+
+    g_assert_no_error(err);
+    x86_cpu_model_expansion(name, p, full, s, &v, &err);
+    g_assert_no_error(err);
+    return v;
+}
+
+static bool expanded_bool(const JsonValue *v, const char *name)
+{
+    bool b = false;
+
+    g_assert_true(json_get_bool(json_object_get(v, name), &b));
+    return b;
+}
+
+static int64_t expanded_int(const JsonValue *v, const char *name)
+{
+    int64_t i = 0;
+
+    g_assert_true(json_get_int(json_object_get(v, name), &i));
+    return i;
+}
+
+static void test_expansion(void)
+{
+    X86CpuSupport none = { .accel = "TCG" };
+    X86CpuSupport all = all_support();
+    g_autoptr(JsonValue) v = expand("qemu64", NULL, false, &none);
+    g_autoptr(JsonValue) set =
+        expand("qemu64",
+               "{\"avx512f\": true, \"xsave\": true, \"avx\": true, "
+               "\"sse3\": false, \"family\": 6}",
+               false, &all);
+    g_autoptr(JsonValue) full = expand("qemu64", NULL, true, &all);
+    g_autoptr(JsonValue) base = expand("base", NULL, false, NULL);
+
+    /* What the model says, though the accelerator has none of it. */
+    g_assert_true(expanded_bool(v, "sse2"));
+    g_assert_false(expanded_bool(v, "avx512f"));
+    g_assert_cmpint(expanded_int(v, "family"), ==, 15);
+    g_assert_cmpint(expanded_int(v, "min-level"), ==, 13);
+    g_assert_cmpstr(json_get_string(json_object_get(v, "vendor")), ==,
+                    "AuthenticAMD");
+    /* Neither spellings, nor switches of the program, nor a place. */
+    g_assert_false(json_object_has(v, "sse3"));
+    g_assert_false(json_object_has(v, "check"));
+    g_assert_false(json_object_has(v, "core-id"));
+    g_assert_false(json_object_has(v, "hv-relaxed"));
+
+    g_assert_true(expanded_bool(set, "avx512f"));
+    g_assert_false(expanded_bool(set, "pni"));
+    g_assert_cmpint(expanded_int(set, "family"), ==, 6);
+
+    g_assert_true(expanded_bool(full, "sse3"));
+    g_assert_true(expanded_bool(full, "check"));
+    g_assert_false(expanded_bool(full, "realized"));
+    g_assert_cmpint(expanded_int(full, "core-id"), ==, -1);
+    g_assert_cmpint(expanded_int(full, "apic-id"), ==, UINT32_MAX);
+    g_assert_false(json_object_has(full, "feature-words"));
+
+    g_assert_false(expanded_bool(base, "fpu"));
+}
+
+static void test_bad_expansion(void)
+{
+    static const struct {
+        const char *name, *props, *text;
+    } rows[] = {
+        { "nonsense", NULL, "CPU model 'nonsense' not found" },
+        { "qemu64,avx=on", NULL, "CPU model 'qemu64,avx=on' not found" },
+        { "qemu64", "{\"bogus\": true}",
+          "Property 'qemu64-x86_64-cpu.bogus' not found" },
+        { "qemu64", "{\"avx\": \"on\"}",
+          "Invalid parameter type for 'avx', expected: boolean" },
+        { "qemu64", "{\"avx\": 7}",
+          "Invalid parameter type for 'avx', expected: boolean" },
+        { "qemu64", "{\"vendor\": \"short\"}",
+          "Property 'qemu64-x86_64-cpu.vendor' doesn't take value 'short'" },
+        { "qemu64", "{\"family\": 271}",
+          "Property qemu64-x86_64-cpu.family doesn't take value 271 "
+          "(minimum: 0, maximum: 270)" },
+        { "qemu64", "{\"family\": []}",
+          "Invalid parameter type for 'family', not expected: array" },
+        { "host", NULL, "CPU model 'host' requires KVM" },
+    };
+    X86CpuSupport s = all_support();
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GError) err = NULL;
+        g_autoptr(JsonValue) p =
+            rows[i].props ? json_parse(rows[i].props, -1, NULL) : NULL;
+        JsonValue *v = NULL;
+
+        g_assert_false(
+            x86_cpu_model_expansion(rows[i].name, p, false, &s, &v, &err));
+        g_assert_null(v);
+        g_assert_cmpstr(err->message, ==, rows[i].text);
+    }
+}
+
 static void test_topology(void)
 {
     static const struct {
@@ -455,6 +562,8 @@ int main(int argc, char **argv)
     g_test_add_func("/cpu-model/unavailable", test_unavailable);
     g_test_add_func("/cpu-model/level", test_level_of_the_model);
     g_test_add_func("/cpu-model/feature-names", test_feature_names);
+    g_test_add_func("/cpu-model/expansion", test_expansion);
+    g_test_add_func("/cpu-model/bad-expansion", test_bad_expansion);
     g_test_add_func("/cpu-model/topology", test_topology);
     g_test_add_func("/cpu-model/help", test_help);
     g_test_add_func("/cpu-model/reset", test_reset);
