@@ -97,9 +97,14 @@ void runstate_set(Vm *vm, RunState state)
     }
     TRACE(runstate_set, "%s -> %s", run_state_str(vm->run_state),
           run_state_str(state));
-    __atomic_store_n(&vm->run_state, state, __ATOMIC_RELAXED);
-    /* Requests may have waited for the end of a migration. */
-    vm_wake_main();
+    /*
+     * Requests may have waited for the end of a migration.  Partner: who posts
+     * one wakes the main loop, which looks for requests, then at the state.
+     */
+    __atomic_store_n(&vm->run_state, state, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&vm->requests, __ATOMIC_SEQ_CST) != 0) {
+        vm_wake_main();
+    }
 }
 
 void runstate_add_listener(Vm *vm, RunStateListener *l)
@@ -147,6 +152,21 @@ static void tell_listeners(Vm *vm, bool running)
     tell_round(vm, running, true);
 }
 
+/* One step of a switch-over is how long all before this takes. */
+static void tell_started(Vm *vm)
+{
+    GList *next;
+
+    for (GList *at = vm->run_listeners.head; at != NULL; at = next) {
+        RunStateListener *l = container_of(at, RunStateListener, link);
+
+        next = at->next;
+        if (l->started != NULL) {
+            l->started(l);
+        }
+    }
+}
+
 static void tell_settled(Vm *vm)
 {
     for (GList *at = vm->run_listeners.tail; at != NULL; at = at->prev) {
@@ -187,7 +207,7 @@ enum {
 static bool state_is_taken(const Vm *vm)
 {
     /* Without vm_lock, too: who changes it wakes who looks. */
-    RunState now = __atomic_load_n(&vm->run_state, __ATOMIC_RELAXED);
+    RunState now = __atomic_load_n(&vm->run_state, __ATOMIC_SEQ_CST);
 
     return now == RUN_STATE_FINISH_MIGRATE || now == RUN_STATE_SAVE_VM ||
            (now == RUN_STATE_INMIGRATE && vm->loading);
@@ -261,6 +281,7 @@ void vm_start(Vm *vm)
 {
     if (start_guest(vm)) {
         vm->hooks->event_resume(vm);
+        tell_started(vm);
     }
 }
 
@@ -570,8 +591,12 @@ static void do_wakeup(Vm *vm)
         (WakeupReason)__atomic_load_n(&vm->wakeup_reason, __ATOMIC_RELAXED);
 
     if (vm->run_state == RUN_STATE_SUSPENDED && vm->hooks->wakeup(vm, reason)) {
-        start_guest(vm);
+        bool started = start_guest(vm);
+
         vm->hooks->event_wakeup(vm);
+        if (started) {
+            tell_started(vm);
+        }
     }
 }
 
@@ -588,8 +613,9 @@ static void do_nmi(Vm *vm)
 
 bool vm_requests_pending(Vm *vm)
 {
-    return __atomic_load_n(&vm->requests, __ATOMIC_SEQ_CST) &
-           requests_allowed(vm);
+    unsigned asked = __atomic_load_n(&vm->requests, __ATOMIC_SEQ_CST);
+
+    return asked & requests_allowed(vm);
 }
 
 void vm_requests_run(Vm *vm)

@@ -26,6 +26,8 @@ typedef struct RunStateListener {
     void (*changed)(struct RunStateListener *l, bool running, RunState state);
     /* A second round, when all `changed` callbacks ran (vhost, block). */
     void (*prepare)(struct RunStateListener *l, bool running, RunState state);
+    /* Starting: its vCPUs run.  For what the guest need not wait for. */
+    void (*started)(struct RunStateListener *l);
     /* The guest has stopped, and block I/O has ended, too. */
     void (*settled)(struct RunStateListener *l);
     int priority; /* lower first when starting, last when stopping */

@@ -288,8 +288,15 @@ static void serial_run_changed(RunStateListener *l, bool running,
 
     if (running) {
         serial_go_on(s);
-        char_frontend_accept(&s->chr);
     }
+}
+
+/* It wakes the main loop, which would be in the way of the vCPUs. */
+static void serial_run_started(RunStateListener *l)
+{
+    Serial *s = container_of(l, Serial, run_listener);
+
+    char_frontend_accept(&s->chr);
 }
 
 static void serial_write_thr(Serial *s, uint8_t val)
@@ -565,6 +572,7 @@ bool serial_realize(Serial *s, Device *dev, IrqLine *irq, const char *chardev,
         return false;
     }
     s->run_listener.changed = serial_run_changed;
+    s->run_listener.started = serial_run_started;
     runstate_add_listener(dev->vm, &s->run_listener);
     return true;
 }

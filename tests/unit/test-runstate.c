@@ -210,6 +210,94 @@ static void test_start_in_reset(void)
     g_string_free(g_steal_pointer(&events), true);
 }
 
+static void log_vcpus(Vm *vm)
+{
+    g_string_append_c(events, 'V');
+}
+
+static const VmHooks ordered_hooks = {
+    .vcpus_pause = no_event,
+    .vcpus_resume = log_vcpus,
+    .block_drain_step = no_drain_step,
+    .event_stop = log_stop,
+    .event_resume = log_resume,
+    .event_powerdown = no_event,
+    .powerdown = log_vcpus,
+};
+
+static void log_change(RunStateListener *l, bool running, RunState state)
+{
+    g_string_append_c(events, running ? 'c' : 'd');
+}
+
+static void log_started(RunStateListener *l)
+{
+    g_string_append_c(events, 's');
+}
+
+/* What no guest needs comes when it runs, and when it didn't run before. */
+static void test_started(void)
+{
+    RunStateListener l = { .changed = log_change, .started = log_started };
+    Vm *vm = vm_new(&ordered_hooks);
+
+    events = g_string_new(NULL);
+    vm_lock_acquire();
+    runstate_add_listener(vm, &l);
+    vm_start(vm);
+    g_assert_cmpstr(events->str, ==, "cVRs");
+    vm_start(vm);
+    vm_stop(vm, RUN_STATE_PAUSED);
+    g_assert_cmpstr(events->str, ==, "cVRsdS");
+    runstate_del_listener(vm, &l);
+    vm_free(vm);
+    vm_lock_release();
+    g_string_free(g_steal_pointer(&events), true);
+}
+
+static gint npolled;
+
+static gint count_poll(GPollFD *fds, guint nfds, gint timeout)
+{
+    npolled = g_poll(fds, nfds, 0);
+    return npolled;
+}
+
+/* Descriptors that have something for the main loop; then they are read. */
+static gint main_loop_is_woken(void)
+{
+    g_main_context_iteration(NULL, false);
+    return npolled;
+}
+
+/* A wake-up costs the switch-over a fight for the lock: only with a reason. */
+static void test_wakes_for_requests(void)
+{
+    Vm *vm = vm_new(&ordered_hooks);
+
+    events = g_string_new(NULL);
+    vm_lock_acquire();
+    g_main_context_set_poll_func(NULL, count_poll);
+    vm_start(vm);
+    vm_stop_force(vm, RUN_STATE_FINISH_MIGRATE);
+    main_loop_is_woken();
+    runstate_set(vm, RUN_STATE_PAUSED);
+    g_assert_cmpint(main_loop_is_woken(), ==, 0);
+    runstate_set(vm, RUN_STATE_FINISH_MIGRATE);
+    vm_request_powerdown(vm);
+    g_assert_cmpint(main_loop_is_woken(), ==, 1);
+    g_assert_cmpint(main_loop_is_woken(), ==, 0);
+    g_assert_true(vm_requests_waiting(vm, false));
+    g_string_truncate(events, 0);
+    runstate_set(vm, RUN_STATE_POSTMIGRATE);
+    main_loop_is_woken(); /* a request comes before all descriptors */
+    g_assert_cmpstr(events->str, ==, "V");
+    g_assert_cmpint(main_loop_is_woken(), ==, 1);
+    vm_free(vm);
+    vm_lock_release();
+    g_string_free(g_steal_pointer(&events), true);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -218,5 +306,7 @@ int main(int argc, char **argv)
     g_test_add_func("/runstate/internal-error", test_internal_error);
     g_test_add_func("/runstate/order-of-events", test_order_of_events);
     g_test_add_func("/runstate/start-in-reset", test_start_in_reset);
+    g_test_add_func("/runstate/started", test_started);
+    g_test_add_func("/runstate/wakes-for-requests", test_wakes_for_requests);
     return g_test_run();
 }
