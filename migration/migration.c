@@ -435,6 +435,16 @@ JsonValue *migration_params_json(Migration *m)
     return mig_params_to_json(&m->params);
 }
 
+void migration_announce_params(Migration *m, MigAnnounce *ret)
+{
+    LOCK_GUARD(&m->lock);
+
+    *ret = (MigAnnounce){ .initial = m->params.announce_initial,
+                          .max = m->params.announce_max,
+                          .step = m->params.announce_step,
+                          .rounds = m->params.announce_rounds };
+}
+
 bool migration_set_global(Migration *m, const char *name, const char *val,
                           GError **errp)
 {

@@ -65,6 +65,11 @@ bool migration_set_params(Migration *m, const JsonValue *obj, GError **errp);
 bool migration_set_param_text(Migration *m, const char *name, const char *val,
                               GError **errp);
 JsonValue *migration_params_json(Migration *m);
+/* The announce-* parameters as they are; ms, and packets. */
+typedef struct MigAnnounce {
+    uint64_t initial, max, step, rounds;
+} MigAnnounce;
+void migration_announce_params(Migration *m, MigAnnounce *ret);
 /*
  * -global migration.NAME=VALUE: a capability or a parameter; sizes without a
  * suffix are bytes.

@@ -295,23 +295,17 @@ static void net_rx_filter_changed(void *opaque, const char *name,
     EMIT(vm, qapi_event_nic_rx_filter_changed(to, name, path));
 }
 
+/* In the switch-over, where a guest waits for it. */
 static void net_announce_params(void *opaque, NetAnnounce *ret)
 {
     Vm *vm = opaque;
-    g_autoptr(JsonValue) p = migration_params_json(vm->migration);
-    const struct {
-        const char *name;
-        int64_t *to;
-    } fields[] = {
-        { "announce-initial", &ret->initial_ms },
-        { "announce-max", &ret->max_ms },
-        { "announce-rounds", &ret->rounds },
-        { "announce-step", &ret->step_ms },
-    };
+    MigAnnounce now;
 
-    for (size_t i = 0; i < G_N_ELEMENTS(fields); i++) {
-        json_get_int(json_object_get(p, fields[i].name), fields[i].to);
-    }
+    migration_announce_params(vm->migration, &now);
+    *ret = (NetAnnounce){ .initial_ms = now.initial,
+                          .max_ms = now.max,
+                          .step_ms = now.step,
+                          .rounds = now.rounds };
 }
 
 const NetHooks monitor_net_hooks = {

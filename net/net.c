@@ -31,12 +31,24 @@ static void start_card(NetPort *p, void *opaque)
     }
 }
 
+static bool have_card(const Networks *nets)
+{
+    for (const GList *e = nets->ports.head; e != NULL; e = e->next) {
+        const NetPort *p = e->data;
+
+        if (p->ops->is_nic) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void announce_arrival(Networks *nets)
 {
     NetAnnounce how = { 0 };
 
     nets->incoming = false;
-    if (nets->hooks.announce_params != NULL) {
+    if (nets->hooks.announce_params != NULL && have_card(nets)) {
         nets->hooks.announce_params(nets->hooks.opaque, &how);
         net_announce_start(nets, &how, NULL, NULL);
     }

@@ -403,6 +403,51 @@ static void test_announce(void)
 
 /* ------------------------------------------------------------- options --- */
 
+static void give_announce(void *opaque, NetAnnounce *ret)
+{
+    unsigned *nasked = opaque;
+
+    ++*nasked;
+    *ret = (NetAnnounce){ .rounds = 1 };
+}
+
+static void no_event(Vm *vm)
+{
+}
+
+/* At the first start, if there is anybody; asked for what a guest waits. */
+static void test_arrival(void)
+{
+    static const VmHooks quiet = { .vcpus_pause = no_event,
+                                   .vcpus_resume = no_event,
+                                   .event_stop = no_event,
+                                   .event_resume = no_event };
+    unsigned nasked = 0;
+    const NetHooks hooks = { .announce_params = give_announce,
+                             .opaque = &nasked };
+    Vm *vm = vm_new(&quiet);
+    Networks *nets = networks_new(vm);
+    TestPort *back = port_new(nets, "back", false), *nic;
+
+    networks_set_hooks(nets, &hooks);
+    networks_set_incoming(nets);
+    vm_start(vm);
+    g_assert_cmpuint(nasked, ==, 0);
+    vm_stop_force(vm, RUN_STATE_PAUSED);
+    nic = port_new(nets, "nic", true);
+    net_port_join(&nic->port, &back->port);
+    networks_set_incoming(nets);
+    vm_start(vm);
+    vm_stop_force(vm, RUN_STATE_PAUSED);
+    vm_start(vm);
+    g_assert_cmpuint(nasked, ==, 1);
+    g_assert_cmpuint(back->ngot, ==, 1);
+    port_free(nic);
+    port_free(back);
+    networks_free(nets);
+    vm_free(vm);
+}
+
 static void test_options(void)
 {
     static const struct {
@@ -677,6 +722,7 @@ NO_TSA int main(int argc, char **argv)
     g_test_add_func("/net/hub-circle", test_hub_circle);
     g_test_add_func("/net/filters", test_filters);
     g_test_add_func("/net/announce", test_announce);
+    g_test_add_func("/net/arrival", test_arrival);
     g_test_add_func("/net/options", test_options);
     g_test_add_func("/net/add-errors", test_add_errors);
     g_test_add_func("/net/stream/in", test_stream_in);
