@@ -106,6 +106,7 @@ struct Accel {
     Cond vcpu_cond;    /* with vm_lock; a vCPU started, paused, did work */
     unsigned npausing; /* vm_lock; threads inside vcpus_pause() */
     unsigned nrunning; /* atomic; vCPUs that are not stopped */
+    struct VcpuThrottle *throttle; /* of who calls vcpus_throttle(); or NULL */
 };
 
 extern const AccelType *const accel_table[]; /* ends with NULL */

@@ -22,6 +22,7 @@
 #include "accel/vcpu.h"
 
 #include "accel/accel.h"
+#include "accel/throttle.h"
 #include "qom/type-cache.h"
 #include "system/outside.h"
 #include "util/error.h"
@@ -180,19 +181,31 @@ void vcpu_kick(Vcpu *cpu)
 }
 
 /*
- * Until the next kick; at once if one came since exit_request was cleared.
  * Not on vm_lock, so that vCPUs fall asleep and wake up side by side and
  * whatever the resuming thread still does under vm_lock.
  */
-static void vcpu_sleep(Vcpu *cpu)
+void vcpu_sleep_until(Vcpu *cpu, int64_t until_ns)
 {
+    bool in_time = true;
+
     flag_set(&cpu->sleeping, true);
     lock_acquire(&cpu->work_lock);
-    while (!flag_get(&cpu->exit_request)) {
-        cond_wait(&cpu->halt_cond, &cpu->work_lock);
+    while (!flag_get(&cpu->exit_request) && in_time) {
+        if (until_ns == INT64_MAX) {
+            cond_wait(&cpu->halt_cond, &cpu->work_lock);
+        } else {
+            in_time =
+                cond_wait_until(&cpu->halt_cond, &cpu->work_lock, until_ns);
+        }
     }
     lock_release(&cpu->work_lock);
     flag_set(&cpu->sleeping, false);
+}
+
+/* Until the next kick; at once if one came since exit_request was cleared. */
+static void vcpu_sleep(Vcpu *cpu)
+{
+    vcpu_sleep_until(cpu, INT64_MAX);
 }
 
 /* Work */
@@ -541,7 +554,7 @@ static bool vcpu_handle_requests(Vcpu *cpu)
             return false;
         }
         if (!flag_get(&cpu->stop)) {
-            if (vcpu_waits_outside(cpu)) {
+            if (vcpu_waits_outside(cpu) || vcpu_throttle_rest(cpu)) {
                 continue;
             }
             return true;

@@ -46,8 +46,9 @@ struct Vcpu {
     bool unplug;       /* atomic; the thread is to end */
     bool exit_request; /* atomic; set before a kick */
     bool sleeping;     /* atomic; waits on halt_cond or is about to */
-    bool halted;       /* vCPU thread, or while stopped */
-    bool state_loaded; /* cpu->x86 is newer than the kernel's state */
+    int64_t rest_until_ns; /* atomic; CLOCK_MONOTONIC; 0: it isn't slowed */
+    bool halted;           /* vCPU thread, or while stopped */
+    bool state_loaded;     /* cpu->x86 is newer than the kernel's state */
     bool state_cached; /* cpu->x86 equals the kernel's state (stopped only) */
     VcpuPutLevel put_level; /* with which state_loaded is to be put */
     Lock work_lock;         /* innermost */
@@ -112,6 +113,12 @@ void vcpu_kick(Vcpu *cpu);
  * only vCPU threads have it unblocked.  Does nothing before it runs.
  */
 void vcpu_send_ipi(Vcpu *cpu);
+/*
+ * In the vCPU's thread: sleeps until it is kicked, or until that time of
+ * CLOCK_MONOTONIC (INT64_MAX: no end); not at all if it was kicked since
+ * exit_request was cleared.
+ */
+void vcpu_sleep_until(Vcpu *cpu, int64_t until_ns);
 /* Is this the vCPU's own thread? NULL if on no vCPU's thread. */
 Vcpu *vcpu_current(void);
 /*
