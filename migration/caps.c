@@ -14,6 +14,7 @@ typedef struct MigCap {
 } MigCap;
 
 static const MigCap mig_caps[MIGRATION_CAPABILITY__MAX] = {
+    [MIGRATION_CAPABILITY_AUTO_CONVERGE] = { .available = true },
     [MIGRATION_CAPABILITY_EVENTS] = { .available = true },
     [MIGRATION_CAPABILITY_RETURN_PATH] = { .available = true },
     [MIGRATION_CAPABILITY_PAUSE_BEFORE_SWITCHOVER] = { .available = true },

@@ -18,7 +18,12 @@ enum {
     BACKOFF_FACTOR = 4, /* four fifths of the time are the guest's */
     BACKOFF_MAX_NS = 1000 * 1000 * 1000,
     BACKOFF_MAX_SHIFT = 10,
-    MEASURE_MIN_BYTES = 65536 /* less tells nothing about bandwidth */
+    MEASURE_MIN_BYTES = 65536, /* less tells nothing about bandwidth */
+    THROTTLE_STRETCH_NS = 250 * 1000 * 1000,
+    /* Of a guest that runs for 10 ms between two rests. */
+    THROTTLE_SLICE_NS = 10 * 1000 * 1000,
+    THROTTLE_PERIODS = 2, /* in a stretch, at least */
+    THROTTLE_HIGH = 2,    /* stretches above the threshold before a step */
 };
 
 int64_t converge_transfer_ns(uint64_t bytes, uint64_t bytes_per_s)
@@ -103,4 +108,55 @@ uint64_t converge_bandwidth(uint64_t before, uint64_t bytes, int64_t ns)
         return now;
     }
     return (before * 3 + (uint64_t)now) / 4;
+}
+
+/* So long that the guest has run and rested several times in it. */
+static int64_t throttle_stretch(unsigned percent)
+{
+    int64_t period = THROTTLE_SLICE_NS * INT64_C(100) / (100 - percent);
+
+    return MAX(THROTTLE_STRETCH_NS, THROTTLE_PERIODS * period);
+}
+
+static unsigned throttle_step(const ThrottleState *t, const ThrottleParams *p)
+{
+    double allowed = (double)t->sent * p->threshold / 100;
+    double runs = 100 - t->percent, enough;
+
+    if (t->percent == 0) {
+        return p->initial;
+    }
+    if (!p->tailslow) {
+        return p->increment;
+    }
+    /* So much of the time it may run to write no more than is allowed. */
+    enough = runs * allowed / (double)t->dirtied;
+    return MIN((double)p->increment, MAX(runs - enough, 1.0));
+}
+
+unsigned converge_throttle(ThrottleState *t, const ThrottleParams *p,
+                           int64_t now_ns, uint64_t sent, uint64_t dirtied)
+{
+    bool high;
+
+    if (t->since_ns == 0) {
+        /* What the first sync finds is from before. */
+        t->since_ns = now_ns;
+        return t->percent;
+    }
+    t->sent += sent;
+    t->dirtied += dirtied;
+    if (now_ns - t->since_ns < throttle_stretch(t->percent)) {
+        return t->percent;
+    }
+    high = (double)t->dirtied > (double)t->sent * p->threshold / 100;
+    t->high = high ? t->high + 1 : 0;
+    if (t->high == THROTTLE_HIGH) {
+        t->high = 0;
+        t->percent =
+            MAX(t->percent, MIN(t->percent + throttle_step(t, p), p->max));
+    }
+    t->since_ns = now_ns;
+    t->sent = t->dirtied = 0;
+    return t->percent;
 }

@@ -61,4 +61,31 @@ int64_t converge_sync_ns(int64_t before_ns, int64_t ns);
 /* Bandwidth estimate after a measurement: rises at once, falls slowly. */
 uint64_t converge_bandwidth(uint64_t before, uint64_t bytes, int64_t ns);
 
+/* What auto-converge is set to, in percent. */
+typedef struct ThrottleParams {
+    unsigned threshold;          /* of what was sent may get dirty */
+    unsigned initial, increment; /* of the time that vCPUs rest */
+    unsigned max;
+    bool tailslow; /* smaller steps where they would do */
+} ThrottleParams;
+
+/* What is counted of a guest that may have to be slowed.  Starts as zeros. */
+typedef struct ThrottleState {
+    int64_t since_ns; /* 0: nothing is counted yet */
+    uint64_t sent, dirtied;
+    unsigned high;    /* stretches in a row in which too much got dirty */
+    unsigned percent; /* 0: it isn't slowed */
+} ThrottleState;
+
+/*
+ * After a dirty sync at now_ns that found `dirtied` bytes, all of them since
+ * the one before, while `sent` bytes were sent.  Returns how many percent of
+ * the time the vCPUs are to rest from now on: more than before after two
+ * stretches in which the guest was faster than the threshold allows, never
+ * less than before.  Stretches are as long as it takes to see what the last
+ * step has done.
+ */
+unsigned converge_throttle(ThrottleState *t, const ThrottleParams *p,
+                           int64_t now_ns, uint64_t sent, uint64_t dirtied);
+
 #endif

@@ -9,6 +9,7 @@
 #include "io/address.h"
 #include "io/cancel.h"
 #include "io/channel.h"
+#include "migration/converge.h"
 #include "migration/migration.h"
 #include "migration/ram-send.h"
 #include "util/thread.h"
@@ -55,8 +56,9 @@ typedef struct MigShow {
     int64_t expected_downtime_ns;
     bool have_downtime, have_setup;
     uint64_t bd_us[STEP_COUNT];
-    unsigned bd_known; /* mask of 1 << DowntimeStep */
-    unsigned progress; /* 0..100 */
+    unsigned bd_known;         /* mask of 1 << DowntimeStep */
+    unsigned progress;         /* 0..100 */
+    unsigned throttle_percent; /* of auto-converge; 0: none */
 } MigShow;
 
 /* How long a migration waits for what may never come. */
@@ -146,6 +148,7 @@ void mig_thread_done(Migration *m);
 /* Current limits; any thread. */
 uint64_t mig_max_bandwidth(Migration *m);
 int64_t mig_downtime_limit_ns(Migration *m);
+ThrottleParams mig_throttle_params(Migration *m);
 
 /* Sections "timer" and "globalstate" (engine-state.c). */
 struct EngineState *engine_state_new(Vm *vm);

@@ -182,6 +182,19 @@ uint64_t mig_max_bandwidth(Migration *m)
     return m->params.max_bandwidth;
 }
 
+ThrottleParams mig_throttle_params(Migration *m)
+{
+    LOCK_GUARD(&m->lock);
+
+    return (ThrottleParams){
+        .threshold = m->params.throttle_trigger_threshold,
+        .initial = m->params.cpu_throttle_initial,
+        .increment = m->params.cpu_throttle_increment,
+        .max = m->params.max_cpu_throttle,
+        .tailslow = m->params.cpu_throttle_tailslow,
+    };
+}
+
 int64_t mig_downtime_limit_ns(Migration *m)
 {
     LOCK_GUARD(&m->lock);

@@ -32,6 +32,9 @@ typedef struct MigrationHooks {
      * they pause, and says whether the clock device reads the TSC alone.
      */
     void (*prepare)(Vm *vm, bool active, bool single_cpu_sync);
+    /* The guest's CPUs rest for so many percent (0 to 99) of the time from now
+     * on.  Without vm_lock. */
+    bool (*throttle)(Vm *vm, unsigned percent, GError **errp);
 } MigrationHooks;
 
 /* Registers the "timer" and "globalstate" sections too. */

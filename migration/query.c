@@ -132,6 +132,8 @@ static void query_progress(const MigShow *s, const BackendAnswerList *answers,
         info->expected_downtime = to_ms(s->expected_downtime_ns);
         info->has_eta = eta_ms(s, &info->eta);
     }
+    info->has_cpu_throttle_percentage = s->throttle_percent != 0;
+    info->cpu_throttle_percentage = s->throttle_percent;
     if (s->bd_known != 0) {
         info->downtime_breakdown = query_breakdown(s, answers);
     }

@@ -10,6 +10,17 @@
 #include "migration/savevm.h"
 #include "util/error.h"
 
+void mig_source_unthrottle(MigSource *s)
+{
+    if (s->throttle.percent == 0) {
+        return;
+    }
+    s->throttle.percent = 0;
+    s->m->hooks->throttle(s->vm, 0, NULL); /* nothing is made for that */
+    LOCK_GUARD(&s->m->lock);
+    s->m->show.throttle_percent = 0;
+}
+
 void mig_source_completed(MigSource *s)
 {
     Migration *m = s->m;

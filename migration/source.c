@@ -7,7 +7,6 @@
 
 #include "migration/source.h"
 
-#include "migration/converge.h"
 #include "migration/wire.h"
 #include "system/outside.h"
 #include "util/error.h"
@@ -225,6 +224,35 @@ static void show_dirty_rate(MigSource *s, uint64_t bytes)
     s->sync_ns = now;
 }
 
+/*
+ * Auto-converge: slows a guest that writes faster than its memory can be
+ * sent.  `dirtied`: bytes, by the sync just made.
+ */
+static bool source_throttle(MigSource *s, uint64_t dirtied, GError **errp)
+{
+    uint64_t bytes = stream_out_bytes(s->out);
+    uint64_t sent = bytes - s->throttle_bytes;
+    unsigned before = s->throttle.percent, now;
+    ThrottleParams p;
+
+    s->throttle_bytes = bytes;
+    if (!MIG_HAS(s, AUTO_CONVERGE) || !runstate_is_running(s->vm)) {
+        return true;
+    }
+    p = mig_throttle_params(s->m);
+    now = converge_throttle(&s->throttle, &p, clock_monotonic_ns(), sent,
+                            dirtied);
+    if (now == before) {
+        return true;
+    }
+    if (!s->m->hooks->throttle(s->vm, now, errp)) {
+        return false;
+    }
+    LOCK_GUARD(&s->m->lock);
+    s->m->show.throttle_percent = now;
+    return true;
+}
+
 static ConvergeInput converge_input(const MigSource *s, uint64_t bytes)
 {
     return (ConvergeInput){
@@ -333,7 +361,8 @@ static bool source_iterate(MigSource *s, GError **errp)
         }
         bytes = source_sync(s);
         show_dirty_rate(s, bytes);
-        if (!rehearse_again(s, bytes, errp)) {
+        if (!source_throttle(s, bytes, errp) ||
+            !rehearse_again(s, bytes, errp)) {
             return false;
         }
         if (runstate_is_running(s->vm) &&
@@ -362,6 +391,7 @@ void *mig_source_thread(void *opaque)
     bool ok = mig_source_connect(&s, &err) && source_setup(&s, &err) &&
               source_iterate(&s, &err);
 
+    mig_source_unthrottle(&s);
     /* Completed first: the tear-down of the log has time. */
     if (ok) {
         mig_source_completed(&s);

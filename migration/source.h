@@ -49,11 +49,13 @@ typedef struct MigSource {
     int64_t fixed_ns; /* switch-over without RAM: rehearsed, then measured */
     bool fixed_measured;
     unsigned settled;
-    unsigned retries;     /* switch-overs undone so far */
-    uint64_t host_writes; /* ram_host_writes() before the last sync */
-    uint64_t cpu_changes; /* Vm.cpu_changes before the CPUs were read */
-    int64_t stop_ns;      /* CLOCK_MONOTONIC when the guest was stopped */
-    int64_t resume_ns;    /* and when it ran again here, if it did */
+    ThrottleState throttle;  /* auto-converge */
+    uint64_t throttle_bytes; /* stream_out_bytes() when it was last asked */
+    unsigned retries;        /* switch-overs undone so far */
+    uint64_t host_writes;    /* ram_host_writes() before the last sync */
+    uint64_t cpu_changes;    /* Vm.cpu_changes before the CPUs were read */
+    int64_t stop_ns;         /* CLOCK_MONOTONIC when the guest was stopped */
+    int64_t resume_ns;       /* and when it ran again here, if it did */
     uint64_t stop_bytes;
 } MigSource;
 
@@ -125,6 +127,8 @@ void mig_source_completed(MigSource *s);
 void mig_source_failed(MigSource *s, GError *err);
 /* Frees all that the thread has, and closes the channel; twice is fine. */
 void mig_source_fini(MigSource *s);
+/* The guest isn't slowed any more, if it was.  Without vm_lock. */
+void mig_source_unthrottle(MigSource *s);
 /* Dirty log off, if it is on.  Takes vm_lock. */
 void mig_source_log_stop(MigSource *s);
 /* Refreshes what queries show. */

@@ -304,6 +304,10 @@ void hmp_info_migrate(HmpOut *out, const HmpArgs *a)
     if (info->ram != NULL) {
         print_ram(out, info->ram);
     }
+    if (info->has_cpu_throttle_percentage) {
+        hmp_printf(out, "cpu throttle percentage: %" PRId64 "\n",
+                   info->cpu_throttle_percentage);
+    }
     if (info->downtime_breakdown != NULL) {
         print_breakdown(out, info->downtime_breakdown);
     }

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 
 #include "accel/accel.h"
+#include "accel/throttle.h"
 #include "block/block.h"
 #include "hw/core/machine.h"
 #include "io/address.h"
@@ -401,4 +402,5 @@ const MigrationHooks monitor_migration_hooks = {
     .cpus_sync = cpus_sync,
     .cpus_put = cpus_put,
     .prepare = events_prepare,
+    .throttle = vcpus_throttle,
 };

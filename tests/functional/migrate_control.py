@@ -321,6 +321,42 @@ def events_in_order(t):
     check_equal(passes, list(range(1, len(passes) + 1)), 'passes')
 
 
+def start_too_fast(t):
+    """A guest that writes all of its 4 MiB many times while they are sent."""
+    src, dst, way = pair(t, mem=32, mb=4, rate=0)
+    set_capabilities(src, auto_converge=True)
+    set_parameters(src, max_bandwidth=16 << 20, downtime_limit=10,
+                   cpu_throttle_initial=90, cpu_throttle_increment=9)
+    start(src, way)
+    t.reactor.poll(
+        lambda: query(src).get('cpu-throttle-percentage', 0) >= 90, 'slowed')
+    return src, dst
+
+
+@test()
+def auto_converge(t):
+    """Slowed enough, it moves, and runs at full speed afterwards."""
+    src, dst = start_too_fast(t)
+    wait_status(src, 'completed')
+    check('cpu-throttle-percentage' not in query(src), 'not slowed any more')
+    arrived(src, dst)
+
+
+@test()
+def auto_converge_cancelled(t):
+    """A guest that stays isn't slowed any more either, and can be stopped
+    while it is."""
+    src, dst = start_too_fast(t)
+    check_in('cpu throttle percentage: 9', src.qmp.hmp('info migrate'), 'HMP')
+    src.qmp.cmd('stop')
+    src.qmp.cmd('cont')
+    src.qmp.cmd('migrate_cancel')
+    wait_status(src, 'cancelled')
+    check_equal(dst.wait_end(), 1, 'exit status of the destination')
+    check('cpu-throttle-percentage' not in query(src), 'not slowed any more')
+    check_pattern_goes_on(src, last_numbers(src))
+
+
 @test()
 def figures_of_the_first_pass(t):
     """What a tool shows from its first question on: whole totals, and

@@ -146,6 +146,12 @@ static void hook_prepare(Vm *vm, bool active, bool single)
     the_vm->prepared = active;
 }
 
+static bool hook_throttle(Vm *vm, unsigned percent, GError **errp)
+{
+    g_assert_false(vm_lock_held());
+    return true;
+}
+
 static const MigrationHooks mig_hooks = {
     .event_status = hook_status,
     .event_pass = hook_pass,
@@ -153,6 +159,7 @@ static const MigrationHooks mig_hooks = {
     .machine_name = hook_name,
     .cpus_sync = hook_sync,
     .prepare = hook_prepare,
+    .throttle = hook_throttle,
 };
 
 /* be32 length, be32 value, bytes. */

@@ -255,6 +255,102 @@ static void test_bandwidth(void)
     g_assert_cmpuint(converge_bandwidth(5, 65536, 1000 * MS), ==, 65536);
 }
 
+static const ThrottleParams throttle = {
+    .threshold = 50, .initial = 20, .increment = 10, .max = 99
+};
+
+/* One stretch more, of so many bytes; returns the percentage after it. */
+static unsigned stretch(ThrottleState *t, const ThrottleParams *p,
+                        uint64_t sent, uint64_t dirtied)
+{
+    return converge_throttle(t, p, t->since_ns + 20000 * MS, sent, dirtied);
+}
+
+static ThrottleState throttle_began(void)
+{
+    ThrottleState t = { 0 };
+
+    /* The first sync only starts the clock. */
+    g_assert_cmpuint(converge_throttle(&t, &throttle, MS, 1, GB), ==, 0);
+    return t;
+}
+
+/* Two stretches above the threshold for each step, in a row. */
+static void test_throttle_steps(void)
+{
+    ThrottleState t = throttle_began();
+    static const unsigned want[] = { 0, 20, 20, 30, 30, 40, 40, 50 };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(want); i++) {
+        g_assert_cmpuint(stretch(&t, &throttle, 100, 51), ==, want[i]);
+    }
+    g_assert_cmpuint(stretch(&t, &throttle, 100, 51), ==, 50);
+    /* No more than half: what was before doesn't count any more. */
+    g_assert_cmpuint(stretch(&t, &throttle, 100, 50), ==, 50);
+    g_assert_cmpuint(stretch(&t, &throttle, 100, 51), ==, 50);
+    g_assert_cmpuint(stretch(&t, &throttle, 100, 51), ==, 60);
+    for (unsigned i = 0; i < 20; i++) {
+        stretch(&t, &throttle, 0, 1);
+    }
+    g_assert_cmpuint(t.percent, ==, 99);
+}
+
+static void test_throttle_bounds(void)
+{
+    ThrottleParams p = throttle;
+    ThrottleState t = throttle_began();
+
+    /* The largest is less than the first step. */
+    p.max = 5;
+    stretch(&t, &p, 0, 1);
+    g_assert_cmpuint(stretch(&t, &p, 0, 1), ==, 5);
+    /* It was set lower while it is slowed: never less than before. */
+    p.max = 3;
+    stretch(&t, &p, 0, 1);
+    g_assert_cmpuint(stretch(&t, &p, 0, 1), ==, 5);
+}
+
+/* Short passes are taken together until a step can have shown its effect. */
+static void test_throttle_stretch(void)
+{
+    ThrottleState t = throttle_began();
+    int64_t start = t.since_ns;
+
+    for (unsigned i = 1; i < 250; i++) {
+        converge_throttle(&t, &throttle, start + i * MS, 1, 10);
+    }
+    g_assert_cmpuint(t.high, ==, 0);
+    g_assert_cmpuint(t.dirtied, ==, 2490);
+    converge_throttle(&t, &throttle, start + 250 * MS, 1, 10);
+    g_assert_cmpuint(t.high, ==, 1);
+    g_assert_cmpuint(t.dirtied, ==, 0);
+    /* At 99 % a period is a second, and two have to pass. */
+    t.percent = 99;
+    start = t.since_ns;
+    converge_throttle(&t, &throttle, start + 1999 * MS, 1, 0);
+    g_assert_cmpuint(t.high, ==, 1);
+    converge_throttle(&t, &throttle, start + 2000 * MS, 0, 0);
+    g_assert_cmpuint(t.high, ==, 0);
+}
+
+/* With tailslow no more than is needed, and at least one percent. */
+static void test_throttle_tailslow(void)
+{
+    ThrottleParams p = throttle;
+    ThrottleState t = throttle_began();
+
+    p.tailslow = true;
+    stretch(&t, &p, 100, 51);
+    g_assert_cmpuint(stretch(&t, &p, 100, 51), ==, 20);
+    /* 80 % of the time wrote 54 of 50: 74 would do. */
+    stretch(&t, &p, 100, 54);
+    g_assert_cmpuint(stretch(&t, &p, 100, 54), ==, 25);
+    stretch(&t, &p, 1000, 501);
+    g_assert_cmpuint(stretch(&t, &p, 1000, 501), ==, 26);
+    stretch(&t, &p, 1, 100);
+    g_assert_cmpuint(stretch(&t, &p, 1, 100), ==, 36);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -267,5 +363,9 @@ int main(int argc, char **argv)
     g_test_add_func("/converge/backoff", test_backoff);
     g_test_add_func("/converge/sync", test_sync);
     g_test_add_func("/converge/bandwidth", test_bandwidth);
+    g_test_add_func("/converge/throttle/steps", test_throttle_steps);
+    g_test_add_func("/converge/throttle/bounds", test_throttle_bounds);
+    g_test_add_func("/converge/throttle/stretch", test_throttle_stretch);
+    g_test_add_func("/converge/throttle/tailslow", test_throttle_tailslow);
     return g_test_run();
 }
