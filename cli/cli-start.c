@@ -23,6 +23,7 @@
 #include "system/hostmem.h"
 #include "system/iothread.h"
 #include "system/rng.h"
+#include "system/secret.h"
 #include "ui/console.h"
 #include "ui/vnc.h"
 #include "util/error.h"
@@ -145,6 +146,7 @@ static void add_types(void)
     object_types_add(hostmem_object_types());
     object_types_add(net_filter_types);
     object_types_add(rng_object_types());
+    object_types_add(secret_object_types());
     object_types_add(iothread_object_types());
 }
 
