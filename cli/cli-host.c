@@ -434,26 +434,3 @@ bool cli_drop_privileges(Cli *cli, GError **errp)
     }
     return !cli->change_user || change_user(cli, errp);
 }
-
-bool cli_sandbox(Cli *cli, CliArg *a, GError **errp)
-{
-    g_autoptr(KeyVal) kv = cli_arg_keyval(a, "enable", errp);
-    static const char *const filters[] = { "obsolete", "elevateprivileges",
-                                           "spawn", "resourcecontrol" };
-    bool enable = false;
-
-    if (kv == NULL || !keyval_get_bool(kv, "enable", &enable, errp)) {
-        return false;
-    }
-    for (unsigned i = 0; i < G_N_ELEMENTS(filters); i++) {
-        keyval_get(kv, filters[i]); /* of a filter that is off */
-    }
-    if (!cli_check_keys(kv, errp)) {
-        return false;
-    }
-    if (enable) {
-        error_setf(errp, "the system call filter is not supported yet");
-        return false;
-    }
-    return true;
-}

@@ -191,7 +191,10 @@ const CliOption cli_options[] = {
     OPT("chroot", CLI_SETTING, cli_chroot, "dir", "chroot before the start"),
     OPT("runas", CLI_SETTING, cli_runas, "user|uid:gid",
         "change user before the start"),
-    OPT("sandbox", CLI_SETTING, cli_sandbox, "off", "no system call filter"),
+    OPT("sandbox", CLI_SETTING, cli_sandbox,
+        "on[,obsolete=allow|deny][,elevateprivileges=allow|deny|children]"
+        "[,spawn=allow|deny][,resourcecontrol=allow|deny]",
+        "deny system calls that a guest needs nobody to make"),
     OPT("msg", CLI_SETTING, cli_msg, "[timestamp=on|off][,guest-name=on|off]",
         "form of messages"),
     OPT("d", CLI_SETTING, cli_log_items, "item,...",

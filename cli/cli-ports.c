@@ -162,6 +162,7 @@ bool cli_mon(Cli *cli, CliArg *a, GError **errp)
         return false;
     }
     id = keyval_get(kv, "chardev");
+    keyval_get(kv, "id"); /* libvirt gives one; nothing refers to it */
     if (!cli_check_keys(kv, errp)) {
         return false;
     }

@@ -217,7 +217,7 @@ bool cli_build(Cli *cli, GError **errp)
         return true;
     }
     if (!cli_apply_log(cli, errp) || !cli_daemonize(cli, errp) ||
-        !cli_lock_memory(cli, errp)) {
+        !cli_lock_memory(cli, errp) || !cli_enter_sandbox(cli, false, errp)) {
         return false;
     }
     if (!make_vm(cli, errp) || !cli_run_phase(cli, CLI_QTEST, errp) ||
@@ -236,7 +236,7 @@ bool cli_build(Cli *cli, GError **errp)
     machine_warn_globals(cli->vm->machine);
     if (!cli_start_vncs(cli, errp) || !start_guest(cli, errp) ||
         !cli_write_pidfile(cli, errp) || !cli_drop_privileges(cli, errp) ||
-        !cli_finish_daemon(cli, errp)) {
+        !cli_enter_sandbox(cli, true, errp) || !cli_finish_daemon(cli, errp)) {
         return false;
     }
     networks_check(cli->vm->networks);

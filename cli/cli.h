@@ -53,6 +53,13 @@ struct CliArg {
     GPtrArray *sets; /* char *: "key=value" of -set; may be NULL */
 };
 
+/* Of -sandbox; allowed is what isn't denied. */
+typedef struct SandboxOptions {
+    bool enable;
+    bool deny_obsolete, deny_elevate, deny_spawn, deny_resource;
+    bool no_new_privs; /* programs that it runs can't gain any */
+} SandboxOptions;
+
 struct Cli {
     GPtrArray *args; /* CliArg, in the order given */
     bool done;       /* -help and the like: nothing to start … */
@@ -85,6 +92,7 @@ struct Cli {
     GPtrArray *vncs;      /* VncOptions, of -vnc and -display vnc= */
     GPtrArray *audiodevs; /* char *: IDs of -audiodev */
     bool mem_lock, cpu_pm;
+    SandboxOptions sandbox;
     bool msg_guest_name; /* -msg guest-name=on, whatever the name will be */
     uint8_t uuid[16];
     bool uuid_set;
@@ -134,6 +142,12 @@ bool cli_write_pidfile(Cli *cli, GError **errp);
 bool cli_drop_privileges(Cli *cli, GError **errp);
 bool cli_finish_daemon(Cli *cli, GError **errp);
 bool cli_lock_memory(Cli *cli, GError **errp);
+/*
+ * cli-sandbox.c: the filter of system calls, before anything is made of what
+ * others give us (images, streams); dropped: once more after
+ * cli_drop_privileges(), for what that still needed.
+ */
+bool cli_enter_sandbox(const Cli *cli, bool dropped, GError **errp);
 bool cli_apply_log(Cli *cli, GError **errp);
 
 /* cli-machine.c */

@@ -460,6 +460,30 @@ def nothing_to_see_or_hear(t):
     check_equal(vm.qmp.cmd('query-status')['running'], False, 'running')
 
 
+@test(godwit_only='a forbidden call ends the peer')
+def sandbox(t):
+    """libvirt's filter: every thread has it, and what it forbids fails."""
+    vm = t.launch(['-machine', 'pc', '-nodefaults', '-S', '-accel', 'tcg',
+                   '-display', 'none', '-sandbox',
+                   'on,obsolete=deny,elevateprivileges=deny,spawn=deny,'
+                   'resourcecontrol=deny'], serial=False)
+    tasks = '/proc/%d/task' % vm.proc.pid
+    threads = os.listdir(tasks)
+    check(len(threads) > 1, 'threads: %r' % threads)
+    for thread in threads:
+        with open('%s/%s/status' % (tasks, thread), encoding='ascii') as file:
+            check_in('Seccomp:\t2\n', file.read(), 'filter of a thread')
+    # A thread is made and lost; a program is not.
+    vm.qmp.cmd('object-add', **{'qom-type': 'iothread', 'id': 'one'})
+    vm.qmp.cmd('object-del', id='one')
+    vm.qmp.cmd('migrate', uri='exec:cat >/dev/null')
+    info = t.reactor.wait(
+        lambda: (lambda i: i if i.get('status') == 'failed' else None)(
+            vm.qmp.cmd('query-migrate')), 'the migration to fail')
+    check_in('Operation not permitted', info['error-desc'], 'error')
+    check_equal(vm.qmp.cmd('query-status')['status'], 'prelaunch', 'status')
+
+
 @test()
 def default_ports(t):
     """A port given by -device, or a monitor, takes the default one's place."""
@@ -546,7 +570,7 @@ def lists(t):
                         (['-smp', '?'], ('cpus=', 'maxcpus=')),
                         (['-m', '64,help'], ('size=', 'slots=')),
                         (['-name', 'x,help'], ('process=',)),
-                        (['-sandbox', 'off,help'], ('enable=',)),
+                        (['-sandbox', 'off,help'], ('enable=', 'spawn=')),
                         (['-drive', 'file=x,format=help'], ('raw', 'qcow2')),
                         (['-drive', 'format=?'], ('raw', 'qcow2')),
                         (['-vga', 'help'], ('none ', 'std ')),

@@ -474,7 +474,8 @@ def options_and_their_parameters(t):
                           ('overcommit', ('mem-lock',)),
                           ('chardev', ('logfile', 'reconnect')),
                           ('drive', ('file', 'format', 'if')),
-                          ('sandbox', ('enable',)), ('numa', ()),
+                          ('sandbox', ('enable', 'elevateprivileges')),
+                          ('numa', ()),
                           ('device', ()), ('netdev', ()), ('object', ())):
         check(set(names) <= set(found[option]), '%s: %r' % (
             option, found[option]))

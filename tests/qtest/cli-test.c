@@ -71,8 +71,11 @@ static const struct {
     { "-runas no-such-user",
       "-runas no-such-user: User \"no-such-user\" doesn't exist (and is "
       "not <uid>:<gid>)" },
-    { "-sandbox on",
-      "-sandbox on: the system call filter is not supported yet" },
+    { "-sandbox on,spawn=maybe",
+      "-sandbox on,spawn=maybe: invalid argument for spawn" },
+    { "-sandbox on,foo=deny", "-sandbox on,foo=deny: Invalid parameter 'foo'" },
+    { "-mon chardev=none,id=a", "-mon chardev=none,id=a: chardev \"none\" not "
+                                "found" },
     { "-add-fd fd=1", "-add-fd fd=1: fd cannot be a standard I/O stream" },
     { "-add-fd set=1",
       "-add-fd set=1: fd option is required and must be non-negative" },
