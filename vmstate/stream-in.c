@@ -167,20 +167,32 @@ static bool in_fill(StreamIn *s, size_t want)
     return in_read(s, want);
 }
 
-static const uint8_t *in_take(StreamIn *s, size_t len)
+static inline bool in_has(const StreamIn *s, size_t len)
+{
+    return s->err == NULL && !s->starved && s->end - s->pos >= len;
+}
+
+static inline const uint8_t *in_take(StreamIn *s, size_t len)
 {
     const uint8_t *p;
 
-    if (s->err != NULL) {
-        return NULL;
-    }
-    if (!in_fill(s, len)) {
-        in_cut_short(s, len, s->end - s->pos);
-        return NULL;
+    if (unlikely(!in_has(s, len))) {
+        if (s->err != NULL) {
+            return NULL;
+        }
+        if (!in_fill(s, len)) {
+            in_cut_short(s, len, s->end - s->pos);
+            return NULL;
+        }
     }
     p = s->src + s->pos;
     s->pos += len;
     return p;
+}
+
+const uint8_t *stream_get_run(StreamIn *s, size_t len)
+{
+    return in_take(s, len);
 }
 
 uint8_t stream_get_u8(StreamIn *s)
@@ -323,7 +335,8 @@ bool stream_skip(StreamIn *s, uint64_t len)
 
 int stream_peek_u8(StreamIn *s, size_t off)
 {
-    if (s->err != NULL || off >= IN_PEEK_MAX || !in_fill(s, off + 1)) {
+    if (unlikely(!in_has(s, off + 1)) &&
+        (s->err != NULL || off >= IN_PEEK_MAX || !in_fill(s, off + 1))) {
         return -1;
     }
     return s->src[s->pos + off];
@@ -411,12 +424,12 @@ int stream_in_error(const StreamIn *s)
 
 bool stream_in_check(StreamIn *s, GError **errp)
 {
+    if (likely(in_has(s, 0))) {
+        return true;
+    }
     if (s->starved) {
         error_setf(errp, "the rest has not arrived yet");
         return false;
-    }
-    if (s->err == NULL) {
-        return true;
     }
     if (errp != NULL) {
         *errp = g_error_copy(s->err);

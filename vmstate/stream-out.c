@@ -235,6 +235,22 @@ static inline void out_to_memory(StreamOut *s, const void *data, size_t len)
     s->total += len;
 }
 
+uint8_t *stream_put_room(StreamOut *s, size_t len)
+{
+    uint8_t *to;
+
+    if (s->ch != NULL || s->err != NULL) {
+        return NULL;
+    }
+    if (unlikely(s->cap - s->used < len)) {
+        out_grow(s, len);
+    }
+    to = s->buf + s->used;
+    s->used += len;
+    s->total += len;
+    return to;
+}
+
 static inline void out_small(StreamOut *s, const void *data, size_t len)
 {
     if (s->ch == NULL) {

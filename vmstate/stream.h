@@ -29,6 +29,11 @@ void stream_put(StreamOut *s, const void *buf, size_t len);
 /* u8 length and bytes; at most 255. */
 void stream_put_str8(StreamOut *s, const char *str);
 /*
+ * Memory streams: `len` bytes are put, which the caller fills before the next
+ * put.  NULL: put them one by one (a channel's stream, an error).
+ */
+uint8_t *stream_put_room(StreamOut *s, size_t len);
+/*
  * Queues memory by reference: it must stay mapped until the next flush; the
  * bytes may be changed by the guest meanwhile (they are then dirty again).
  */
@@ -68,6 +73,12 @@ uint32_t stream_get_be32(StreamIn *s);
 uint64_t stream_get_be64(StreamIn *s);
 /* Exactly `len` bytes; false (error latched, buf zeroed) when cut short. */
 bool stream_get(StreamIn *s, void *buf, size_t len);
+/*
+ * The same where they are, until the next call, for at most STREAM_RUN_MAX
+ * bytes; NULL as for false.
+ */
+enum { STREAM_RUN_MAX = 16 * 1024 };
+const uint8_t *stream_get_run(StreamIn *s, size_t len);
 /* u8 length and bytes; NUL-terminated in `buf` of 256 bytes. */
 bool stream_get_str8(StreamIn *s, char buf[256]);
 bool stream_skip(StreamIn *s, uint64_t len);

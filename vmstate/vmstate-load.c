@@ -90,29 +90,11 @@ static void load_timer(StreamIn *s, Timer *t)
     }
 }
 
+/* What is no plain integer: see load_ints(). */
 static bool load_elem(StreamIn *s, const VmstateField *f, void *elem,
                       size_t size, GError **errp)
 {
     switch (f->kind) {
-    case VMS_BOOL:
-        *(bool *)elem = stream_get_u8(s) != 0;
-        return true;
-    case VMS_U8:
-    case VMS_I8:
-        *(uint8_t *)elem = stream_get_u8(s);
-        return true;
-    case VMS_U16:
-    case VMS_I16:
-        *(uint16_t *)elem = stream_get_be16(s);
-        return true;
-    case VMS_U32:
-    case VMS_I32:
-        *(uint32_t *)elem = stream_get_be32(s);
-        return true;
-    case VMS_U64:
-    case VMS_I64:
-        *(uint64_t *)elem = stream_get_be64(s);
-        return true;
     case VMS_BUFFER:
         stream_get(s, elem, size);
         return true;
@@ -159,11 +141,70 @@ static void *load_base(const VmstateField *f, void *opaque, unsigned n,
     return vmstate_field_base(f, opaque);
 }
 
+static bool load_ints(StreamIn *s, const VmstateField *f, uint8_t *base,
+                      unsigned n, GError **errp)
+{
+    const size_t width = vmstate_int_width(f);
+
+    while (n > 0) {
+        const unsigned m = MIN(n, STREAM_RUN_MAX / width);
+        const uint8_t *from = stream_get_run(s, m * width);
+
+        if (unlikely(from == NULL)) {
+            return stream_in_check(s, errp);
+        }
+        vmstate_get_ints(from, f, base, m);
+        base += m * f->size;
+        n -= m;
+    }
+    return true;
+}
+
+static bool load_subsections(VmstateLoad *l, const Vmstate *vms, void *opaque,
+                             const LoadPlace *at, GError **errp);
+
+/*
+ * As load_vmsd() does for a flat description of a version that can be got; who
+ * has no post_load() has no need of a frame.
+ */
+static bool load_flat(VmstateLoad *l, const Vmstate *vms, void *opaque,
+                      size_t bytes, const LoadPlace *at, GError **errp)
+{
+    const uint64_t start = stream_in_bytes(l->s);
+    const uint8_t *from = stream_get_run(l->s, bytes);
+    int next;
+
+    if (likely(from != NULL)) {
+        vmstate_get_flat(from, vms, opaque);
+        next = stream_peek_u8(l->s, 0);
+        if (likely(next >= 0 && next != VMSTATE_SUBSECTION)) {
+            return true;
+        }
+    }
+    if (load_subsections(l, vms, opaque, at, errp)) {
+        return true;
+    }
+    error_prefix(errp, "%s (offset %" PRIu64 "): ", vms->name, start);
+    return false;
+}
+
+static bool load_struct(VmstateLoad *l, const VmstateField *f, void *elem,
+                        size_t flat, const LoadPlace *at, GError **errp)
+{
+    const int v = f->struct_version ? f->struct_version : f->vms->version;
+
+    if (flat > 0 && v <= f->vms->version && v >= f->vms->oldest) {
+        return load_flat(l, f->vms, elem, flat, at, errp);
+    }
+    return load_vmsd(l, f->vms, elem, v, at, errp);
+}
+
 static bool load_field(VmstateLoad *l, const VmstateField *f, void *opaque,
                        const LoadPlace *at, GError **errp)
 {
     unsigned n = vmstate_field_count(f, opaque);
     size_t size = vmstate_field_size(f, opaque);
+    size_t flat = f->kind == VMS_STRUCT ? vmstate_flat_size(f->vms) : 0;
     void *base;
 
     if (!check_bounds(f, n, size, errp)) {
@@ -174,14 +215,15 @@ static bool load_field(VmstateLoad *l, const VmstateField *f, void *opaque,
         error_setf(errp, "points nowhere");
         return false;
     }
+    if (vmstate_int_width(f) > 0) {
+        return load_ints(l->s, f, base, n, errp);
+    }
     for (unsigned i = 0; i < n; i++) {
         void *elem = vmstate_field_elem(f, base, i);
         bool ok;
 
         if (f->kind == VMS_STRUCT) {
-            int v = f->struct_version ? f->struct_version : f->vms->version;
-
-            ok = load_vmsd(l, f->vms, elem, v, at, errp);
+            ok = load_struct(l, f, elem, flat, at, errp);
         } else {
             ok = load_elem(l->s, f, elem, size, errp) &&
                  stream_in_check(l->s, errp);

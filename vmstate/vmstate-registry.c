@@ -46,17 +46,29 @@ void vmstate_registry_free(VmstateRegistry *r)
     g_free(r);
 }
 
+static bool is_entry(const GList *l, const char *idstr, uint32_t instance)
+{
+    const VmstateEntry *e = l->data;
+
+    return e->instance == instance && strcmp(e->idstr, idstr) == 0;
+}
+
 VmstateEntry *vmstate_find(VmstateRegistry *r, const char *idstr,
                            uint32_t instance)
 {
-    for (GList *l = r->entries.head; l != NULL; l = l->next) {
-        VmstateEntry *e = l->data;
+    GList *l = r->next_find;
 
-        if (e->instance == instance && strcmp(e->idstr, idstr) == 0) {
-            return e;
+    if (l == NULL || !is_entry(l, idstr, instance)) {
+        l = r->entries.head;
+        while (l != NULL && !is_entry(l, idstr, instance)) {
+            l = l->next;
         }
     }
-    return NULL;
+    if (l == NULL) {
+        return NULL;
+    }
+    r->next_find = l->next;
+    return l->data;
 }
 
 static uint32_t next_instance(VmstateRegistry *r, const char *idstr)
@@ -116,6 +128,7 @@ void vmstate_unregister(VmstateRegistry *r, VmstateEntry *e)
         return;
     }
     g_queue_unlink(&r->entries, &e->link);
+    r->next_find = NULL;
     note_change(r, e->idstr);
     g_free(e->idstr);
     g_free(e);

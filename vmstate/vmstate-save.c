@@ -196,6 +196,31 @@ static bool save_elems(StreamOut *s, const VmstateField *f, void *opaque,
     return true;
 }
 
+/* Without a description, and at once; false: one by one. */
+static bool save_run(StreamOut *s, const VmstateField *f, void *opaque,
+                     unsigned n)
+{
+    size_t bytes = f->kind == VMS_STRUCT ? vmstate_flat_size(f->vms)
+                                         : vmstate_int_width(f);
+    uint8_t *base = vmstate_field_base(f, opaque), *to;
+
+    if (bytes == 0 || base == NULL) {
+        return false;
+    }
+    to = stream_put_room(s, n * bytes);
+    if (to == NULL) {
+        return false;
+    }
+    if (f->kind != VMS_STRUCT) {
+        vmstate_put_ints(to, f, base, n);
+        return true;
+    }
+    for (unsigned i = 0; i < n; i++, base += f->size, to += bytes) {
+        vmstate_put_flat(to, f->vms, base);
+    }
+    return true;
+}
+
 static bool save_field(StreamOut *s, const VmstateField *f, void *opaque,
                        const Desc *d, GError **errp)
 {
@@ -204,7 +229,8 @@ static bool save_field(StreamOut *s, const VmstateField *f, void *opaque,
     g_autofree uint64_t *sizes = NULL;
 
     if (d->fields == NULL) {
-        return save_elems(s, f, opaque, n, NULL, NULL, NULL, errp);
+        return save_run(s, f, opaque, n) ||
+               save_elems(s, f, opaque, n, NULL, NULL, NULL, errp);
     }
     nested = g_ptr_array_new_with_free_func((GDestroyNotify)json_unref);
     sizes = g_new0(uint64_t, n);

@@ -227,6 +227,7 @@ struct VmstateEntry {
 
 struct VmstateRegistry {
     GQueue entries;      /* VmstateEntry */
+    GList *next_find;    /* sections come in this order, as a rule; or NULL */
     GPtrArray *blockers; /* of { handle, char * } */
     uint32_t next_section_id;
     uint64_t load_attempt; /* sets of devices that have begun to arrive */

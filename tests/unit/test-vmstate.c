@@ -708,7 +708,14 @@ static void test_registry(void)
     u = vmstate_register(r, NULL, 7, &bad, NULL);
     why = vmstate_blocked_reason(r);
     g_assert_nonnull(strstr(why, "bad"));
+    /* In this order, in any, and when the one that would follow has gone. */
+    g_assert_true(vmstate_find(r, "0000:00:01.0/high", 0) == h);
+    g_assert_true(vmstate_find(r, "toy", 0) == a);
+    g_assert_true(vmstate_find(r, "toy", 0) == a);
+    g_assert_true(vmstate_find(r, "toy", 1) == b);
     vmstate_unregister(r, u);
+    g_assert_null(vmstate_find(r, "bad", 7));
+    g_assert_true(vmstate_find(r, "0000:00:01.0/high", 0) == h);
     handle = vmstate_add_blocker(r, "because of %d", 42);
     g_free(why);
     why = vmstate_blocked_reason(r);
