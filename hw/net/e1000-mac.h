@@ -137,7 +137,10 @@ typedef struct E1000Tx {
     uint8_t sum_needed;     /* POPTS of its first descriptor */
     bool started;           /* a packet is under way: no end of it yet */
     bool tso, vlan;
-    bool skip; /* what is left of it isn't sent */
+    bool skip;        /* what is left of it isn't sent */
+    uint32_t done;    /* bytes of its descriptor that earlier turns took */
+    unsigned frames;  /* of this turn */
+    int64_t turn_end; /* clock_monotonic_ns() */
     uint16_t vlan_tag;
     uint8_t header[E1000_MAX_HEADER];
     uint8_t data[E1000_TX_BUFFER];
@@ -168,7 +171,20 @@ bool e1000_rx_accept(const uint32_t *mac, const uint8_t *frame, size_t len);
 void e1000_tx_reset(E1000Tx *tx);
 /* Bits 24 to 31 of a descriptor's second half. */
 uint8_t e1000_tx_cmd(const E1000TxDesc *d);
-/* Does what it says; at the end of a packet, its frames are sent. */
-void e1000_tx_desc(E1000Tx *tx, const E1000TxDesc *d);
+/* A turn begins, under vm_lock. */
+void e1000_tx_turn(E1000Tx *tx);
+/* Others are to have theirs: before the next descriptor. */
+bool e1000_tx_turn_is_over(const E1000Tx *tx);
+/*
+ * Does what it says; at the end of a packet, its frames are sent.  False: the
+ * turn is over, and the next one begins with the same descriptor.
+ */
+bool e1000_tx_desc(E1000Tx *tx, const E1000TxDesc *d);
+/*
+ * The VM stops and may travel, and a descriptor that is done by half can't:
+ * what is left of its packet isn't sent.  True if there is one, which is to be
+ * given to e1000_tx_desc() once more.
+ */
+bool e1000_tx_give_up(E1000Tx *tx);
 
 #endif

@@ -83,8 +83,45 @@ static void tx_send_frame(E1000Tx *tx, const uint8_t *data, size_t len)
         iov[0] = (struct iovec){ (void *)(uintptr_t)data, len };
     }
     net_send_queued(tx->port, &pkt);
+    tx->frames++;
     e1000_count_tx(tx->mac, len >= ETH_ADDR_LEN ? data : NULL,
                    pkt.size + ETH_FCS_LEN);
+}
+
+/* ---------------------------------------------------------------- turns --- */
+
+/*
+ * A guest can ask for a frame of each byte.  Between two packets a turn ends
+ * soon.  Inside of one it goes on for what no driver's packet needs, since
+ * that can't travel to another host (e1000_tx_give_up()).
+ */
+enum {
+    TURN_FRAMES = 256,
+    TURN_FRAMES_MAX = 1024,
+    TURN_NS = 20 * 1000 * 1000,
+};
+
+void e1000_tx_turn(E1000Tx *tx)
+{
+    tx->frames = 0;
+    tx->turn_end = clock_monotonic_ns() + TURN_NS;
+}
+
+bool e1000_tx_turn_is_over(const E1000Tx *tx)
+{
+    return tx->frames >= (tx->started ? TURN_FRAMES_MAX : TURN_FRAMES) ||
+           clock_monotonic_ns() >= tx->turn_end;
+}
+
+bool e1000_tx_give_up(E1000Tx *tx)
+{
+    if (tx->done == 0) {
+        return false;
+    }
+    tx->done = 0;
+    tx->size = 0;
+    tx->skip = true;
+    return true;
 }
 
 /* --------------------------------------------------------- segmentation --- */
@@ -145,9 +182,13 @@ static void tx_finish_frame(E1000Tx *tx, bool last)
     tx_send_frame(tx, tx->data, tx->size);
 }
 
-/* Bytes of a packet that is to be cut up; each full segment is sent. */
-static void tx_add_segments(E1000Tx *tx, uint64_t addr, size_t len, bool eop)
+/*
+ * Bytes of a packet that is to be cut up; each full segment is sent.  How many
+ * were taken in this turn.
+ */
+static size_t tx_add_segments(E1000Tx *tx, uint64_t addr, size_t len, bool eop)
 {
+    size_t all = len;
     size_t header = tx->tso_props.hdr_len;
     size_t full = header + tx->tso_props.mss;
 
@@ -166,8 +207,12 @@ static void tx_add_segments(E1000Tx *tx, uint64_t addr, size_t len, bool eop)
             tx_finish_frame(tx, false);
             memcpy(tx->data, tx->header, header);
             tx->size = header;
+            if (tx->frames >= TURN_FRAMES_MAX) {
+                break;
+            }
         }
     }
+    return all - len;
 }
 
 static void tx_add_plain(E1000Tx *tx, uint64_t addr, size_t len)
@@ -235,7 +280,8 @@ static void tx_end(E1000Tx *tx, const E1000TxDesc *d, bool extended)
     tx->vlan = false;
 }
 
-static void tx_data(E1000Tx *tx, const E1000TxDesc *d)
+/* False: the turn is over. */
+static bool tx_data(E1000Tx *tx, const E1000TxDesc *d)
 {
     bool extended = e1000_tx_cmd(d) & CMD_DEXT;
     bool eop = e1000_tx_cmd(d) & CMD_EOP;
@@ -244,7 +290,7 @@ static void tx_data(E1000Tx *tx, const E1000TxDesc *d)
     if (tx->skip) {
         tx->skip = !eop;
         tx->started = !eop;
-        return;
+        return true;
     }
     if (!tx->started) {
         tx_begin(tx, d, extended);
@@ -253,23 +299,33 @@ static void tx_data(E1000Tx *tx, const E1000TxDesc *d)
     tx->tso = extended && (e1000_tx_cmd(d) & CMD_TSE) &&
               tx->tso_props.mss != 0 && tx->tso_props.hdr_len != 0;
     if (tx->tso) {
-        tx_add_segments(tx, d->addr, len, eop);
+        /* Between two turns the guest may have made it shorter. */
+        size_t done = MIN(len, (size_t)tx->done);
+
+        done += tx_add_segments(tx, d->addr + done, len - done, eop);
+        if (done < len) {
+            tx->done = done;
+            return false;
+        }
     } else {
         tx_add_plain(tx, d->addr, len);
     }
     if (eop) {
         tx_end(tx, d, extended);
     }
+    return true;
 }
 
-void e1000_tx_desc(E1000Tx *tx, const E1000TxDesc *d)
+bool e1000_tx_desc(E1000Tx *tx, const E1000TxDesc *d)
 {
     bool extended = e1000_tx_cmd(d) & CMD_DEXT;
     unsigned type = d->lower >> 20 & 0xf;
 
     if (extended && type == DTYP_CONTEXT) {
         tx_context(tx, d);
-    } else if (!extended || type == DTYP_DATA) {
-        tx_data(tx, d);
+    } else if ((!extended || type == DTYP_DATA) && !tx_data(tx, d)) {
+        return false;
     }
+    tx->done = 0;
+    return true;
 }

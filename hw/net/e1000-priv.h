@@ -74,6 +74,8 @@ void e1000_mdic_write(E1000 *s, uint32_t val);
 /* e1000-tx.c */
 /* Sends what is in the ring, or as much as fits into one turn. */
 void e1000_tx_run(E1000 *s);
+/* The VM has stopped: nothing is left that can't travel. */
+void e1000_tx_stop(E1000 *s);
 
 /* e1000-rx.c */
 bool e1000_receive(NetPort *p, const NetPacket *pkt);

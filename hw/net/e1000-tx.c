@@ -14,17 +14,13 @@
 
 #include "util/bswap.h"
 
-enum {
-    DESC_DD = 1 << 0,
-
-    /* Far above what a driver's ring takes: one that migrates is never cut. */
-    TX_TURN_NS = 20 * 1000 * 1000,
-};
+enum { DESC_DD = 1 << 0 };
 
 /* ----------------------------------------------------------------- ring --- */
 
-/* One descriptor; the causes of an interrupt that it asks for. */
-static uint32_t tx_step(E1000 *s)
+/* One descriptor; adds the causes of an interrupt that it asks for.  False: the
+ * turn is over. */
+static bool tx_step(E1000 *s, uint32_t *causes)
 {
     uint64_t ring = (uint64_t)E1000_MAC(s, E1000_TDBAH) << 32 |
                     (E1000_MAC(s, E1000_TDBAL) & ~15u);
@@ -36,17 +32,19 @@ static uint32_t tx_step(E1000 *s)
     d.addr = ldq_le_p(raw);
     d.lower = ldl_le_p(raw + 8);
     d.upper = ldl_le_p(raw + 12);
-    e1000_tx_desc(&s->tx, &d);
+    if (!e1000_tx_desc(&s->tx, &d)) {
+        return false;
+    }
     if (++E1000_MAC(s, E1000_TDH) >=
         E1000_MAC(s, E1000_TDLEN) / E1000_DESC_SIZE) {
         E1000_MAC(s, E1000_TDH) = 0;
     }
-    if (!(e1000_tx_cmd(&d) & (E1000_TX_CMD_RS | E1000_TX_CMD_RPS))) {
-        return 0;
+    if (e1000_tx_cmd(&d) & (E1000_TX_CMD_RS | E1000_TX_CMD_RPS)) {
+        raw[12] |= DESC_DD;
+        pci_dma_write(&s->pci, addr + 12, raw + 12, 1);
+        *causes |= E1000_INT_TXDW;
     }
-    raw[12] |= DESC_DD;
-    pci_dma_write(&s->pci, addr + 12, raw + 12, 1);
-    return E1000_INT_TXDW;
+    return !e1000_tx_turn_is_over(&s->tx);
 }
 
 /*
@@ -56,7 +54,6 @@ static uint32_t tx_step(E1000 *s)
  */
 void e1000_tx_run(E1000 *s)
 {
-    int64_t end_ns = clock_monotonic_ns() + TX_TURN_NS;
     unsigned n = E1000_MAC(s, E1000_TDLEN) / E1000_DESC_SIZE;
     uint32_t causes = 0;
     unsigned left = n;
@@ -67,18 +64,28 @@ void e1000_tx_run(E1000 *s)
         return;
     }
     s->in_tx = true;
+    e1000_tx_turn(&s->tx);
     while (E1000_MAC(s, E1000_TDH) != E1000_MAC(s, E1000_TDT) && left > 0 &&
            (s->tx.started || net_out_empty(&s->nic.port))) {
-        causes |= tx_step(s);
-        left--;
-        if (clock_monotonic_ns() >= end_ns) {
+        if (!tx_step(s, &causes)) {
             timer_mod(&s->tx_more, 0);
             break;
         }
+        left--;
     }
     s->in_tx = false;
     if (E1000_MAC(s, E1000_TDH) == E1000_MAC(s, E1000_TDT)) {
         causes |= E1000_INT_TXQE;
     }
     e1000_interrupt(s, causes);
+}
+
+void e1000_tx_stop(E1000 *s)
+{
+    uint32_t causes = 0;
+
+    if (e1000_tx_give_up(&s->tx)) {
+        tx_step(s, &causes);
+        e1000_interrupt(s, causes);
+    }
 }

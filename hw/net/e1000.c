@@ -354,13 +354,15 @@ static void tx_more(void *opaque)
     }
 }
 
-/* A turn that was to come when the VM stopped. */
+/* A turn that was to come when the VM stopped; or what can't travel. */
 static void run_changed(RunStateListener *l, bool running, RunState state)
 {
     E1000 *s = container_of(l, E1000, run_listener);
 
     if (running) {
         e1000_tx_run(s);
+    } else {
+        e1000_tx_stop(s);
     }
 }
 

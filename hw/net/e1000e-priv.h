@@ -162,6 +162,8 @@ void e1000e_eewr(E1000e *s, uint32_t val);
 /* e1000e-tx.c */
 /* Sends what is in the rings, or as much as fits into one turn. */
 void e1000e_tx_run(E1000e *s);
+/* The VM has stopped: nothing is left that can't travel. */
+void e1000e_tx_stop(E1000e *s);
 
 /* e1000e-rx.c */
 bool e1000e_receive(NetPort *p, const NetPacket *pkt);

@@ -14,12 +14,7 @@
 
 #include "util/bswap.h"
 
-enum {
-    DESC_DD = 1 << 0,
-
-    /* Far above what a driver's ring takes: one that migrates is never cut. */
-    TX_TURN_NS = 20 * 1000 * 1000,
-};
+enum { DESC_DD = 1 << 0 };
 
 typedef struct TxRun {
     uint32_t causes;
@@ -38,8 +33,8 @@ static bool ring_ready(const E1000e *s, unsigned q)
     return head < ring_len(s, q) && head != E1000E_RING(s, E1000_TDT, q);
 }
 
-/* One descriptor. */
-static void tx_step(E1000e *s, unsigned q, TxRun *run)
+/* One descriptor.  False: the turn is over. */
+static bool tx_step(E1000e *s, unsigned q, TxRun *run)
 {
     uint64_t ring = (uint64_t)E1000E_RING(s, E1000_TDBAH, q) << 32 |
                     E1000E_RING(s, E1000_TDBAL, q);
@@ -52,32 +47,34 @@ static void tx_step(E1000e *s, unsigned q, TxRun *run)
     d.addr = ldq_le_p(raw);
     d.lower = ldl_le_p(raw + 8);
     d.upper = ldl_le_p(raw + 12);
-    e1000_tx_desc(&s->tx[q], &d);
-    E1000E_RING(s, E1000_TDH, q) = head + 1 >= ring_len(s, q) ? 0 : head + 1;
-    if (!(e1000_tx_cmd(&d) & (E1000_TX_CMD_RS | E1000_TX_CMD_RPS))) {
-        return;
+    if (!e1000_tx_desc(&s->tx[q], &d)) {
+        return false;
     }
-    raw[12] |= DESC_DD;
-    pci_dma_write(&s->pci, addr + 12, raw + 12, 1);
-    run->causes |= E1000_INT_TXDW | (uint32_t)E1000E_INT_TXQ0 << q;
-    run->at_once |= !(e1000_tx_cmd(&d) & E1000_TX_CMD_IDE);
+    E1000E_RING(s, E1000_TDH, q) = head + 1 >= ring_len(s, q) ? 0 : head + 1;
+    if (e1000_tx_cmd(&d) & (E1000_TX_CMD_RS | E1000_TX_CMD_RPS)) {
+        raw[12] |= DESC_DD;
+        pci_dma_write(&s->pci, addr + 12, raw + 12, 1);
+        run->causes |= E1000_INT_TXDW | (uint32_t)E1000E_INT_TXQ0 << q;
+        run->at_once |= !(e1000_tx_cmd(&d) & E1000_TX_CMD_IDE);
+    }
+    return !e1000_tx_turn_is_over(&s->tx[q]);
 }
 
 /* At most once round a ring: what the guest adds meanwhile tells itself. */
-static bool run_ring(E1000e *s, unsigned q, int64_t end_ns, TxRun *run)
+static bool run_ring(E1000e *s, unsigned q, TxRun *run)
 {
     unsigned left = ring_len(s, q);
 
     if (!ring_ready(s, q)) {
         return true;
     }
+    e1000_tx_turn(&s->tx[q]);
     while (ring_ready(s, q) && left > 0 &&
            (s->tx[q].started || net_out_empty(&s->nic.port))) {
-        tx_step(s, q, run);
-        left--;
-        if (clock_monotonic_ns() >= end_ns) {
+        if (!tx_step(s, q, run)) {
             return false;
         }
+        left--;
     }
     if (!ring_ready(s, q)) {
         run->causes |= E1000_INT_TXQE;
@@ -85,9 +82,17 @@ static bool run_ring(E1000e *s, unsigned q, int64_t end_ns, TxRun *run)
     return true;
 }
 
+static void tell_causes(E1000e *s, const TxRun *run)
+{
+    if (run->causes & E1000_INT_TXDW) {
+        e1000e_interrupt_tx(s, run->causes, !run->at_once);
+    } else if (run->causes != 0) {
+        e1000e_interrupt(s, run->causes);
+    }
+}
+
 void e1000e_tx_run(E1000e *s)
 {
-    int64_t end_ns = clock_monotonic_ns() + TX_TURN_NS;
     TxRun run = { 0 };
 
     if (!(E1000E_MAC(s, E1000_TCTL) & E1000_TCTL_EN) || s->in_tx) {
@@ -95,14 +100,22 @@ void e1000e_tx_run(E1000e *s)
     }
     s->in_tx = true;
     for (unsigned q = 0; q < E1000E_QUEUES; q++) {
-        if (!run_ring(s, q, end_ns, &run)) {
+        if (!run_ring(s, q, &run)) {
             timer_mod(&s->tx_more, 0);
         }
     }
     s->in_tx = false;
-    if (run.causes & E1000_INT_TXDW) {
-        e1000e_interrupt_tx(s, run.causes, !run.at_once);
-    } else if (run.causes != 0) {
-        e1000e_interrupt(s, run.causes);
+    tell_causes(s, &run);
+}
+
+void e1000e_tx_stop(E1000e *s)
+{
+    TxRun run = { 0 };
+
+    for (unsigned q = 0; q < E1000E_QUEUES; q++) {
+        if (e1000_tx_give_up(&s->tx[q])) {
+            tx_step(s, q, &run);
+        }
     }
+    tell_causes(s, &run);
 }

@@ -292,6 +292,11 @@ static void test_endless_ring(void)
     qtest_quit(q);
 }
 
+static void test_long_packet(void)
+{
+    check_long_packet("pc", "e1000");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -299,6 +304,7 @@ int main(int argc, char **argv)
     g_test_add_func("/e1000/phy-and-link", test_phy_and_link);
     g_test_add_func("/e1000/send", test_send);
     g_test_add_func("/e1000/segments", test_segments);
+    g_test_add_func("/e1000/long-packet", test_long_packet);
     g_test_add_func("/e1000/receive", test_receive);
     g_test_add_func("/e1000/receive-full", test_receive_full);
     g_test_add_func("/e1000/wild", test_wild);

@@ -180,4 +180,46 @@ static inline uint32_t sum16(const uint8_t *p, size_t len, uint32_t sum)
     return sum;
 }
 
+/*
+ * A packet of which each byte is to be a frame: not all of them at once, and
+ * when the VM stops, what is left of it is given up.  The next one is sent.
+ */
+static inline void check_long_packet(const char *machine, const char *type)
+{
+    enum { HEADER = 54, LEN = 65000, TPT = TPR + 4, TURN = 1024 };
+    QTest *q = qtest_startf("-M %s -m 16 -device %s,addr=3", machine, type);
+    Card c = { .q = q };
+    uint32_t sent;
+
+    config_write(&c, 0x10, MMIO);
+    config_write(&c, 4, 7);
+    rings_on(&c);
+    /* One that stands has no other turn than that of the register. */
+    json_unref(qtest_qmp(q, "{'execute': 'stop'}"));
+    put_desc(&c, 0, (0x20u | 0x04) << 24, HEADER << 8 | 1 << 16);
+    put_desc(&c, TX_BUF, LEN | 1 << 20 | (0x20u | 0x0c | 0x01) << 24, 0);
+    sent = reg_read(&c, TPT);
+    g_assert_cmpuint(sent, ==, TURN);
+    g_assert_cmpuint(reg_read(&c, TDH), ==, 1);
+    json_unref(qtest_qmp(q, "{'execute': 'cont'}"));
+    while (reg_read(&c, TDH) == 1) {
+        g_usleep(1000);
+    }
+    sent += reg_read(&c, TPT);
+    g_assert_cmpuint(sent, ==, LEN - HEADER);
+    put_desc(&c, TX_BUF, 0xfffff | 1 << 20 | (0x20u | 0x0c | 0x01) << 24, 0);
+    json_unref(qtest_qmp(q, "{'execute': 'stop'}"));
+    g_assert_cmpuint(reg_read(&c, TDH), ==, 3);
+    reg_read(&c, TPT);
+    g_assert_cmpuint(qtest_readl(q, TX_RING + 2 * 16 + 12) & 1, ==, 1);
+    json_unref(qtest_qmp(q, "{'execute': 'cont'}"));
+    put_desc(&c, TX_BUF, 60 | (0x08u | 0x01) << 24, 0);
+    while (reg_read(&c, TDH) != 4) {
+        g_usleep(1000);
+    }
+    g_assert_cmpuint(reg_read(&c, TPT), ==, 1);
+    g_assert_cmpuint(qtest_readl(q, TX_RING + 3 * 16 + 12) & 1, ==, 1);
+    qtest_quit(q);
+}
+
 #endif

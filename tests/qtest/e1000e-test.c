@@ -523,6 +523,11 @@ static void test_unplug(void)
     card_end(c);
 }
 
+static void test_long_packet(void)
+{
+    check_long_packet("q35", "e1000e");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -538,6 +543,7 @@ int main(int argc, char **argv)
     g_test_add_func("/e1000e/receive-full", test_receive_full);
     g_test_add_func("/e1000e/wild", test_wild);
     g_test_add_func("/e1000e/frame-to-itself", test_frame_to_itself);
+    g_test_add_func("/e1000e/long-packet", test_long_packet);
     g_test_add_func("/e1000e/unplug", test_unplug);
     return g_test_run();
 }
