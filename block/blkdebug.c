@@ -236,6 +236,7 @@ static bool blkdebug_resize(BlockNode *n, uint64_t size, GError **errp)
 
 static bool blkdebug_activate(BlockNode *n, GError **errp)
 {
+    VM_LOCK_GUARD();
     n->size = n->file->size;
     return true;
 }

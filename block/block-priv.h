@@ -109,6 +109,8 @@ struct BlockBackends {
     GQueue thread_aios;  /* BlockAio.link: of I/O threads */
     int ide_units;       /* drives on one bus of if=ide; 0: 2 */
     bool inactive;       /* the images belong to another process */
+    bool activating;     /* they are being taken over */
+    unsigned activation; /* counts them */
     bool flushing;       /* by block_drain_step() */
     int flush_error;
     struct BlockTables *tables; /* are being written: drain.c; NULL: none are */
@@ -116,6 +118,8 @@ struct BlockBackends {
     void *fdset_opaque;
     BlockErrorHook *error_hook; /* NULL: nobody wants to know */
     void *error_opaque;
+    BlockUnlocked *unlocked; /* NULL: nobody is served */
+    void *unlocked_opaque;
     BlockTrayMoved *tray_moved; /* NULL: nobody wants to know */
     void *tray_opaque;
 };
@@ -168,8 +172,9 @@ BlockImage *block_image_open(BlockBackends *bs, const BlockImageOpts *o,
                              GError **errp);
 /* Nothing is in flight any more. */
 void block_image_close(BlockImage *img);
-/* Takes the size anew: another process may have changed it. */
-bool block_image_refresh(BlockImage *img, GError **errp);
+/* Its size now, in bytes: another process may have changed it. */
+bool block_image_get_size(const BlockImage *img, uint64_t *ret_size,
+                          GError **errp);
 /* Bytes that it takes on the host. */
 uint64_t block_image_allocated(const BlockImage *img);
 
@@ -267,6 +272,11 @@ void block_cancel_waiting(BlockBackend *b);
 BlockAio *block_aio_of(const BlockBackend *b);
 /* Runs fn in its thread, and returns when that is done. */
 void block_aio_run(BlockAio *aio, void (*fn)(void *opaque), void *opaque);
+/*
+ * Runs fn(arg), which waits for storage, and returns when that is done.  With
+ * vm_lock held: lets go of it, unless the program starts or ends.
+ */
+void block_unlocked(BlockBackends *bs, void (*fn)(void *arg), void *arg);
 void block_aio_foreach(BlockBackends *bs, void (*fn)(BlockAio *aio, void *op),
                        void *opaque);
 /* Back to the main loop; nothing is in flight. */

@@ -293,6 +293,14 @@ void block_wait_ends(BlockBackends *bs);
 int block_read_sync(BlockBackend *b, uint64_t off, void *buf, size_t len);
 
 /*
+ * What waits for storage is given to run(opaque, fn, arg), which lets go of
+ * vm_lock until fn(arg) returns, and may serve others meanwhile.  NULL: nobody
+ * is served.
+ */
+typedef void BlockUnlocked(void *opaque, void (*fn)(void *arg), void *arg);
+void block_set_unlocked(BlockBackends *bs, BlockUnlocked *run, void *opaque);
+
+/*
  * Migration: who has the images.  An inactive image isn't locked, written or
  * flushed, so that another process can use it; reads still work.  Before the
  * first drive is made, block_set_inactive() says that all begin so.
@@ -305,7 +313,10 @@ void block_set_inactive(BlockBackends *bs);
  * longer calls block_activate_all().
  */
 bool block_inactivate_step(BlockBackends *bs, bool first, int *ret);
-/* Locks the images and takes their sizes anew; all or none. */
+/*
+ * Locks the images and takes their sizes and tables anew; all or none.  vm_lock
+ * held, and let go of while it reads.
+ */
 bool block_activate_all(BlockBackends *bs, GError **errp);
 
 #endif

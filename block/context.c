@@ -26,6 +26,25 @@ void block_aio_run(BlockAio *aio, void (*fn)(void *opaque), void *opaque)
     }
 }
 
+void block_set_unlocked(BlockBackends *bs, BlockUnlocked *run, void *opaque)
+{
+    bs->unlocked = run;
+    bs->unlocked_opaque = opaque;
+}
+
+NO_TSA void block_unlocked(BlockBackends *bs, void (*fn)(void *arg), void *arg)
+{
+    if (!vm_lock_held() || vm_lock_may_wait()) {
+        fn(arg);
+    } else if (bs->unlocked != NULL) {
+        bs->unlocked(bs->unlocked_opaque, fn, arg);
+    } else {
+        vm_lock_release();
+        fn(arg);
+        vm_lock_acquire();
+    }
+}
+
 void block_aio_foreach(BlockBackends *bs, void (*fn)(BlockAio *aio, void *op),
                        void *opaque)
 {

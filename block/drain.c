@@ -141,19 +141,6 @@ void block_set_inactive(BlockBackends *bs)
     bs->inactive = true;
 }
 
-/* Below before above: formats read what their files have now. */
-static bool nodes_activate(BlockBackends *bs, GError **errp)
-{
-    for (GList *l = bs->nodes.head; l != NULL; l = l->next) {
-        BlockNode *n = l->data;
-
-        if (n->drv->activate != NULL && !n->drv->activate(n, errp)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /*
  * Nodes whose tables are being written, by a thread of its own: that takes as
  * long as storage likes.
@@ -322,20 +309,72 @@ bool block_inactivate_step(BlockBackends *bs, bool first, int *ret)
     return bs->inactive || inactivate_begin(bs, first, ret);
 }
 
+typedef struct ActivateCall {
+    BlockBackends *bs;
+    GError **errp;
+    bool ok;
+} ActivateCall;
+
+/* With a reference; below before above: formats read what their files have. */
+static BlockNode *next_to_activate(BlockBackends *bs)
+{
+    VM_LOCK_GUARD();
+
+    for (GList *l = bs->nodes.head; l != NULL; l = l->next) {
+        BlockNode *n = l->data;
+
+        if (n->activation != bs->activation) {
+            n->activation = bs->activation;
+            return block_node_ref(n);
+        }
+    }
+    return NULL;
+}
+
+static void node_put(BlockNode *n)
+{
+    VM_LOCK_GUARD();
+    block_node_unref(n);
+}
+
+/* Without vm_lock; nodes may come and go meanwhile. */
+static void activate_nodes(void *opaque)
+{
+    ActivateCall *c = opaque;
+    BlockNode *n;
+
+    while (c->ok && (n = next_to_activate(c->bs)) != NULL) {
+        c->ok = n->drv->activate == NULL || n->drv->activate(n, c->errp);
+        node_put(n);
+    }
+}
+
 bool block_activate_all(BlockBackends *bs, GError **errp)
 {
+    ActivateCall call = { .bs = bs, .errp = errp };
+
     if (!bs->inactive) {
         return true;
     }
-    bs->inactive = false;
     if (bs->tables != NULL) {
+        bs->inactive = false;
         bs->tables->dropped = true; /* they never were another's */
         return true;
     }
-    if (!block_graph_update(bs, errp) || !nodes_activate(bs, errp)) {
-        bs->inactive = true;
-        block_graph_update(bs, NULL);
+    if (bs->activating) {
+        error_setf(errp, "The disk images are being taken over already");
         return false;
     }
-    return true;
+    bs->activating = true;
+    bs->activation++;
+    call.ok = block_graph_update(bs, errp);
+    if (call.ok) {
+        block_unlocked(bs, activate_nodes, &call);
+    }
+    bs->activating = false;
+    bs->inactive = !call.ok;
+    if (!call.ok) {
+        block_graph_update(bs, NULL);
+    }
+    return call.ok;
 }

@@ -127,7 +127,7 @@ static int file_write_zeroes(BlockNode *n, uint64_t off, uint64_t len,
 static bool file_resize(BlockNode *n, uint64_t size, GError **errp)
 {
     if (n->img->is_device) {
-        if (!block_image_refresh(n->img, errp)) {
+        if (!block_image_get_size(n->img, &n->img->size, errp)) {
             return false;
         }
         if (size > n->img->size) {
@@ -148,10 +148,13 @@ static bool file_resize(BlockNode *n, uint64_t size, GError **errp)
 
 static bool file_activate(BlockNode *n, GError **errp)
 {
-    if (!block_image_refresh(n->img, errp)) {
+    uint64_t size;
+
+    if (!block_image_get_size(n->img, &size, errp)) {
         return false;
     }
-    n->size = n->img->size;
+    VM_LOCK_GUARD();
+    n->img->size = n->size = size;
     return true;
 }
 

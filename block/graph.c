@@ -97,7 +97,7 @@ static bool graph_compute(BlockBackends *bs, GError **errp)
             n->img->want_perms = n->img->want_unshared = n->img->users = 0;
         }
     }
-    if (bs->inactive) {
+    if (bs->inactive && !bs->activating) {
         return true;
     }
     for (l = bs->nodes.head; l != NULL; l = l->next) {

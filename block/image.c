@@ -43,9 +43,10 @@ static int image_size(int fd, uint64_t *ret_size)
     return 0;
 }
 
-bool block_image_refresh(BlockImage *img, GError **errp)
+bool block_image_get_size(const BlockImage *img, uint64_t *ret_size,
+                          GError **errp)
 {
-    int ret = image_size(img->fd, &img->size);
+    int ret = image_size(img->fd, ret_size);
 
     if (ret < 0) {
         error_setf_errno(errp, ret, "Could not get the size of image '%s'",
@@ -178,7 +179,8 @@ static bool image_init(BlockImage *img, BlockBackends *bs,
                          o->filename);
         return false;
     }
-    return block_image_refresh(img, errp) && probe_alignment(img, errp);
+    return block_image_get_size(img, &img->size, errp) &&
+           probe_alignment(img, errp);
 }
 
 BlockImage *block_image_open(BlockBackends *bs, const BlockImageOpts *o,

@@ -78,7 +78,10 @@ struct BlockDriver {
     int (*write_zeroes)(BlockNode *n, uint64_t off, uint64_t len, bool unmap);
     /* Other sizes than it has; NULL: can't.  Nothing is in flight. */
     bool (*resize)(BlockNode *n, uint64_t size, GError **errp);
-    /* Another process had the file; NULL: nothing is kept of it. */
+    /*
+     * Another process had the file; NULL: nothing is kept of it.  Without
+     * vm_lock.
+     */
     bool (*activate)(BlockNode *n, GError **errp);
     /* All of it is to be in the files afterwards; -errno. */
     int (*inactivate)(BlockNode *n);
@@ -100,6 +103,7 @@ struct BlockNode {
     bool unflushed; /* written since all images were flushed; its thread's */
     bool probed;    /* its first sector must go on looking like a raw image */
     BlockDetectZeroes detect_zeroes;
+    unsigned activation; /* of all->activation: that took it over */
     unsigned align;   /* of offsets and lengths for the files below */
     BlockImage *img;  /* of files */
     void *state;      /* the driver's */

@@ -307,7 +307,7 @@ static bool take_places(Qcow2 *s, const Header *h, GError **errp)
         return header_bad(s, errp, "%u snapshots", s->nsnapshots);
     }
     s->rt_size = rt_clusters * s->cluster_size / 8;
-    s->node->size = ROUND_UP(size, BLOCK_SECTOR);
+    s->disk_size = ROUND_UP(size, BLOCK_SECTOR);
     return check_table(s, s->l1_offset, s->l1_size * 8, "L1 table", errp) &&
            check_table(s, s->rt_offset, s->rt_size * 8, "refcount table",
                        errp) &&

@@ -113,8 +113,11 @@ typedef struct Qcow2Free {
 
 typedef struct Qcow2 {
     BlockNode *node;
+
+    /* As the header says, from here to the locks. */
     unsigned version, cluster_bits;
     uint64_t cluster_size;
+    uint64_t disk_size;  /* bytes, a multiple of BLOCK_SECTOR */
     unsigned l2_bits;    /* log2 of the entries of an L2 table */
     unsigned entry_size; /* bytes of an L2 entry */
     bool extended_l2, zstd;
@@ -127,8 +130,7 @@ typedef struct Qcow2 {
     uint64_t bitmaps_offset, bitmaps_size; /* directory; size 0: none */
     unsigned nbitmaps;
     bool bitmaps_marked; /* those that don't follow writes say so */
-    char *backing_file, *backing_format;       /* as the header says */
-    unsigned l2_cache_max, refcount_cache_max; /* slices */
+    char *backing_file, *backing_format;
 
     /*
      * lock: held over reads and writes of tables, by workers; changes of

@@ -25,7 +25,7 @@ static bool take_caches(Qcow2 *s, KeyVal *kv, GError **errp)
     uint64_t total = 0, l2 = 0, refcounts = 0, entry = slice, interval;
     uint64_t span = s->cluster_size / s->entry_size;
     /* What the whole disk needs. */
-    uint64_t all = (s->node->size / s->cluster_size / span + 2) *
+    uint64_t all = (s->disk_size / s->cluster_size / span + 2) *
                    MAX(s->cluster_size, slice);
 
     if (!keyval_get_size(kv, "cache-size", 1, &total, errp) ||
@@ -205,8 +205,13 @@ static bool make_clean(BlockNode *n, GError **errp)
 {
     Qcow2 *s = n->state;
 
-    return n->read_only || n->all->inactive ||
-           !(s->incompatible & QCOW2_DIRTY) || qcow2_rebuild_refcounts(s, errp);
+    return n->read_only || !(s->incompatible & QCOW2_DIRTY) ||
+           qcow2_rebuild_refcounts(s, errp);
+}
+
+static bool read_image(Qcow2 *s, GError **errp)
+{
+    return qcow2_read_header(s, errp) && qcow2_read_tables(s, errp);
 }
 
 static bool qcow2_open(BlockNode *n, KeyVal *kv, const BlockInherit *inh,
@@ -220,10 +225,22 @@ static bool qcow2_open(BlockNode *n, KeyVal *kv, const BlockInherit *inh,
     lock_init(&s->map_lock);
     s->freed = g_array_new(FALSE, FALSE, sizeof(Qcow2Free));
     s->flushed = g_array_new(FALSE, FALSE, sizeof(Qcow2Free));
-    return block_aio_need_engine(n->all->aio, BLOCK_ENGINE_THREADS, errp) &&
-           qcow2_read_header(s, errp) && qcow2_read_tables(s, errp) &&
-           take_options(s, kv, errp) && check_state(n, errp) &&
-           take_backing(n, kv, inh, errp) && make_clean(n, errp);
+    if (!block_aio_need_engine(n->all->aio, BLOCK_ENGINE_THREADS, errp) ||
+        !read_image(s, errp)) {
+        return false;
+    }
+    n->size = s->disk_size;
+    return take_options(s, kv, errp) && check_state(n, errp) &&
+           take_backing(n, kv, inh, errp) &&
+           (n->all->inactive || make_clean(n, errp));
+}
+
+static void free_tables(Qcow2 *s)
+{
+    g_free(s->l1);
+    g_free(s->rt);
+    g_free(s->backing_file);
+    g_free(s->backing_format);
 }
 
 static void qcow2_close(BlockNode *n)
@@ -237,11 +254,8 @@ static void qcow2_close(BlockNode *n)
     qcow2_cache_fini(&s->refcounts);
     g_array_free(s->freed, TRUE);
     g_array_free(s->flushed, TRUE);
-    g_free(s->l1);
-    g_free(s->rt);
     g_free(s->unpacked);
-    g_free(s->backing_file);
-    g_free(s->backing_format);
+    free_tables(s);
     lock_fini(&s->lock);
     lock_fini(&s->map_lock);
     g_free(s);
@@ -269,23 +283,43 @@ static int qcow2_inactivate(BlockNode *n)
     return ret < 0 || n->read_only ? ret : qcow2_flush(n);
 }
 
-static bool qcow2_activate(BlockNode *n, GError **errp)
+/* From now on it is the image that `fresh` was read from. */
+static void take_over(Qcow2 *s, const Qcow2 *fresh)
 {
-    Qcow2 *s = n->state;
-    bool ok;
+    enum { FIRST = offsetof(Qcow2, version), END = offsetof(Qcow2, lock) };
 
+    VM_LOCK_GUARD();
+    LOCK_GUARD(&s->lock);
     qcow2_cache_clear(s, &s->l2);
     qcow2_cache_clear(s, &s->refcounts);
-    lock_acquire(&s->lock);
+    lock_acquire(&s->map_lock);
+    free_tables(s);
+    memcpy((char *)s + FIRST, (const char *)fresh + FIRST, END - FIRST);
+    s->l1 = fresh->l1;
+    s->l1_size = fresh->l1_size;
+    s->l1_offset = fresh->l1_offset;
+    s->rt = fresh->rt;
+    s->rt_size = fresh->rt_size;
+    s->rt_offset = fresh->rt_offset;
+    lock_release(&s->map_lock);
     g_array_set_size(s->freed, 0);
     g_array_set_size(s->flushed, 0);
     s->l1_dirty = s->rt_dirty = (Qcow2Range){ 0 };
     s->free_hint = 0;
     s->unpacked_entry = 0;
-    s->bitmaps_marked = false;
-    ok = qcow2_read_header(s, errp) && qcow2_read_tables(s, errp);
-    lock_release(&s->lock);
-    return ok && check_state(n, errp) && make_clean(n, errp);
+    s->node->size = s->disk_size;
+}
+
+static bool qcow2_activate(BlockNode *n, GError **errp)
+{
+    Qcow2 fresh = { .node = n };
+
+    if (!read_image(&fresh, errp)) {
+        free_tables(&fresh);
+        return false;
+    }
+    take_over(n->state, &fresh);
+    return check_state(n, errp) && make_clean(n, errp);
 }
 
 static void qcow2_info(const BlockNode *n, BlockNodeInfo *ret)

@@ -146,6 +146,7 @@ static bool raw_resize(BlockNode *n, uint64_t size, GError **errp)
 
 static bool raw_activate(BlockNode *n, GError **errp)
 {
+    VM_LOCK_GUARD();
     return take_range(n, errp);
 }
 

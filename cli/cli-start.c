@@ -19,6 +19,7 @@
 #include "monitor/hooks.h"
 #include "monitor/qmp-fds.h"
 #include "monitor/qmp.h"
+#include "monitor/vm-control.h"
 #include "net/filter.h"
 #include "system/hostmem.h"
 #include "system/iothread.h"
@@ -120,6 +121,7 @@ static bool make_vm(Cli *cli, GError **errp)
     networks_set_hooks(vm->networks, &nets);
     vm->blocks = block_backends_new();
     block_set_fdset_open(vm->blocks, chardev_fdset_open, vm);
+    block_set_unlocked(vm->blocks, vm_control_unlocked, vm);
     block_set_tray_moved(vm->blocks, tray_moved, vm);
     block_set_error_hook(vm->blocks, monitor_block_error, vm);
     if (cli->incoming != NULL) {

@@ -110,15 +110,22 @@ static bool handle_ping(MigLoad *l, const uint8_t *data, GError **errp)
     return rp_send(l, WIRE_RP_PONG, data, 4, errp);
 }
 
+static bool guest_starts(const MigLoad *l)
+{
+    return engine_state_loaded(l->m->state) == RUN_STATE_RUNNING &&
+           l->vm->autostart;
+}
+
 /*
  * Takes the disks over.  What keeps them away doesn't undo the migration: the
  * guest is here, and `cont` tries again.
  */
-static bool take_disks(MigLoad *l, bool starts)
+static bool take_disks(MigLoad *l)
 {
     GError *err = NULL;
 
-    if (!starts && (migration_capabilities(l->m) & CAP(LATE_BLOCK_ACTIVATE))) {
+    if (!guest_starts(l) &&
+        (migration_capabilities(l->m) & CAP(LATE_BLOCK_ACTIVATE))) {
         return true;
     }
     if (vm_block_activate(l->vm, &err)) {
@@ -133,7 +140,7 @@ static bool start_guest(MigLoad *l, GError **errp)
 {
     Migration *m = l->m;
     RunState state = engine_state_loaded(m->state);
-    bool starts;
+    bool starts, ok;
     VM_LOCK_GUARD();
 
     if (runstate_get(l->vm) != RUN_STATE_INMIGRATE) {
@@ -142,8 +149,12 @@ static bool start_guest(MigLoad *l, GError **errp)
         return false;
     }
     l->running = true;
-    starts = state == RUN_STATE_RUNNING && l->vm->autostart;
-    if (!take_disks(l, starts)) {
+    /* A user's `stop` or `cont` may come while the disks let us wait. */
+    do {
+        starts = guest_starts(l);
+        ok = take_disks(l);
+    } while (ok && starts != guest_starts(l));
+    if (!ok) {
         runstate_set(l->vm, RUN_STATE_PAUSED);
     } else if (state != RUN_STATE_RUNNING) {
         runstate_set(l->vm, state);

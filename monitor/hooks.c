@@ -208,7 +208,15 @@ static bool hook_block_inactivate_step(Vm *vm, bool first, int *ret)
 
 static bool hook_block_activate(Vm *vm, GError **errp)
 {
-    return vm->blocks == NULL || block_activate_all(vm->blocks, errp);
+    bool ok;
+
+    if (vm->blocks == NULL) {
+        return true;
+    }
+    vm->activating++;
+    ok = block_activate_all(vm->blocks, errp);
+    vm->activating--;
+    return ok;
 }
 
 const VmHooks monitor_vm_hooks = {

@@ -36,22 +36,28 @@ bool vm_control_stop(Vm *vm, GError **errp)
     return true;
 }
 
-bool vm_control_cont(Vm *vm, GError **errp)
+NO_TSA void vm_control_unlocked(void *opaque, void (*fn)(void *arg), void *arg)
 {
-    RunState st = runstate_get(vm);
+    Vm *vm = opaque;
+    bool served;
 
-    if (st == RUN_STATE_INMIGRATE) {
-        vm->autostart = true;
-        return true;
+    if (!g_main_context_is_owner(NULL)) {
+        vm_serve_until(vm, fn, arg); /* a migration's thread: nobody's turn */
+        return;
     }
+    served = vm_serve_allow(vm, true);
+    vm_serve_until(vm, fn, arg);
+    vm_serve_allow(vm, served);
+}
+
+/* May a guest that stands go on?  One that arrives isn't here. */
+static bool control_may_cont(Vm *vm, GError **errp)
+{
     if (runstate_needs_reset(vm)) {
         error_setf(errp, "Resetting the Virtual Machine is required");
         return false;
     }
-    if (st == RUN_STATE_SUSPENDED) {
-        return true;
-    }
-    if (st == RUN_STATE_FINISH_MIGRATE ||
+    if (runstate_get(vm) == RUN_STATE_FINISH_MIGRATE ||
         migration_status(vm->migration) == MIGRATION_STATUS_PRE_SWITCHOVER) {
         error_setf(errp, "Migration is not finalized yet");
         return false;
@@ -60,8 +66,30 @@ bool vm_control_cont(Vm *vm, GError **errp)
         error_setf(errp, "The guest can't go on: %s", vm_busy(vm));
         return false;
     }
-    /* After a migration the images may be another process's. */
-    if (!vm_block_activate(vm, errp)) {
+    return true;
+}
+
+bool vm_control_cont(Vm *vm, GError **errp)
+{
+    RunState st = runstate_get(vm);
+
+    if (st == RUN_STATE_INMIGRATE) {
+        vm->autostart = true;
+        return true;
+    }
+    if (st == RUN_STATE_SUSPENDED) {
+        return true;
+    }
+    if (!control_may_cont(vm, errp)) {
+        return false;
+    }
+    /* After a migration the images may be another process's.  To take them
+     * over may take long: others are served, and may change what holds. */
+    if (!vm_block_activate(vm, errp) || !control_may_cont(vm, errp)) {
+        return false;
+    }
+    if (vm_is_ending(vm)) {
+        error_setf(errp, "The guest can't go on: the program is to end");
         return false;
     }
     if (vm->blocks != NULL) {

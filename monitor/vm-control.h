@@ -31,6 +31,11 @@ bool vm_control_nmi(Vm *vm, GError **errp);
 struct BlockBackend *vm_control_quiesce(Vm *vm, VmFindDrive *find, void *opaque,
                                         GError **errp);
 /*
+ * A BlockUnlocked, of the Vm: storage is waited for, and in the main thread
+ * others are served meanwhile (system/serve.h).
+ */
+void vm_control_unlocked(void *vm, void (*fn)(void *arg), void *arg);
+/*
  * Devices and their back ends are to be the same at both sides from the start
  * of a migration to its end: false with errp, which names the command, while
  * one is under way.

@@ -522,9 +522,10 @@ static void do_shutdown(Vm *vm)
 
 const char *vm_busy(const Vm *vm)
 {
-    return vm->resetting ? "a reset waits for storage"
-           : vm->dumping ? "the guest's memory is being dumped"
-                         : NULL;
+    return vm->resetting    ? "a reset waits for storage"
+           : vm->dumping    ? "the guest's memory is being dumped"
+           : vm->activating ? "its disk images are being taken over"
+                            : NULL;
 }
 
 /* Nobody writes into memory that is the firmware's now; or it is ending. */
