@@ -324,7 +324,7 @@ static void begin_leaving(void *opaque)
     BlockBackend *b = opaque;
 
     block_unquiesce(b);
-    b->leaving = b->in_flight > 0;
+    b->leaving = b->in_flight > 0 || b->changing;
 }
 
 void block_detach(BlockBackend *b)
@@ -342,7 +342,7 @@ static void end_leaving(void *opaque)
     BlockBackend *b = opaque;
 
     g_source_unref(g_steal_pointer(&b->leave_source));
-    b->leaving = b->in_flight > 0;
+    b->leaving = b->in_flight > 0 || b->changing;
 }
 
 static gboolean backend_leave(gpointer opaque)
@@ -368,6 +368,41 @@ void block_request_ended(BlockBackend *b)
         b->leave_source = g_source_ref(source);
         g_source_attach(source, NULL);
     }
+}
+
+static void leave_when_ended(void *opaque)
+{
+    block_request_ended(opaque);
+}
+
+bool block_is_changing(const BlockBackend *b)
+{
+    return __atomic_load_n(&b->writing, __ATOMIC_ACQUIRE);
+}
+
+bool block_check_unchanging(const BlockBackend *b, GError **errp)
+{
+    if (b->changing) {
+        error_setf(errp, "Drive '%s' is being changed already",
+                   *b->name == '\0' && b->dev_path != NULL ? b->dev_path
+                                                           : b->name);
+    }
+    return !b->changing;
+}
+
+bool block_change_begin(BlockBackend *b, GError **errp)
+{
+    if (!block_check_unchanging(b, errp)) {
+        return false;
+    }
+    b->changing = true;
+    return true;
+}
+
+void block_change_end(BlockBackend *b)
+{
+    b->changing = false;
+    block_aio_run(block_aio_of(b), leave_when_ended, b);
 }
 
 void block_set_share_rw(BlockBackend *b, bool share)
@@ -409,8 +444,10 @@ void block_quiesce_end(BlockBackend *b)
 
 typedef struct ResizeCall {
     BlockBackend *b;
+    BlockNode *node; /* a reference */
     uint64_t size;
     GError **errp;
+    bool quiesced; /* before, by its user */
     bool ok;
 } ResizeCall;
 
@@ -424,13 +461,43 @@ bool block_check_quiet(const BlockBackend *b, GError **errp)
 }
 
 /* In the back end's thread, so that nothing begins in between. */
+static void resize_begin(void *opaque)
+{
+    ResizeCall *c = opaque;
+
+    c->ok = block_check_quiet(c->b, c->errp);
+    if (c->ok) {
+        c->quiesced = c->b->quiesced;
+        c->b->quiesced = true;
+        __atomic_store_n(&c->b->writing, true, __ATOMIC_RELEASE);
+    }
+}
+
+/* Without vm_lock. */
 static void resize_now(void *opaque)
 {
     ResizeCall *c = opaque;
-    BlockNode *n = c->b->root;
 
-    c->ok =
-        block_check_quiet(c->b, c->errp) && n->drv->resize(n, c->size, c->errp);
+    c->ok = c->node->drv->resize(c->node, c->size, c->errp);
+    __atomic_store_n(&c->b->writing, false, __ATOMIC_RELEASE);
+}
+
+static bool resize_node(ResizeCall *c)
+{
+    if (!block_change_begin(c->b, c->errp)) {
+        return false;
+    }
+    block_aio_run(block_aio_of(c->b), resize_begin, c);
+    if (c->ok) {
+        c->node = block_node_ref(c->b->root);
+        block_write_unlocked(c->b->all, resize_now, c);
+        block_node_unref(c->node);
+        if (!c->quiesced) {
+            block_quiesce_end(c->b);
+        }
+    }
+    block_change_end(c->b);
+    return c->ok;
 }
 
 bool block_resize(BlockBackend *b, uint64_t size, GError **errp)
@@ -455,8 +522,7 @@ bool block_resize(BlockBackend *b, uint64_t size, GError **errp)
                    n->drv->name);
         return false;
     }
-    block_aio_run(block_aio_of(b), resize_now, &call);
-    if (!call.ok) {
+    if (!resize_node(&call)) {
         return false;
     }
     if (b->dev_ops != NULL && b->dev_ops->resized != NULL) {

@@ -230,7 +230,7 @@ static bool blkdebug_resize(BlockNode *n, uint64_t size, GError **errp)
     if (!n->file->drv->resize(n->file, size, errp)) {
         return false;
     }
-    n->size = size;
+    block_node_set_size(n, size);
     return true;
 }
 

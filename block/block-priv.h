@@ -96,6 +96,8 @@ struct BlockBackend {
     BlockAio *thread_aio; /* NULL: the main loop's */
     unsigned in_flight;   /* requests that are not done; its thread's */
     bool quiesced;        /* new ones wait in their node; its thread's */
+    bool changing;        /* its medium or its size, by a user; vm_lock */
+    bool writing;         /* and new ones wait for the end of that; atomic */
     BlockStats stats;     /* what is done */
     BlockNode *root;      /* NULL: no medium */
     BlockMediumOpts opts; /* of the next medium */
@@ -108,6 +110,7 @@ struct BlockBackends {
     BlockAio *aio;       /* the main loop's */
     GQueue thread_aios;  /* BlockAio.link: of I/O threads */
     int ide_units;       /* drives on one bus of if=ide; 0: 2 */
+    unsigned nwriters;   /* calls of block_write_unlocked(); atomic */
     bool inactive;       /* the images belong to another process */
     bool activating;     /* they are being taken over */
     unsigned activation; /* counts them */
@@ -211,6 +214,14 @@ BlockNode *block_open_medium(BlockBackends *bs, const BlockMediumOpts *o,
 bool block_backend_add(BlockBackend *b, GError **errp);
 /* False with errp: a device that has gone has left requests. */
 bool block_check_left(const BlockBackend *b, GError **errp);
+/*
+ * Between begin and end nobody else changes it, and it stays, even if its
+ * device goes: to be asked with block_check_left() then.  False with errp:
+ * another user does already.
+ */
+bool block_check_unchanging(const BlockBackend *b, GError **errp);
+bool block_change_begin(BlockBackend *b, GError **errp);
+void block_change_end(BlockBackend *b);
 /* In its thread: false with errp if it isn't quiet; it has a medium. */
 bool block_check_quiet(const BlockBackend *b, GError **errp);
 /* In its thread, whenever a request has ended: was it what it waits for? */
@@ -262,6 +273,8 @@ unsigned block_aio_reap(BlockAio *aio);
  * user does must not come here.
  */
 void block_aio_drain(BlockAio *aio);
+/* Do new requests have to wait for a change? */
+bool block_is_changing(const BlockBackend *b);
 /* In the back end's thread: all that is in flight waits (quiesced). */
 bool block_is_quiet(const BlockBackend *b);
 /* The same: new requests begin at once again, and those that waited do. */
@@ -277,6 +290,11 @@ void block_aio_run(BlockAio *aio, void (*fn)(void *opaque), void *opaque);
  * vm_lock held: lets go of it, unless the program starts or ends.
  */
 void block_unlocked(BlockBackends *bs, void (*fn)(void *arg), void *arg);
+/*
+ * The same for what writes to images, beside requests: a stop of the guest and
+ * who gives the images up wait for that.
+ */
+void block_write_unlocked(BlockBackends *bs, void (*fn)(void *arg), void *arg);
 void block_aio_foreach(BlockBackends *bs, void (*fn)(BlockAio *aio, void *op),
                        void *opaque);
 /* Back to the main loop; nothing is in flight. */

@@ -45,6 +45,28 @@ NO_TSA void block_unlocked(BlockBackends *bs, void (*fn)(void *arg), void *arg)
     }
 }
 
+typedef struct WriteCall {
+    BlockBackends *bs;
+    void (*fn)(void *arg);
+    void *arg;
+} WriteCall;
+
+static void write_now(void *opaque)
+{
+    const WriteCall *c = opaque;
+
+    c->fn(c->arg);
+    __atomic_sub_fetch(&c->bs->nwriters, 1, __ATOMIC_RELEASE);
+}
+
+void block_write_unlocked(BlockBackends *bs, void (*fn)(void *arg), void *arg)
+{
+    WriteCall call = { bs, fn, arg };
+
+    __atomic_add_fetch(&bs->nwriters, 1, __ATOMIC_RELAXED);
+    block_unlocked(bs, write_now, &call);
+}
+
 void block_aio_foreach(BlockBackends *bs, void (*fn)(BlockAio *aio, void *op),
                        void *opaque)
 {

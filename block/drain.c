@@ -112,7 +112,7 @@ static bool block_is_busy(BlockBackends *bs)
 
     unquiesce_all(bs);
     block_aio_foreach(bs, aio_is_busy, &busy);
-    return busy;
+    return busy || __atomic_load_n(&bs->nwriters, __ATOMIC_ACQUIRE) > 0;
 }
 
 bool block_drain_step(BlockBackends *bs, bool first, int *ret)

@@ -126,15 +126,17 @@ static int file_write_zeroes(BlockNode *n, uint64_t off, uint64_t len,
 
 static bool file_resize(BlockNode *n, uint64_t size, GError **errp)
 {
+    uint64_t is;
+
     if (n->img->is_device) {
-        if (!block_image_get_size(n->img, &n->img->size, errp)) {
+        if (!block_image_get_size(n->img, &is, errp)) {
             return false;
         }
-        if (size > n->img->size) {
+        if (size > is) {
             error_setf(errp, "Cannot grow device files");
             return false;
         }
-        n->size = size;
+        block_node_set_size(n, size);
         return true;
     }
     if (size > INT64_MAX || ftruncate(n->img->fd, (off_t)size) < 0) {
@@ -142,7 +144,7 @@ static bool file_resize(BlockNode *n, uint64_t size, GError **errp)
                          "Failed to resize the file '%s'", n->filename);
         return false;
     }
-    n->img->size = n->size = size;
+    block_node_set_size(n, size);
     return true;
 }
 
@@ -153,8 +155,7 @@ static bool file_activate(BlockNode *n, GError **errp)
     if (!block_image_get_size(n->img, &size, errp)) {
         return false;
     }
-    VM_LOCK_GUARD();
-    n->img->size = n->size = size;
+    block_node_set_size(n, size);
     return true;
 }
 

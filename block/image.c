@@ -102,6 +102,13 @@ static bool probe_alignment(BlockImage *img, GError **errp)
 
 /* Files */
 
+static int open_fdset(BlockBackends *bs, int64_t id, int flags)
+{
+    VM_LOCK_GUARD();
+
+    return bs->fdset_open(bs->fdset_opaque, id, flags & ~O_CLOEXEC);
+}
+
 static int open_file(BlockBackends *bs, const char *path, int flags)
 {
     uint64_t id;
@@ -111,7 +118,7 @@ static int open_file(BlockBackends *bs, const char *path, int flags)
                         &id, NULL)) {
             return -EINVAL;
         }
-        return bs->fdset_open(bs->fdset_opaque, id, flags & ~O_CLOEXEC);
+        return open_fdset(bs, id, flags);
     }
     return open_user_file(path, flags, 0);
 }

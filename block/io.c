@@ -463,7 +463,8 @@ static int req_check(const BlockBackend *b, BlockReq *r)
     if (r->op != BLOCK_READ && n->read_only) {
         return -EPERM;
     }
-    if (!range_fits(r->req_off, r->req_len, n->size)) {
+    if (!range_fits(r->req_off, r->req_len,
+                    __atomic_load_n(&n->size, __ATOMIC_RELAXED))) {
         return -EIO;
     }
     if (r->op == BLOCK_WRITE && n->detect_zeroes != BLOCK_DETECT_ZEROES_OFF &&
@@ -552,7 +553,7 @@ static void recheck_req(BlockReq *r, void *opaque)
 
 void block_unquiesce(BlockBackend *b)
 {
-    if (b->quiesced) {
+    if (b->quiesced && !block_is_changing(b)) {
         b->quiesced = false;
         each_waiting(b, recheck_req, NULL);
         if (b->root != NULL) {
@@ -705,6 +706,7 @@ bool block_aio_need_engine(BlockAio *aio, BlockEngineKind kind, GError **errp)
 {
     static const char *const names[BLOCK_ENGINES] = { "threads", "native",
                                                       "io_uring" };
+    VM_LOCK_GUARD();
 
     if (engine_ops[kind] == NULL) {
         error_setf(errp,

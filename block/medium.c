@@ -169,20 +169,45 @@ static void leave_medium(void *opaque)
     }
 }
 
-bool block_remove_medium(BlockBackend *b, GError **errp)
+/* Its tables are written; the tray may close, and its device go meanwhile. */
+static bool settle_medium(BlockBackend *b, GError **errp)
+{
+    int ret =
+        b->root != NULL && b->root->refs == 1 ? block_node_settle(b->root) : 0;
+
+    if (ret < 0) {
+        error_setf_errno(errp, ret, "Could not write the tables of '%s'",
+                         b->root->filename);
+    }
+    return ret == 0 && check_reachable(b, errp);
+}
+
+static bool remove_medium(BlockBackend *b, GError **errp)
 {
     LeaveCall call = { .b = b, .errp = errp };
 
-    if (!check_reachable(b, errp)) {
+    if (!check_reachable(b, errp) || !settle_medium(b, errp)) {
         return false;
     }
     block_aio_run(block_aio_of(b), leave_medium, &call);
     if (!call.ok) {
         return false;
     }
-    block_close_medium(b);
+    block_node_unref(g_steal_pointer(&b->root)); /* settled above */
     block_graph_update(b->all, NULL);
     return true;
+}
+
+bool block_remove_medium(BlockBackend *b, GError **errp)
+{
+    bool ok;
+
+    if (!block_change_begin(b, errp)) {
+        return false;
+    }
+    ok = remove_medium(b, errp);
+    block_change_end(b);
+    return ok;
 }
 
 /* Opens it for a user who waits for the tray, if anybody has to. */
@@ -207,35 +232,49 @@ bool block_eject(BlockBackend *b, bool force, GError **errp)
     return open_to_change(b, force, errp) && block_remove_medium(b, errp);
 }
 
+typedef struct OpenCall {
+    BlockBackends *bs;
+    BlockMediumOpts opts;
+    const char *filename, *format;
+    GError **errp;
+    BlockNode *root;
+} OpenCall;
+
+/* Without vm_lock. */
+static void open_now(void *opaque)
+{
+    OpenCall *c = opaque;
+
+    c->root = block_open_medium(c->bs, &c->opts, c->filename, c->format, NULL,
+                                c->errp);
+}
+
 static BlockNode *open_like(const BlockBackend *b, const char *filename,
                             const char *format, BlockMediumMode mode,
                             GError **errp)
 {
-    BlockMediumOpts o = b->opts;
+    OpenCall call = { .bs = b->all,
+                      .opts = b->opts,
+                      .filename = filename,
+                      .format = format,
+                      .errp = errp };
 
     if (mode != BLOCK_MEDIUM_RETAIN) {
-        o.auto_read_only = false;
-        o.read_only = mode == BLOCK_MEDIUM_READ_ONLY;
+        call.opts.auto_read_only = false;
+        call.opts.read_only = mode == BLOCK_MEDIUM_READ_ONLY;
     } else if (b->root != NULL) {
-        o.read_only = b->root->read_only;
+        call.opts.read_only = b->root->read_only;
     }
-    return block_open_medium(b->all, &o, filename, format, NULL, errp);
+    block_unlocked(b->all, open_now, &call);
+    return call.root;
 }
 
-bool block_change_medium(BlockBackend *b, const char *filename,
-                         const char *format, BlockMediumMode mode, bool force,
-                         GError **errp)
+static bool put_medium(BlockBackend *b, BlockNode *root, bool force,
+                       GError **errp)
 {
-    BlockNode *root;
-
-    if (!check_removable(b, errp)) {
-        return false;
-    }
-    root = open_like(b, filename, format, mode, errp);
-    if (root == NULL) {
-        return false;
-    }
-    if (!open_to_change(b, force, errp) || !block_remove_medium(b, errp)) {
+    /* Its device may have gone, and its tray have moved. */
+    if (!check_removable(b, errp) || !open_to_change(b, force, errp) ||
+        !remove_medium(b, errp)) {
         block_node_unref(root);
         return false;
     }
@@ -251,11 +290,38 @@ bool block_change_medium(BlockBackend *b, const char *filename,
     return block_close_tray(b, errp);
 }
 
+static bool change_medium(BlockBackend *b, const char *filename,
+                          const char *format, BlockMediumMode mode, bool force,
+                          GError **errp)
+{
+    BlockNode *root;
+
+    if (!check_removable(b, errp)) {
+        return false;
+    }
+    root = open_like(b, filename, format, mode, errp);
+    return root != NULL && put_medium(b, root, force, errp);
+}
+
+bool block_change_medium(BlockBackend *b, const char *filename,
+                         const char *format, BlockMediumMode mode, bool force,
+                         GError **errp)
+{
+    bool ok;
+
+    if (!block_change_begin(b, errp)) {
+        return false;
+    }
+    ok = change_medium(b, filename, format, mode, force, errp);
+    block_change_end(b);
+    return ok;
+}
+
 bool block_insert_node(BlockBackend *b, const char *name, GError **errp)
 {
     BlockNode *n;
 
-    if (!check_reachable(b, errp)) {
+    if (!check_reachable(b, errp) || !block_check_unchanging(b, errp)) {
         return false;
     }
     n = block_node_find(b->all, name);

@@ -76,7 +76,10 @@ struct BlockDriver {
     int (*discard)(BlockNode *n, uint64_t off, uint64_t len);
     /* NULL: zeros are written.  unmap: room may be given back. */
     int (*write_zeroes)(BlockNode *n, uint64_t off, uint64_t len, bool unmap);
-    /* Other sizes than it has; NULL: can't.  Nothing is in flight. */
+    /*
+     * Other sizes than it has; NULL: can't.  Nothing is in flight; without
+     * vm_lock.
+     */
     bool (*resize)(BlockNode *n, uint64_t size, GError **errp);
     /*
      * Another process had the file; NULL: nothing is kept of it.  Without
@@ -98,17 +101,17 @@ struct BlockNode {
     BlockNode *file, *backing;
     const BlockNode *opened_for; /* while it is opened: whose backing file */
     char *filename;              /* as it is shown */
-    uint64_t size;               /* bytes, a multiple of BLOCK_SECTOR */
+    uint64_t size; /* bytes, a multiple of BLOCK_SECTOR; I/O threads: atomic */
     bool read_only, direct, no_flush, discard;
     bool unflushed; /* written since all images were flushed; its thread's */
     bool probed;    /* its first sector must go on looking like a raw image */
     BlockDetectZeroes detect_zeroes;
     unsigned activation; /* of all->activation: that took it over */
-    unsigned align;   /* of offsets and lengths for the files below */
-    BlockImage *img;  /* of files */
-    void *state;      /* the driver's */
-    GQueue in_flight; /* BlockReq.node_link: begun */
-    GQueue waiting;   /* BlockReq.node_link: for those in flight to finish */
+    unsigned align;      /* of offsets and lengths for the files below */
+    BlockImage *img;     /* of files */
+    void *state;         /* the driver's */
+    GQueue in_flight;    /* BlockReq.node_link: begun */
+    GQueue waiting;      /* BlockReq.node_link: for those in flight to finish */
     /* Used by block_graph_update() only. */
     unsigned want_perms, want_unshared;
 };
@@ -147,6 +150,13 @@ BlockNode *block_node_open_named(BlockBackends *bs, const char *filename,
                                  const BlockInherit *inh, GError **errp);
 BlockNode *block_node_ref(BlockNode *n);
 void block_node_unref(BlockNode *n);
+/* Another size, in bytes; with or without vm_lock. */
+void block_node_set_size(BlockNode *n, uint64_t size);
+/*
+ * All of it is in the files afterwards: 0 or -errno.  Lets go of vm_lock while
+ * it writes (block_unlocked()).
+ */
+int block_node_settle(BlockNode *n);
 /* New KeyVal of the items "KEY.x" as "x"; they count as used. */
 KeyVal *block_opts_child(KeyVal *kv, const char *key);
 

@@ -50,9 +50,25 @@ BlockNode *block_node_find(BlockBackends *bs, const char *name)
     return NULL;
 }
 
+static bool check_name_free(const BlockNode *n, GError **errp)
+{
+    const char *name = n->name;
+
+    if (block_find(n->all, name) != NULL) {
+        error_setf(errp, "node-name=%s is conflicting with a device id", name);
+        return false;
+    }
+    if (block_node_find(n->all, name) != NULL) {
+        error_setf(errp, "Duplicate nodes with node-name='%s'", name);
+        return false;
+    }
+    return true;
+}
+
 static bool take_name(BlockNode *n, KeyVal *kv, GError **errp)
 {
     const char *name = keyval_get(kv, "node-name");
+    VM_LOCK_GUARD();
 
     if (name == NULL) {
         n->name = g_strdup_printf("#block%03u", n->all->node_names++);
@@ -67,15 +83,7 @@ static bool take_name(BlockNode *n, KeyVal *kv, GError **errp)
         error_setf(errp, "Node name '%s' is longer than 31 characters", name);
         return false;
     }
-    if (block_find(n->all, name) != NULL) {
-        error_setf(errp, "node-name=%s is conflicting with a device id", name);
-        return false;
-    }
-    if (block_node_find(n->all, name) != NULL) {
-        error_setf(errp, "Duplicate nodes with node-name='%s'", name);
-        return false;
-    }
-    return true;
+    return check_name_free(n, errp);
 }
 
 /* Life */
@@ -86,25 +94,46 @@ BlockNode *block_node_ref(BlockNode *n)
     return n;
 }
 
-void block_node_unref(BlockNode *n)
+/* True: that was the last one, and nobody finds it any more. */
+static bool node_drop(BlockNode *n)
 {
-    if (n == NULL || --n->refs > 0) {
-        return;
+    VM_LOCK_GUARD();
+
+    if (--n->refs > 0) {
+        return false;
     }
     if (n->link.data != NULL) {
         g_queue_unlink(&n->all->nodes, &n->link);
     }
-    if (n->drv->close != NULL) {
-        n->drv->close(n);
-    }
     if (n->file != NULL) {
         n->file->unflushed |= n->unflushed;
+    }
+    return true;
+}
+
+void block_node_unref(BlockNode *n)
+{
+    if (n == NULL || !node_drop(n)) {
+        return;
+    }
+    if (n->drv->close != NULL) {
+        n->drv->close(n);
     }
     block_node_unref(n->file);
     block_node_unref(n->backing);
     g_free(n->filename);
     g_free(n->name);
     g_free(n);
+}
+
+void block_node_set_size(BlockNode *n, uint64_t size)
+{
+    VM_LOCK_GUARD();
+
+    __atomic_store_n(&n->size, size, __ATOMIC_RELAXED);
+    if (n->img != NULL) {
+        n->img->size = size;
+    }
 }
 
 /* Options that all have */
@@ -210,6 +239,15 @@ KeyVal *block_opts_child(KeyVal *kv, const char *key)
     return child;
 }
 
+/* With a reference. */
+static BlockNode *find_child(BlockNode *n, const char *name)
+{
+    VM_LOCK_GUARD();
+    BlockNode *child = block_node_find(n->all, name);
+
+    return child != NULL ? block_node_ref(child) : NULL;
+}
+
 BlockNode *block_node_open_child(BlockNode *n, KeyVal *kv, const char *key,
                                  const BlockInherit *inh, GError **errp)
 {
@@ -223,13 +261,12 @@ BlockNode *block_node_open_child(BlockNode *n, KeyVal *kv, const char *key,
                        key);
             return NULL;
         }
-        child = block_node_find(n->all, name);
+        child = find_child(n, name);
         if (child == NULL) {
             error_setf(errp, "Cannot find device='%s' nor node-name='%s'", name,
                        name);
-            return NULL;
         }
-        return block_node_ref(child);
+        return child;
     }
     return keyval_count(opts) > 0
                ? block_node_open(n->all, opts, inh, NULL, errp)
@@ -294,6 +331,19 @@ static const BlockDriver *take_driver(KeyVal *kv, GError **errp)
     return drv;
 }
 
+/* It can be found from now on.  Another may have taken its name meanwhile. */
+static bool node_publish(BlockNode *n, GError **errp)
+{
+    VM_LOCK_GUARD();
+
+    if (!check_name_free(n, errp)) {
+        return false;
+    }
+    n->link.data = n;
+    g_queue_push_tail_link(&n->all->nodes, &n->link);
+    return true;
+}
+
 BlockNode *block_node_open(BlockBackends *bs, KeyVal *kv,
                            const BlockInherit *inh, BlockNode *file,
                            GError **errp)
@@ -323,9 +373,9 @@ BlockNode *block_node_open(BlockBackends *bs, KeyVal *kv,
         if (n->filename == NULL) {
             n->filename = g_strdup(n->file != NULL ? n->file->filename : "");
         }
-        n->link.data = n;
-        g_queue_push_tail_link(&bs->nodes, &n->link);
-        return n;
+        if (node_publish(n, errp)) {
+            return n;
+        }
     }
     block_node_unref(n);
     return NULL;
@@ -481,16 +531,32 @@ BlockNode *block_node_open_named(BlockBackends *bs, const char *filename,
 
 /* What users do */
 
-bool block_node_add(BlockBackends *bs, KeyVal *kv, GError **errp)
+typedef struct AddCall {
+    BlockBackends *bs;
+    KeyVal *kv;
+    GError **errp;
+    BlockNode *node;
+} AddCall;
+
+static void node_add_now(void *opaque)
 {
     BlockInherit inh = { .read_only = false };
+    AddCall *c = opaque;
+
+    c->node = block_node_open(c->bs, c->kv, &inh, NULL, c->errp);
+}
+
+bool block_node_add(BlockBackends *bs, KeyVal *kv, GError **errp)
+{
+    AddCall call = { .bs = bs, .kv = kv, .errp = errp };
     BlockNode *n;
 
     if (!keyval_has(kv, "node-name")) {
         error_setf(errp, "'node-name' must be specified for the root node");
         return false;
     }
-    n = block_node_open(bs, kv, &inh, NULL, errp);
+    block_unlocked(bs, node_add_now, &call);
+    n = call.node;
     if (n == NULL) {
         return false;
     }
@@ -503,9 +569,34 @@ bool block_node_add(BlockBackends *bs, KeyVal *kv, GError **errp)
     return true;
 }
 
+typedef struct SettleCall {
+    BlockNode *node;
+    int ret; /* 0 or -errno */
+} SettleCall;
+
+static void node_settle_now(void *opaque)
+{
+    SettleCall *c = opaque;
+
+    c->ret = c->node->drv->inactivate(c->node);
+}
+
+int block_node_settle(BlockNode *n)
+{
+    SettleCall call = { .node = n };
+
+    if (!n->all->inactive && n->drv->inactivate != NULL) {
+        block_node_ref(n);
+        block_write_unlocked(n->all, node_settle_now, &call);
+        block_node_unref(n);
+    }
+    return call.ret;
+}
+
 bool block_node_del(BlockBackends *bs, const char *name, GError **errp)
 {
     BlockNode *n = block_node_find(bs, name);
+    int ret;
 
     if (n == NULL) {
         error_setf(errp, "Failed to find node with node-name='%s'", name);
@@ -519,15 +610,17 @@ bool block_node_del(BlockBackends *bs, const char *name, GError **errp)
         error_setf(errp, "Block device %s is in use", name);
         return false;
     }
-    if (!bs->inactive && n->drv->inactivate != NULL) {
-        int ret = n->drv->inactivate(n);
-
-        if (ret < 0) {
-            error_setf_errno(errp, ret, "Could not write the tables of '%s'",
-                             name);
-            return false;
-        }
+    ret = block_node_settle(n);
+    if (ret < 0) {
+        error_setf_errno(errp, ret, "Could not write the tables of '%s'", name);
+        return false;
     }
+    if (n->refs > 1) {
+        /* Somebody was faster. */
+        error_setf(errp, "Block device %s is in use", name);
+        return false;
+    }
+    n->monitor_owns = false;
     block_node_unref(n);
     block_graph_update(bs, NULL);
     return true;

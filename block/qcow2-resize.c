@@ -95,6 +95,6 @@ bool qcow2_resize(BlockNode *n, uint64_t size, GError **errp)
         error_setf_errno(errp, ret, "Could not resize '%s'", n->filename);
         return false;
     }
-    n->size = size;
+    block_node_set_size(n, size);
     return true;
 }

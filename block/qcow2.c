@@ -214,6 +214,13 @@ static bool read_image(Qcow2 *s, GError **errp)
     return qcow2_read_header(s, errp) && qcow2_read_tables(s, errp);
 }
 
+static bool is_inactive(const BlockNode *n)
+{
+    VM_LOCK_GUARD();
+
+    return n->all->inactive;
+}
+
 static bool qcow2_open(BlockNode *n, KeyVal *kv, const BlockInherit *inh,
                        GError **errp)
 {
@@ -232,7 +239,7 @@ static bool qcow2_open(BlockNode *n, KeyVal *kv, const BlockInherit *inh,
     n->size = s->disk_size;
     return take_options(s, kv, errp) && check_state(n, errp) &&
            take_backing(n, kv, inh, errp) &&
-           (n->all->inactive || make_clean(n, errp));
+           (is_inactive(n) || make_clean(n, errp));
 }
 
 static void free_tables(Qcow2 *s)

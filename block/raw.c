@@ -140,7 +140,7 @@ static bool raw_resize(BlockNode *n, uint64_t size, GError **errp)
     if (!n->file->drv->resize(n->file, s->offset + size, errp)) {
         return false;
     }
-    n->size = size;
+    block_node_set_size(n, size);
     return true;
 }
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The machine protocol: what every client relies on, and bad input."""
 
+import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -8,7 +10,8 @@ import socket
 
 from godwit.migration import refused
 from godwit.qmp import Qmp, QmpError
-from godwit.tap import check, check_equal, check_in, free_port, main, test
+from godwit.tap import (Skip, check, check_equal, check_in, free_port, main,
+                        test)
 
 
 def connect(t, path):
@@ -492,6 +495,61 @@ def options_and_their_parameters(t):
         vm = t.run_to_end(['-' + option, 'help'])
         check(vm.status == 0 or not t.host.is_godwit, '-%s help' % option)
         check_in(' options:\n  ', vm.stdout, '-%s help' % option)
+
+
+
+@contextlib.contextmanager
+def kept_from_opening(path):
+    """Who opens the file waits, until this process lets go of its lease."""
+    signal.signal(signal.SIGIO, signal.SIG_IGN)
+    with open(path, 'r+b') as f:
+        try:
+            fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        except OSError as err:
+            raise Skip('no leases on files here') from err
+        yield
+        fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+
+
+def is_awaited(path):
+    """Does somebody wait for its lease to end?"""
+    number = ':%d ' % os.stat(path).st_ino
+    with open('/proc/locks', encoding='ascii') as f:
+        return any('BREAKING' in line and number in line for line in f)
+
+
+@test(godwit_only='the peer stands still')
+def opening_waits(t):
+    """A medium takes its time: only who asked for it waits."""
+    paths = [t.path('a.img'), t.path('b.img')]
+    for path in paths:
+        with open(path, 'wb') as f:
+            f.truncate(1 << 20)
+    vm = t.machine('-drive', 'if=none,id=cd,media=cdrom', '-qmp',
+                   'unix:%s,server=on,wait=off' % t.path('qmp2'))
+    other = connect(t, t.path('qmp2'))
+    other.negotiate()
+    file = {'driver': 'file', 'node-name': 'slow', 'filename': paths[0]}
+    with kept_from_opening(paths[0]):
+        vm.qmp.send('blockdev-add', file, 'add')
+        t.reactor.wait(lambda: is_awaited(paths[0]), 'opening')
+        check_equal(other.cmd('query-status')['status'], 'running', 'status')
+        check_equal(other.cmd('query-named-block-nodes'), [], 'nodes')
+        check_equal(vm.qmp.replies, [], 'blockdev-add has ended')
+        other.cmd('blockdev-add', **dict(file, filename=paths[1]))
+    check_in('Duplicate', vm.qmp.reply_to('add')['error']['desc'], 'the first')
+    with kept_from_opening(paths[0]):
+        vm.qmp.send('blockdev-change-medium',
+                    {'device': 'cd', 'filename': paths[0]}, 'change')
+        t.reactor.wait(lambda: is_awaited(paths[0]), 'opening')
+        try:
+            other.cmd('eject', device='cd')
+            check(False, 'eject is refused')
+        except QmpError as err:
+            check_in('being changed', err.desc, 'eject')
+        check_equal(vm.qmp.replies, [], 'change has ended')
+    check_in('return', vm.qmp.reply_to('change'), 'change')
+    other.cmd('eject', device='cd', force=True)
 
 
 if __name__ == '__main__':

@@ -25,6 +25,7 @@
 #include "block/block-priv.h"
 #include "qom/object.h"
 #include "util/error.h"
+#include "util/thread.h"
 
 #define SIZE    (64 * KiB)
 #define PAGE    4096
@@ -425,6 +426,218 @@ static void test_inactivate_left(void)
     tear_down(&f);
 }
 
+/* What others do while storage lets a user wait, who began with vm_lock. */
+typedef struct Served {
+    Fixture *f;
+    void (*during)(Fixture *f);
+    void (*fn)(void *arg);
+    void *arg;
+} Served;
+
+static void *served_wait(void *opaque)
+{
+    const Served *s = opaque;
+
+    s->fn(s->arg);
+    return NULL;
+}
+
+/* A BlockUnlocked: it waits for stuck_lock, which is let go of in the end. */
+static NO_TSA void serve_others(void *opaque, void (*fn)(void *arg), void *arg)
+{
+    Served *s = opaque;
+    Thread t;
+
+    s->fn = fn;
+    s->arg = arg;
+    g_assert_true(thread_create(&t, "wait", served_wait, s, NULL));
+    s->during(s->f);
+    lock_release(&stuck_lock);
+    vm_lock_release();
+    thread_join(&t);
+    vm_lock_acquire();
+}
+
+static int waiting_ret;
+
+static bool resize_stuck(BlockNode *n, uint64_t size, GError **errp)
+{
+    g_assert_false(vm_lock_held());
+    lock_acquire(&stuck_lock);
+    lock_release(&stuck_lock);
+    block_node_set_size(n, size);
+    return true;
+}
+
+static void check_refused(bool ok, GError *err, const char *part)
+{
+    g_assert_false(ok);
+    g_assert_nonnull(strstr(err->message, part));
+    g_error_free(err);
+}
+
+static void during_resize(Fixture *f)
+{
+    static char data[BLOCK_SECTOR];
+    static const struct iovec iov = { data, sizeof(data) };
+    GError *err = NULL;
+    int ret;
+    bool ok;
+
+    ok = block_resize(f->b[0], SIZE, &err);
+    check_refused(ok, err, "being changed");
+    err = NULL;
+    ok = block_remove_medium(f->b[0], &err);
+    check_refused(ok, err, "being changed");
+    /* A stop of the guest, or a migration, waits; so do requests. */
+    waiting_ret = PENDING;
+    block_aio_writev(f->b[0], SIZE - BLOCK_SECTOR, &iov, 1, note, &waiting_ret);
+    g_assert_false(block_drain_step(f->bs, true, &ret));
+    g_assert_false(block_inactivate_step(f->bs, true, &ret));
+    g_assert_cmpint(waiting_ret, ==, PENDING);
+    /* Its device goes. */
+    block_detach(f->b[0]);
+    g_assert_true(f->b[0]->leaving);
+}
+
+NO_TSA static void test_resize_unlocked(void)
+{
+    Fixture f;
+    BlockDriver slow;
+    Served s = { .f = &f, .during = during_resize };
+    Object *dev = object_new_container("container");
+
+    set_up(&f, "");
+    slow = *f.b[0]->root->drv;
+    slow.resize = resize_stuck;
+    f.b[0]->root->drv = &slow;
+    block_set_unlocked(f.bs, serve_others, &s);
+    g_assert_true(block_attach(f.b[0], dev, false, NULL));
+    vm_lock_acquire();
+    lock_acquire(&stuck_lock);
+    g_assert_true(block_resize(f.b[0], SIZE / 2, NULL));
+    vm_lock_release();
+    g_assert_cmpuint(block_size(f.b[0]), ==, SIZE / 2);
+    g_assert_cmpint(finish(&waiting_ret), ==, -EIO);
+    while (f.b[0]->leaving) {
+        g_main_context_iteration(NULL, TRUE);
+    }
+    g_assert_null(f.b[0]->dev);
+    block_set_unlocked(f.bs, NULL, NULL);
+    object_unref(dev);
+    tear_down(&f);
+}
+
+static void during_del(Fixture *f)
+{
+    GError *err = NULL;
+    bool ok = block_node_del(f->bs, "n", &err);
+
+    check_refused(ok, err, "in use");
+}
+
+static void during_add(Fixture *f)
+{
+    g_autoptr(KeyVal) kv = keyval_new();
+
+    g_assert_null(block_node_find(f->bs, "n"));
+    keyval_add(kv, "driver", "null-co");
+    keyval_add(kv, "node-name", "n");
+    block_set_unlocked(f->bs, NULL, NULL);
+    g_assert_true(block_node_add(f->bs, kv, NULL));
+}
+
+static KeyVal *file_options(const Fixture *f)
+{
+    KeyVal *kv = keyval_new();
+
+    keyval_add(kv, "driver", "file");
+    keyval_add(kv, "node-name", "n");
+    keyval_add(kv, "filename", f->image[0]);
+    return kv;
+}
+
+/* Nodes come and go without the lock, and find others that were faster. */
+NO_TSA static void test_nodes_unlocked(void)
+{
+    Fixture f;
+    BlockDriver slow;
+    Served s = { .f = &f, .during = during_add };
+    g_autoptr(KeyVal) first = NULL;
+    g_autoptr(KeyVal) second = NULL;
+    GError *err = NULL;
+    bool ok;
+
+    set_up(&f, "");
+    first = file_options(&f);
+    second = file_options(&f);
+    block_set_unlocked(f.bs, serve_others, &s);
+    vm_lock_acquire();
+    lock_acquire(&stuck_lock);
+    ok = block_node_add(f.bs, first, &err);
+    check_refused(ok, err, "Duplicate nodes");
+    g_assert_true(block_node_del(f.bs, "n", NULL));
+    g_assert_true(block_node_add(f.bs, second, NULL));
+    slow = *block_node_find(f.bs, "n")->drv;
+    slow.inactivate = settle_stuck;
+    block_node_find(f.bs, "n")->drv = &slow;
+    s.during = during_del;
+    block_set_unlocked(f.bs, serve_others, &s);
+    lock_acquire(&stuck_lock);
+    g_assert_true(block_node_del(f.bs, "n", NULL));
+    g_assert_null(block_node_find(f.bs, "n"));
+    vm_lock_release();
+    tear_down(&f);
+}
+
+static bool activate_stuck(BlockNode *n, GError **errp)
+{
+    g_assert_false(vm_lock_held());
+    lock_acquire(&stuck_lock);
+    lock_release(&stuck_lock);
+    if (nleft == 0) {
+        nleft++;
+        error_setf(errp, "no");
+        return false;
+    }
+    return true;
+}
+
+static void during_activate(Fixture *f)
+{
+    GError *err = NULL;
+    bool ok = block_activate_all(f->bs, &err);
+
+    check_refused(ok, err, "already");
+    err = NULL;
+    ok = block_resize(f->b[0], SIZE, &err);
+    check_refused(ok, err, "read-only");
+}
+
+NO_TSA static void test_activate_unlocked(void)
+{
+    Fixture f;
+    BlockDriver slow;
+    Served s = { .f = &f, .during = during_activate };
+
+    set_up(&f, "");
+    slow = *f.b[0]->root->drv;
+    slow.activate = activate_stuck;
+    f.b[0]->root->drv = &slow;
+    g_assert_cmpint(inactivate_all(f.bs), ==, 0);
+    block_set_unlocked(f.bs, serve_others, &s);
+    nleft = 0;
+    vm_lock_acquire();
+    lock_acquire(&stuck_lock);
+    g_assert_false(block_activate_all(f.bs, NULL));
+    g_assert_true(f.bs->inactive);
+    lock_acquire(&stuck_lock);
+    g_assert_true(block_activate_all(f.bs, NULL));
+    g_assert_false(f.bs->inactive);
+    vm_lock_release();
+    tear_down(&f);
+}
+
 static int flushes, flush_result;
 
 static int count_flush(BlockNode *n)
@@ -529,6 +742,9 @@ int main(int argc, char **argv)
     g_test_add_func("/block-stall/inactivate-dropped", test_inactivate_dropped);
     g_test_add_func("/block-stall/inactivate-left", test_inactivate_left);
     g_test_add_func("/block-stall/inactivate-orphan", test_inactivate_orphan);
+    g_test_add_func("/block-stall/resize-unlocked", test_resize_unlocked);
+    g_test_add_func("/block-stall/nodes-unlocked", test_nodes_unlocked);
+    g_test_add_func("/block-stall/activate-unlocked", test_activate_unlocked);
     g_test_add_func("/block-stall/uring-refused", test_uring_refused);
     return g_test_run();
 }
