@@ -19,6 +19,8 @@ struct IoChannelOps {
                      int *fds, size_t *nfds, bool dontwait);
     ssize_t (*writev)(IoChannel *ch, const struct iovec *iov, size_t niov,
                       const int *fds, size_t nfds, bool dontwait);
+    /* It has bytes to be read, whatever the descriptor says; NULL: never. */
+    bool (*pending)(IoChannel *ch);
     int (*shutdown)(IoChannel *ch, IoShutdown how);
     bool (*close)(IoChannel *ch, GError **errp);
     /* Frees what is left of a closed one; may be NULL. */
@@ -53,6 +55,8 @@ struct IoChannel {
 /* A zeroed channel of @ops->size bytes, one reference, blocking. */
 gpointer io_channel_alloc(const IoChannelOps *ops, unsigned features,
                           const char *name);
+/* It can be read at once, whatever the descriptor says. */
+bool io_channel_has_pending(IoChannel *ch);
 /* For kinds whose descriptors know no shutdown(2).  0 or -errno. */
 int io_channel_init_wake_fds(IoChannel *ch);
 

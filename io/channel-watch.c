@@ -32,6 +32,9 @@ static GIOCondition watch_ready(const IoWatch *w)
         } else {
             got |= w->cond & dir; /* no descriptor: always ready */
         }
+        if (dir == G_IO_IN && io_channel_has_pending(w->ch)) {
+            got |= dir;
+        }
         if (w->wake[i] && g_source_query_unix_fd(source, w->wake[i])) {
             got |= G_IO_HUP;
         }
@@ -44,7 +47,8 @@ static gboolean watch_prepare(GSource *source, gint *timeout_ms)
     const IoWatch *w = (IoWatch *)source;
 
     *timeout_ms = -1;
-    return ((w->cond & G_IO_IN) && !w->tag[0]) ||
+    return ((w->cond & G_IO_IN) &&
+            (!w->tag[0] || io_channel_has_pending(w->ch))) ||
            ((w->cond & G_IO_OUT) && !w->tag[1]);
 }
 

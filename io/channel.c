@@ -102,6 +102,11 @@ int io_channel_fd(const IoChannel *ch, GIOCondition cond)
     return ch->ops->fd && !ch->closed ? ch->ops->fd(ch, cond) : -1;
 }
 
+bool io_channel_has_pending(IoChannel *ch)
+{
+    return ch->ops->pending != NULL && !ch->closed && ch->ops->pending(ch);
+}
+
 void io_channel_set_io_timeout(IoChannel *ch, unsigned ms)
 {
     g_atomic_int_set(&ch->timeout_ms, MIN(ms, (unsigned)INT_MAX));
@@ -223,6 +228,9 @@ int io_channel_wait_until(IoChannel *ch, GIOCondition cond, int64_t end_us,
     nfds_t nfds = 0;
     int n;
 
+    if ((cond & G_IO_IN) && io_channel_has_pending(ch)) {
+        return io_cancel_is_set(cancel) ? -ECANCELED : 1;
+    }
     if (end_us < 0 || end_us > g_get_monotonic_time()) {
         vm_lock_check_wait(ch->name);
     }
