@@ -25,6 +25,7 @@
 #include "system/iothread.h"
 #include "system/rng.h"
 #include "system/secret.h"
+#include "system/tls-creds.h"
 #include "ui/console.h"
 #include "ui/vnc.h"
 #include "util/error.h"
@@ -150,6 +151,7 @@ static void add_types(void)
     object_types_add(rng_object_types());
     object_types_add(secret_object_types());
     object_types_add(iothread_object_types());
+    object_types_add(tls_creds_object_types());
 }
 
 /* The board, with everything that it needs first. */

@@ -12,7 +12,6 @@
 #ifndef SYSTEM_MEMORY_H
 #define SYSTEM_MEMORY_H
 
-#include "system/free-hints.h"
 #include "system/ramblock.h"
 #include "util/event-notifier.h"
 
@@ -202,8 +201,7 @@ struct Memory {
     AddressSpace io;
     MemoryRegion smm_root, smm_system;
     AddressSpace smm; /* has a view only after memory_smm_init() */
-    FreeHints hints;
-    unsigned depth; /* of open transactions */
+    unsigned depth;   /* of open transactions */
     bool changed;
     bool dirty_log; /* migration logs: DIRTY_MIGRATION in every RAM range */
     unsigned display_logs; /* regions that a display logs */
