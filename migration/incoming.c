@@ -15,6 +15,7 @@
 #include "migration/ram-load.h"
 #include "migration/ram.h"
 #include "migration/savevm.h"
+#include "migration/tls.h"
 #include "migration/wire.h"
 #include "util/bswap.h"
 #include "util/error.h"
@@ -440,6 +441,21 @@ static void load_failed(MigLoad *l, GError *err)
     vm_request_exit(l->vm, EXIT_FAILURE);
 }
 
+/* The channel is m->load_ch's, before and after. */
+static bool load_secure(MigLoad *l, GError **errp)
+{
+    Migration *m = l->m;
+    int64_t end_ns = clock_monotonic_ns() + m->waits.answer_ns;
+    g_autoptr(IoChannel) ch =
+        mig_tls_wrap(m, l->ch, &m->load_ch, NULL, end_ns, errp);
+
+    if (ch == NULL) {
+        return false;
+    }
+    l->ch = ch; /* has the reference of m->load_ch */
+    return true;
+}
+
 void *mig_load_thread(void *opaque)
 {
     Migration *m = opaque;
@@ -451,12 +467,13 @@ void *mig_load_thread(void *opaque)
                             .opaque = &l };
     LoadvmRow rows[] = { { .ops = &ram_iterative } };
     GError *err = NULL;
+    bool secure = load_secure(&l, &err);
 
     l.in = stream_in_new(l.ch);
     l.ram = ram_load_new(&l.vm->mem);
     rows[0].opaque = l.ram;
-    if (!loadvm_run(l.in, l.vm->vmstates, rows, G_N_ELEMENTS(rows),
-                    m->hooks->machine_name(l.vm), &ops, &err)) {
+    if (!secure || !loadvm_run(l.in, l.vm->vmstates, rows, G_N_ELEMENTS(rows),
+                               m->hooks->machine_name(l.vm), &ops, &err)) {
         if (l.running) {
             g_clear_error(&err);
         } else {

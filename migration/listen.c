@@ -11,6 +11,7 @@
 
 #include "io/file.h"
 #include "io/socket.h"
+#include "migration/tls.h"
 #include "util/error.h"
 #include "util/log.h"
 
@@ -21,6 +22,10 @@
 static bool load_begin(Migration *m, IoChannel *ch, GError **errp)
 {
     io_channel_set_nodelay(ch, true);
+    if (!mig_tls_choose(m, m->incoming_uri, true, errp)) {
+        io_channel_unref(ch);
+        return false;
+    }
     lock_acquire(&m->lock);
     m->load_ch = ch;
     lock_release(&m->lock);
@@ -176,6 +181,7 @@ void mig_incoming_join(Migration *m)
     if (m->load_made) {
         mig_thread_join(&m->load_thread);
         m->load_made = false;
+        mig_tls_forget(m);
     }
     g_clear_pointer(&m->incoming_ch, io_channel_unref);
     g_clear_pointer(&m->incoming_uri, io_uri_free);

@@ -9,6 +9,7 @@
 #include "io/address.h"
 #include "io/cancel.h"
 #include "io/channel.h"
+#include "io/tls.h"
 #include "migration/converge.h"
 #include "migration/migration.h"
 #include "migration/ram-send.h"
@@ -120,6 +121,11 @@ struct Migration {
     bool load_ends; /* lock: nothing else is to be waited for */
     IoUri *incoming_uri;
     IoChannel *incoming_ch; /* open, and nothing read yet; or NULL */
+
+    /* Of the migration under way, either way; NULL: none.  Main thread; const
+     * while a thread runs. */
+    TlsCreds *tls;
+    char *tls_hostname;
 
     /* State that travels in sections of the engine's own. */
     struct EngineState *state;

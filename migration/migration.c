@@ -7,6 +7,7 @@
 
 #include "migration/migration-priv.h"
 #include "migration/states.h"
+#include "migration/tls.h"
 
 #include "io/socket.h"
 #include "util/cutils.h"
@@ -71,6 +72,7 @@ static void join_source(Migration *m)
     m->thread_made = false;
     __atomic_store_n(&m->thread_ended, false, __ATOMIC_RELAXED);
     mig_params_fini(&m->cfg.params);
+    mig_tls_forget(m);
     g_clear_pointer(&m->uri, io_uri_free);
     g_clear_pointer(&m->cancel, io_cancel_unref);
     g_clear_handle_id(&m->cancel_timer, g_source_remove);
@@ -301,7 +303,8 @@ bool migration_start(Migration *m, const char *uri, GError **errp)
     }
     /* First: it closes what the one before has left, a descriptor too. */
     join_source(m);
-    if (!check_uri(m, parsed, errp)) {
+    if (!mig_tls_choose(m, parsed, false, errp) ||
+        !check_uri(m, parsed, errp)) {
         return false;
     }
     g_clear_pointer(&m->cancel, io_cancel_unref);

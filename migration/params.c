@@ -169,8 +169,10 @@ static bool set_string(const ParamRow *r, char **field, const char *v,
                    v);
         return false;
     }
-    if (g_str_has_prefix(r->name, "tls-") && *v != '\0') {
-        error_setf(errp, "Parameter '%s': TLS is not available in this version",
+    if (strcmp(r->name, "tls-authz") == 0 && *v != '\0') {
+        error_setf(errp,
+                   "Parameter '%s': authorization by name is not available in "
+                   "this version",
                    r->name);
         return false;
     }

@@ -13,6 +13,7 @@
 #include "io/file.h"
 #include "io/socket.h"
 #include "migration/savevm.h"
+#include "migration/tls.h"
 #include "migration/wire.h"
 #include "util/bswap.h"
 #include "util/error.h"
@@ -54,6 +55,20 @@ static IoChannel *open_channel(Migration *m, GError **errp)
     return io_socket_connect(m->uri->addr, m->cancel, 0, errp);
 }
 
+static bool source_secure(MigSource *s, GError **errp)
+{
+    Migration *m = s->m;
+    int64_t end_ns = clock_monotonic_ns() + m->waits.answer_ns;
+    IoChannel *ch = mig_tls_wrap(m, s->ch, &m->ch, m->cancel, end_ns, errp);
+
+    if (ch == NULL) {
+        return false;
+    }
+    io_channel_unref(s->ch);
+    s->ch = ch;
+    return true;
+}
+
 bool mig_source_connect(MigSource *s, GError **errp)
 {
     Migration *m = s->m;
@@ -70,6 +85,9 @@ bool mig_source_connect(MigSource *s, GError **errp)
     lock_release(&m->lock);
     if (cancelled) {
         io_channel_shutdown(s->ch, IO_SHUTDOWN_BOTH);
+    }
+    if (!source_secure(s, errp)) {
+        return false;
     }
     rp_init(&s->rp, s->ch);
     s->return_path = io_channel_has_feature(s->ch, IO_FEATURE_BIDIRECTIONAL);

@@ -61,6 +61,7 @@ static const struct {
       "x-hv-max-vps x-hv-synic-kvm-only x-intel-pt-auto-level" },
     { "qemu-xhci", "host xhci-core" },
     { "rng-*", "opened" },
+    { "virtio-balloon-pci*", "free-page-hint iothread" },
     { "virtio-*-pci*",
       "aer ats migrate-extra modern-pio-notify use-disabled-flag use-started "
       "virtio-backend virtio-pci-bus-master-bug-migration x-ats-page-aligned "

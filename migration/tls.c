@@ -1,0 +1,98 @@
+/*
+ * TLS around a migration's stream.
+ *
+ * The parameters tls-creds and tls-hostname as they are when the migration
+ * begins count for all of it, so that taking the credentials' object away
+ * changes nothing under way.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "util/base.h"
+
+#include "migration/tls.h"
+
+#include "system/tls-creds.h"
+#include "util/error.h"
+
+/* The name that the destination's certificate has to have. */
+static const char *peer_name(const Migration *m, const IoUri *uri)
+{
+    if (*m->params.tls_hostname != '\0') {
+        return m->params.tls_hostname;
+    }
+    return uri->type == IO_URI_SOCKET && uri->addr->type == IO_ADDRESS_INET
+               ? uri->addr->u.inet.host
+               : NULL;
+}
+
+/* Both ways are needed, and somebody on the other side. */
+static bool check_way(const IoUri *uri, GError **errp)
+{
+    if (uri->type == IO_URI_SOCKET) {
+        return true;
+    }
+    error_setf(errp, "Parameter 'tls-creds': TLS needs a socket, not '%s:'",
+               uri->type == IO_URI_EXEC ? "exec" : "file");
+    return false;
+}
+
+bool mig_tls_choose(Migration *m, const IoUri *uri, bool incoming,
+                    GError **errp)
+{
+    const char *host = incoming ? NULL : peer_name(m, uri);
+
+    mig_tls_forget(m);
+    if (*m->params.tls_creds == '\0') {
+        return true;
+    }
+    if (!check_way(uri, errp)) {
+        return false;
+    }
+    m->tls = tls_creds_lookup(m->vm->root, m->params.tls_creds, incoming, errp);
+    if (m->tls == NULL) {
+        return false;
+    }
+    if (!incoming && host == NULL && tls_creds_kind(m->tls) == TLS_X509) {
+        mig_tls_forget(m);
+        error_setf(errp, "Parameter 'tls-hostname': needed to check the "
+                         "destination's certificate, as the URI has no name");
+        return false;
+    }
+    m->tls_hostname = g_strdup(host);
+    return true;
+}
+
+void mig_tls_forget(Migration *m)
+{
+    g_clear_pointer(&m->tls, tls_creds_unref);
+    g_clear_pointer(&m->tls_hostname, g_free);
+}
+
+IoChannel *mig_tls_wrap(Migration *m, IoChannel *ch, IoChannel **shown,
+                        const IoCancel *cancel, int64_t end_ns, GError **errp)
+{
+    g_autoptr(IoChannel) inside = NULL;
+    g_autoptr(IoChannel) before = NULL;
+
+    if (m->tls == NULL) {
+        return io_channel_ref(ch);
+    }
+    if (!io_channel_has_feature(ch, IO_FEATURE_BIDIRECTIONAL)) {
+        error_setf(errp, "%s: TLS needs a channel that goes both ways",
+                   io_channel_name(ch));
+        return NULL;
+    }
+    inside = io_channel_tls_new(ch, m->tls, m->tls_hostname, cancel,
+                                end_ns / NS_PER_US, errp);
+    if (inside == NULL) {
+        return NULL;
+    }
+    LOCK_GUARD(&m->lock);
+    before = *shown;
+    *shown = io_channel_ref(inside);
+    /* Whoever ended it meanwhile saw the one below. */
+    if (io_channel_is_shutdown(before, IO_SHUTDOWN_BOTH)) {
+        io_channel_shutdown(inside, IO_SHUTDOWN_BOTH);
+    }
+    return g_steal_pointer(&inside);
+}

@@ -1,0 +1,28 @@
+/*
+ * TLS around a migration's stream.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef MIGRATION_TLS_H
+#define MIGRATION_TLS_H
+
+#include "migration/migration-priv.h"
+
+/*
+ * Looks up what tls-creds names (nothing: no TLS) for a migration that is
+ * about to begin, to `uri`, or from there if incoming.  Main thread, vm_lock.
+ */
+bool mig_tls_choose(Migration *m, const IoUri *uri, bool incoming,
+                    GError **errp);
+/* What mig_tls_choose() has found isn't needed any more. */
+void mig_tls_forget(Migration *m);
+/*
+ * Shakes hands over @ch if there are credentials; returns the channel inside,
+ * or @ch again, with a reference.  *shown, the one that others shut down
+ * (m->lock; it has a reference of its own), is replaced, too.  Within `end_ns`
+ * of CLOCK_MONOTONIC, without vm_lock.
+ */
+IoChannel *mig_tls_wrap(Migration *m, IoChannel *ch, IoChannel **shown,
+                        const IoCancel *cancel, int64_t end_ns, GError **errp);
+
+#endif

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Migrations inside TLS: shared keys and certificates, with 7.2 as well."""
+
+import os
+import subprocess
+
+from godwit.migration import (check_pattern_goes_on, go, last_numbers, query,
+                              refused, set_parameters, start,
+                              start_incoming, start_pattern, transport,
+                              wait_drained, wait_running, wait_status)
+from godwit.peer import need_peer
+from godwit.tap import check_equal, check_in, main, test
+
+KEYS = 'qemu:00112233445566778899aabbccddeeff\n'
+
+
+def write(path, text):
+    with open(path, 'w', encoding='utf-8') as out:
+        out.write(text)
+
+
+def psk(t, name, end, keys=KEYS):
+    """-object for an end that has these keys."""
+    folder = t.path('psk-' + name)
+    os.makedirs(folder, exist_ok=True)
+    write(folder + '/keys.psk', keys)
+    return ('-object', f'tls-creds-psk,id=tls,dir={folder},endpoint={end}')
+
+
+def certificate(folder, name, template, *ca):
+    write(f'{folder}/{name}.cfg', template)
+    key = f'{folder}/{name}-key.pem'
+    with open(key, 'wb') as out:
+        subprocess.run(['certtool', '--generate-privkey', '--key-type=ecdsa',
+                        '--curve=secp256r1'], stdout=out,
+                       stderr=subprocess.DEVNULL, check=True)
+    kind = ['--generate-certificate', *ca] if ca else ['--generate-self-signed']
+    subprocess.run(['certtool', *kind, '--load-privkey', key, '--template',
+                    f'{folder}/{name}.cfg', '--outfile',
+                    f'{folder}/{name}-cert.pem'],
+                   stderr=subprocess.DEVNULL, check=True)
+
+
+def certificates(t, name='x509', days=10):
+    """A folder with an authority and a certificate for each end."""
+    folder = t.path(name)
+    os.makedirs(folder)
+    certificate(folder, 'ca', 'cn = Authority\nca\ncert_signing_key\n')
+    ca = ['--load-ca-certificate', folder + '/ca-cert.pem',
+          '--load-ca-privkey', folder + '/ca-key.pem']
+    until = f'expiration_days = {days}\n' if days > 0 else \
+        ('activation_date = "2020-01-01 00:00:00"\n'
+         'expiration_date = "2020-02-01 00:00:00"\n')
+    certificate(folder, 'server', 'cn = one\ndns_name = one.example\n'
+                'ip_address = 127.0.0.1\ntls_www_server\n'
+                'encryption_key\nsigning_key\n' + until, *ca)
+    certificate(folder, 'client', 'cn = two\ntls_www_client\n'
+                'encryption_key\nsigning_key\n' + until, *ca)
+    return folder
+
+
+def x509(folder, end, extra=''):
+    return ('-object',
+            f'tls-creds-x509,id=tls,dir={folder},endpoint={end}{extra}')
+
+
+def pair(t, client, server, kind='unix', peer_src=None, peer_dst=None):
+    """Source and destination that use the credentials `tls`."""
+    way = transport(t, kind)
+    src = start_pattern(t, *client, mb=16, binary=peer_src)
+    dst = start_incoming(t, src, 'defer', *server, binary=peer_dst)
+    set_parameters(src, tls_creds='tls')
+    set_parameters(dst, tls_creds='tls')
+    dst.qmp.cmd('migrate-incoming', uri=way.incoming)
+    return src, dst, way
+
+
+def arrived(src, dst):
+    wait_running(dst)
+    wait_drained(src)
+    numbers = last_numbers(src)
+    dst.serial.adopt(src.serial)
+    check_pattern_goes_on(dst, numbers)
+
+
+def stays(src, dst, way, why):
+    """The guest stays at the source, which says why."""
+    start(src, way)
+    wait_status(src, 'failed')
+    check_in(why, query(src)['error-desc'], 'error')
+    check_equal(dst.wait_end(), 1, 'exit status of the destination')
+    wait_running(src)
+    check_pattern_goes_on(src, last_numbers(src))
+
+
+@test()
+def shared_key(t):
+    src, dst, way = pair(t, psk(t, 'a', 'client'), psk(t, 'a', 'server'))
+    go(src, way)
+    arrived(src, dst)
+
+
+def shared_key_with(t, src_binary, dst_binary):
+    src, dst, way = pair(t, psk(t, 'a', 'client'), psk(t, 'a', 'server'),
+                         'tcp', src_binary, dst_binary)
+    go(src, way)
+    arrived(src, dst)
+
+
+@test()
+def shared_key_from_the_peer(t):
+    shared_key_with(t, need_peer(), None)
+
+
+@test()
+def shared_key_to_the_peer(t):
+    shared_key_with(t, None, need_peer())
+
+
+@test()
+def another_key(t):
+    src, dst, way = pair(t, psk(t, 'a', 'client'),
+                         psk(t, 'b', 'server', KEYS.replace('0', 'f')))
+    stays(src, dst, way, 'TLS handshake failed')
+
+
+@test()
+def certificates_of_one_authority(t):
+    folder = certificates(t)
+    src, dst, way = pair(t, x509(folder, 'client'), x509(folder, 'server'),
+                         'tcp')
+    go(src, way)
+    arrived(src, dst)
+
+
+@test()
+def encrypted_key(t):
+    folder = certificates(t)
+    key = folder + '/server-key.pem'
+    subprocess.run(['certtool', '--to-p8', '--load-privkey', key, '--outfile',
+                    key + '.new', '--password', 'sesame'],
+                   stderr=subprocess.DEVNULL, check=True)
+    os.rename(key + '.new', key)
+    vm = t.machine(name='vm')
+    for name, data in (('good', 'sesame'), ('bad', 'barley')):
+        vm.qmp.cmd('object-add', **{'qom-type': 'secret', 'id': name,
+                                    'data': data})
+    check_in("'none'", refused(
+        vm, 'object-add', **{'qom-type': 'tls-creds-x509', 'id': 'x',
+                             'dir': folder, 'endpoint': 'server',
+                             'passwordid': 'none'}).desc, 'error')
+    for name in '', 'bad':
+        check_in('server-cert.pem', refused(
+            vm, 'object-add', **{'qom-type': 'tls-creds-x509', 'id': 'x',
+                                 'dir': folder, 'endpoint': 'server',
+                                 'passwordid': name}).desc, 'error')
+    src, dst, way = pair(
+        t, x509(folder, 'client'),
+        ('-object', 'secret,id=pw,data=sesame',
+         *x509(folder, 'server', ',passwordid=pw')), 'tcp')
+    go(src, way)
+    arrived(src, dst)
+
+
+@test()
+def certificate_of_another_host(t):
+    folder = certificates(t)
+    src, dst, way = pair(t, x509(folder, 'client'), x509(folder, 'server'),
+                         'tcp')
+    set_parameters(src, tls_hostname='two.example')
+    stays(src, dst, way, 'two.example')
+
+
+@test()
+def certificate_of_another_authority(t):
+    src, dst, way = pair(t, x509(certificates(t, 'a'), 'client'),
+                         x509(certificates(t, 'b'), 'server'), 'tcp')
+    stays(src, dst, way, 'issuer')
+
+
+@test()
+def expired_certificate(t):
+    """Refused when it is read; without that check, by the other side."""
+    old = certificates(t, 'old', days=0)
+    vm = t.machine(name='vm')
+    err = refused(vm, 'object-add', qom_type='tls-creds-x509', id='x', dir=old,
+                  endpoint='server')
+    check_in('server-cert.pem has expired', err.desc, 'error')
+    src, dst, way = pair(t, x509(old, 'client', ',sanity-check=off'),
+                         x509(old, 'server', ',sanity-check=off'), 'tcp')
+    stays(src, dst, way, 'expired')
+
+
+@test(godwit_only='the peer says it later, in query-migrate')
+def refusals(t):
+    src = start_pattern(t, *psk(t, 'a', 'client'), '-object',
+                        'rng-builtin,id=r', mb=16)
+    way = transport(t, 'unix')
+    uri = way.outgoing
+    for name, why in (('nope', "No TLS credentials with id 'nope'"),
+                      ('r', "Object with id 'r' is not TLS credentials")):
+        set_parameters(src, tls_creds=name)
+        check_equal(refused(src, 'migrate', uri=uri).desc, why, 'error')
+    src.qmp.cmd('object-add', **{'qom-type': 'tls-creds-psk', 'id': 's',
+                                 'dir': t.path('psk-a'),
+                                 'endpoint': 'server'})
+    set_parameters(src, tls_creds='s')
+    check_equal(refused(src, 'migrate', uri=uri).desc,
+                'Expected TLS credentials for a client endpoint', 'error')
+    set_parameters(src, tls_creds='tls')
+    check_in('TLS needs a socket',
+             refused(src, 'migrate', uri='exec:cat').desc, 'error')
+    folder = certificates(t)
+    src.qmp.cmd('object-add', **{'qom-type': 'tls-creds-x509', 'id': 'x',
+                                 'dir': folder, 'endpoint': 'client'})
+    set_parameters(src, tls_creds='x')
+    check_in('tls-hostname', refused(src, 'migrate', uri=uri).desc, 'error')
+    wait_running(src)
+
+
+def one_side(t, client, server):
+    """Credentials that only one side uses."""
+    way = transport(t, 'unix')
+    src = start_pattern(t, *psk(t, 'a', 'client'), mb=16)
+    dst = start_incoming(t, src, 'defer', *psk(t, 'a', 'server'))
+    set_parameters(src, tls_creds=client)
+    set_parameters(dst, tls_creds=server)
+    dst.qmp.cmd('migrate-incoming', uri=way.incoming)
+    stays(src, dst, way, '')
+
+
+@test(godwit_only='the peer waits for ever')
+def plain_source(t):
+    one_side(t, '', 'tls')
+
+
+@test(godwit_only='the peer waits for ever')
+def plain_destination(t):
+    one_side(t, 'tls', '')
+
+
+if __name__ == '__main__':
+    main()
