@@ -534,15 +534,25 @@ static gboolean hung(gpointer unused)
     return G_SOURCE_REMOVE;
 }
 
-/* Turns the main loop until one of the statuses (mask). */
+static gboolean tick(gpointer unused)
+{
+    return G_SOURCE_CONTINUE;
+}
+
+/*
+ * Turns the main loop until one of the statuses (mask); it is woken now and
+ * then, as a change of them alone doesn't do it.
+ */
 static MigrationStatus wait_any(SpVm *v, unsigned mask)
 {
     guint guard = g_timeout_add(HANG_MS, hung, NULL);
+    guint waker = g_timeout_add(1, tick, NULL);
     MigrationStatus now;
 
     while (now = migration_status(v->m), !(mask & (1U << now))) {
         g_main_context_iteration(NULL, true);
     }
+    g_source_remove(waker);
     g_source_remove(guard);
     return now;
 }
@@ -569,10 +579,12 @@ RunState sp_run_state(SpVm *v)
 void sp_wait_run_state(SpVm *v, RunState st)
 {
     guint guard = g_timeout_add(HANG_MS, hung, NULL);
+    guint waker = g_timeout_add(1, tick, NULL);
 
     while (sp_run_state(v) != st) {
         g_main_context_iteration(NULL, true);
     }
+    g_source_remove(waker);
     g_source_remove(guard);
 }
 
