@@ -298,31 +298,47 @@ static SwitchResult step_pause(MigSource *s, int64_t *t, GError **errp)
     return SWITCH_GOES_ON;
 }
 
-static void put_attempt(MigSource *s, uint16_t cmd)
+/* The one who sends it holds the guest up by a system call if it stands. */
+static SwitchResult announce_attempt(MigSource *s, GError **errp)
 {
     uint8_t data[4];
 
-    stl_be_p(data, s->attempt);
-    savevm_put_command(s->out, cmd, data, sizeof(data));
-}
-
-/*
- * The guest stands.  The destination gets to know at once, so that it is awake
- * when the rest arrives; here, too, nobody sleeps now.
- */
-static SwitchResult step_announce(MigSource *s, int64_t *t, GError **errp)
-{
-    make_plan(s); /* by what was settled meanwhile */
     s->attempt++;
-    io_channel_set_write_deadline_us(s->ch, s->plan.write_end_ns / NS_PER_US);
-    io_channel_set_io_timeout(s->ch, s->plan.silence_ns / NS_PER_MS);
-    stream_out_keep_late(s->out, s->plan.keep_late);
     if (s->peer != PEER_COMMIT) {
         return SWITCH_GOES_ON;
     }
-    io_channel_set_spin_us(s->ch, s->plan.spin ? WIRE_SPIN_US : 0);
-    put_attempt(s, WIRE_CMD_SWITCHOVER);
+    stl_be_p(data, s->attempt);
+    savevm_put_command(s->out, WIRE_CMD_SWITCHOVER, data, sizeof(data));
     return stream_out_flush(s->out, errp) ? SWITCH_GOES_ON : SWITCH_FAILED;
+}
+
+/*
+ * The guest is about to be stopped, and runs as long as this can't be written.
+ * The destination wakes up by it while the vCPUs are stopped.
+ */
+static SwitchResult step_announce(MigSource *s, int64_t *t, GError **errp)
+{
+    SwitchResult r = SWITCH_GOES_ON;
+
+    if (!MIG_HAS(s, PAUSE_BEFORE_SWITCHOVER)) {
+        r = announce_attempt(s, errp);
+        *t = clock_monotonic_ns();
+    }
+    return r;
+}
+
+/* The guest stands: from here on there are limits, and nobody sleeps. */
+static SwitchResult step_limits(MigSource *s, int64_t *t, GError **errp)
+{
+    make_plan(s); /* by what was settled meanwhile */
+    io_channel_set_write_deadline_us(s->ch, s->plan.write_end_ns / NS_PER_US);
+    io_channel_set_io_timeout(s->ch, s->plan.silence_ns / NS_PER_MS);
+    stream_out_keep_late(s->out, s->plan.keep_late);
+    if (s->peer == PEER_COMMIT) {
+        io_channel_set_spin_us(s->ch, s->plan.spin ? WIRE_SPIN_US : 0);
+    }
+    return MIG_HAS(s, PAUSE_BEFORE_SWITCHOVER) ? announce_attempt(s, errp)
+                                               : SWITCH_GOES_ON;
 }
 
 static SwitchResult step_cpus(MigSource *s, int64_t *t, GError **errp)
@@ -426,8 +442,17 @@ static SwitchResult step_devices(MigSource *s, int64_t *t, GError **errp)
 
 static SwitchResult (*const steps[])(MigSource *s, int64_t *t,
                                      GError **errp) = {
-    step_stop, step_drain, step_pause,  step_announce, step_cpus,
-    step_sync, step_disks, step_memory, step_devices,  mig_source_hand_over,
+    step_announce,
+    step_stop,
+    step_drain,
+    step_pause,
+    step_limits,
+    step_cpus,
+    step_sync,
+    step_disks,
+    step_memory,
+    step_devices,
+    mig_source_hand_over,
 };
 
 static SwitchResult do_switch(MigSource *s, GError **errp)

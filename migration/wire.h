@@ -41,7 +41,7 @@ enum {
     WIRE_CMD_RECV_BITMAP = 10, /* name */
 
     WIRE_CMD_ENABLE = 0x4701,     /* be64 features that the source will use */
-    WIRE_CMD_SWITCHOVER = 0x4702, /* be32 attempt: the guest has stopped */
+    WIRE_CMD_SWITCHOVER = 0x4702, /* be32 attempt: the guest stops now */
     WIRE_CMD_RUN = 0x4703,        /* be32 attempt: the guest is yours */
     WIRE_CMD_ABORT = 0x4704,      /* the guest goes on at the source for good */
 };

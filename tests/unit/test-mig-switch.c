@@ -170,6 +170,7 @@ static void test_go_ahead(void)
     sp_read_to(&p, SP_RAM_PART);
     sp_read_to(&p, WIRE_CMD_PING);
     sp_wait_status(&v, MIGRATION_STATUS_PRE_SWITCHOVER);
+    check_silent(&p);
     /* The user resets it meanwhile: where it runs next it was reset. */
     vm_request_reset(v.vm, SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
     vm_request_powerdown(v.vm);
@@ -189,6 +190,33 @@ static void test_go_ahead(void)
     g_assert_cmpuint(v.nmis, ==, 1);
     g_assert_cmpuint(p.device_value, ==, 0);
     g_assert_cmpstr(p.runstate, ==, "running");
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
+static bool switchover_came; /* atomic */
+
+static void wait_for_peer(SpVm *v)
+{
+    while (!__atomic_load_n(&switchover_came, __ATOMIC_ACQUIRE)) {
+        g_thread_yield();
+    }
+}
+
+/* Its peer is awake by the time the guest stands. */
+static void test_told_before_stop(void)
+{
+    SpVm v;
+    SpPeer p;
+
+    sp_vm_init(&v, SMALL_DEVICE);
+    patient(&v);
+    v.at_stop = wait_for_peer;
+    sp_connect(&v, &p);
+    sp_greet(&p, WIRE_F_ALL);
+    sp_read_to(&p, WIRE_CMD_SWITCHOVER);
+    __atomic_store_n(&switchover_came, true, __ATOMIC_RELEASE);
+    finish(&v, &p, 1);
     sp_peer_fini(&p);
     sp_vm_fini(&v);
 }
@@ -737,6 +765,7 @@ int main(int argc, char **argv)
                          test_own_failure);
     g_test_add_data_func("/mig-switch/own-failure/disk", GINT_TO_POINTER(true),
                          test_own_failure);
+    g_test_add_func("/mig-switch/told-before-stop", test_told_before_stop);
     g_test_add_func("/mig-switch/go-ahead/late", test_go_ahead);
     g_test_add_func("/mig-switch/go-ahead/cancel", test_go_ahead_cancel);
     g_test_add_data_func("/mig-switch/at-stop/reset", GINT_TO_POINTER(true),
