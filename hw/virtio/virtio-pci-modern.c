@@ -258,21 +258,46 @@ static const IoOps notify_ops = { .read = notify_read, .write = notify_write };
 
 /* The window in the configuration space */
 
+/* What lies there in the BAR, and where it begins; NULL: nothing. */
+static const IoOps *window_part(const VirtioDevice *d, uint32_t off,
+                                uint64_t *ret_start)
+{
+    const VirtioPciPlaces *p = virtio_pci_places(d);
+    const struct {
+        uint32_t start;
+        uint64_t size;
+        const IoOps *ops;
+    } parts[] = {
+        { p->common, p->part, &common_ops },
+        { p->isr, p->part, &isr_ops },
+        { MODERN_DEVICE, MODERN_DEVICE_SIZE, &config_ops },
+        { MODERN_NOTIFY, d->transport->modern.size - MODERN_NOTIFY,
+          &notify_ops },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(parts); i++) {
+        if (off >= parts[i].start && off - parts[i].start < parts[i].size) {
+            *ret_start = parts[i].start;
+            return parts[i].ops;
+        }
+    }
+    return NULL;
+}
+
 static bool window_access(VirtioDevice *d, bool is_write)
 {
     uint8_t *c = d->pci.config + d->transport->cfg_cap;
     uint32_t off = ldl_le_p(c + CAP_OFFSET), len = ldl_le_p(c + CAP_LENGTH);
-    const IoOps *const parts[] = { &common_ops, &isr_ops, &config_ops };
-    const IoOps *ops = &notify_ops;
-    uint64_t part = MODERN_NOTIFY;
+    uint64_t part = 0;
+    const IoOps *ops;
 
-    if (c[CAP_BAR] != VIRTIO_PCI_BAR_MODERN || !is_pow2(len) || len > 4 ||
-        off % len != 0 || off >= d->transport->modern.size) {
+    if (c[CAP_BAR] != virtio_pci_places(d)->modern_bar || !is_pow2(len) ||
+        len > 4 || off % len != 0) {
         return false;
     }
-    if (off < MODERN_NOTIFY) {
-        part = ROUND_DOWN(off, MODERN_PART);
-        ops = parts[off / MODERN_PART];
+    ops = window_part(d, off, &part);
+    if (ops == NULL) {
+        return false;
     }
     if (!is_write) {
         stn_le_p(c + CAP_DATA, len, ops->read(&d->pci.dev, off - part, len));
@@ -317,7 +342,7 @@ static bool add_cap(VirtioDevice *d, uint8_t type, uint8_t size, uint32_t off,
     c[2] = size;
     c[3] = type;
     if (len > 0) {
-        c[CAP_BAR] = VIRTIO_PCI_BAR_MODERN;
+        c[CAP_BAR] = virtio_pci_places(d)->modern_bar;
         stl_le_p(c + CAP_OFFSET, off);
         stl_le_p(c + CAP_LENGTH, len);
     }
@@ -327,14 +352,14 @@ static bool add_cap(VirtioDevice *d, uint8_t type, uint8_t size, uint32_t off,
 
 static bool add_caps(VirtioDevice *d, uint32_t notify_len, GError **errp)
 {
+    const VirtioPciPlaces *p = virtio_pci_places(d);
     uint8_t cap;
 
-    if (!add_cap(d, VIRTIO_PCI_CAP_COMMON_CFG, 16, MODERN_COMMON, MODERN_PART,
-                 &cap, errp) ||
-        !add_cap(d, VIRTIO_PCI_CAP_ISR_CFG, 16, MODERN_ISR, MODERN_PART, &cap,
+    if (!add_cap(d, VIRTIO_PCI_CAP_COMMON_CFG, 16, p->common, p->part, &cap,
                  errp) ||
-        !add_cap(d, VIRTIO_PCI_CAP_DEVICE_CFG, 16, MODERN_DEVICE, MODERN_PART,
-                 &cap, errp) ||
+        !add_cap(d, VIRTIO_PCI_CAP_ISR_CFG, 16, p->isr, p->part, &cap, errp) ||
+        !add_cap(d, VIRTIO_PCI_CAP_DEVICE_CFG, 16, MODERN_DEVICE,
+                 MODERN_DEVICE_SIZE, &cap, errp) ||
         !add_cap(d, VIRTIO_PCI_CAP_NOTIFY_CFG, 20, MODERN_NOTIFY, notify_len,
                  &cap, errp)) {
         return false;
@@ -359,6 +384,7 @@ static void add_part(VirtioDevice *d, MemoryRegion *mr, const char *name,
 
 bool virtio_pci_modern_init(VirtioDevice *d, GError **errp)
 {
+    const VirtioPciPlaces *p = virtio_pci_places(d);
     VirtioPciState *t = d->transport;
     uint64_t notify_len;
 
@@ -369,14 +395,14 @@ bool virtio_pci_modern_init(VirtioDevice *d, GError **errp)
     }
     memory_region_init(&t->modern, &d->pci.dev.vm->mem, "virtio-pci",
                        pow2_ceil(MODERN_NOTIFY + notify_len));
-    add_part(d, &t->common, "virtio-pci-common", MODERN_COMMON, MODERN_PART,
+    add_part(d, &t->common, "virtio-pci-common", p->common, p->part,
              &common_ops);
-    add_part(d, &t->isr, "virtio-pci-isr", MODERN_ISR, MODERN_PART, &isr_ops);
-    add_part(d, &t->config, "virtio-pci-device", MODERN_DEVICE, MODERN_PART,
-             &config_ops);
+    add_part(d, &t->isr, "virtio-pci-isr", p->isr, p->part, &isr_ops);
+    add_part(d, &t->config, "virtio-pci-device", MODERN_DEVICE,
+             MODERN_DEVICE_SIZE, &config_ops);
     add_part(d, &t->notify, "virtio-pci-notify", MODERN_NOTIFY, notify_len,
              &notify_ops);
-    pci_register_bar(&d->pci, VIRTIO_PCI_BAR_MODERN,
+    pci_register_bar(&d->pci, p->modern_bar,
                      PCI_BASE_ADDRESS_MEM_TYPE_64 |
                          PCI_BASE_ADDRESS_MEM_PREFETCH,
                      &t->modern);

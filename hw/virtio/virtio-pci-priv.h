@@ -15,13 +15,9 @@
 /* Where the parts of the modern interface lie in its BAR. */
 enum {
     VIRTIO_PCI_BAR_LEGACY = 0,
-    VIRTIO_PCI_BAR_MSIX = 1,
-    VIRTIO_PCI_BAR_MODERN = 4,
-    MODERN_COMMON = 0x0000,
-    MODERN_ISR = 0x1000,
     MODERN_DEVICE = 0x2000,
+    MODERN_DEVICE_SIZE = 0x1000,
     MODERN_NOTIFY = 0x3000,
-    MODERN_PART = 0x1000, /* bytes of each, but for NOTIFY */
 };
 
 typedef struct VirtioPciState {
@@ -35,6 +31,7 @@ typedef struct VirtioPciState {
     bool doorbells; /* are in place */
 } VirtioPciState;
 
+const VirtioPciPlaces *virtio_pci_places(const VirtioDevice *d);
 void virtio_pci_legacy_init(VirtioDevice *d);
 bool virtio_pci_modern_init(VirtioDevice *d, GError **errp);
 /* The window in the configuration space; before and after an access there. */

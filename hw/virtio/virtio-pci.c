@@ -27,6 +27,22 @@ bool virtio_pci_has_modern(const VirtioDevice *d)
     return d->transport->has_modern;
 }
 
+const VirtioPciPlaces *virtio_pci_places(const VirtioDevice *d)
+{
+    static const VirtioPciPlaces usual = { .modern_bar = 4,
+                                           .msix_bar = 1,
+                                           .common = 0,
+                                           .isr = 0x1000,
+                                           .part = 0x1000 };
+
+    return d->vtype->places != NULL ? d->vtype->places : &usual;
+}
+
+MemoryRegion *virtio_pci_modern_bar(VirtioDevice *d)
+{
+    return &d->transport->modern;
+}
+
 bool virtio_pci_has_legacy(const VirtioDevice *d)
 {
     return d->transport->has_legacy;
@@ -377,7 +393,8 @@ static bool init_msix(VirtioDevice *d, GError **errp)
         n = d->vtype->vectors;
     }
     d->props.vectors = n;
-    return n == 0 || msix_init_bar(&d->pci, n, VIRTIO_PCI_BAR_MSIX, 0, errp);
+    return n == 0 ||
+           msix_init_bar(&d->pci, n, virtio_pci_places(d)->msix_bar, 0, errp);
 }
 
 /* Behind a port of PCI Express it is an endpoint, elsewhere conventional. */
@@ -433,6 +450,10 @@ bool virtio_pci_realize(Device *dev, GError **errp)
 {
     VirtioDevice *d = VIRTIO_DEVICE(dev);
 
+    if (dev->type->virtio->modern_only) {
+        d->props.disable_legacy = ON_OFF_AUTO_ON;
+        d->props.disable_modern = false;
+    }
     if (!check_props(d, errp)) {
         return false;
     }

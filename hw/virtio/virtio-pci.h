@@ -37,6 +37,11 @@
 bool virtio_pci_realize(Device *dev, GError **errp);
 void virtio_pci_unrealize(Device *dev);
 void virtio_pci_reset(Device *dev);
+/*
+ * The BAR of the modern interface, where a device may add registers of its
+ * own; there from realize() of the function on.
+ */
+MemoryRegion *virtio_pci_modern_bar(VirtioDevice *d);
 /* For .init of the types NAME-transitional and NAME-non-transitional. */
 void virtio_pci_init_transitional(Device *dev);
 void virtio_pci_init_non_transitional(Device *dev);
@@ -51,6 +56,13 @@ extern const Property *const virtio_pci_prop_tables[];
  * core, the queues, the device's own state, subsections.
  */
 extern const VmstateField virtio_vmstate_fields[];
+/* That field, of a section that has more. */
+extern const VmstateInfo virtio_vmstate_info;
+#define VMSTATE_VIRTIO                                                      \
+    {                                                                       \
+        .name = "virtio", .kind = VMS_CUSTOM, .size = sizeof(VirtioDevice), \
+        .info = &virtio_vmstate_info                                        \
+    }
 #define VIRTIO_VMSTATE(name_, version_)                               \
     {                                                                 \
         .name = (name_), .version = (version_), .oldest = (version_), \

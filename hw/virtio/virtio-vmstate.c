@@ -510,14 +510,11 @@ static bool virtio_get(StreamIn *s, void *field, size_t size, GError **errp)
     return ok;
 }
 
-static const VmstateInfo virtio_info = { .name = "virtio",
-                                         .put = virtio_put,
-                                         .get = virtio_get };
+const VmstateInfo virtio_vmstate_info = { .name = "virtio",
+                                          .put = virtio_put,
+                                          .get = virtio_get };
 
 const VmstateField virtio_vmstate_fields[] = {
-    { .name = "virtio",
-      .kind = VMS_CUSTOM,
-      .size = sizeof(VirtioDevice),
-      .info = &virtio_info },
+    VMSTATE_VIRTIO,
     VMSTATE_END,
 };

@@ -29,11 +29,21 @@
 typedef struct VirtioDevice VirtioDevice;
 typedef void VirtioOutputFn(VirtioDevice *d, VirtQueue *q);
 
+/* Where a function over PCI has its parts, if not in the usual places. */
+typedef struct VirtioPciPlaces {
+    uint8_t modern_bar, msix_bar;
+    /* In the modern BAR; pages 2 and on are the same for all. */
+    uint16_t common, isr, part; /* offsets of two parts, and their bytes */
+} VirtioPciPlaces;
+
 /* What a kind of device is; any function but get_features may be NULL. */
 typedef struct VirtioType {
     const char *name; /* in the section's name and messages: "virtio-net" */
     uint16_t id;      /* VIRTIO_ID_*, linux/virtio_ids.h */
     uint32_t vectors; /* MSI-X vectors without vectors=; 0: no MSI-X */
+    /* It is younger than legacy drivers: disable-legacy is on. */
+    bool modern_only;
+    const VirtioPciPlaces *places; /* NULL: the usual ones */
     /* Feature bits that a modern driver isn't shown. */
     uint64_t legacy_features;
     /*
