@@ -39,10 +39,13 @@ static Console *find_console(QmpCtx *ctx, const char *device, bool has_head,
         return NULL;
     }
     path = object_path(&dev->obj);
-    con = has_head && head != 0 ? NULL : consoles_find(ctx->vm->consoles, path);
+    head = has_head ? head : 0;
+    con = head < 0 || head >= CONSOLE_MAX_HEADS
+              ? NULL
+              : consoles_find(ctx->vm->consoles, path, head);
     if (con == NULL) {
         error_setf(errp, "Device '%s' (head %" PRId64 ") has no console",
-                   device, has_head ? head : 0);
+                   device, head);
     }
     return con;
 }

@@ -104,20 +104,20 @@ Console *consoles_get(Consoles *cs, unsigned n)
     return l ? container_of(l, Console, link) : NULL;
 }
 
-Console *consoles_find(Consoles *cs, const char *device)
+Console *consoles_find(Consoles *cs, const char *device, unsigned head)
 {
     for (GList *l = cs->list.head; l; l = l->next) {
         Console *con = container_of(l, Console, link);
 
-        if (g_strcmp0(con->device, device) == 0) {
+        if (con->head == head && g_strcmp0(con->device, device) == 0) {
             return con;
         }
     }
     return NULL;
 }
 
-Console *console_new(Consoles *cs, const char *device, const ConsoleOps *ops,
-                     void *opaque)
+Console *console_new(Consoles *cs, const char *device, unsigned head,
+                     const ConsoleOps *ops, void *opaque)
 {
     Console *con = container_of(cs->list.head, Console, link);
 
@@ -125,6 +125,7 @@ Console *console_new(Consoles *cs, const char *device, const ConsoleOps *ops,
         con = add_console(cs);
     }
     con->device = g_strdup(device);
+    con->head = head;
     con->ops = ops;
     con->opaque = opaque;
     if (con->viewers.length > 0 && ops->watch) {
@@ -147,6 +148,7 @@ void console_free(Console *con)
     }
     con->ops = NULL;
     g_clear_pointer(&con->device, g_free);
+    con->head = 0;
     if (con == first) {
         console_resize(con, DEFAULT_WIDTH, DEFAULT_HEIGHT);
         return;

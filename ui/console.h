@@ -19,6 +19,8 @@ struct Vm;
 /* The largest surface there can be; more is cut off. */
 #define CONSOLE_MAX_WIDTH  16384
 #define CONSOLE_MAX_HEIGHT 16384
+/* Outputs of one device. */
+#define CONSOLE_MAX_HEADS 16
 
 typedef struct Consoles Consoles;
 typedef struct Console Console;
@@ -57,7 +59,8 @@ struct Console {
     Consoles *all;
     const ConsoleOps *ops; /* NULL: there is no device */
     void *opaque;
-    char *device; /* QOM path of the device; NULL: none */
+    char *device;  /* QOM path of the device; NULL: none */
+    unsigned head; /* of the device's outputs, 0 is the first */
     /* Guards the surface: held by who draws, and by threads that copy. */
     Lock lock;
     Surface surface; /* width 0: nothing was drawn yet */
@@ -75,12 +78,12 @@ struct Inputs *consoles_inputs(Consoles *cs);
  * there always is one, which is empty until a device comes.  NULL: none.
  */
 Console *consoles_get(Consoles *cs, unsigned n);
-/* That of a device by its QOM path; NULL: it has none. */
-Console *consoles_find(Consoles *cs, const char *device);
+/* That of a device by its QOM path and output; NULL: it has none. */
+Console *consoles_find(Consoles *cs, const char *device, unsigned head);
 
-/* For display devices.  `device` is copied. */
-Console *console_new(Consoles *cs, const char *device, const ConsoleOps *ops,
-                     void *opaque);
+/* For display devices, one for each output.  `device` is copied. */
+Console *console_new(Consoles *cs, const char *device, unsigned head,
+                     const ConsoleOps *ops, void *opaque);
 void console_free(Console *con);
 /*
  * Gives the surface another size, black.  The device draws all of it next.

@@ -7,6 +7,7 @@
 
 #include "ui/vnc-opts.h"
 
+#include "ui/console.h"
 #include "util/error.h"
 
 enum {
@@ -174,7 +175,6 @@ static bool check_absent(KeyVal *kv, GError **errp)
     static const char *const off_only[] = {
         "sasl", "reverse", "lock-key-sync", "power-control", NULL,
     };
-    uint64_t head = 0;
 
     for (size_t i = 0; absent[i] != NULL; i++) {
         if (keyval_get(kv, absent[i]) != NULL) {
@@ -193,8 +193,7 @@ static bool check_absent(KeyVal *kv, GError **errp)
             return false;
         }
     }
-    /* Screens here have one head each. */
-    return keyval_get_uint(kv, "head", 0, 0, &head, errp);
+    return true;
 }
 
 static bool take_share(VncOptions *o, KeyVal *kv, GError **errp)
@@ -238,6 +237,8 @@ static bool take_options(VncOptions *o, KeyVal *kv, GError **errp)
                            &o->connections, errp) &&
            keyval_get_uint(kv, "key-delay-ms", 0, KEY_DELAY_MAX_MS,
                            &o->key_delay_ms, errp) &&
+           keyval_get_uint(kv, "head", 0, CONSOLE_MAX_HEADS - 1, &o->head,
+                           errp) &&
            check_absent(kv, errp);
 }
 

@@ -33,6 +33,7 @@ typedef struct VncOptions {
     uint64_t connections;  /* at most, those included that aren't in yet */
     uint64_t key_delay_ms; /* between two keys */
     char *display;         /* device whose screen is shown; NULL: the first */
+    uint64_t head;         /* of the device's outputs */
     char *console;         /* its QOM path; who looks it up sets this */
     char *audiodev;        /* -audiodev whose sound would be sent; NULL */
 } VncOptions;

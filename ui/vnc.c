@@ -491,10 +491,11 @@ static bool find_screen(VncServer *s, const VncOptions *o, GError **errp)
 {
     Consoles *cs = s->all->vm->consoles;
 
-    s->con = o->console != NULL ? consoles_find(cs, o->console)
+    s->con = o->console != NULL ? consoles_find(cs, o->console, o->head)
                                 : consoles_get(cs, 0);
     if (s->con == NULL) {
-        error_setf(errp, "Device '%s' has no console", o->display);
+        error_setf(errp, "Device '%s' (head %" PRIu64 ") has no console",
+                   o->display, o->head);
     }
     return s->con != NULL;
 }

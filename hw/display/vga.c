@@ -298,7 +298,7 @@ static bool vga_pci_realize(Device *dev, GError **errp)
     s->vga.drawn = g_new0(VgaDrawn, 1);
     path = object_path(&dev->obj);
     s->vga.con =
-        console_new(dev->vm->consoles, path, &vga_console_ops, &s->vga);
+        console_new(dev->vm->consoles, path, 0, &vga_console_ops, &s->vga);
     return true;
 }
 
