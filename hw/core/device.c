@@ -171,6 +171,10 @@ static void device_register_vmstate(Device *dev)
     path = device_vmstate_path(dev);
     dev->vmstate_entry = vmstate_register(r, path, type->vmstate_instance - 1,
                                           type->vmstate, dev);
+    if (type->more_vmstate != NULL) {
+        dev->more_vmstate_entry =
+            vmstate_register(r, path, -1, type->more_vmstate, dev);
+    }
 }
 
 static void device_unregister_vmstate(Device *dev)
@@ -180,6 +184,10 @@ static void device_unregister_vmstate(Device *dev)
     if (dev->vmstate_entry != NULL) {
         vmstate_unregister(r, dev->vmstate_entry);
         dev->vmstate_entry = NULL;
+    }
+    if (dev->more_vmstate_entry != NULL) {
+        vmstate_unregister(r, dev->more_vmstate_entry);
+        dev->more_vmstate_entry = NULL;
     }
     if (dev->blocker != 0) {
         vmstate_del_blocker(r, dev->blocker);

@@ -48,6 +48,7 @@ struct DeviceType {
     const char *desc;     /* one line for -device help; may be NULL */
     const char *category; /* "Controller/Bridge/Hub", "Network", … */
     size_t size;          /* of the device's struct, which starts with `dev` */
+    size_t shared_offset; /* in it: what its code shares with other types' */
     BusKind bus;
     bool user_creatable;
     bool hotpluggable;
@@ -71,6 +72,8 @@ struct DeviceType {
     void (*reset)(Device *dev);
     /* NULL blocks migration; stateless devices say VMSTATE_NONE. */
     const Vmstate *vmstate;
+    /* A second section of the same path, behind that one; may be NULL. */
+    const Vmstate *more_vmstate;
     /* Overrides the path in the section name; NULL: the bus gives it. */
     char *(*vmstate_path)(Device *dev);
     int vmstate_instance; /* 0: next free; n: n - 1 fixed */
@@ -97,7 +100,7 @@ struct Device {
     GArray *outputs;         /* DeviceOutput */
     GPtrArray *inputs;       /* IrqInput *, its input pins */
     GPtrArray *pins;         /* the arrays that inputs points into */
-    struct VmstateEntry *vmstate_entry;
+    struct VmstateEntry *vmstate_entry, *more_vmstate_entry;
     unsigned blocker; /* of migration, see vmstate_add_blocker(); 0: none */
     GList link;       /* in parent_bus->devices, else in machine->busless */
 };
