@@ -12,7 +12,7 @@
 #ifndef HW_DISPLAY_VGA_PRIV_H
 #define HW_DISPLAY_VGA_PRIV_H
 
-#include "hw/core/device.h"
+#include "hw/pci/pci.h"
 #include "ui/console.h"
 
 /* Sequencer */
@@ -170,6 +170,38 @@ typedef struct Vga {
 } Vga;
 
 extern const Vmstate vmstate_vga;
+
+enum {
+    VGA_MMIO_SIZE = 4096,  /* of the registers in a BAR */
+    VGA_EDID_SIZE = 0x180, /* of them */
+};
+
+/* What PCI cards with a VGA share; DeviceType.shared_offset says where. */
+typedef struct VgaCard {
+    Vga vga;
+    uint32_t vgamem_mb; /* a property */
+    bool opt_extended;  /* the registers at 0x600 are there */
+    /* VGA_EDID_SIZE bytes, the card's; NULL: there are none. */
+    const uint8_t *edid;
+    MemoryRegion mmio_edid, mmio_ports, mmio_vbe, mmio_extended;
+} VgaCard;
+
+/* As described; its fields are one struct of the name "vga". */
+#define VMSTATE_VGA_CARD(T, f)                                           \
+    {                                                                    \
+        .name = "vga", .kind = VMS_STRUCT, .offset = offsetof(T, f.vga), \
+        .size = sizeof(Vga), .vms = &vmstate_vga                         \
+    }
+
+/*
+ * Ports, window and BAR 0.  The core releases what it claims; the console is
+ * the caller's: vga.con.
+ */
+bool vga_card_realize(VgaCard *c, PciDevice *pci, GError **errp);
+void vga_card_unrealize(VgaCard *c);
+/* Puts the registers to the start of a BAR. */
+void vga_card_add_mmio(VgaCard *c, MemoryRegion *into);
+void vga_card_reset(VgaCard *c);
 
 /* A port from 0x3b0 to 0x3df, one byte. */
 uint8_t vga_port_read(Vga *s, unsigned port);
