@@ -17,9 +17,12 @@ enum {
      * more, so a length that isn't true must not be waited for.
      */
     MACHINE_NAME_MAX = 64,
-    /* Of one device; the longest that is known has some 70 KiB. */
+    /*
+     * Of one device that says nothing else (Vmstate.max_bytes); the longest
+     * that is known has some 70 KiB.
+     */
     DEVICE_MAX = 16 << 20,
-    /* Of all devices together. */
+    /* Of all these together. */
     DEVICES_MAX = 64 << 20,
     /*
      * A device's section is in one piece at the source.  A network may stand
@@ -314,6 +317,15 @@ static void explain_device(const Loadvm *l, const SectionHead *h, GError **err)
     }
 }
 
+static uint64_t device_max(const Loadvm *l, const SectionHead *h)
+{
+    VM_LOCK_GUARD();
+    const VmstateEntry *e = vmstate_find(l->registry, h->name, h->instance);
+
+    return e != NULL && e->vms->max_bytes != NULL ? e->vms->max_bytes(e->opaque)
+                                                  : DEVICE_MAX;
+}
+
 /*
  * Nothing tells how long a device's section is but its own code.  So what has
  * arrived is parsed under the device lock, without waiting; if it ends too
@@ -321,6 +333,7 @@ static void explain_device(const Loadvm *l, const SectionHead *h, GError **err)
  */
 static bool load_device(Loadvm *l, const SectionHead *h, GError **errp)
 {
+    const uint64_t max = device_max(l, h);
     bool ok;
 
     stream_in_hold(l->s);
@@ -336,13 +349,15 @@ static bool load_device(Loadvm *l, const SectionHead *h, GError **errp)
             break;
         }
         g_clear_error(&err);
-        if (!stream_in_refill(l->s, DEVICE_MAX, DEVICE_SILENCE_MS)) {
+        if (!stream_in_refill(l->s, max, DEVICE_SILENCE_MS)) {
             ok = stream_in_check(l->s, errp);
             break;
         }
     }
     stream_in_release(l->s);
-    l->devices_bytes += stream_in_bytes(l->s) - h->at;
+    if (max == DEVICE_MAX) {
+        l->devices_bytes += stream_in_bytes(l->s) - h->at;
+    }
     if (ok && l->devices_bytes > DEVICES_MAX) {
         error_setf(errp, "%" PRIu64 " bytes of devices: at most %d",
                    l->devices_bytes, DEVICES_MAX);

@@ -10,7 +10,8 @@
 #include "system/ramblock.h"
 #include "util/error.h"
 
-enum { DEVICES_MAX = 64 << 20 /* bytes of device state */ };
+/* Bytes of device state, but for sections that say what they may have. */
+enum { DEVICES_MAX = 64 << 20 };
 
 void savevm_put_header(StreamOut *s, const char *machine)
 {
@@ -72,7 +73,7 @@ static bool put_entry(StreamOut *s, const VmstateEntry *e, JsonValue *desc,
 
 /* One section, and its members in `devices` (an array) unless that is NULL. */
 static bool save_entry(StreamOut *mem, const VmstateEntry *e,
-                       JsonValue *devices, GError **errp)
+                       JsonValue *devices, uint64_t *limit, GError **errp)
 {
     JsonValue *desc = NULL;
 
@@ -85,11 +86,14 @@ static bool save_entry(StreamOut *mem, const VmstateEntry *e,
     if (!put_entry(mem, e, desc, errp)) {
         return false;
     }
-    if (stream_out_bytes(mem) > DEVICES_MAX) {
+    if (e->vms->max_bytes != NULL) {
+        *limit += e->vms->max_bytes(e->opaque);
+    }
+    if (stream_out_bytes(mem) > *limit) {
         error_setf(errp,
-                   "section '%s' instance %u: more than %d MiB of device "
-                   "state",
-                   e->idstr, e->instance, DEVICES_MAX >> 20);
+                   "section '%s' instance %u: more than %" PRIu64
+                   " MiB of device state",
+                   e->idstr, e->instance, *limit >> 20);
         return false;
     }
     return true;
@@ -100,6 +104,7 @@ bool savevm_save_devices(StreamOut *mem, VmstateRegistry *r, char **ret_text,
 {
     g_autoptr(JsonValue) top = NULL;
     JsonValue *devices = NULL;
+    uint64_t limit = DEVICES_MAX;
 
     stream_out_reset(mem);
     if (ret_text != NULL) {
@@ -110,7 +115,7 @@ bool savevm_save_devices(StreamOut *mem, VmstateRegistry *r, char **ret_text,
     }
     for (GList *l = r->entries.head; l != NULL; l = l->next) {
         if (entry_travels(l->data) &&
-            !save_entry(mem, l->data, devices, errp)) {
+            !save_entry(mem, l->data, devices, &limit, errp)) {
             return false;
         }
     }

@@ -99,6 +99,11 @@ struct Vmstate {
     bool (*pre_load)(void *opaque, GError **errp);
     /* Once; `version` as in the stream.  Checks what was loaded: hostile. */
     bool (*post_load)(void *opaque, int version, GError **errp);
+    /*
+     * Bytes that its section may have, for one that holds what a guest may
+     * make large; NULL: the loader's own limit.
+     */
+    uint64_t (*max_bytes)(const void *opaque);
     bool unmigratable; /* blocks migration, naming the device */
     bool early_setup;  /* sent before RAM (device that needs it) */
     /* Described as bytes with a size, as what is older than descriptions. */

@@ -76,6 +76,42 @@ static const Vmstate device_vmstate = {
     .fields = (const VmstateField[]){ VMSTATE_U16(Device, value), VMSTATE_END },
 };
 
+static uint64_t large_max(const void *opaque)
+{
+    return 65 * MiB;
+}
+
+static const VmstateField large_fields[] = { VMSTATE_UNUSED(65 * MiB),
+                                             VMSTATE_END };
+
+/* A device may say that it has more state than others. */
+static void test_large(void)
+{
+    static const Vmstate plain = {
+        .name = "large", .version = 1, .oldest = 1, .fields = large_fields
+    };
+    static const Vmstate larger = { .name = "large",
+                                    .version = 1,
+                                    .oldest = 1,
+                                    .max_bytes = large_max,
+                                    .fields = large_fields };
+
+    for (unsigned i = 0; i < 2; i++) {
+        g_autoptr(StreamOut) s = stream_out_new(NULL);
+        VmstateRegistry *r = vmstate_registry_new();
+        const Vmstate *vms = i == 0 ? &plain : &larger;
+        VmstateEntry *e = vmstate_register(r, NULL, -1, vms, &r);
+        g_autoptr(GError) err = NULL;
+
+        g_assert_true(savevm_save_devices(s, r, NULL, &err) == (i == 1));
+        if (i == 0) {
+            g_assert_nonnull(strstr(err->message, "more than 64 MiB"));
+        }
+        vmstate_unregister(r, e);
+        vmstate_registry_free(r);
+    }
+}
+
 static bool refuse_save(void *opaque, GError **errp)
 {
     error_setf(errp, "not now");
@@ -395,5 +431,6 @@ int main(int argc, char **argv)
     g_test_add_func("/iterative/failures", test_failures);
     g_test_add_func("/iterative/find", test_find);
     g_test_add_func("/savevm/too-large", test_too_large);
+    g_test_add_func("/savevm/large", test_large);
     return g_test_run();
 }
