@@ -11,6 +11,7 @@
 #include "hw/core/device-add.h"
 #include "hw/core/qtest-pins.h"
 #include "hw/display/vga.h"
+#include "hw/display/virtio-gpu.h"
 #include "hw/i386/fw-cfg.h"
 #include "monitor/hmp.h"
 #include "monitor/qmp.h"
@@ -375,16 +376,18 @@ bool cli_fw_cfg(Cli *cli, CliArg *a, GError **errp)
 bool cli_vga(Cli *cli, CliArg *a, GError **errp)
 {
     static const char *const kinds[] = {
-        "cirrus", "vmware", "qxl", "xenfb", "tcx", "cg3", "virtio", NULL,
+        "cirrus", "vmware", "qxl", "xenfb", "tcx", "cg3", NULL,
     };
 
     if (g_str_equal(a->text, "help")) {
         printf("none                 no graphic card\n"
-               "std                  standard VGA (default)\n");
+               "std                  standard VGA (default)\n"
+               "virtio               Virtio VGA\n");
         cli->done = true;
         return true;
     }
-    if (g_str_equal(a->text, "none") || g_str_equal(a->text, "std")) {
+    if (g_str_equal(a->text, "none") || g_str_equal(a->text, "std") ||
+        g_str_equal(a->text, "virtio")) {
         cli->vga = a->text;
         return true;
     }
@@ -402,11 +405,14 @@ bool cli_make_vga(Cli *cli, GError **errp)
 {
     Machine *m = cli->vm->machine;
     bool wanted = cli->vga != NULL
-                      ? g_str_equal(cli->vga, "std")
-                      : !cli->nodefaults && !has_device(cli, vga_type.name);
+                      ? !g_str_equal(cli->vga, "none")
+                      : !cli->nodefaults && !has_device(cli, vga_type.name) &&
+                            !has_device(cli, virtio_vga_type.name);
 
     if (wanted && m->type->has_vga) {
-        m->vga = &vga_type;
+        m->vga = cli->vga != NULL && g_str_equal(cli->vga, "virtio")
+                     ? &virtio_vga_type
+                     : &vga_type;
     } else if (wanted && cli->vga != NULL) {
         error_setf(errp, "-vga %s: machine '%s' has no place for it", cli->vga,
                    m->type->name);

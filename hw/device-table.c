@@ -11,6 +11,7 @@
 #include "hw/block/virtio-blk.h"
 #include "hw/core/device.h"
 #include "hw/display/vga.h"
+#include "hw/display/virtio-gpu.h"
 #include "hw/i386/fw-cfg.h"
 #include "hw/i386/isabus-bridge.h"
 #include "hw/ide/ahci.h"
@@ -41,6 +42,8 @@ const DeviceType *const device_table[] = {
     &parallel_isa_type,
     /* display */
     &vga_type,
+    &virtio_gpu_pci_type,
+    &virtio_vga_type,
     /* i386 */
     &acpi_ged_type,
     &fw_cfg_io_type,

@@ -62,7 +62,8 @@ static const struct {
     { "qemu-xhci", "host xhci-core" },
     { "rng-*", "opened" },
     { "virtio-balloon-pci*", "free-page-hint iothread" },
-    { "virtio-*-pci*",
+    { "virtio-vga", "big-endian-framebuffer" },
+    { "virtio-*-pci* virtio-vga",
       "aer ats migrate-extra modern-pio-notify use-disabled-flag use-started "
       "virtio-backend virtio-pci-bus-master-bug-migration x-ats-page-aligned "
       "x-disable-legacy-check x-disable-pcie x-ignore-backend-features "

@@ -184,6 +184,10 @@ static const ObjectType abstract_types[] = {
     ABSTRACT("virtio-balloon-pci-base", "virtio-pci"),
     ABSTRACT("virtio-rng-pci-base", "virtio-pci"),
     ABSTRACT("virtio-serial-pci-base", "virtio-pci"),
+    ABSTRACT("virtio-gpu-pci-base", "virtio-pci"),
+    ABSTRACT("virtio-gpu-pci-base-type", "virtio-gpu-pci-base"),
+    ABSTRACT("virtio-vga-base", "virtio-pci"),
+    ABSTRACT("virtio-vga-base-type", "virtio-vga-base"),
 #undef ABSTRACT
 };
 

@@ -284,8 +284,8 @@ def known_and_misspelt(t):
     """What QEMU has and this version hasn't is no slip of the pen."""
     base = ['-display', 'none', '-S', '-serial', 'none', '-monitor', 'none']
     for args, part in (
-            (['-device', 'virtio-gpu-pci'],
-             "device 'virtio-gpu-pci' is not in this version"),
+            (['-device', 'virtio-gpu-gl-pci'],
+             "device 'virtio-gpu-gl-pci' is not in this version"),
             (['-device', 'virtio-gqu-pci'],
              "'virtio-gqu-pci' is not a valid device model name"),
             (['-machine', 'isapc'],

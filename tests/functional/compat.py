@@ -203,6 +203,12 @@ def same_stream_vga(t):
 
 
 @test()
+def same_stream_virtio_gpu(t):
+    check_same(t, '-vga', 'virtio', '-device',
+               'virtio-gpu-pci,max_outputs=2,addr=9')
+
+
+@test()
 def same_stream_usb(t):
     check_same(t, '-device', 'qemu-xhci,id=usb', '-device',
                'usb-tablet,port=1', '-device', 'usb-mouse,port=2', '-device',
@@ -213,6 +219,11 @@ def same_stream_usb(t):
 @test()
 def there_and_back_vga(t):
     there_and_back(t, '-vga', 'std')
+
+
+@test()
+def there_and_back_virtio_gpu(t):
+    there_and_back(t, '-vga', 'virtio')
 
 
 @test()

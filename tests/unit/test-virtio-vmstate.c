@@ -12,6 +12,7 @@
 #include "block/block.h"
 #include "hw/block/virtio-blk.h"
 #include "hw/core/machine-none.h"
+#include "hw/display/virtio-gpu.h"
 #include "hw/net/virtio-net.h"
 #include "hw/virtio/virtio-devices.h"
 #include "hw/virtio/virtio.h"
@@ -20,6 +21,7 @@
 #include "system/vm.h"
 #include "tests/unit/section-bytes.h"
 #include "tests/unit/virtio-sections.h"
+#include "ui/console.h"
 #include "util/bswap.h"
 #include "vmstate/stream.h"
 
@@ -61,6 +63,7 @@ static const Fixture fixtures[] = {
       false },
     { &virtio_serial_pci_type, serial_hex, "max_ports", "4", false },
     { &virtio_net_pci_type, net_hex, "mac", "52:54:00:12:34:56", false },
+    { &virtio_gpu_pci_type, gpu_hex, "max_outputs", "2", false },
     { &virtio_blk_pci_type, blk_hex, "drive", "d0", true },
 };
 
@@ -118,6 +121,7 @@ ACQUIRE(&vm_lock) static Board *board_new(const Fixture *f)
     b->vm = vm_new(&no_hooks);
     b->vm->vmstates = vmstate_registry_new();
     b->vm->networks = networks_new(b->vm);
+    b->vm->consoles = consoles_new(b->vm);
     machine_new(b->vm, &machine_none_type);
     b->is_disk = f->is_disk;
     if (b->is_disk) {
@@ -143,6 +147,7 @@ RELEASE(&vm_lock) static void board_free(Board *b)
     machine_free(vm->machine);
     networks_free(vm->networks);
     vm->networks = NULL;
+    consoles_free(g_steal_pointer(&vm->consoles));
     block_backends_free(g_steal_pointer(&vm->blocks));
     if (b->is_disk) {
         memory_region_del(&b->ram);
