@@ -209,13 +209,20 @@ void block_foreach(BlockBackends *bs, void (*fn)(BlockBackend *b, void *op),
 
 /* Users */
 
-/* What users know a device by: its id if it has one. */
-static char *device_path(const Object *dev)
+/* What users know a device by: its id if it has one; the part of it that is
+ * the disk by its path. */
+static char *device_path(const Object *dev, const char *part)
 {
     const char *peripheral = "/machine/peripheral/";
     char *path = object_path(dev);
     const char *id = path + strlen(peripheral);
 
+    if (part != NULL) {
+        char *whole = g_strdup_printf("%s/%s", path, part);
+
+        g_free(path);
+        return whole;
+    }
     if (g_str_has_prefix(path, peripheral) && strchr(id, '/') == NULL) {
         char *copy = g_strdup(id);
 
@@ -265,6 +272,12 @@ bool block_check_left(const BlockBackend *b, GError **errp)
 bool block_attach(BlockBackend *b, struct Object *dev, bool removable,
                   GError **errp)
 {
+    return block_attach_part(b, dev, NULL, removable, errp);
+}
+
+bool block_attach_part(BlockBackend *b, struct Object *dev, const char *part,
+                       bool removable, GError **errp)
+{
     if (b->dev != NULL) {
         error_setf(errp, "Drive '%s' is already in use by another device",
                    b->name);
@@ -279,7 +292,7 @@ bool block_attach(BlockBackend *b, struct Object *dev, bool removable,
         block_graph_update(b->all, NULL);
         return false;
     }
-    b->dev_path = device_path(dev);
+    b->dev_path = device_path(dev, part);
     b->removable = removable;
     return true;
 }

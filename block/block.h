@@ -175,6 +175,10 @@ void block_foreach(BlockBackends *bs, void (*fn)(BlockBackend *b, void *op),
  */
 bool block_attach(BlockBackend *b, struct Object *dev, bool removable,
                   GError **errp);
+/* The same for a device that users see as a part of `dev`, of that name in
+ * its path: what is behind a virtio transport. */
+bool block_attach_part(BlockBackend *b, struct Object *dev, const char *part,
+                       bool removable, GError **errp);
 /* Other processes may write the image too; before block_attach(). */
 void block_set_share_rw(BlockBackend *b, bool share);
 /*

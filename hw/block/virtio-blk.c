@@ -364,7 +364,8 @@ static bool vblk_attach(VirtioBlk *s, GError **errp)
     if (!set_boot_order(s, errp)) {
         return false;
     }
-    if (!block_attach(s->blk, &dev->obj, false, errp)) {
+    /* The disk behind the PCI function, as libvirt looks for it. */
+    if (!block_attach_part(s->blk, &dev->obj, "virtio-backend", false, errp)) {
         boot_order_remove(dev->machine, dev);
         return false;
     }
