@@ -437,6 +437,29 @@ def chardevs_come_and_go(t):
 
 
 @test()
+def disks_by_the_paths_of_their_devices(t):
+    """libvirt finds a disk by them, and has no other name for it."""
+    qmp = t.machine(
+        '-S', '-blockdev', 'null-co,node-name=n,size=1048576', '-device',
+        'virtio-blk-pci,drive=n,id=vd0', '-blockdev',
+        'null-co,node-name=m,size=1048576', '-device',
+        'ide-hd,drive=m,id=hd0').qmp
+    paths = {'n': '/machine/peripheral/vd0/virtio-backend', 'm': 'hd0'}
+    for command in ('query-block', 'query-blockstats'):
+        check_equal({(d.get('inserted') or d)['node-name']: d['qdev']
+                     for d in qmp.cmd(command)}, paths, command)
+    for path in paths.values():
+        try:
+            qmp.cmd('eject', id=path)
+            raise AssertionError('%s was ejected' % path)
+        except QmpError as err:
+            check_equal(err.desc, "Device '%s' is not removable" % path,
+                        'error')
+    check_equal(qmp.cmd('query-jobs'), [], 'jobs')
+    check_equal(qmp.cmd('query-block-jobs'), [], 'block jobs')
+
+
+@test()
 def commands_without_arguments_work(t):
     """What is in the schema works: whatever needs no argument answers, or
     says that there is no such thing in this machine."""
