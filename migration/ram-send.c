@@ -20,6 +20,11 @@
  * cheaply: the others are armed once like any page, after which the log tells
  * when they are written.
  *
+ * If the guest can tell which pages are free, the first pass begins by arming
+ * all of them, which are "unsent" then, and asks the guest.  It leaves out
+ * those that were hinted when it comes to them.  A hint changes nothing else:
+ * what the log finds is sent, see system/free-hints.h.
+ *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "util/base.h"
@@ -33,6 +38,7 @@
 
 enum {
     WINDOW_PAGES = PAGE_WINDOW_MAX, /* one clear and one scan call each */
+    HINT_WINDOW_PAGES = 1024, /* while hints come, which are asked for each */
     WORD_BITS = 64,
     PRESENCE_GAP = 1024, /* pages that are walked rather than left out */
     MAX_SPANS = 64,      /* of absent pages of a block that are asked about */
@@ -43,6 +49,9 @@ typedef struct SendBlock {
     uint64_t length;       /* bytes; as it was announced to the peer */
     uint64_t npages;       /* the same, in pages */
     unsigned long *absent; /* not armed: did not exist when last looked at */
+    /* In a first pass with hints, else NULL: */
+    unsigned long *unsent; /* were armed when it began */
+    unsigned long *hinted; /* are free, as the guest says; atomic */
 } SendBlock;
 
 struct RamSend {
@@ -55,6 +64,7 @@ struct RamSend {
     RamSendStats stats;           /* the sink's are added when asked for */
     uint64_t counted;             /* pages put before the last sync */
     bool first;                   /* the next pass is the first */
+    bool asked;                   /* hints may come */
     unsigned long *todo, *except; /* WINDOW_PAGES bits each */
 };
 
@@ -63,6 +73,8 @@ static void send_block_free(void *p)
     SendBlock *b = p;
 
     bitmap_free(b->absent);
+    bitmap_free(b->unsent);
+    bitmap_free(b->hinted);
     ram_block_unref(b->rb);
     g_free(b);
 }
@@ -116,11 +128,21 @@ RamSend *ram_send_new(Memory *mem, StreamOut *out, const RamSendOptions *opts,
     return g_steal_pointer(&r);
 }
 
+/* None comes after this. */
+static void end_hints(RamSend *r)
+{
+    if (r->asked) {
+        free_hints_end(&r->mem->hints);
+        r->asked = false;
+    }
+}
+
 void ram_send_free(RamSend *r)
 {
     if (r == NULL) {
         return;
     }
+    end_hints(r);
     page_sink_free(r->sink);
     if (r->blocks != NULL) {
         g_ptr_array_unref(r->blocks);
@@ -285,7 +307,7 @@ static uint64_t pages_put(const RamSend *r)
     PageSinkStats st = { 0 };
 
     r->sink->ops->stats(r->sink, &st);
-    return st.normal_pages + st.zero_pages;
+    return st.normal_pages + st.zero_pages + r->stats.free_pages;
 }
 
 uint64_t ram_send_sync(RamSend *r, bool last)
@@ -302,21 +324,28 @@ uint64_t ram_send_sync(RamSend *r, bool last)
 }
 
 /*
- * First pass: what was not taken was never touched.  A peer that wants to be
- * told gets zeros.
+ * First pass: what was not taken, now or when it began, was never touched.  A
+ * peer that wants to be told gets zeros.
  */
 static bool put_untouched(RamSend *r, const SendBlock *b, uint64_t first,
                           uint64_t npages, GError **errp)
 {
-    uint64_t i = bitmap_find_next_zero(r->todo, npages, 0);
+    const unsigned long *taken = r->todo;
+    uint64_t i;
 
+    if (b->unsent != NULL) {
+        bitmap_copy(r->except, r->todo, npages);
+        bitmap_or(r->except, b->unsent + first / WORD_BITS, npages);
+        taken = r->except;
+    }
+    i = bitmap_find_next_zero(taken, npages, 0);
     while (i < npages) {
-        uint64_t end = bitmap_find_next(r->todo, npages, i);
+        uint64_t end = bitmap_find_next(taken, npages, i);
 
         if (!r->sink->ops->zero(r->sink, b->rb, first + i, end - i, errp)) {
             return false;
         }
-        i = bitmap_find_next_zero(r->todo, npages, end);
+        i = bitmap_find_next_zero(taken, npages, end);
     }
     return true;
 }
@@ -350,17 +379,38 @@ static bool send_todo(RamSend *r, SendBlock *b, uint64_t first, uint64_t npages,
            stream_out_check(r->out, errp);
 }
 
+/* Adds to todo what is unsent and no free page; returns what is in it then. */
+static uint64_t add_unsent(RamSend *r, SendBlock *b, uint64_t first,
+                           uint64_t npages)
+{
+    const unsigned long *unsent = b->unsent + first / WORD_BITS;
+    const unsigned long *hinted = b->hinted + first / WORD_BITS;
+
+    for (uint64_t i = 0; i < bitmap_words(npages); i++) {
+        unsigned long free_pages =
+            unsent[i] & __atomic_load_n(&hinted[i], __ATOMIC_RELAXED);
+
+        free_pages &= ~r->todo[i];
+        r->todo[i] |= unsent[i] & ~free_pages;
+        stat_add(&r->stats.free_pages, __builtin_popcountl(free_pages));
+    }
+    return bitmap_count(r->todo, 0, npages);
+}
+
 /* While the guest runs. */
 static bool pass_window(RamSend *r, SendBlock *b, uint64_t first,
                         uint64_t npages, GError **errp)
 {
     uint64_t n;
 
-    if (r->first) {
+    if (r->first && b->unsent == NULL) {
         find_absent(r, b, first, npages);
     }
     n = memory_dirty_log_take(r->mem, b->rb, first, npages,
                               b->absent + first / WORD_BITS, r->todo);
+    if (b->unsent != NULL) {
+        n = add_unsent(r, b, first, npages);
+    }
     if (r->first && !put_untouched(r, b, first, npages, errp)) {
         return false;
     }
@@ -401,14 +451,16 @@ static bool check_block(const SendBlock *b, GError **errp)
 
 static bool walk_blocks(RamSend *r, WindowFn *fn, GError **errp)
 {
+    uint64_t step = r->asked ? HINT_WINDOW_PAGES : WINDOW_PAGES;
+
     for (guint i = 0; i < r->blocks->len; i++) {
         SendBlock *b = r->blocks->pdata[i];
 
         if (!check_block(b, errp)) {
             return false;
         }
-        for (uint64_t p = 0; p < b->npages; p += WINDOW_PAGES) {
-            uint64_t n = MIN(b->npages - p, (uint64_t)WINDOW_PAGES);
+        for (uint64_t p = 0; p < b->npages; p += step) {
+            uint64_t n = MIN(b->npages - p, step);
 
             if (!fn(r, b, p, n, errp)) {
                 return false;
@@ -429,8 +481,71 @@ static bool foreach_window(RamSend *r, WindowFn *fn, GError **errp)
     return ok;
 }
 
+static bool arm_window(RamSend *r, SendBlock *b, uint64_t first,
+                       uint64_t npages, GError **errp)
+{
+    uint64_t word = first / WORD_BITS;
+
+    find_absent(r, b, first, npages);
+    memory_dirty_log_take(r->mem, b->rb, first, npages, b->absent + word,
+                          b->unsent + word);
+    return true;
+}
+
+/* A FreeHintSink; the bytes may be any of the block's. */
+static void note_free(void *opaque, const RamBlock *rb, uint64_t off,
+                      uint64_t len)
+{
+    RamSend *r = opaque;
+
+    for (guint i = 0; i < r->blocks->len; i++) {
+        SendBlock *b = r->blocks->pdata[i];
+        uint64_t first = ROUND_UP(off, RAM_PAGE_SIZE) >> RAM_PAGE_BITS;
+        uint64_t end = MIN(off + len, b->length) >> RAM_PAGE_BITS;
+
+        if (b->rb == rb && first < end) {
+            bitmap_set_atomic(b->hinted, first, end - first);
+        }
+    }
+}
+
+/* All pages are armed, and then the guest is asked which of them are free. */
+static bool begin_hints(RamSend *r, GError **errp)
+{
+    if (!free_hints_may_begin(&r->mem->hints)) {
+        return true;
+    }
+    for (guint i = 0; i < r->blocks->len; i++) {
+        SendBlock *b = r->blocks->pdata[i];
+
+        b->unsent = bitmap_new(b->npages);
+        b->hinted = bitmap_new(b->npages);
+    }
+    if (!walk_blocks(r, arm_window, errp)) {
+        return false;
+    }
+    r->asked = free_hints_begin(&r->mem->hints, note_free, r);
+    return true;
+}
+
+static void first_pass_done(RamSend *r)
+{
+    r->first = false;
+    end_hints(r);
+    for (guint i = 0; i < r->blocks->len; i++) {
+        SendBlock *b = r->blocks->pdata[i];
+
+        g_clear_pointer(&b->unsent, bitmap_free);
+        g_clear_pointer(&b->hinted, bitmap_free);
+    }
+}
+
 bool ram_send_pass(RamSend *r, GError **errp)
 {
+    if (r->first && !begin_hints(r, errp)) {
+        stream_put_be64(r->out, RAM_REC_EOS);
+        return false;
+    }
     if (!foreach_window(r, pass_window, errp)) {
         return false;
     }
@@ -438,7 +553,9 @@ bool ram_send_pass(RamSend *r, GError **errp)
         error_setf(errp, "pass over memory: the stream is late"); /* not all */
         return false;
     }
-    r->first = false;
+    if (r->first) {
+        first_pass_done(r);
+    }
     for (guint i = 0; i < r->blocks->len; i++) {
         limit_spans(r, r->blocks->pdata[i]);
     }
@@ -465,7 +582,7 @@ void ram_send_get_stats(const RamSend *r, RamSendStats *ret)
     ret->normal_pages = st.normal_pages;
     ret->zero_pages = st.zero_pages;
     /* remaining_pages is of the last sync: what was put since isn't left. */
-    put = ret->normal_pages + ret->zero_pages -
+    put = ret->normal_pages + ret->zero_pages + ret->free_pages -
           __atomic_load_n(&r->counted, __ATOMIC_RELAXED);
     ret->remaining_pages -= MIN(put, ret->remaining_pages);
 }

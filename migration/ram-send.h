@@ -29,6 +29,7 @@ typedef struct RamSendStats {
     uint64_t remaining_pages; /* dirty, as far as is known */
     uint64_t normal_pages;    /* sent with their bytes */
     uint64_t zero_pages;      /* sent as zero, or not at all as never touched */
+    uint64_t free_pages;      /* not sent, as the guest said it's free */
     uint64_t syncs;           /* passes begun */
     uint64_t dirtied_pages;   /* found by the last sync */
 } RamSendStats;

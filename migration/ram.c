@@ -47,6 +47,7 @@ static void ram_stats(const void *opaque, RamSendStats *stats)
     stats->remaining_pages += mine.remaining_pages;
     stats->normal_pages += mine.normal_pages;
     stats->zero_pages += mine.zero_pages;
+    stats->free_pages += mine.free_pages;
     stats->syncs += mine.syncs;
     stats->dirtied_pages += mine.dirtied_pages;
 }

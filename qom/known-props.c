@@ -61,7 +61,6 @@ static const struct {
       "x-hv-max-vps x-hv-synic-kvm-only x-intel-pt-auto-level" },
     { "qemu-xhci", "host xhci-core" },
     { "rng-*", "opened" },
-    { "virtio-balloon-pci*", "free-page-hint iothread" },
     { "virtio-vga", "big-endian-framebuffer" },
     { "virtio-*-pci* virtio-vga",
       "aer ats migrate-extra modern-pio-notify use-disabled-flag use-started "

@@ -13,6 +13,7 @@
 void memory_init(Memory *mem)
 {
     memset(mem, 0, sizeof(*mem));
+    free_hints_init(&mem->hints);
     memory_region_init(&mem->root, mem, "system", UINT64_MAX);
     memory_region_init(&mem->io_root, mem, "io", 0x10000);
     address_space_init(&mem->memory, mem, "memory", &mem->root);
@@ -37,6 +38,7 @@ void memory_fini(Memory *mem)
     address_space_fini(&mem->memory);
     address_space_fini(&mem->io);
     address_space_fini(&mem->smm);
+    free_hints_fini(&mem->hints);
     memory_region_fini(&mem->smm_root);
     memory_region_fini(&mem->smm_system);
     memory_region_fini(&mem->root);

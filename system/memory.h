@@ -12,6 +12,7 @@
 #ifndef SYSTEM_MEMORY_H
 #define SYSTEM_MEMORY_H
 
+#include "system/free-hints.h"
 #include "system/ramblock.h"
 #include "util/event-notifier.h"
 
@@ -201,7 +202,8 @@ struct Memory {
     AddressSpace io;
     MemoryRegion smm_root, smm_system;
     AddressSpace smm; /* has a view only after memory_smm_init() */
-    unsigned depth;   /* of open transactions */
+    FreeHints hints;
+    unsigned depth; /* of open transactions */
     bool changed;
     bool dirty_log; /* migration logs: DIRTY_MIGRATION in every RAM range */
     unsigned display_logs; /* regions that a display logs */

@@ -14,6 +14,24 @@
 
 #define BALLOON_NSTATS 10 /* tags that QEMU 7.2 knows */
 
+/* Where a round of free page hints stands; the numbers are migrated. */
+typedef enum BalloonHintStatus {
+    BALLOON_HINT_STOPPED,
+    BALLOON_HINT_REQUESTED,
+    BALLOON_HINT_STARTED, /* the guest has answered */
+    BALLOON_HINT_DONE,
+} BalloonHintStatus;
+
+#define BALLOON_HINT_FIRST_ID 0x80000000u
+
+typedef struct BalloonHint {
+    VirtQueue *q;    /* NULL: not offered */
+    Lock lock;       /* the next two: the I/O thread, and who asks */
+    uint32_t cmd_id; /* of the last request; migrated */
+    uint32_t status; /* BalloonHintStatus; migrated */
+    bool tell_done;  /* when the guest runs; vm_lock */
+} BalloonHint;
+
 /* A host page that is larger than the guest's, given back in part. */
 typedef struct BalloonPart {
     const RamBlock *rb; /* NULL: none; only compared, never followed */
@@ -37,6 +55,9 @@ typedef struct VirtioBalloon {
     uint32_t poison_val; /* what the guest fills free pages with; migrated */
     BalloonPart part;
     BalloonRequest inflating, deflating, reported;
+    bool free_page_hint;
+    char *iothread; /* its id */
+    BalloonHint hint;
     /* Statistics */
     uint64_t stats[BALLOON_NSTATS]; /* UINT64_MAX: not told */
     int64_t stats_time;             /* seconds since 1970; 0: never */
@@ -50,6 +71,17 @@ static inline VirtioBalloon *balloon_of(VirtioDevice *d)
 {
     return container_of(d, VirtioBalloon, vdev);
 }
+
+/* virtio-balloon-hint.c */
+extern const Vmstate balloon_hint_vmstate;
+/* If free_page_hint: adds the queue. */
+bool balloon_hint_realize(VirtioBalloon *b, GError **errp);
+void balloon_hint_unrealize(VirtioBalloon *b);
+void balloon_hint_reset(VirtioBalloon *b);
+/* The guest runs again, here or for the first time. */
+void balloon_hint_running(VirtioBalloon *b);
+/* What the guest reads as its command id. */
+uint32_t balloon_hint_config(VirtioBalloon *b);
 
 /* virtio-balloon-stats.c */
 void balloon_stats_init(VirtioBalloon *b);

@@ -2,7 +2,8 @@
  * Memory balloon: the guest gives memory back to the host, and takes it again.
  * (Virtual I/O Device 1.2, section 5.5.)
  *
- * Queues: inflate, deflate, statistics, free page reporting (if offered).
+ * Queues: inflate, deflate, statistics; if offered, free page hints and free
+ * page reporting.
  *
  * Stream: "virtio-balloon" version 1; its own state is two words and, as
  * negotiated, subsections.
@@ -255,11 +256,14 @@ static void reporting_output(VirtioDevice *d, VirtQueue *q)
 
 static void get_config(VirtioDevice *d, uint8_t *config)
 {
-    const VirtioBalloon *b = balloon_of(d);
+    VirtioBalloon *b = balloon_of(d);
     uint8_t all[sizeof(struct virtio_balloon_config)] = { 0 };
 
     stl_le_p(all + CONFIG_NUM_PAGES, b->num_pages);
     stl_le_p(all + CONFIG_ACTUAL, b->actual);
+    if (b->free_page_hint) {
+        stl_le_p(all + CONFIG_HINT_ID, balloon_hint_config(b));
+    }
     stl_le_p(all + CONFIG_POISON, b->poison_val);
     memcpy(config, all, d->config_size);
 }
@@ -293,7 +297,7 @@ static unsigned config_bytes(const VirtioBalloon *b)
     if (b->page_poison || b->old_config_size) {
         return sizeof(struct virtio_balloon_config);
     }
-    return CONFIG_HINT_ID;
+    return b->free_page_hint ? CONFIG_POISON : CONFIG_HINT_ID;
 }
 
 static uint64_t get_features(VirtioDevice *d, uint64_t offered)
@@ -302,6 +306,7 @@ static uint64_t get_features(VirtioDevice *d, uint64_t offered)
     uint64_t f = offered | VIRTIO_BIT(VIRTIO_BALLOON_F_STATS_VQ);
 
     f |= b->deflate_on_oom ? VIRTIO_BIT(VIRTIO_BALLOON_F_DEFLATE_ON_OOM) : 0;
+    f |= b->free_page_hint ? VIRTIO_BIT(VIRTIO_BALLOON_F_FREE_PAGE_HINT) : 0;
     f |= b->page_poison ? VIRTIO_BIT(VIRTIO_BALLOON_F_PAGE_POISON) : 0;
     f |= b->free_page_reporting ? VIRTIO_BIT(VIRTIO_BALLOON_F_REPORTING) : 0;
     return f;
@@ -355,10 +360,19 @@ static bool balloon_realize(VirtioDevice *d, GError **errp)
     b->inflate = virtio_add_queue(d, QUEUE_SIZE, balloon_output);
     b->deflate = virtio_add_queue(d, QUEUE_SIZE, balloon_output);
     b->statsq = virtio_add_queue(d, QUEUE_SIZE, balloon_stats_output);
+    if ((b->iothread != NULL && !virtio_set_iothread(d, b->iothread, errp)) ||
+        (b->free_page_hint && !balloon_hint_realize(b, errp))) {
+        return false;
+    }
+    lock_init(&b->hint.lock);
     if (b->free_page_reporting) {
         b->reporting =
             virtio_add_queue(d, REPORTING_QUEUE_SIZE, reporting_output);
+        virtio_queue_keep_in_main(b->reporting);
     }
+    virtio_queue_keep_in_main(b->inflate);
+    virtio_queue_keep_in_main(b->deflate);
+    virtio_queue_keep_in_main(b->statsq);
     balloon_stats_init(b);
     balloon_stats_clear(b);
     balloon_stats_start(b);
@@ -380,6 +394,8 @@ static void balloon_unrealize(VirtioDevice *d)
 
     balloon_stats_fini(b);
     forget_stats_elem(b);
+    balloon_hint_unrealize(b);
+    lock_fini(&b->hint.lock);
     part_forget(&b->part);
     give_back_requests(b);
     d->pci.dev.vm->balloon = NULL;
@@ -395,6 +411,8 @@ static void set_status(VirtioDevice *d, uint8_t old)
 
     if (!virtio_running(d)) {
         give_back_requests(b);
+    } else {
+        balloon_hint_running(b);
     }
     if (virtio_running(d) && b->stats_elem == NULL &&
         virtqueue_ready(b->statsq)) {
@@ -409,6 +427,7 @@ static void balloon_reset(VirtioDevice *d)
     forget_stats_elem(b);
     part_forget(&b->part);
     b->poison_val = 0;
+    balloon_hint_reset(b);
 }
 
 static void balloon_queue_reset(VirtioDevice *d, VirtQueue *q)
@@ -456,7 +475,8 @@ static const Vmstate own_vmstate = {
     .fields = (const VmstateField[]){ VMSTATE_U32(VirtioBalloon, num_pages),
                                       VMSTATE_U32(VirtioBalloon, actual),
                                       VMSTATE_END },
-    .subsections = (const Vmstate *const[]){ &poison_vmstate, NULL },
+    .subsections = (const Vmstate *const[]){ &balloon_hint_vmstate,
+                                             &poison_vmstate, NULL },
 };
 
 static const VirtioType virtio_balloon = {
@@ -477,11 +497,15 @@ static const VirtioType virtio_balloon = {
 static const Property balloon_props[] = {
     PROP(PROP_BOOL, VirtioBalloon, deflate_on_oom, "deflate-on-oom",
          .help = "on/off"),
+    PROP(PROP_BOOL, VirtioBalloon, free_page_hint, "free-page-hint",
+         .help = "on/off"),
     PROP(PROP_BOOL, VirtioBalloon, free_page_reporting, "free-page-reporting",
          .help = "on/off"),
     PROP(PROP_BOOL, VirtioBalloon, page_poison, "page-poison", .def = 1,
          .help = "on/off"),
     PROP(PROP_BOOL, VirtioBalloon, old_config_size, "qemu-4-0-config-size"),
+    PROP(PROP_STR, VirtioBalloon, iothread, "iothread",
+         .type_name = "link<iothread>"),
     { .name = "guest-stats",
       .kind = PROP_CUSTOM,
       .type_name = "guest statistics",

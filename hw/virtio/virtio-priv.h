@@ -25,6 +25,7 @@ typedef struct VirtioQueue {
     VirtioOutputFn *fn;
     uint16_t vector;       /* VIRTIO_NO_VECTOR: none; migrated */
     bool doorbell;         /* is worth one */
+    bool main_loop;        /* not the thread's, even if there is one */
     bool external;         /* another process works with it … */
     EventNotifier call;    /* … and writes here where there is no vector */
     GSource *call_source;  /* reads it */

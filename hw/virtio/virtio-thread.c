@@ -66,7 +66,7 @@ static void take_queue(VirtioCore *c, VirtioQueue *q)
 
 static bool has_work(const VirtioQueue *q)
 {
-    return q->fn != NULL && virtqueue_ready(&q->vq) &&
+    return q->fn != NULL && !q->main_loop && virtqueue_ready(&q->vq) &&
            event_notifier_fd(&q->kick) >= 0;
 }
 
@@ -139,7 +139,7 @@ void virtio_thread_stop(VirtioDevice *d)
 
 bool virtio_thread_kick(VirtioQueue *q)
 {
-    if (!q->d->core->thread_on) {
+    if (!q->d->core->thread_on || q->main_loop) {
         return false;
     }
     event_notifier_set(&q->kick);
@@ -232,6 +232,14 @@ bool virtio_set_iothread(VirtioDevice *d, const char *id, GError **errp)
     c->thread = t;
     c->host.ram_only = true;
     return true;
+}
+
+void virtio_queue_keep_in_main(VirtQueue *vq)
+{
+    VirtioQueue *q = container_of(vq, VirtioQueue, vq);
+
+    g_assert(!q->doorbell);
+    q->main_loop = true;
 }
 
 IoThread *virtio_iothread(const VirtioDevice *d)

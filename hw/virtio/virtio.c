@@ -46,7 +46,7 @@ void virtio_notify_config(VirtioDevice *d)
     if (!(d->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
         return;
     }
-    d->isr |= 1 | 2;
+    __atomic_fetch_or(&d->isr, 1 | 2, __ATOMIC_RELAXED);
     d->generation++;
     virtio_pci_interrupt(d, d->config_vector);
 }

@@ -217,6 +217,8 @@ void virtio_queue_settle_call(VirtQueue *q);
  * there: virtqueue_push() and _notify() are fine, whatever the device's state.
  */
 bool virtio_set_iothread(VirtioDevice *d, const char *id, GError **errp);
+/* In realize(): not this queue, which has no doorbell. */
+void virtio_queue_keep_in_main(VirtQueue *q);
 /* NULL: the queues are the main loop's. */
 IoThread *virtio_iothread(const VirtioDevice *d);
 

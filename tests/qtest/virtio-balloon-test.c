@@ -5,11 +5,13 @@
  */
 #include "util/base.h"
 
+#include <fcntl.h>
 #include <linux/pci_regs.h>
 #include <linux/virtio_balloon.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
 #include <linux/virtio_ring.h>
+#include <sys/stat.h>
 
 #include "tests/qtest/libqtest.h"
 #include "util/bswap.h"
@@ -59,8 +61,9 @@ static Ring ring_init(QTest *q, unsigned index)
     return r;
 }
 
-static void ring_offer(QTest *q, Ring *r, uint64_t addr, uint32_t len,
-                       uint16_t flags)
+/* The device isn't told. */
+static void ring_add(QTest *q, Ring *r, uint64_t addr, uint32_t len,
+                     uint16_t flags)
 {
     unsigned n = r->next % r->size;
 
@@ -69,7 +72,18 @@ static void ring_offer(QTest *q, Ring *r, uint64_t addr, uint32_t len,
     qtest_writel(q, r->desc + 16 * n + 12, flags);
     qtest_writew(q, r->avail + 4 + 2 * n, n);
     qtest_writew(q, r->avail + 2, ++r->next);
+}
+
+static void ring_kick(QTest *q, const Ring *r)
+{
     qtest_outw(q, IO + VIRTIO_PCI_QUEUE_NOTIFY, r->index);
+}
+
+static void ring_offer(QTest *q, Ring *r, uint64_t addr, uint32_t len,
+                       uint16_t flags)
+{
+    ring_add(q, r, addr, len, flags);
+    ring_kick(q, r);
 }
 
 static unsigned ring_used(QTest *q, const Ring *r)
@@ -312,6 +326,213 @@ static void test_reporting(void)
     qtest_quit(q);
 }
 
+/* Free page hints: a migration that waits where the test wants it to. */
+
+enum {
+    FIRST_ID = 0x80000000, /* nobody was asked with this one */
+    COMMAND = 0x200000,
+    FILLER = 0x400000, /* pages that are in use, and come first */
+    FILLER_PAGES = 512,
+    FREE = 0x2000000,
+    FREE_PAGES = 4096,
+};
+
+typedef struct Hints {
+    QTest *q;
+    Ring r;
+    char *dir, *fifo;
+} Hints;
+
+static void hints_driver(Hints *h, uint32_t more_features)
+{
+    driver_start(h->q, 1 << VIRTIO_BALLOON_F_FREE_PAGE_HINT | more_features);
+    h->r = ring_init(h->q, HINT_OR_REPORT);
+    driver_ok(h->q);
+    g_assert_cmphex(qtest_inl(h->q, HINT_ID), ==, 0);
+}
+
+static Hints hints_start(uint32_t more_features)
+{
+    Hints h = { .dir = g_dir_make_tmp("balloon-XXXXXX", NULL) };
+
+    h.fifo = g_build_filename(h.dir, "go", NULL);
+    g_assert_cmpint(mkfifo(h.fifo, 0600), ==, 0);
+    h.q = start(",free-page-hint=on,iothread=io1 -object iothread,id=io1");
+    hints_driver(&h, more_features);
+    qtest_memset(h.q, FILLER, 0x5a, FILLER_PAGES * 4096);
+    qtest_memset(h.q, FREE, 0x5a, FREE_PAGES * 4096);
+    return h;
+}
+
+static void hints_quit(Hints *h)
+{
+    qtest_quit(h->q);
+    unlink(h->fifo);
+    rmdir(h->dir);
+    g_free(h->fifo);
+    g_free(h->dir);
+}
+
+/* It takes no more than the filler until hints_complete(). */
+static void hints_migrate(Hints *h)
+{
+    check_return(qtest_qmp(h->q,
+                           "{'execute': 'migrate', 'arguments': {'uri':"
+                           " 'exec:read x < %s; cat > /dev/null'}}",
+                           h->fifo));
+}
+
+static void await_id(Hints *h, uint32_t id)
+{
+    while (qtest_inl(h->q, HINT_ID) != id) {
+        g_usleep(1000);
+    }
+}
+
+static void await_used(Hints *h, unsigned n)
+{
+    while (ring_used(h->q, &h->r) != n) {
+        g_usleep(1000);
+    }
+}
+
+/* The pages that were sent with their bytes. */
+static int64_t hints_complete(Hints *h)
+{
+    g_autoptr(JsonValue) v = NULL;
+    int64_t n = 0;
+    int fd = open(h->fifo, O_WRONLY | O_CLOEXEC);
+
+    g_assert_cmpint(write(fd, "go\n", 3), ==, 3);
+    close(fd);
+    json_unref(qtest_qmp_event(h->q, "STOP"));
+    do {
+        g_clear_pointer(&v, json_unref);
+        v = qtest_qmp(h->q, "{'execute': 'query-migrate'}");
+    } while (strcmp(json_get_string(json_object_get(v, "status")),
+                    "completed") != 0);
+    g_assert_true(
+        json_get_int(json_object_get(json_object_get(v, "ram"), "normal"), &n));
+    return n;
+}
+
+static void offer_command(Hints *h, uint32_t id)
+{
+    qtest_writel(h->q, COMMAND, id);
+    ring_offer(h->q, &h->r, COMMAND, 4, 0);
+}
+
+static void offer_free(Hints *h)
+{
+    ring_offer(h->q, &h->r, FREE, FREE_PAGES * 4096, VRING_DESC_F_WRITE);
+}
+
+static void hints_go_on(Hints *h)
+{
+    check_return(qtest_qmp(h->q, "{'execute': 'cont'}"));
+}
+
+/* What isn't used isn't sent, if the guest says so when it is asked. */
+static void test_hints(void)
+{
+    Hints h = hints_start(0);
+    int64_t sent;
+
+    /* Nobody has asked. */
+    offer_command(&h, FIRST_ID);
+    offer_free(&h);
+    await_used(&h, 2);
+    hints_migrate(&h);
+    await_id(&h, FIRST_ID + 1);
+    sent = hints_complete(&h);
+    g_assert_cmpint(sent, >=, FILLER_PAGES + FREE_PAGES);
+    await_id(&h, VIRTIO_BALLOON_CMD_ID_DONE);
+    hints_go_on(&h);
+    hints_migrate(&h);
+    await_id(&h, FIRST_ID + 2);
+    offer_command(&h, FIRST_ID + 2);
+    offer_free(&h);
+    qtest_writeb(h.q, FREE, 1); /* it uses one after all */
+    await_used(&h, 4);
+    g_assert_cmphex(qtest_inl(h.q, HINT_ID), ==, FIRST_ID + 2);
+    /* Enough, it says, and goes on all the same. */
+    offer_command(&h, 0);
+    ring_offer(h.q, &h.r, FILLER, FILLER_PAGES * 4096, VRING_DESC_F_WRITE);
+    await_used(&h, 6);
+    g_assert_cmphex(qtest_inl(h.q, HINT_ID), ==, VIRTIO_BALLOON_CMD_ID_STOP);
+    sent = hints_complete(&h);
+    g_assert_cmpint(sent, >, FILLER_PAGES);
+    g_assert_cmpint(sent, <, FREE_PAGES);
+    g_assert_cmphex(qtest_inl(h.q, HINT_ID), ==, VIRTIO_BALLOON_CMD_ID_DONE);
+    hints_quit(&h);
+}
+
+/* Hints of an older round aren't those of the next, whatever id they show. */
+static void test_old_hints(void)
+{
+    Hints h = hints_start(0);
+
+    hints_migrate(&h);
+    await_id(&h, FIRST_ID + 1);
+    hints_complete(&h);
+    await_id(&h, VIRTIO_BALLOON_CMD_ID_DONE);
+    hints_go_on(&h);
+    ring_add(h.q, &h.r, COMMAND, 4, 0);
+    ring_add(h.q, &h.r, FREE, FREE_PAGES * 4096, VRING_DESC_F_WRITE);
+    qtest_writel(h.q, COMMAND, FIRST_ID + 2);
+    hints_migrate(&h);
+    await_id(&h, FIRST_ID + 2);
+    ring_kick(h.q, &h.r);
+    await_used(&h, 2);
+    g_assert_cmpint(hints_complete(&h), >=, FILLER_PAGES + FREE_PAGES);
+    hints_quit(&h);
+}
+
+/* The guest starts anew in the middle of a round. */
+static void test_hints_reset(void)
+{
+    Hints h = hints_start(0);
+
+    hints_migrate(&h);
+    await_id(&h, FIRST_ID + 1);
+    hints_driver(&h, 0);
+    offer_command(&h, FIRST_ID + 1);
+    offer_free(&h);
+    await_used(&h, 2);
+    g_assert_cmpint(hints_complete(&h), >=, FILLER_PAGES + FREE_PAGES);
+    hints_quit(&h);
+}
+
+/* Who looks at what is in free pages isn't asked for them. */
+static void test_hints_poison(void)
+{
+    Hints h = hints_start(1 << VIRTIO_BALLOON_F_PAGE_POISON);
+
+    hints_migrate(&h);
+    g_assert_cmpint(hints_complete(&h), >=, FILLER_PAGES + FREE_PAGES);
+    g_assert_cmphex(qtest_inl(h.q, HINT_ID), ==, VIRTIO_BALLOON_CMD_ID_STOP);
+    hints_quit(&h);
+}
+
+static void test_hints_hostile(void)
+{
+    Hints h = hints_start(0);
+
+    hints_migrate(&h);
+    await_id(&h, FIRST_ID + 1);
+    offer_command(&h, FIRST_ID + 1);
+    /* No memory, a device, ROM, all there is and more: the device breaks. */
+    ring_offer(h.q, &h.r, UINT64_C(0xfffffffff000), 4096, VRING_DESC_F_WRITE);
+    ring_offer(h.q, &h.r, 0, UINT32_MAX, VRING_DESC_F_WRITE);
+    hints_driver(&h, 0);
+    /* Half a command is none. */
+    ring_offer(h.q, &h.r, COMMAND, 3, 0);
+    offer_free(&h);
+    g_assert_cmpint(hints_complete(&h), >=, FILLER_PAGES + FREE_PAGES);
+    g_assert_cmpuint(ring_used(h.q, &h.r), ==, 0);
+    hints_quit(&h);
+}
+
 static void test_features(void)
 {
     QTest *q = start(",page-poison=off,deflate-on-oom=on");
@@ -366,6 +587,13 @@ static void test_command_line(void)
     g_assert_nonnull(strstr(text, "Only one balloon device is supported"));
     g_assert_cmpint(status, ==, 1);
     g_free(text);
+    text = qtest_run("-machine pc -nodefaults -device "
+                     "virtio-balloon-pci,free-page-hint=on",
+                     &status);
+    g_assert_nonnull(
+        strstr(text, "'free-page-hint' requires 'iothread' to be set"));
+    g_assert_cmpint(status, ==, 1);
+    g_free(text);
 }
 
 int main(int argc, char **argv)
@@ -376,6 +604,11 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-balloon/target", test_target);
     g_test_add_func("/virtio-balloon/stats", test_stats);
     g_test_add_func("/virtio-balloon/reporting", test_reporting);
+    g_test_add_func("/virtio-balloon/hints", test_hints);
+    g_test_add_func("/virtio-balloon/old-hints", test_old_hints);
+    g_test_add_func("/virtio-balloon/hints-reset", test_hints_reset);
+    g_test_add_func("/virtio-balloon/hints-poison", test_hints_poison);
+    g_test_add_func("/virtio-balloon/hints-hostile", test_hints_hostile);
     g_test_add_func("/virtio-balloon/features", test_features);
     g_test_add_func("/virtio-balloon/too-long", test_too_long);
     g_test_add_func("/virtio-balloon/command-line", test_command_line);

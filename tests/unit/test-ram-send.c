@@ -660,6 +660,110 @@ static void test_removed(void)
     rig_free(r);
 }
 
+/* The guest tells of free pages when it is asked. */
+static bool hints_start(void *opaque)
+{
+    Rig *r = opaque;
+    FreeHints *h = &r->mem.hints;
+    const RamBlock *rb = r->ram.ram;
+
+    /* All is armed by now. */
+    g_assert_true(bitmap_test_all(r->armed, 1000, 100));
+    g_assert_true(bitmap_test_all(r->armed, 70000, 100));
+    free_hints_report(h, rb, 1010 * RAM_PAGE_SIZE, 10 * RAM_PAGE_SIZE);
+    /* Parts of pages aren't pages. */
+    free_hints_report(h, rb, 70010 * RAM_PAGE_SIZE - 1, 2 * RAM_PAGE_SIZE);
+    free_hints_report(h, rb, 70020 * RAM_PAGE_SIZE, RAM_PAGE_SIZE - 1);
+    /* Absent ones; what is outside, and nothing. */
+    free_hints_report(h, rb, 3000 * RAM_PAGE_SIZE, 10 * RAM_PAGE_SIZE);
+    free_hints_report(h, rb, (PAGES - 1) * RAM_PAGE_SIZE, 64 * MiB);
+    free_hints_report(h, rb, PAGES * RAM_PAGE_SIZE, RAM_PAGE_SIZE);
+    free_hints_report(h, rb, 1050 * RAM_PAGE_SIZE, 0);
+    /* Two of the free ones are used again. */
+    store_logged(r, 1012, 1);
+    store_logged(r, 3000, 1);
+    return true;
+}
+
+static void hints_stop(void *opaque)
+{
+    Rig *r = opaque;
+
+    free_hints_report(&r->mem.hints, r->ram.ram, 0, PAGES * RAM_PAGE_SIZE);
+}
+
+static const FreeHintSource hint_source = { .start = hints_start,
+                                            .stop = hints_stop };
+
+static bool no_start(void *opaque)
+{
+    return false;
+}
+
+static const FreeHintSource mute_source = { .start = no_start };
+
+static void set_source(Rig *r, const FreeHintSource *s)
+{
+    VM_LOCK_GUARD();
+    free_hints_set_source(&r->mem.hints, s, r);
+}
+
+/* Of all pages the free ones, and only they, aren't sent, nor told as zero. */
+static void test_hints(const void *features)
+{
+    Rig *r = rig_new(GPOINTER_TO_UINT(features), NULL);
+    RamSendStats st;
+
+    set_source(r, &hint_source);
+    store(r, 1000, 100);
+    store(r, 70000, 100);
+    store(r, PAGES - 1, 1);
+    ram_send_sync(r->send, false);
+    pass(r);
+    ram_send_get_stats(r->send, &st);
+    g_assert_cmpuint(st.free_pages, ==, 9 + 1 + 1);
+    g_assert_cmpuint(r->nsent, ==, 201 - 11);
+    g_assert_true(bitmap_test(r->sent, 1012));
+    g_assert_false(bitmap_test_any(r->sent, 1010, 2));
+    g_assert_false(bitmap_test_any(r->sent, 1013, 7));
+    g_assert_false(bitmap_test(r->sent, 70010));
+    g_assert_false(bitmap_test(r->sent, PAGES - 1));
+    g_assert_true(bitmap_test(r->sent, 70009));
+    g_assert_true(bitmap_test(r->sent, 70011));
+    g_assert_true(bitmap_test(r->sent, 70020));
+    g_assert_cmpuint(r->nzero, ==,
+                     GPOINTER_TO_UINT(features) & WIRE_F_ABSENT ? 0
+                                                                : PAGES - 201);
+    g_assert_cmpuint(remaining(r), ==, 0);
+    /* What is used again comes in a later pass, in which nobody is asked. */
+    store_logged(r, 1011, 1);
+    g_assert_cmpuint(ram_send_sync(r->send, false), ==, 2);
+    pass(r);
+    g_assert_true(bitmap_test(r->sent, 1011));
+    g_assert_true(bitmap_test(r->sent, 3000));
+    g_assert_cmpuint(r->nsent, ==, 2);
+    ram_send_get_stats(r->send, &st);
+    g_assert_cmpuint(st.free_pages, ==, 11);
+    set_source(r, NULL);
+    rig_free(r);
+}
+
+/* Nobody answers: all is sent, once. */
+static void test_no_hints(void)
+{
+    Rig *r = rig_new(WIRE_F_ABSENT | WIRE_F_EXTENTS, NULL);
+
+    set_source(r, &mute_source);
+    store(r, 1000, 100);
+    ram_send_sync(r->send, false);
+    pass(r);
+    assert_only(r->sent, 1000, 100);
+    g_assert_cmpuint(remaining(r), ==, 0);
+    g_assert_cmpuint(ram_send_sync(r->send, false), ==, 0);
+    set_source(r, NULL);
+    rig_free(r);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -676,6 +780,12 @@ int main(int argc, char **argv)
     g_test_add_func("/ram-send/near-spans", test_near_spans);
     g_test_add_func("/ram-send/undone", test_undone);
     g_test_add_func("/ram-send/records", test_records);
+    g_test_add_data_func("/ram-send/hints/plain", GUINT_TO_POINTER(0),
+                         test_hints);
+    g_test_add_data_func("/ram-send/hints/absent",
+                         GUINT_TO_POINTER(WIRE_F_ABSENT | WIRE_F_EXTENTS),
+                         test_hints);
+    g_test_add_func("/ram-send/hints/none", test_no_hints);
     g_test_add_func("/ram-send/refused", test_refused);
     g_test_add_func("/ram-send/late", test_late);
     g_test_add_func("/ram-send/resized", test_resized);
