@@ -62,6 +62,19 @@ static uint64_t vblk_features(VirtioDevice *d, uint64_t offered)
     return offered;
 }
 
+/*
+ * Sectors of a track that a driver is told: whole blocks, unless those of the
+ * geometry fit the disk anyway.
+ */
+static uint8_t shown_secs(const VirtioBlk *s)
+{
+    uint64_t track = block_size(s->blk) / s->heads / s->secs;
+
+    return track % s->logical_block == 0
+               ? s->secs
+               : ROUND_DOWN((uint64_t)s->secs, s->logical_block / VBLK_SECTOR);
+}
+
 static void vblk_get_config(VirtioDevice *d, uint8_t *config)
 {
     VirtioBlk *s = vblk_of(d);
@@ -75,7 +88,7 @@ static void vblk_get_config(VirtioDevice *d, uint8_t *config)
              s->seg_max_adjust ? s->queue_size - 2u : SEG_MAX_FIXED);
     stw_le_p(&c.geometry.cylinders, s->cyls);
     c.geometry.heads = s->heads;
-    c.geometry.sectors = s->secs;
+    c.geometry.sectors = shown_secs(s);
     stl_le_p(&c.blk_size, s->logical_block);
     c.physical_block_exp =
         __builtin_ctzll(s->physical_block / s->logical_block);
