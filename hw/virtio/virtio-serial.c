@@ -306,7 +306,7 @@ static void bus_print(Bus *bus, Device *dev, GString *out, int indent)
 
 static void serial_get_config(VirtioDevice *d, uint8_t *config)
 {
-    memset(config, 0, CONFIG_BYTES);
+    memset(config, 0, d->config_size);
     stl_le_p(config + CONFIG_MAX_PORTS, serial_of(d)->max_ports);
 }
 
@@ -384,7 +384,7 @@ static bool serial_realize(VirtioDevice *d, GError **errp)
                    SERIAL_PORTS_MAX);
         return false;
     }
-    d->config_size = CONFIG_BYTES;
+    d->config_size = s->emergency_write ? CONFIG_BYTES : CONFIG_EMERG_WRITE;
     for (unsigned i = 0; i < s->max_ports; i++) {
         virtio_add_queue(d, DATA_QUEUE_SIZE, data_input);
         virtio_add_queue(d, DATA_QUEUE_SIZE, data_output);
