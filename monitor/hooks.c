@@ -15,7 +15,7 @@
 #include "hw/core/machine.h"
 #include "io/address.h"
 #include "monitor/qmp-fds.h"
-#include "monitor/qmp.h"
+#include "monitor/qmp-priv.h"
 #include "net/announce.h"
 #include "qapi/qapi-events.h"
 #include "target/i386/cpu.h"
@@ -95,6 +95,15 @@ static void event_tray_moved(Vm *vm, const char *drive, const char *id,
 static void event_balloon(Vm *vm, uint64_t actual)
 {
     EMIT(vm, qapi_event_balloon_change(to, actual));
+}
+
+static void event_acpi_ost(Vm *vm, unsigned slot, uint32_t event,
+                           uint32_t status)
+{
+    AcpiOstInfo *info = acpi_cpu_ost_info(slot, event, status);
+
+    EMIT(vm, qapi_event_acpi_device_ost(to, info));
+    acpi_ost_info_free(info);
 }
 
 static void event_serial_port(Vm *vm, const char *id, bool open)
@@ -245,6 +254,7 @@ const VmHooks monitor_vm_hooks = {
     .event_guest_crashloaded = event_guest_crashloaded,
     .event_tray_moved = event_tray_moved,
     .event_balloon = event_balloon,
+    .event_acpi_ost = event_acpi_ost,
     .event_serial_port = event_serial_port,
     .event_device_deleted = event_device_deleted,
 };

@@ -6,10 +6,11 @@
 #include "util/base.h"
 
 #include "accel/accel.h"
+#include "hw/acpi/hotplug.h"
 #include "hw/core/machine.h"
 #include "hw/core/numa.h"
 #include "hw/virtio/virtio-balloon.h"
-#include "monitor/qmp.h"
+#include "monitor/qmp-priv.h"
 #include "qapi/qapi-commands.h"
 #include "system/hostmem.h"
 #include "system/vm.h"
@@ -252,6 +253,36 @@ bool qmp_query_memdev(QmpCtx *ctx, MemdevList **ret, GError **errp)
     }
     if (m && m->ram_size && !m->memory_backend && numa_count(m) == 0) {
         memdev_list_append(*ret, memdev_default(m));
+    }
+    return true;
+}
+
+AcpiOstInfo *acpi_cpu_ost_info(unsigned slot, uint32_t event, uint32_t status)
+{
+    AcpiOstInfo *info = acpi_ost_info_new();
+
+    info->slot = g_strdup_printf("%u", slot);
+    info->slot_type = ACPI_SLOT_TYPE_CPU;
+    info->source = event;
+    info->status = status;
+    return info;
+}
+
+bool qmp_query_acpi_ospm_status(QmpCtx *ctx, AcpiOstInfoList **ret,
+                                GError **errp)
+{
+    const AcpiCpuhp *hp = ctx->vm->acpi_cpuhp;
+
+    if (!ctx->vm->has_acpi) {
+        error_setf(errp, "command is not supported, missing ACPI device");
+        return false;
+    }
+    *ret = acpi_ost_info_list_new();
+    for (unsigned i = 0; hp != NULL && hp->modern && i < hp->ndevs; i++) {
+        const AcpiCpuhpDev *d = &hp->devs[i];
+
+        acpi_ost_info_list_append(*ret, acpi_cpu_ost_info(i, d->ost_event,
+                                                          d->ost_status));
     }
     return true;
 }

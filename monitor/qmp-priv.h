@@ -7,6 +7,7 @@
 #define MONITOR_QMP_PRIV_H
 
 #include "monitor/qmp.h"
+#include "qapi/qapi-types-machine.h"
 #include "util/lock.h"
 
 enum {
@@ -111,5 +112,8 @@ void qmp_session_send(QmpSession *s, const JsonValue *v, bool event);
 JsonValue *qmp_dispatch(QmpSession *s, const QmpRequest *req);
 /* Is it to be carried out ahead of those that wait? */
 bool qmp_request_is_oob(const QmpSession *s, const JsonValue *value);
+
+/* What the guest said of a CPU; the caller frees it.  qmp-cmds-machine.c. */
+AcpiOstInfo *acpi_cpu_ost_info(unsigned slot, uint32_t event, uint32_t status);
 
 #endif

@@ -90,6 +90,8 @@ typedef struct Vm {
     struct Migration *migration;
     struct VmstateRegistry *vmstates;
     struct VirtioBalloon *balloon; /* NULL: the machine has none */
+    bool has_acpi;                 /* registers for the guest's ACPI code */
+    struct AcpiCpuhp *acpi_cpuhp;  /* some of them; NULL: none */
 
     /* Bound by upper layers, so that this one can call up. */
     const struct VmHooks *hooks;
@@ -140,6 +142,9 @@ typedef struct VmHooks {
     void (*event_tray_moved)(Vm *vm, const char *drive, const char *id,
                              bool open);
     void (*event_balloon)(Vm *vm, uint64_t actual); /* bytes the guest has */
+    /* The guest has evaluated _OST of the CPU of that slot. */
+    void (*event_acpi_ost)(Vm *vm, unsigned slot, uint32_t event,
+                           uint32_t status);
     /* A guest's program has opened or closed the port of this device. */
     void (*event_serial_port)(Vm *vm, const char *id, bool open);
 } VmHooks;

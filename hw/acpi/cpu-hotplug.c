@@ -113,6 +113,10 @@ static void write_data(AcpiCpuhp *hp, uint32_t val)
         d->ost_event = val;
     } else if (hp->command == CMD_OST_STATUS) {
         d->ost_status = val;
+        if (hp->vm->hooks->event_acpi_ost != NULL) {
+            hp->vm->hooks->event_acpi_ost(hp->vm, hp->selector, d->ost_event,
+                                          val);
+        }
     }
 }
 
@@ -160,10 +164,15 @@ void acpi_cpuhp_init(AcpiCpuhp *hp, Vm *vm)
     hp->vm = vm;
     hp->ndevs = MIN(MAX(vm->max_vcpus, vm->nvcpus), ACPI_CPUHP_MAX);
     hp->devs = g_new0(AcpiCpuhpDev, MAX(hp->ndevs, 1));
+    vm->has_acpi = true;
+    vm->acpi_cpuhp = hp;
 }
 
 void acpi_cpuhp_fini(AcpiCpuhp *hp)
 {
+    if (hp->vm != NULL && hp->vm->acpi_cpuhp == hp) {
+        hp->vm->acpi_cpuhp = NULL;
+    }
     g_clear_pointer(&hp->devs, g_free);
 }
 

@@ -86,6 +86,7 @@ static bool ged_realize(Device *dev, GError **errp)
 {
     AcpiGed *s = DEVICE_CAST(AcpiGed, dev);
 
+    dev->vm->has_acpi = true;
     irq_out_init(dev, &s->irq, "sysbus-irq");
     ged_map(s, &s->events, "acpi-ged", ACPI_GED_ADDR, 4, &ged_events_ops);
     ged_map(s, &s->regs, "acpi-ged-regs", ACPI_GED_SLEEP, SLEEP_REGS,

@@ -63,6 +63,7 @@ typedef struct AcpiCpuhp {
     AcpiCpuhpDev *devs;
 } AcpiCpuhp;
 
+/* The machine has them then: vm->acpi_cpuhp. */
 void acpi_cpuhp_init(AcpiCpuhp *hp, struct Vm *vm);
 void acpi_cpuhp_fini(AcpiCpuhp *hp);
 void acpi_cpuhp_reset(AcpiCpuhp *hp);
