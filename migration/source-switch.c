@@ -480,6 +480,7 @@ bool mig_source_catch_up(MigSource *s, GError **errp)
 /* Resumes the guest here after a switch-over that did not happen. */
 static void resume_guest(MigSource *s)
 {
+    RunState stands = s->old_state;
     GError *err = NULL;
 
     if (!s->stopped) {
@@ -490,10 +491,11 @@ static void resume_guest(MigSource *s)
         error_prefix(&err, "migration: the guest stays paused: ");
         log_take_error(err);
         runstate_set(s->vm, RUN_STATE_PAUSED);
-    } else if (s->was_running) {
+    } else if (s->was_running && !vm_stop_is_asked(s->vm, &stands)) {
         vm_start(s->vm);
     } else {
-        runstate_set(s->vm, s->old_state);
+        /* Who asked for a stop meanwhile sees no RESUME before it. */
+        runstate_set(s->vm, stands);
     }
 }
 

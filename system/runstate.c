@@ -676,6 +676,16 @@ void vm_requests_settle(Vm *vm, VmSettled *ret)
     ret->needs_running = requests_waiting(vm) != 0;
 }
 
+bool vm_stop_is_asked(Vm *vm, RunState *ret_state)
+{
+    int was = __atomic_load_n(&vm->stop_state, __ATOMIC_SEQ_CST);
+
+    if (was != 0) {
+        *ret_state = was - 1;
+    }
+    return was != 0;
+}
+
 void vm_requests_drop(Vm *vm)
 {
     unsigned gone = requests_waiting(vm);

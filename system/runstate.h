@@ -111,6 +111,11 @@ void vm_requests_settle(struct Vm *vm, VmSettled *ret);
  * vm_lock held.
  */
 bool vm_requests_waiting(struct Vm *vm, bool stands);
+/*
+ * Is a stop asked for that is still to come?  *ret_state: what for; else it
+ * stays as it is.  vm_lock held.
+ */
+bool vm_stop_is_asked(struct Vm *vm, RunState *ret_state);
 /* The guest went away before they could be carried out: says so, forgets
  * them.  vm_lock held. */
 void vm_requests_drop(struct Vm *vm);

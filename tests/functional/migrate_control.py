@@ -251,6 +251,25 @@ def cancel_in_pre_switchover(t):
     check_pattern_goes_on(src, last_numbers(src))
 
 
+@test(godwit_only='the peer forgets the stop')
+def stop_and_cancel_in_pre_switchover(t):
+    """It is told once that the guest stands, and never that it runs."""
+    src, dst, way = pair(t, mb=16)
+    set_capabilities(src, pause_before_switchover=True)
+    start(src, way)
+    wait_status(src, 'pre-switchover')
+    src.qmp.cmd('stop')
+    src.qmp.cmd('migrate_cancel')
+    wait_status(src, 'cancelled')
+    check_equal(dst.wait_end(), 1, 'exit status of the destination')
+    check_equal(src.qmp.cmd('query-status')['status'], 'paused', 'status')
+    check_equal(src.qmp.count_events('RESUME'), 0, 'RESUME')
+    check_equal(src.qmp.count_events('STOP'), 1, 'STOP')
+    src.qmp.cmd('cont')
+    wait_running(src)
+    check_pattern_goes_on(src, last_numbers(src))
+
+
 @test()
 def destination_with_S_waits_for_cont(t):
     src, dst, way = pair(t, mb=16, dst_extra=('-S',))

@@ -212,6 +212,48 @@ static void test_go_ahead_again(void)
     sp_vm_fini(&v);
 }
 
+/*
+ * A stop that was asked for while the guest stood anyway: the migration ends,
+ * and it goes on standing, without having run in between.
+ */
+static void test_stop_then_cancel(void)
+{
+    RunState asked = RUN_STATE_RUNNING;
+    SpVm v;
+    SpPeer p;
+
+    begin(&v);
+    sp_caps(&v, MIGRATION_CAPABILITY_PAUSE_BEFORE_SWITCHOVER, true);
+    sp_connect(&v, &p);
+    sp_greet(&p, WIRE_F_ALL);
+    sp_read_to(&p, SP_RAM_PART);
+    sp_read_to(&p, WIRE_CMD_PING);
+    sp_wait_status(&v, MIGRATION_STATUS_PRE_SWITCHOVER);
+    {
+        VM_LOCK_GUARD();
+        g_assert_false(vm_stop_is_asked(v.vm, &asked));
+        g_assert_cmpint(asked, ==, RUN_STATE_RUNNING);
+        vm_stop(v.vm, RUN_STATE_WATCHDOG);
+        g_assert_true(vm_stop_is_asked(v.vm, &asked));
+        g_assert_cmpint(asked, ==, RUN_STATE_WATCHDOG);
+    }
+    migration_cancel(v.m);
+    sp_drain(&p);
+    sp_close(&p);
+    g_assert_cmpint(sp_wait_end(&v), ==, MIGRATION_STATUS_CANCELLED);
+    g_assert_cmpstr(run_state_str(sp_run_state(&v)), ==, "watchdog");
+    g_assert_cmpuint(v.starts, ==, 0);
+    {
+        VM_LOCK_GUARD();
+        vm_requests_run(v.vm);
+        g_assert_false(vm_stop_is_asked(v.vm, &asked));
+    }
+    g_assert_cmpstr(run_state_str(sp_run_state(&v)), ==, "watchdog");
+    g_assert_cmpuint(v.stops, ==, 1);
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
 /* What comes when the guest is given is for nobody here any more. */
 static void test_asked_too_late(void)
 {
@@ -511,5 +553,6 @@ int main(int argc, char **argv)
     g_test_add_func("/mig-resume/panic-overtaken", test_panic_overtaken);
     g_test_add_func("/mig-resume/images/cancel", test_images_cancel);
     g_test_add_func("/mig-resume/images/late", test_images_late);
+    g_test_add_func("/mig-resume/stop-then-cancel", test_stop_then_cancel);
     return g_test_run();
 }
