@@ -17,6 +17,7 @@
 #include "migration/savevm.h"
 #include "migration/tls.h"
 #include "migration/wire.h"
+#include "system/ramblock-lost.h"
 #include "util/bswap.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -332,7 +333,8 @@ static bool load_complete(void *opaque, bool *ret_more, GError **errp)
     }
     {
         VM_LOCK_GUARD();
-        if (!l->m->hooks->cpus_put(l->vm, errp)) {
+        if (!ram_lost_check(&l->vm->mem.ram, errp) ||
+            !l->m->hooks->cpus_put(l->vm, errp)) {
             return false;
         }
     }

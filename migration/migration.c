@@ -10,6 +10,7 @@
 #include "migration/tls.h"
 
 #include "io/socket.h"
+#include "system/ramblock-lost.h"
 #include "util/cutils.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -266,7 +267,7 @@ static bool check_start(Migration *m, GError **errp)
         error_setf(errp, "%s", why);
         return false;
     }
-    return true;
+    return ram_lost_check(&m->vm->mem.ram, errp);
 }
 
 /* Files and sockets that the URI names only for this side. */

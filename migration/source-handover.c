@@ -13,6 +13,7 @@
 #include "migration/source.h"
 
 #include "migration/savevm.h"
+#include "system/ramblock-lost.h"
 #include "util/bswap.h"
 #include "util/error.h"
 
@@ -63,6 +64,10 @@ static SwitchResult handover_commit(MigSource *s, GError **errp)
             return SWITCH_RETRY;
         }
         error_setf(errp, "%s in the switch-over", why);
+        return SWITCH_FAILED;
+    }
+    /* Zeros may have been sent instead of it. */
+    if (!ram_lost_check(&s->vm->mem.ram, errp)) {
         return SWITCH_FAILED;
     }
     LOCK_GUARD(&m->lock);

@@ -16,6 +16,7 @@
 
 #include "net/vhost-user-mem.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 
 #include "util/error.h"
@@ -176,12 +177,15 @@ static bool mem_log_start(MemoryListener *l, GError **errp)
 {
     VhostMem *m = mem_of(l);
     uint64_t bytes;
-    int fd = memfd_create("vhost-log", MFD_CLOEXEC);
+    int fd = memfd_create("vhost-log", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     void *log = MAP_FAILED;
 
     mem_commit(l); /* it may not know the memory yet */
     bytes = log_size(m);
-    if (fd >= 0 && ftruncate(fd, (off_t)bytes) == 0) {
+    /* The back end must not make it shorter: who reads it would die. */
+    if (fd >= 0 && ftruncate(fd, (off_t)bytes) == 0 &&
+        fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) ==
+            0) {
         log = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     }
     if (log == MAP_FAILED) {

@@ -407,6 +407,9 @@ bool ram_block_populate(RamBlock *rb, unsigned nthreads, GError **errp)
         thread_join(&jobs[i].thread);
         err = err ? err : jobs[i].err;
     }
+    if (!err && __atomic_load_n(&rb->lost, __ATOMIC_ACQUIRE)) {
+        err = ENOSPC; /* it was touched in vain */
+    }
     if (err) {
         error_setf_errno(errp, err,
                          "RAM block '%s': cannot preallocate its %" PRIu64
@@ -459,7 +462,8 @@ bool ram_block_map(RamBlock *rb, const RamBlockOptions *opts, GError **errp)
             goto fail;
         }
     }
-    if (!map_pages(rb, opts, errp) || !finish_mapping(rb, opts, errp)) {
+    if (!map_pages(rb, opts, errp) || !ram_block_watch(rb, errp) ||
+        !finish_mapping(rb, opts, errp)) {
         goto fail;
     }
     return true;
@@ -476,6 +480,7 @@ fail:
 void ram_block_unmap(RamBlock *rb)
 {
     if (rb->host) {
+        ram_block_unwatch(rb);
         if (rb->discard_data && rb->shared && rb->fd >= 0) {
             /* Saves the kernel writing back what nobody wants any more. */
             madvise(rb->host, rb->max_length, MADV_REMOVE);

@@ -15,4 +15,11 @@
 bool ram_block_map(RamBlock *rb, const RamBlockOptions *opts, GError **errp);
 void ram_block_unmap(RamBlock *rb);
 
+/*
+ * ramblock-lost.c: the block's file may get shorter from now on.  It is mapped,
+ * and stays so until ram_block_unwatch().  False: there are too many.
+ */
+bool ram_block_watch(RamBlock *rb, GError **errp);
+void ram_block_unwatch(RamBlock *rb);
+
 #endif

@@ -61,6 +61,15 @@ typedef struct RamBlock {
     /* Told after ram_block_resize(); vm_lock.  For blocks behind fw_cfg. */
     void (*resized)(struct RamBlock *rb, void *opaque);
     void *resized_opaque;
+    /*
+     * Of ramblock-lost.c: bytes that are no longer the file's were touched, or
+     * found (atomic), and told about (vm_lock); from where on it was shorter.
+     */
+    bool lost, lost_told;
+    uint64_t lost_from;
+    /* Told then; NULL: it is the guest's own memory, which stops; vm_lock. */
+    void (*on_lost)(struct RamBlock *rb, void *opaque);
+    void *on_lost_opaque;
     unsigned refs; /* atomic; see ram_block_ref() */
     bool removed;  /* atomic; ram_block_free() was called, others keep it */
     /* Bit per RAM page; NULL while the client does not log. */

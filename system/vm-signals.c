@@ -10,6 +10,7 @@
 
 #include <signal.h>
 
+#include "system/ramblock-lost.h"
 #include "system/vm.h"
 #include "util/error.h"
 #include "util/event-notifier.h"
@@ -81,13 +82,32 @@ static gboolean on_notifier(gint fd, GIOCondition cond, gpointer opaque)
     return G_SOURCE_CONTINUE;
 }
 
+/* Who has memory of which something is gone says so, or stops. */
+static void memory_lost(void *opaque)
+{
+    Vm *vm = opaque;
+    RamBlock *rb;
+
+    while ((rb = ram_lost_next(&vm->mem.ram)) != NULL) {
+        if (rb->on_lost != NULL) {
+            rb->on_lost(rb, rb->on_lost_opaque);
+            continue;
+        }
+        log_error("RAM block '%s': others made its file shorter, or it has no "
+                  "room: the guest has lost memory, and stops",
+                  rb->name);
+        vm_stop_request(vm, RUN_STATE_INTERNAL_ERROR);
+    }
+}
+
 bool vm_catch_signals(Vm *vm, void (*at_once)(void *opaque), void *opaque,
                       GError **errp)
 {
     static const int signals[] = { SIGINT, SIGHUP, SIGTERM };
     struct sigaction act = { .sa_flags = SA_SIGINFO | SA_RESTART };
 
-    if (!event_notifier_init(&signal_notifier, false, errp)) {
+    if (!ram_lost_catch(memory_lost, vm, errp) ||
+        !event_notifier_init(&signal_notifier, false, errp)) {
         return false;
     }
     g_unix_fd_add_full(G_PRIORITY_HIGH, event_notifier_fd(&signal_notifier),

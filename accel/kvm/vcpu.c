@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
+#include "system/ramblock-lost.h"
 #include "util/error.h"
 #include "util/log.h"
 #include "util/trace.h"
@@ -395,6 +396,9 @@ static KvmNext kvm_run_failed(KvmVcpu *v, int err)
         /* What was pending is complete: the kernel does that first. */
         v->io_pending = false;
         return KVM_NEXT_RUN;
+    }
+    if (err == -EFAULT && ram_lost_look()) {
+        return KVM_NEXT_RUN; /* it touched what a file no longer has */
     }
     log_error("KVM: CPU %u: running failed: %s", v->cpu->index,
               g_strerror(-err));

@@ -27,6 +27,7 @@
 #include "system/hostmem.h"
 #include "system/vm.h"
 #include "util/error.h"
+#include "util/log.h"
 #include "vmstate/vmstate.h"
 
 enum {
@@ -201,6 +202,7 @@ static void let_go(Ivshmem *s)
     msix_fini(&s->pci);
     if (s->memory.name != NULL) {
         memory_region_fini(&s->memory);
+        s->shared->on_lost = NULL;
     }
     if (s->backend != NULL) {
         hostmem_release(s->backend);
@@ -224,6 +226,17 @@ static bool init_msix(Ivshmem *s, GError **errp)
     return true;
 }
 
+/* The guest goes on: it can't rely on what others do to that memory. */
+static void memory_lost(RamBlock *rb, void *opaque)
+{
+    Ivshmem *s = opaque;
+    g_autofree char *path = object_path(&s->pci.dev.obj);
+
+    log_error("%s: others made the shared memory '%s' shorter, or it has no "
+              "room: from now on the guest shares with nobody what they took",
+              path, rb->name);
+}
+
 static bool realize_function(Ivshmem *s, bool doorbell, GError **errp)
 {
     Memory *mem = &s->pci.dev.vm->mem;
@@ -236,6 +249,8 @@ static bool realize_function(Ivshmem *s, bool doorbell, GError **errp)
                    : claim_backend(s, errp))) {
         return false;
     }
+    s->shared->on_lost_opaque = s;
+    s->shared->on_lost = memory_lost;
     memory_region_init_ram_block(&s->memory, mem, s->shared->name, s->shared);
     pci_register_bar(&s->pci, BAR_MEMORY, BAR_64BIT_PREFETCHABLE, &s->memory);
     return decide_master(s, errp);

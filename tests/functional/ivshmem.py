@@ -12,7 +12,7 @@ import subprocess
 
 from godwit.analyze import analyze_file, migcompare
 from godwit.ivshmem import IvshmemClient, IvshmemServer, find_server
-from godwit.migration import Transport, go, wait_status
+from godwit.migration import Transport, go, refused, wait_status
 from godwit.peer import need_peer
 from godwit.reactor import DEFAULT_TIMEOUT
 from godwit.qtest import Qtest
@@ -267,6 +267,52 @@ def plain(t, name, *more):
     """Mapped private: what arrives came by the stream."""
     return ['-object', 'memory-backend-ram,id=m,size=1M', '-device',
             ','.join(['ivshmem-plain,memdev=m,addr=2,master=on', *more])]
+
+
+def file_of(t, name, size):
+    path = t.path(name)
+    with open(path, 'wb') as f:
+        f.truncate(size)
+    return path
+
+
+@test(godwit_only='the peer dies of SIGBUS')
+def others_make_it_shorter(t):
+    """The guest reads zeros, keeps what is left, and goes on; it can't take
+    the memory along any more."""
+    path = file_of(t, 'shared', SIZE)
+    g = Guest(t, 'vm', '-object', 'memory-backend-file,id=m,size=1M,share=on,'
+              'mem-path=' + path, '-device',
+              'ivshmem-plain,memdev=m,addr=2,master=on')
+    g.q.run(PLACE)
+    for offset in (0, SIZE - 4):
+        g.write(MEMORY + offset, 0x12345678)
+    os.truncate(path, 4096)
+    check_equal(g.read(MEMORY + SIZE - 4), 0, 'word that is gone')
+    g.write(MEMORY + SIZE - 4, 1)
+    check_equal(g.read(MEMORY + SIZE - 4), 1, 'word of its own')
+    check_equal(g.read(MEMORY), 0x12345678, 'word that is left')
+    t.reactor.wait(lambda: 'shorter' in g.vm.stderr, 'the error')
+    check_equal(g.vm.qmp.cmd('query-status')['status'], 'running', 'status')
+    check_in('has lost', refused(g.vm, 'migrate', uri='exec:cat').desc,
+             'migrate')
+
+
+@test(godwit_only='the peer dies of SIGBUS')
+def others_take_guest_memory(t):
+    """Without its own memory a guest doesn't go on, nor move."""
+    for accel in (['kvm'] if t.host.has_kvm else []) + ['tcg']:
+        path = file_of(t, accel + '.ram', 64 << 20)
+        vm = t.machine('-object', 'memory-backend-file,id=m,size=64M,share=on,'
+                       'mem-path=' + path, machine='pc,memory-backend=m',
+                       config='mode=pattern mb=16', accel=accel, name=accel)
+        vm.wait_line('^ready')
+        os.truncate(path, 0)
+        t.reactor.poll(lambda: vm.qmp.cmd('query-status')['status'] ==
+                       'internal-error', 'stop')
+        check_in("RAM block 'm'", vm.stderr, 'error')
+        check_in('has lost', refused(vm, 'migrate', uri='exec:cat').desc,
+                 'migrate')
 
 
 def doorbell_of_own(t, name, *more):
