@@ -12,6 +12,7 @@
 
 #include "migration/migration-priv.h"
 
+#include "migration/facts.h"
 #include "migration/ram-load.h"
 #include "migration/ram.h"
 #include "migration/savevm.h"
@@ -84,6 +85,9 @@ static bool send_features(MigLoad *l, GError **errp)
     if (ram_load_make_pristine(l->ram, clock_monotonic_ns() +
                                            l->m->waits.pristine_ns)) {
         features |= WIRE_F_ABSENT;
+    }
+    if (l->m->hooks->facts != NULL) {
+        features |= WIRE_F_FACTS;
     }
     l->offered = features;
     stq_be_p(data, features);
@@ -188,18 +192,21 @@ static bool handle_run(MigLoad *l, const uint8_t *data, GError **errp)
     return true;
 }
 
+enum { ANY_LEN = UINT16_MAX };
+
 typedef struct CommandRule {
     uint16_t cmd, len;
-    bool needs_commit; /* only after the features were agreed on */
+    uint64_t needs; /* WIRE_F_*: only after that was agreed on */
 } CommandRule;
 
 static const CommandRule rules[] = {
-    { WIRE_CMD_OPEN_RETURN_PATH, 0, false },
-    { WIRE_CMD_PING, 4, false },
-    { WIRE_CMD_ENABLE, 8, false },
-    { WIRE_CMD_SWITCHOVER, 4, true },
-    { WIRE_CMD_RUN, 4, true },
-    { WIRE_CMD_ABORT, 0, true },
+    { WIRE_CMD_OPEN_RETURN_PATH, 0, 0 },
+    { WIRE_CMD_PING, 4, 0 },
+    { WIRE_CMD_ENABLE, 8, 0 },
+    { WIRE_CMD_SWITCHOVER, 4, WIRE_F_COMMIT },
+    { WIRE_CMD_RUN, 4, WIRE_F_COMMIT },
+    { WIRE_CMD_ABORT, 0, WIRE_F_COMMIT },
+    { WIRE_CMD_FACTS, ANY_LEN, WIRE_F_FACTS },
 };
 
 static bool check_command(void *opaque, uint16_t cmd, uint16_t len,
@@ -213,11 +220,11 @@ static bool check_command(void *opaque, uint16_t cmd, uint16_t len,
         if (r->cmd != cmd) {
             continue;
         }
-        if (r->len != len) {
+        if (r->len != len && r->len != ANY_LEN) {
             error_setf(errp, "%u bytes instead of %u", len, r->len);
             return false;
         }
-        if (r->needs_commit && !(l->features & WIRE_F_COMMIT)) {
+        if (r->needs & ~l->features) {
             error_setf(errp, "not agreed on");
             return false;
         }
@@ -225,6 +232,28 @@ static bool check_command(void *opaque, uint16_t cmd, uint16_t len,
     }
     error_setf(errp, "not known here");
     return false;
+}
+
+static bool compare_facts(MigLoad *l, const uint8_t *data, uint16_t len,
+                          GError **errp)
+{
+    g_autofree char *theirs = g_strndup((const char *)data, len);
+    g_autofree char *ours = NULL;
+    g_autofree char *differs = NULL;
+    bool ok;
+
+    if (len == UINT16_MAX) {
+        return true; /* there is more, which had no room */
+    }
+    {
+        VM_LOCK_GUARD();
+        ours = mig_facts(l->vm, l->m->hooks);
+    }
+    ok = mig_facts_check(theirs, ours, &differs, errp);
+    if (differs != NULL) {
+        log_warn("migration: %s", differs);
+    }
+    return ok;
 }
 
 static bool open_return_path(MigLoad *l, GError **errp)
@@ -248,6 +277,8 @@ static bool load_command(void *opaque, uint16_t cmd, const uint8_t *data,
         return open_return_path(l, errp);
     case WIRE_CMD_PING:
         return handle_ping(l, data, errp);
+    case WIRE_CMD_FACTS:
+        return compare_facts(l, data, len, errp);
     case WIRE_CMD_ENABLE:
         l->features = ldq_be_p(data);
         if (l->features & ~l->offered) {

@@ -23,6 +23,8 @@ typedef struct MigrationHooks {
     int (*take_fd)(Vm *vm, const char *name, GError **errp);
     /* The machine type's name as it stands in the stream. */
     const char *(*machine_name)(Vm *vm);
+    /* Appends lines on CPU and disks (facts.h); NULL: nothing is told. */
+    void (*facts)(Vm *vm, GString *text);
     /* Gets all vCPUs' state from the accelerator once / puts what a stream
      * brought, ahead of the resume, each time it is called. */
     bool (*cpus_sync)(Vm *vm, GError **errp);

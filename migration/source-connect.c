@@ -12,6 +12,7 @@
 
 #include "io/file.h"
 #include "io/socket.h"
+#include "migration/facts.h"
 #include "migration/savevm.h"
 #include "migration/tls.h"
 #include "migration/wire.h"
@@ -125,6 +126,11 @@ static bool no_answer(MigSource *s, GError **errp)
     return true;
 }
 
+static uint64_t known_features(const MigSource *s)
+{
+    return WIRE_F_ALL | (s->m->hooks->facts != NULL ? WIRE_F_FACTS : 0);
+}
+
 /* A destination answers before it does anything else. */
 static bool wait_for_features(MigSource *s, GError **errp)
 {
@@ -143,7 +149,7 @@ static bool wait_for_features(MigSource *s, GError **errp)
             return false;
         }
         if (msg.type == WIRE_RP_FEATURES && msg.len >= 8) {
-            s->features = ldq_be_p(msg.data) & WIRE_F_ALL;
+            s->features = ldq_be_p(msg.data) & known_features(s);
         }
         /* The pong follows what a Godwit has to say of itself. */
         if (msg.type == WIRE_RP_PONG && msg.len >= 4 &&
@@ -151,6 +157,19 @@ static bool wait_for_features(MigSource *s, GError **errp)
             return true;
         }
     }
+}
+
+/* Before anything else, so that a guest that can't go there isn't stopped. */
+static void put_facts(MigSource *s)
+{
+    g_autofree char *text = NULL;
+
+    {
+        VM_LOCK_GUARD();
+        text = mig_facts(s->vm, s->m->hooks);
+    }
+    savevm_put_command(s->out, WIRE_CMD_FACTS, text,
+                       MIN(strlen(text), (size_t)UINT16_MAX));
 }
 
 bool mig_source_greet(MigSource *s, GError **errp)
@@ -173,6 +192,9 @@ bool mig_source_greet(MigSource *s, GError **errp)
     if (s->features != 0) {
         stq_be_p(enable, s->features);
         savevm_put_command(s->out, WIRE_CMD_ENABLE, enable, sizeof(enable));
+        if (s->features & WIRE_F_FACTS) {
+            put_facts(s);
+        }
     }
     return true;
 }

@@ -44,6 +44,7 @@ enum {
     WIRE_CMD_SWITCHOVER = 0x4702, /* be32 attempt: the guest stops now */
     WIRE_CMD_RUN = 0x4703,        /* be32 attempt: the guest is yours */
     WIRE_CMD_ABORT = 0x4704,      /* the guest goes on at the source for good */
+    WIRE_CMD_FACTS = 0x4705,      /* text: what the source is (facts.h) */
 };
 
 /* Messages on the return path: be16 type, be16 length, payload. */
@@ -70,7 +71,9 @@ enum { WIRE_SPIN_US = 2000 };
 #define WIRE_F_ABSENT  (UINT64_C(1) << 0) /* pages never sent are zero */
 #define WIRE_F_EXTENTS (UINT64_C(1) << 1) /* runs of pages in one record */
 #define WIRE_F_COMMIT  (UINT64_C(1) << 2) /* loaded/run hand-shake */
-#define WIRE_F_ALL     (WIRE_F_ABSENT | WIRE_F_EXTENTS | WIRE_F_COMMIT)
+#define WIRE_F_FACTS   (UINT64_C(1) << 3) /* the source says what it is */
+/* Those that every Godwit has. */
+#define WIRE_F_ALL (WIRE_F_ABSENT | WIRE_F_EXTENTS | WIRE_F_COMMIT)
 
 /* Flags in the low twelve bits of a RAM record's be64 page offset. */
 enum {

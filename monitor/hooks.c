@@ -18,6 +18,7 @@
 #include "monitor/qmp-priv.h"
 #include "net/announce.h"
 #include "qapi/qapi-events.h"
+#include "target/i386/cpu-features.h"
 #include "target/i386/cpu.h"
 #include "util/cutils.h"
 #include "util/error.h"
@@ -395,6 +396,42 @@ static bool cpus_put(Vm *vm, GError **errp)
     return vcpus_flush_all(vm, errp);
 }
 
+static void add_disk(BlockBackend *b, void *opaque)
+{
+    BlockInfo info;
+
+    block_get_info(b, &info);
+    if (info.device_path != NULL && info.inserted && !info.removable) {
+        g_string_append_printf(opaque, "disk %" PRIu64 " %s\n", block_size(b),
+                               info.device_path);
+    }
+}
+
+/* Those of KVM's leaves and MSRs are the host's rather than the guest's. */
+static void add_flags(const Vm *vm, GString *text)
+{
+    for (unsigned w = 0; vm->nvcpus > 0 && w < X86_FEATURE_WORDS; w++) {
+        const X86FeatureInfo *info = &x86_features[w];
+        uint32_t word = x86_cpu_model_word(vm->vcpus[0]->x86->model, w);
+
+        for (unsigned bit = 0; bit < 32 && !info->is_msr; bit++) {
+            if ((word & BIT(bit)) && info->names[bit] != NULL &&
+                w != X86_FEAT_KVM) {
+                g_string_append_printf(text, "flag %s\n", info->names[bit]);
+            }
+        }
+    }
+}
+
+static void migration_facts(Vm *vm, GString *text)
+{
+    g_string_append_printf(text, "accel %s\n", vm->accel->type->name);
+    add_flags(vm, text);
+    if (vm->blocks != NULL) {
+        block_foreach(vm->blocks, add_disk, text);
+    }
+}
+
 static bool cpus_sync(Vm *vm, GError **errp)
 {
     if (!vcpus_sync_all(vm, errp)) {
@@ -417,6 +454,7 @@ const MigrationHooks monitor_migration_hooks = {
     .event_pass = event_migration_pass,
     .take_fd = take_fd,
     .machine_name = machine_name,
+    .facts = migration_facts,
     .cpus_sync = cpus_sync,
     .cpus_put = cpus_put,
     .prepare = events_prepare,

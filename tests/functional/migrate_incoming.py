@@ -8,9 +8,10 @@ import socket
 import threading
 
 from godwit.analyze import analyze_file
-from godwit.migration import (check_pattern_goes_on, last_numbers, query,
-                              set_parameters, start_incoming, start_pattern,
-                              status, wait_drained, wait_running, wait_status)
+from godwit.migration import (check_pattern_goes_on, go, last_numbers, query,
+                              set_parameters, start, start_incoming,
+                              start_pattern, status, transport, wait_drained,
+                              wait_running, wait_status)
 from godwit.tap import (Skip, check, check_equal, check_in, free_port, main,
                         test)
 
@@ -437,6 +438,41 @@ def through_a_fifo(t):
     dst = start_incoming(t, src, uri)
     src.qmp.cmd('migrate', uri=uri)
     arrived(src, dst)
+
+
+
+@test(godwit_only='others say nothing')
+def machines_tell_what_differs(t):
+    """A CPU that lacks flags is refused before the guest stops; what would
+    only be odd is named where the guest arrives."""
+    disks = []
+    for mib in (1, 2):
+        disks.append(t.path('%d.img' % mib))
+        with open(disks[-1], 'wb') as f:
+            f.truncate(mib << 20)
+    disk = ['-device', 'virtio-blk-pci,id=vd,drive=d', '-drive']
+    drive = 'if=none,id=d,format=raw,readonly=on,file='
+    src = start_pattern(t, '-cpu', 'qemu64', *disk, drive + disks[0], mb=8,
+                        machine='pc,hpet=off')
+    way = transport(t, 'unix')
+    dst = start_incoming(t, src, way.incoming, '-cpu', 'qemu64,-cx16', *disk,
+                         drive + disks[0])
+    start(src, way)
+    info = wait_status(src, 'failed')
+    check_in('the CPU here lacks', info['error-desc'], 'error')
+    check_in('cx16', info['error-desc'], 'error')
+    check_equal(src.qmp.count_events('STOP'), 0, 'STOP')
+    check_equal(dst.wait_end(), 1, 'exit status of the destination')
+    way = transport(t, 'unix')
+    dst = start_incoming(t, src, way.incoming, '-cpu', 'qemu64', *disk,
+                         drive + disks[1], name='dst2', machine='pc')
+    go(src, way)
+    wait_running(dst)
+    t.reactor.wait(lambda: 'hpet/0' in dst.stderr, 'warning')
+    check_in("disk 'vd' has 2097152 bytes here, 1048576 at the source",
+             dst.stderr, 'warning')
+    check_in('only this machine has, as after a reset: hpet/0', dst.stderr,
+             'warning')
 
 
 if __name__ == '__main__':
