@@ -588,6 +588,7 @@ static void on_code(void *opaque, RamBlock *rb, uint64_t off, uint64_t len)
 static void test_clients(void)
 {
     const unsigned long bits[2] = { 5, 1UL << 5 | 1UL << 6 };
+    const unsigned long ones[1] = { ~0UL };
     uint64_t told = 0;
     RamBlock *rb;
     Box b;
@@ -618,6 +619,10 @@ static void test_clients(void)
     g_assert_true(bitmap_test(rb->dirty[DIRTY_DISPLAY], 69));
     g_assert_false(bitmap_test(rb->dirty[DIRTY_DISPLAY], 70));
     g_assert_cmpuint(bitmap_count(rb->dirty[DIRTY_DISPLAY], 0, 71), ==, 6);
+    ram_block_merge_dirty(rb, DIRTY_DISPLAY, 65, ones, 64);
+    g_assert_cmpuint(bitmap_count(rb->dirty[DIRTY_DISPLAY], 65, 5), ==, 5);
+    g_assert_false(bitmap_test(rb->dirty[DIRTY_DISPLAY], 70));
+    bitmap_clear(rb->dirty[DIRTY_DISPLAY], 65, 4);
     ram_block_merge_dirty(rb, DIRTY_DISPLAY, SMALL, bits, 2);
     g_assert_cmpuint(bitmap_count(rb->dirty[DIRTY_DISPLAY], 0, 74), ==, 6);
     vm_lock_acquire();

@@ -23,6 +23,7 @@ typedef struct Optional {
     uint8_t gap, array[3], gap2;
     uint64_t wide;
     uint32_t equal, custom, after;
+    uint32_t nested;
     uint32_t extra; /* of the subsection */
     bool flag_after;
     Timer runs, stands; /* at first */
@@ -52,6 +53,17 @@ static const Vmstate extra_vmstate = {
         (const VmstateField[]){ VMSTATE_U32(Optional, extra), VMSTATE_END },
 };
 
+static const Vmstate nested_vmstate = {
+    .name = "nested",
+    .version = 1,
+    .oldest = 1,
+    .fields =
+        (const VmstateField[]){
+            { .name = "deep", .kind = VMS_U32, .size = sizeof(uint32_t) },
+            VMSTATE_END,
+        },
+};
+
 static const Vmstate optional_vmstate = {
     .name = "optional",
     .version = 1,
@@ -70,6 +82,11 @@ static const Vmstate optional_vmstate = {
               .offset = offsetof(Optional, custom),
               .size = sizeof(uint32_t),
               .info = &custom_info },
+            { .name = "nested",
+              .kind = VMS_STRUCT,
+              .offset = offsetof(Optional, nested),
+              .size = sizeof(uint32_t),
+              .vms = &nested_vmstate },
             VMSTATE_TIMER(Optional, runs),
             VMSTATE_TIMER(Optional, stands),
             VMSTATE_END,
@@ -98,6 +115,7 @@ static const Optional initial = {
     .equal = 0xb9b9b9b9,
     .custom = 0xbabababa,
     .after = 0xbbbbbbbb,
+    .nested = 0xbdbdbdbd,
     .extra = 0xbcbcbcbc,
     .flag_after = true,
 };
@@ -122,6 +140,7 @@ static void put_optional(GByteArray *b)
     put64(b, 0x3333333333333333);
     put32(b, initial.equal);
     put32(b, 0x44444444);
+    put32(b, 0x55555555);
     put64(b, UINT64_MAX); /* it stands */
     put64(b, LOADED_UNTIL);
     put_extra(b);
@@ -249,6 +268,7 @@ static void check_fields(const Optional *o, const Optional *want)
     g_assert_cmphex(o->equal, ==, want->equal);
     g_assert_cmphex(o->custom, ==, want->custom);
     g_assert_cmphex(o->after, ==, want->after);
+    g_assert_cmphex(o->nested, ==, want->nested);
     g_assert_cmphex(o->extra, ==, want->extra);
     g_assert_cmpint(o->flag_after, ==, want->flag_after);
 }
@@ -262,6 +282,7 @@ static void check_loaded(const Optional *o)
     memcpy(want.array, "\1\2\3", sizeof(want.array));
     want.wide = 0x3333333333333333;
     want.custom = 0x44444444;
+    want.nested = 0x55555555;
     want.extra = EXTRA;
     check_fields(o, &want);
 }

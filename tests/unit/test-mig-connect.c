@@ -189,6 +189,7 @@ static void test_pipe(void)
     check_completed(&v);
     check_stream(&v, (char *)got->data, got->len);
     close(fds[0]);
+    g_assert_cmpint(v.m->fd, ==, -1); /* the channel's, and gone with it */
     sp_vm_fini(&v);
 }
 

@@ -6,6 +6,7 @@
  */
 #include "util/base.h"
 
+#include "system/outside.h"
 #include "tests/unit/source-peer.h"
 #include "util/bswap.h"
 
@@ -38,6 +39,69 @@ static void finish(SpVm *v, SpPeer *p)
     g_assert_cmpint(sp_wait_end(v), ==, MIGRATION_STATUS_COMPLETED);
     sp_peer_fini(p);
     sp_vm_fini(v);
+}
+
+static void not_called(VmOutside *o)
+{
+}
+
+static bool never_busy(VmOutside *o)
+{
+    return false;
+}
+
+static const VmOutsideOps answers_ops = {
+    .ref = not_called,
+    .unref = not_called,
+    .busy = never_busy,
+    .settled = not_called,
+};
+
+enum { EARLY, ANSWERED, SILENT, BACK_ENDS };
+static VmOutside back_ends[BACK_ENDS] = {
+    [EARLY] = { .ops = &answers_ops, .name = "early" },
+    [ANSWERED] = { .ops = &answers_ops, .name = "answered" },
+    [SILENT] = { .ops = &answers_ops, .name = "silent" },
+};
+
+/* The guest stops: one was asked before, one answers at once, one doesn't. */
+static void ask_back_ends(SpVm *v)
+{
+    int64_t now = clock_monotonic_ns();
+
+    back_ends[EARLY].asked_ns = back_ends[EARLY].answered_ns = 1;
+    back_ends[ANSWERED].asked_ns = now;
+    back_ends[ANSWERED].answered_ns = now + 7000 * NS_PER_US;
+    back_ends[SILENT].asked_ns = now;
+    back_ends[SILENT].answered_ns = now - 1;
+}
+
+static void test_answers(void)
+{
+    SpVm v;
+    SpPeer p;
+
+    begin(&v, &p, "600000");
+    v.at_stop = ask_back_ends;
+    vm_lock_acquire();
+    for (unsigned i = 0; i < BACK_ENDS; i++) {
+        vm_outside_add(v.vm, &back_ends[i]);
+    }
+    vm_lock_release();
+    sp_read_to(&p, SP_EOF);
+    {
+        LOCK_GUARD(&v.m->lock);
+        g_assert_cmpuint(v.m->answers->n, ==, 1);
+        g_assert_cmpstr(v.m->answers->items[0]->name, ==, "answered");
+        g_assert_cmpint(v.m->answers->items[0]->time, ==, 7000);
+    }
+    sp_say_loaded(&p, 1);
+    vm_lock_acquire();
+    for (unsigned i = 0; i < BACK_ENDS; i++) {
+        vm_outside_del(v.vm, &back_ends[i]);
+    }
+    vm_lock_release();
+    finish(&v, &p);
 }
 
 /* In the middle of the first pass: the peer has read half of it. */
@@ -200,5 +264,6 @@ int main(int argc, char **argv)
     g_test_add_func("/mig-figures/speed", test_speed);
     g_test_add_func("/mig-figures/dirty-rate", test_dirty_rate);
     g_test_add_func("/mig-figures/breakdown", test_breakdown);
+    g_test_add_func("/mig-figures/answers", test_answers);
     return g_test_run();
 }

@@ -349,6 +349,52 @@ static void test_mark_not_taken(gconstpointer opaque)
     sp_vm_fini(&v);
 }
 
+/* It has taken the devices when it says so, not when it speaks of a pass. */
+static void test_old_pong(void)
+{
+    SpVm v;
+    SpPeer p;
+
+    sp_vm_init(&v, SMALL_DEVICE);
+    patient(&v);
+    sp_connect(&v, &p);
+    go_to(&p, PLAIN, AT_DEVICES);
+    sp_say_u32(&p, WIRE_RP_PONG, p.ping - 1);
+    g_assert_cmpint(io_channel_wait(p.ch, G_IO_IN, 50), ==, 0);
+    sp_say_u32(&p, WIRE_RP_PONG, p.ping);
+    sp_read_to(&p, SP_EOF);
+    sp_say_u32(&p, WIRE_RP_SHUT, 0);
+    sp_drain(&p);
+    g_assert_cmpint(sp_wait_end(&v), ==, MIGRATION_STATUS_COMPLETED);
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
+/* Why it gave up may stand behind other words. */
+static void test_reason_behind_words(void)
+{
+    static const char why[] = "the destination says why";
+    SpVm v;
+    SpPeer p;
+
+    sp_vm_init(&v, SMALL_DEVICE);
+    patient(&v);
+    sp_connect(&v, &p);
+    go_to(&p, PLAIN, AT_DEVICES);
+    sp_deaf(&p);
+    sp_say_u32(&p, WIRE_RP_PONG, p.ping);
+    sp_say_u32(&p, WIRE_RP_PONG, p.ping - 1);
+    sp_say(&p, WIRE_RP_ERROR, why, sizeof(why) - 1);
+    sp_check_ours(&v, MIGRATION_STATUS_FAILED);
+    sp_check_error(&v, why);
+    {
+        LOCK_GUARD(&v.m->lock);
+        g_assert_cmpint(v.m->show.end_ns, >, v.m->show.start_ns);
+    }
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
 /* Behind the mark a description that can't be written changes nothing. */
 static void test_description_not_taken(void)
 {
@@ -509,5 +555,8 @@ int main(int argc, char **argv)
     add_for_both("mark-not-taken", 1, test_mark_not_taken);
     add_for_both("devices-stall", 2, test_devices_stall);
     add_for_both("no-answer", G_N_ELEMENTS(bad_answers), test_no_answer);
+    g_test_add_func("/mig-source/old-pong", test_old_pong);
+    g_test_add_func("/mig-source/reason-behind-words",
+                    test_reason_behind_words);
     return g_test_run();
 }

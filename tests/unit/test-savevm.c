@@ -172,10 +172,49 @@ static void test_refused(void)
     vmstate_registry_free(r);
 }
 
+static const Vmstate outer_vmstate = {
+    .name = "outer",
+    .version = 1,
+    .oldest = 1,
+    .fields = (const VmstateField[]){ VMSTATE_END },
+    .subsections = (const Vmstate *const[]){ &refusing_vmstate, NULL },
+};
+
+static const Vmstate holder_vmstate = {
+    .name = "holder",
+    .version = 1,
+    .oldest = 1,
+    .fields =
+        (const VmstateField[]){
+            { .name = "in",
+              .kind = VMS_STRUCT,
+              .vms = &refusing_vmstate,
+              .size = 1 },
+            VMSTATE_END,
+        },
+};
+
+/* What refuses inside of something else, described or not. */
+static void test_refused_inside(void)
+{
+    const Vmstate *const holders[] = { &outer_vmstate, &holder_vmstate };
+
+    for (unsigned i = 0; i < 2 * G_N_ELEMENTS(holders); i++) {
+        g_autoptr(StreamOut) s = stream_out_new(NULL);
+        g_autoptr(JsonValue) desc = i % 2 ? json_object_new() : NULL;
+        g_autoptr(GError) err = NULL;
+        uint8_t byte = 0;
+
+        g_assert_false(vmstate_save_desc(s, holders[i / 2], &byte, desc, &err));
+        g_assert_nonnull(strstr(err->message, "not now"));
+    }
+}
+
 /* ---- toy rows that note what is asked of them ---------------------------- */
 
 static struct {
     GString *calls;
+    StreamOut *out;
     const char *fails; /* the call that is to fail */
     uint64_t paced;
 } toy;
@@ -195,6 +234,7 @@ static bool toy_call(void *opaque, const char *what, GError **errp)
 static void *setup_row(const IterativeEnv *env, const char *row, GError **errp)
 {
     stream_put_u8(env->out, 's');
+    toy.out = env->out;
     return toy_call((void *)row, "setup", errp) ? (void *)row : NULL;
 }
 
@@ -216,11 +256,13 @@ static uint64_t toy_pending(void *opaque, bool last)
 
 static bool toy_iterate(void *opaque, GError **errp)
 {
+    stream_put_u8(toy.out, 'i');
     return toy_call(opaque, "iterate", errp);
 }
 
 static bool toy_complete(void *opaque, GError **errp)
 {
+    stream_put_u8(toy.out, 'c');
     return toy_call(opaque, "complete", errp);
 }
 
@@ -309,13 +351,15 @@ static void test_rows(void)
     check_calls(" apending bpending");
     g_assert_true(iterative_pass(t.set, NULL));
     check_calls(" aiterate biterate pace");
-    g_assert_cmpuint(toy.paced, ==, 20);
-    CHECK(t.env.out, "\2\0\0\0\2\x7e\0\0\0\2\2\0\0\1\3\x7e\0\0\1\3");
+    g_assert_cmpuint(toy.paced, ==, 22);
+    CHECK(t.env.out, "\2\0\0\0\2i\x7e\0\0\0\2\2\0\0\1\3i\x7e\0\0\1\3");
     g_assert_cmpuint(iterative_pending(t.set, true), ==, 1007);
     check_calls(" alast blast");
     g_assert_true(iterative_complete(t.set, NULL));
     check_calls(" acomplete bcomplete");
-    CHECK(t.env.out, "\3\0\0\0\2\x7e\0\0\0\2\3\0\0\1\3\x7e\0\0\1\3");
+    CHECK(t.env.out, "\3\0\0\0\2"
+                     "c\x7e\0\0\0\2\3\0\0\1\3"
+                     "c\x7e\0\0\1\3");
     iterative_stats(t.set, &st);
     g_assert_cmpuint(st.total_bytes, ==, 1007);
     iterative_free(t.set);
@@ -427,6 +471,7 @@ int main(int argc, char **argv)
     g_test_add_func("/savevm/devices", test_devices);
     g_test_add_func("/savevm/description", test_description);
     g_test_add_func("/savevm/refused", test_refused);
+    g_test_add_func("/savevm/refused-inside", test_refused_inside);
     g_test_add_func("/iterative/rows", test_rows);
     g_test_add_func("/iterative/failures", test_failures);
     g_test_add_func("/iterative/find", test_find);

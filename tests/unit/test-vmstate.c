@@ -325,6 +325,21 @@ static void test_load(void)
     g_assert_cmpmem(&t, sizeof(t), &want, sizeof(want));
 }
 
+/* What follows the state may look like a subsection's mark: it isn't one. */
+static void test_no_subsection(void)
+{
+    g_autofree uint8_t *bytes = g_memdup2(toy_bytes, sizeof(toy_bytes));
+    g_autoptr(StreamIn) in = stream_in_new_mem(bytes, sizeof(toy_bytes));
+    Toy t = { .fixed = 0x99 };
+    const size_t len =
+        (const uint8_t *)memchr(toy_bytes, 't', sizeof(toy_bytes)) - toy_bytes;
+
+    bytes[len] = 'T';
+    g_assert_true(vmstate_load(in, &toy_vmstate, &t, 2, NULL));
+    g_assert_cmpuint(stream_in_bytes(in), ==, len - 2);
+    g_assert_cmpuint(t.extra, ==, 0);
+}
+
 static void test_truncated(void)
 {
     /* Without its subsection the state is whole. */
@@ -694,12 +709,19 @@ static void test_registry(void)
     VmstateEntry *a = vmstate_register(r, NULL, -1, &toy_vmstate, NULL);
     VmstateEntry *b = vmstate_register(r, NULL, -1, &toy_vmstate, NULL);
     VmstateEntry *h = vmstate_register(r, "0000:00:01.0", -1, &high, NULL);
-    VmstateEntry *u;
+    VmstateEntry *u, *first;
     g_autofree char *why = NULL;
-    unsigned handle;
+    unsigned handle, changes;
 
     g_assert_cmpuint(a->instance, ==, 0);
     g_assert_cmpuint(b->instance, ==, 1);
+    u = vmstate_register(r, "first", 7, &toy_vmstate, NULL);
+    first = vmstate_register(r, "first", 0, &toy_vmstate, NULL);
+    g_assert_cmpuint(first->instance, ==, 0);
+    changes = r->changes;
+    vmstate_unregister(r, u);
+    g_assert_cmpuint(r->changes, ==, changes + 1);
+    g_assert_cmpstr(r->changed, ==, "first/toy");
     g_assert_cmpstr(h->idstr, ==, "0000:00:01.0/high");
     g_assert_true(r->entries.head->data == h);
     g_assert_true(vmstate_find(r, "toy", 1) == b);
@@ -733,6 +755,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vmstate/description-raw", test_description_raw);
     g_test_add_func("/vmstate/counted", test_counted);
     g_test_add_func("/vmstate/load", test_load);
+    g_test_add_func("/vmstate/no-subsection", test_no_subsection);
     g_test_add_func("/vmstate/truncated", test_truncated);
     g_test_add_func("/vmstate/hostile", test_hostile);
     g_test_add_func("/vmstate/equal", test_equal);
