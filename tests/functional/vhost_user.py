@@ -353,24 +353,43 @@ def memory_of_every_node_is_shared(t):
     check_in("can't see RAM 'far'", '\n'.join(vm.error_lines()), 'message')
 
 
+NO_VECTOR = 0xffff
+
+
 class Card:
     """A card's modern registers, and two pages of rings, by qtest."""
 
     BAR, RING, DATA = 0xfd000000, 0x10000, 0x20000
+    TABLE = 0xfe800000  # of vectors
+    ISR = 0x1000
     STATUS, QUEUES, SELECT = 0x14, 0x12, 0x16
 
     def __init__(self, listener, devfn):
         self.sock, _ = listener.accept()
         self.file = self.sock.makefile('r')
+        self.devfn = devfn
         for reg, val in ((0x20, self.BAR), (4, 6)):
-            self.ask('outl 0xcf8 %#x' % (1 << 31 | devfn << 8 | reg))
-            self.ask('outl 0xcfc %#x' % val)
+            self.config(reg, val)
+
+    def config(self, reg, val=None):
+        self.ask('outl 0xcf8 %#x' % (1 << 31 | self.devfn << 8 | reg))
+        if val is None:
+            return self.ask('inl 0xcfc')
+        return self.ask('outl 0xcfc %#x' % val)
 
     def ask(self, line):
         self.sock.sendall(line.encode() + b'\n')
         words = self.file.readline().split()
         check(words and words[0] == 'OK', '%s: %r' % (line, words))
         return int(words[1], 16) if len(words) > 1 else 0
+
+    def capability(self, wanted):
+        """Where the function has it."""
+        at = self.config(0x34) & 0xfc
+        while self.config(at) & 0xff != wanted:
+            at = self.config(at) >> 8 & 0xfc
+            check(at, 'capability %#x' % wanted)
+        return at
 
     def write(self, size, addr, val):
         self.ask('write%s %#x %#x' % (size, addr, val))
@@ -381,7 +400,7 @@ class Card:
     def set(self, size, reg, val):
         self.write(size, self.BAR + reg, val)
 
-    def drive(self, features, queue):
+    def drive(self, features, queue, vector=NO_VECTOR):
         """Up to DRIVER_OK, with one ring."""
         self.set('b', self.STATUS, 3)
         for i in range(2):
@@ -391,6 +410,7 @@ class Card:
         self.set('w', self.SELECT, queue)
         for i, reg in enumerate((0x20, 0x28, 0x30)):
             self.set('l', reg, self.RING + 0x1000 * i)
+        self.set('w', 0x1a, vector)
         self.set('w', 0x1c, 1)
         self.set('b', self.STATUS, 15)
 
@@ -404,10 +424,8 @@ class Card:
         self.write('l', self.RING + 0x1000, 1 << 16)
 
 
-@test(godwit_only='the peer is not built with that accelerator')
-def card_does_not_reset_itself(t):
-    """What it answers to a command goes where the driver says: into its own
-    status. A reset would take the queue away whose command that is."""
+def card_by_qtest(t):
+    """A card of two pairs of queues, and its back end."""
     back = VhostBackEnd(t.reactor, t.path('n0'), FEATURES)
     t.defer(back.close)
     listener = socket.socket(socket.AF_UNIX)
@@ -424,6 +442,14 @@ def card_does_not_reset_itself(t):
              serial=False)
     card = Card(listener, 4 << 3)
     t.defer(card.sock.close)
+    return card, back
+
+
+@test(godwit_only='the peer is not built with that accelerator')
+def card_does_not_reset_itself(t):
+    """What it answers to a command goes where the driver says: into its own
+    status. A reset would take the queue away whose command that is."""
+    card, _ = card_by_qtest(t)
     card.drive(1 << 32 | 1 << 22 | 1 << 17, queue=4)
     check_equal(card.read('w', card.QUEUES), 5, 'queues')
     card.write('l', card.DATA, 1 << 16 | 4)  # one pair of queues
@@ -432,6 +458,42 @@ def card_does_not_reset_itself(t):
     check_equal(card.read('w', card.QUEUES), 5, 'queues')
     check_equal(card.read('b', card.STATUS), 15, 'status')
     check_equal(card.ask('readl %#x' % (card.RING + 0x2000)) >> 16, 1, 'used')
+
+
+def called(t, back, queue):
+    """The back end of queue interrupts the driver."""
+    t.reactor.wait(lambda: ('SET_VRING_CALL', queue) in back.fds, 'call')
+    os.write(back.fds['SET_VRING_CALL', queue], struct.pack('=Q', 1))
+
+
+@test(godwit_only='the peer is not built with that accelerator')
+def calls_by_intx(t):
+    """Without a kernel's interrupt controller, by pin: once for each call."""
+    card, back = card_by_qtest(t)
+    card.drive(1 << 32, queue=0)
+    for _ in range(3):
+        check_equal(card.config(4) >> 19 & 1, 0, 'interrupt status')
+        called(t, back, 0)
+        t.reactor.poll(lambda: card.config(4) >> 19 & 1, 'interrupt')
+        check_equal(card.read('b', card.ISR), 1, 'ISR')
+        check_equal(card.read('b', card.ISR), 0, 'ISR, read again')
+
+
+@test(godwit_only='the peer is not built with that accelerator')
+def calls_by_msix(t):
+    """The same by a message, which is a write to memory here."""
+    card, back = card_by_qtest(t)
+    for reg, val in ((0x14, card.TABLE), (4, 6)):
+        card.config(reg, val)
+    for i, val in enumerate((card.DATA, 0, 0xabcd, 0)):
+        card.write('l', card.TABLE + 16 + 4 * i, val)  # vector 1
+    at = card.capability(0x11)
+    card.config(at, 1 << 31 | card.config(at))
+    card.drive(1 << 32, queue=0, vector=1)
+    called(t, back, 0)
+    t.reactor.poll(lambda: card.ask('readl %#x' % card.DATA) == 0xabcd,
+                   'message')
+    check_equal(card.config(4) >> 19 & 1, 0, 'interrupt status')
 
 
 @test()
