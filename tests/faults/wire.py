@@ -10,7 +10,7 @@ import struct
 
 HELLO = 0x476f6477
 COMMANDS = {1: 'open-rp', 2: 'ping', 0x4701: 'enable', 0x4702: 'switchover',
-            0x4703: 'run', 0x4704: 'abort'}
+            0x4703: 'run', 0x4704: 'abort', 0x4705: 'facts'}
 ANSWERS = {1: '<shut', 2: '<pong', 0x4701: '<features', 0x4702: '<loaded',
            0x4703: '<resumed', 0x4704: '<error'}
 
