@@ -469,7 +469,7 @@ def machines_tell_what_differs(t):
     go(src, way)
     wait_running(dst)
     t.reactor.wait(lambda: 'hpet/0' in dst.stderr, 'warning')
-    check_in("disk 'vd' has 2097152 bytes here, 1048576 at the source",
+    check_in("vd/virtio-backend' has 2097152 bytes here, 1048576 at the source",
              dst.stderr, 'warning')
     check_in('only this machine has, as after a reset: hpet/0', dst.stderr,
              'warning')
