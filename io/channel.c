@@ -275,6 +275,13 @@ int io_channel_wait(IoChannel *ch, GIOCondition cond, int timeout_ms)
                                  NULL);
 }
 
+int io_channel_wait_or_cancel(IoChannel *ch, GIOCondition cond,
+                              const IoCancel *cancel)
+{
+    return io_channel_wait_until(ch, cond, channel_wait_end_us(ch, cond, -1),
+                                 cancel);
+}
+
 static int channel_wait_or_time_out(IoChannel *ch, GIOCondition cond)
 {
     int n = io_channel_wait(ch, cond, -1);

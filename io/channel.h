@@ -113,6 +113,10 @@ int io_channel_wait(IoChannel *ch, GIOCondition cond, int timeout_ms);
 int io_channel_wait_until(IoChannel *ch, GIOCondition cond, int64_t end_us,
                           const IoCancel *cancel);
 
+/* As io_channel_wait() without a limit of the call's own; @cancel as above. */
+int io_channel_wait_or_cancel(IoChannel *ch, GIOCondition cond,
+                              const IoCancel *cancel);
+
 /*
  * Limits for every wait of a blocking or full transfer.  The first ends a
  * wait in which no byte moved for @ms (0: no limit, the default); the others

@@ -24,30 +24,46 @@ enum {
 };
 
 struct StreamIn {
-    IoChannel *ch;      /* NULL: memory */
-    const uint8_t *src; /* buf, or the caller's memory */
-    uint8_t *buf;       /* NULL for memory */
-    size_t cap;         /* bytes of buf; IN_HELD_SIZE and up */
-    size_t pos, end;    /* valid bytes in src: [pos, end) */
-    uint64_t base;      /* stream offset of src[0] */
-    bool eof;           /* the channel ended cleanly */
-    bool held;          /* gets don't wait, and src[start] on is kept */
-    bool starved;       /* held, and `wanted` bytes from `start` are needed */
+    IoChannel *ch;          /* NULL: memory */
+    const IoCancel *cancel; /* of waits for it; or NULL */
+    const uint8_t *src;     /* buf, or the caller's memory */
+    uint8_t *buf;           /* NULL for memory */
+    size_t cap;             /* bytes of buf; IN_HELD_SIZE and up */
+    size_t pos, end;        /* valid bytes in src: [pos, end) */
+    uint64_t base;          /* stream offset of src[0] */
+    bool eof;               /* the channel ended cleanly */
+    bool held;              /* gets don't wait, and src[start] on is kept */
+    bool starved; /* held, and `wanted` bytes from `start` are needed */
     size_t start, wanted;
     GError *err;
     int errnum;
 };
 
-StreamIn *stream_in_new(IoChannel *ch)
+static StreamIn *in_new(IoChannel *ch, size_t cap)
 {
     StreamIn *s = g_new0(StreamIn, 1);
 
     s->ch = io_channel_ref(ch);
-    s->cap = IN_HELD_SIZE;
+    s->cap = cap;
     s->buf = g_malloc(s->cap);
     memset(s->buf, 0, s->cap); /* pages that are there when a guest waits */
     s->src = s->buf;
     return s;
+}
+
+StreamIn *stream_in_new(IoChannel *ch)
+{
+    return in_new(ch, IN_HELD_SIZE);
+}
+
+StreamIn *stream_in_new_unheld(IoChannel *ch)
+{
+    return in_new(ch, IN_BUF_SIZE);
+}
+
+void stream_in_set_cancel(StreamIn *s, const IoCancel *cancel)
+{
+    s->cancel = cancel;
 }
 
 StreamIn *stream_in_new_mem(const void *buf, size_t len)
@@ -123,6 +139,19 @@ static void in_compact(StreamIn *s)
     s->end = left;
 }
 
+/* As io_channel_readv(), but that a cancel ends the wait. */
+static ssize_t in_readv(StreamIn *s, const struct iovec *iov, size_t niov)
+{
+    if (s->cancel != NULL) {
+        int r = io_channel_wait_or_cancel(s->ch, G_IO_IN, s->cancel);
+
+        if (r <= 0) {
+            return r < 0 ? r : -ETIMEDOUT;
+        }
+    }
+    return io_channel_readv(s->ch, iov, niov);
+}
+
 /* Waits until `want` bytes are buffered; false at the end or an error. */
 static bool in_read(StreamIn *s, size_t want)
 {
@@ -130,13 +159,16 @@ static bool in_read(StreamIn *s, size_t want)
     const size_t room = s->held ? s->cap : IN_BUF_SIZE;
 
     while (s->end - s->pos < want) {
+        struct iovec iov;
         ssize_t n;
 
         if (s->eof || s->err != NULL) {
             return false;
         }
         in_compact(s);
-        n = io_channel_read(s->ch, s->buf + s->end, room - s->end);
+        iov.iov_base = s->buf + s->end;
+        iov.iov_len = room - s->end;
+        n = in_readv(s, &iov, 1);
         if (n == -EINTR) {
             continue;
         }
@@ -239,7 +271,7 @@ static bool in_get_direct(StreamIn *s, uint8_t *dst, size_t len)
             { .iov_base = dst + got, .iov_len = len - got },
             { .iov_base = s->buf, .iov_len = IN_BUF_SIZE },
         };
-        ssize_t n = io_channel_readv(s->ch, iov, 2);
+        ssize_t n = in_readv(s, iov, 2);
 
         if (n == -EINTR) {
             continue;

@@ -63,6 +63,13 @@ const uint8_t *stream_out_data(const StreamOut *s, size_t *ret_len);
 void stream_out_reset(StreamOut *s); /* memory streams: empties, keeps room */
 
 StreamIn *stream_in_new(IoChannel *ch);
+/* The same for a stream that is never held (see below); less memory. */
+StreamIn *stream_in_new_unheld(IoChannel *ch);
+/*
+ * From now on `cancel` (borrowed; NULL: none) ends each wait for the channel:
+ * another thread knows that the stream needs no more to be read.
+ */
+void stream_in_set_cancel(StreamIn *s, const IoCancel *cancel);
 /* Reads from memory, which must outlive the stream. */
 StreamIn *stream_in_new_mem(const void *buf, size_t len);
 void stream_in_free(StreamIn *s);
