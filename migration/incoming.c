@@ -13,6 +13,7 @@
 #include "migration/migration-priv.h"
 
 #include "migration/facts.h"
+#include "migration/multifd-listen.h"
 #include "migration/ram-load.h"
 #include "migration/ram.h"
 #include "migration/savevm.h"
@@ -38,14 +39,15 @@ typedef struct MigLoad {
     IoChannel *ch;
     StreamIn *in;
     RamLoad *ram;
-    uint64_t offered;  /* WIRE_F_* that this side can keep */
-    uint64_t features; /* of these, in use */
-    bool return_path;  /* it is open, and there is a way back */
-    bool one_way;      /* it was opened, and there is none */
-    bool loaded;       /* all state of `attempt` is in, LOADED was said */
-    bool running;      /* the guest is ours */
-    uint32_t attempt;  /* as the source numbers it */
-    int64_t switch_ns; /* when the last memory section began */
+    MultifdRecv *multifd; /* channels beside the stream; or NULL */
+    uint64_t offered;     /* WIRE_F_* that this side can keep */
+    uint64_t features;    /* of these, in use */
+    bool return_path;     /* it is open, and there is a way back */
+    bool one_way;         /* it was opened, and there is none */
+    bool loaded;          /* all state of `attempt` is in, LOADED was said */
+    bool running;         /* the guest is ours */
+    uint32_t attempt;     /* as the source numbers it */
+    int64_t switch_ns;    /* when the last memory section began */
 } MigLoad;
 
 /*
@@ -79,7 +81,8 @@ static bool rp_send(MigLoad *l, uint16_t type, const void *data, uint16_t len,
 
 static bool send_features(MigLoad *l, GError **errp)
 {
-    uint64_t features = WIRE_F_EXTENTS | WIRE_F_COMMIT;
+    uint64_t features = WIRE_F_EXTENTS | WIRE_F_COMMIT |
+                        (l->multifd != NULL ? WIRE_F_MULTIFD : 0);
     uint8_t data[8];
 
     if (ram_load_make_pristine(l->ram, clock_monotonic_ns() +
@@ -173,6 +176,12 @@ static bool start_guest(MigLoad *l, GError **errp)
     return true;
 }
 
+/* The guest is to run: what came on them now would be lost, or do harm. */
+static bool close_channels(MigLoad *l, GError **errp)
+{
+    return l->multifd == NULL || multifd_recv_close(l->multifd, errp);
+}
+
 static bool handle_run(MigLoad *l, const uint8_t *data, GError **errp)
 {
     int64_t start = clock_monotonic_ns();
@@ -183,7 +192,7 @@ static bool handle_run(MigLoad *l, const uint8_t *data, GError **errp)
                    ldl_be_p(data), l->attempt, l->loaded ? "" : " in part");
         return false;
     }
-    if (!start_guest(l, errp)) {
+    if (!close_channels(l, errp) || !start_guest(l, errp)) {
         return false;
     }
     stq_be_p(us, (clock_monotonic_ns() - start) / NS_PER_US);
@@ -256,6 +265,17 @@ static bool compare_facts(MigLoad *l, const uint8_t *data, uint16_t len,
     return ok;
 }
 
+/*
+ * From here on the stream is left when a channel fails; before, the source
+ * could not be told why.
+ */
+static void watch_channels(MigLoad *l)
+{
+    if (l->multifd != NULL) {
+        stream_in_set_cancel(l->in, multifd_recv_cancel(l->multifd));
+    }
+}
+
 static bool open_return_path(MigLoad *l, GError **errp)
 {
     /*
@@ -264,6 +284,25 @@ static bool open_return_path(MigLoad *l, GError **errp)
      */
     l->one_way = !io_channel_has_feature(l->ch, IO_FEATURE_BIDIRECTIONAL);
     l->return_path = !l->one_way;
+    watch_channels(l);
+    return true;
+}
+
+static bool enable_features(MigLoad *l, uint64_t features, GError **errp)
+{
+    l->features = features;
+    if (features & ~l->offered) {
+        error_setf(errp, "features 0x%" PRIx64 ", offered 0x%" PRIx64, features,
+                   l->offered);
+        return false;
+    }
+    if (features & WIRE_F_MULTIFD) {
+        ram_load_set_marked(l->ram);
+    } else if (l->multifd != NULL) {
+        error_setf(errp, "capability 'multifd' is on here and off at the "
+                         "source");
+        return false;
+    }
     return true;
 }
 
@@ -280,13 +319,7 @@ static bool load_command(void *opaque, uint16_t cmd, const uint8_t *data,
     case WIRE_CMD_FACTS:
         return compare_facts(l, data, len, errp);
     case WIRE_CMD_ENABLE:
-        l->features = ldq_be_p(data);
-        if (l->features & ~l->offered) {
-            error_setf(errp, "features 0x%" PRIx64 ", offered 0x%" PRIx64,
-                       l->features, l->offered);
-            return false;
-        }
-        return true;
+        return enable_features(l, ldq_be_p(data), errp);
     case WIRE_CMD_SWITCHOVER:
         l->attempt = ldl_be_p(data);
         l->loaded = false;
@@ -312,6 +345,7 @@ static void load_part(void *opaque, uint8_t type)
 {
     MigLoad *l = opaque;
 
+    watch_channels(l);
     l->loaded = false;
     l->switch_ns = clock_monotonic_ns(); /* if it is the last one */
     if (type != WIRE_SECTION_END) {
@@ -340,7 +374,7 @@ static bool start_plain(MigLoad *l, GError **errp)
         error_setf(errp, "the program is to end");
         return false;
     }
-    if (!start_guest(l, errp)) {
+    if (!close_channels(l, errp) || !start_guest(l, errp)) {
         set_owes_shut(l, false);
         return false;
     }
@@ -489,6 +523,35 @@ static bool load_secure(MigLoad *l, GError **errp)
     return true;
 }
 
+/* They may have come already. */
+static void channels_begin(MigLoad *l)
+{
+    if (l->m->multifd_listen == NULL) {
+        return;
+    }
+    l->multifd = multifd_listen_recv(l->m->multifd_listen);
+    multifd_recv_set_ram(l->multifd, l->ram);
+    ram_load_set_multifd(l->ram, l->multifd);
+}
+
+static bool load_stream(MigLoad *l, const LoadvmOps *ops, GError **errp)
+{
+    LoadvmRow rows[] = { { .ops = &ram_iterative, .opaque = l->ram } };
+    GError *err = NULL;
+    bool ok = loadvm_run(l->in, l->vm->vmstates, rows, G_N_ELEMENTS(rows),
+                         l->m->hooks->machine_name(l->vm), ops, &err);
+
+    stream_in_set_cancel(l->in, NULL);
+    if (ok) {
+        return true;
+    }
+    if (l->multifd != NULL) {
+        multifd_recv_explain(l->multifd, &err);
+    }
+    g_propagate_error(errp, err);
+    return false;
+}
+
 void *mig_load_thread(void *opaque)
 {
     Migration *m = opaque;
@@ -498,15 +561,13 @@ void *mig_load_thread(void *opaque)
                             .part = load_part,
                             .complete = load_complete,
                             .opaque = &l };
-    LoadvmRow rows[] = { { .ops = &ram_iterative } };
     GError *err = NULL;
     bool secure = load_secure(&l, &err);
 
     l.in = stream_in_new(l.ch);
     l.ram = ram_load_new(&l.vm->mem);
-    rows[0].opaque = l.ram;
-    if (!secure || !loadvm_run(l.in, l.vm->vmstates, rows, G_N_ELEMENTS(rows),
-                               m->hooks->machine_name(l.vm), &ops, &err)) {
+    channels_begin(&l);
+    if (!secure || !load_stream(&l, &ops, &err)) {
         if (l.running) {
             g_clear_error(&err);
         } else {
@@ -516,6 +577,9 @@ void *mig_load_thread(void *opaque)
         incoming_drain(&l, CLOSE_MS);
     } else {
         finish_plain(&l);
+    }
+    if (l.multifd != NULL) {
+        multifd_recv_stop(l.multifd);
     }
     ram_load_free(l.ram);
     stream_in_free(l.in);

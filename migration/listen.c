@@ -6,6 +6,7 @@
 #include "util/base.h"
 
 #include "migration/migration-priv.h"
+#include "migration/multifd-listen.h"
 
 #include <fcntl.h>
 
@@ -15,11 +16,9 @@
 #include "util/error.h"
 #include "util/log.h"
 
-/*
- * One stream is loaded; the channel's reference is taken.  From now on a reset
- * or a button would hit devices that are here by half: it waits for the guest.
- */
-static bool load_begin(Migration *m, IoChannel *ch, GError **errp)
+enum { MULTIFD_BACKLOG = 256 /* channels, and the stream */ };
+
+bool mig_load_begin(Migration *m, IoChannel *ch, GError **errp)
 {
     io_channel_set_nodelay(ch, true);
     if (!mig_tls_choose(m, m->incoming_uri, true, errp)) {
@@ -38,20 +37,49 @@ static bool load_begin(Migration *m, IoChannel *ch, GError **errp)
     return true;
 }
 
+void mig_load_cannot_begin(Migration *m, const GError *err)
+{
+    log_error("%s", err->message);
+    vm_request_exit(m->vm, EXIT_FAILURE);
+}
+
+/* One of the connections of multifd; false: it is off. */
+static bool multifd_connected(Migration *m, IoChannel *ch)
+{
+    if (m->multifd_listen == NULL) {
+        GError *err = NULL;
+
+        if (!(migration_capabilities(m) & CAP(MULTIFD))) {
+            return false;
+        }
+        m->multifd_listen = multifd_listen_new(m, &err);
+        if (m->multifd_listen == NULL) {
+            io_channel_unref(ch);
+            mig_load_cannot_begin(m, err);
+            g_error_free(err);
+            return true;
+        }
+    }
+    multifd_listen_client(m->multifd_listen, ch);
+    return true;
+}
+
 static void client_connected(IoListener *l, IoChannel *ch, gpointer opaque)
 {
     g_autoptr(GError) err = NULL;
     Migration *m = opaque;
     VM_LOCK_GUARD();
 
+    if (multifd_connected(m, ch)) {
+        return;
+    }
     /*
      * One source is all that is wanted: the next one is refused by the kernel
      * and knows at once, and the address is free for the next destination.
      */
     g_clear_pointer(&m->listener, io_listener_free);
-    if (!load_begin(m, ch, &err)) {
-        log_error("%s", err->message);
-        vm_request_exit(m->vm, EXIT_FAILURE);
+    if (!mig_load_begin(m, ch, &err)) {
+        mig_load_cannot_begin(m, err);
     }
 }
 
@@ -79,20 +107,41 @@ static IoChannel *open_incoming(Migration *m, const IoUri *uri, GError **errp)
     return ch;
 }
 
+/* Channels can come only where somebody listens. */
+static bool check_multifd(Migration *m, GError **errp)
+{
+    const IoUri *uri = m->incoming_uri;
+    g_autofree char *from = io_uri_to_string(uri);
+
+    if ((uri->type == IO_URI_SOCKET && uri->addr->type != IO_ADDRESS_FD) ||
+        !(migration_capabilities(m) & CAP(MULTIFD))) {
+        return true;
+    }
+    error_setf(errp,
+               "%s: capability 'multifd' needs an address to listen at: tcp:, "
+               "unix: or vsock:",
+               from);
+    return false;
+}
+
 /* Begins once the main loop runs: the machine is complete by then. */
 static gboolean load_idle(gpointer opaque)
 {
     g_autoptr(GError) err = NULL;
     Migration *m = opaque;
     VM_LOCK_GUARD();
-    IoChannel *ch = g_steal_pointer(&m->incoming_ch);
+    IoChannel *ch;
 
+    if (!check_multifd(m, &err)) { /* it may have been switched on since */
+        mig_load_cannot_begin(m, err);
+        return G_SOURCE_REMOVE;
+    }
+    ch = g_steal_pointer(&m->incoming_ch);
     if (ch == NULL) {
         ch = open_incoming(m, m->incoming_uri, &err);
     }
-    if (ch == NULL || !load_begin(m, ch, &err)) {
-        log_error("%s", err->message);
-        vm_request_exit(m->vm, EXIT_FAILURE);
+    if (ch == NULL || !mig_load_begin(m, ch, &err)) {
+        mig_load_cannot_begin(m, err);
     }
     return G_SOURCE_REMOVE;
 }
@@ -105,6 +154,9 @@ static bool listen_on(Migration *m, bool now, GError **errp)
 {
     const IoUri *uri = m->incoming_uri;
 
+    if (!check_multifd(m, errp)) {
+        return false;
+    }
     if (uri->type != IO_URI_SOCKET || uri->addr->type == IO_ADDRESS_FD) {
         if (now) {
             m->incoming_ch = open_incoming(m, uri, errp);
@@ -115,7 +167,9 @@ static bool listen_on(Migration *m, bool now, GError **errp)
         g_idle_add(load_idle, m);
         return true;
     }
-    m->listener = io_listener_new(uri->addr, 1, errp);
+    m->listener = io_listener_new(
+        uri->addr,
+        migration_capabilities(m) & CAP(MULTIFD) ? MULTIFD_BACKLOG : 1, errp);
     if (m->listener == NULL) {
         return false;
     }
@@ -169,6 +223,9 @@ bool migration_incoming_deferred(Migration *m, const char *uri, GError **errp)
 void mig_incoming_stop(Migration *m)
 {
     g_clear_pointer(&m->listener, io_listener_free);
+    if (m->multifd_listen != NULL) {
+        multifd_listen_stop(m->multifd_listen);
+    }
     LOCK_GUARD(&m->lock);
     m->load_ends = true;
     if (m->load_made && m->load_ch != NULL && !m->load_owes_shut) {
@@ -183,6 +240,7 @@ void mig_incoming_join(Migration *m)
         m->load_made = false;
         mig_tls_forget(m);
     }
+    g_clear_pointer(&m->multifd_listen, multifd_listen_free);
     g_clear_pointer(&m->incoming_ch, io_channel_unref);
     g_clear_pointer(&m->incoming_uri, io_uri_free);
 }

@@ -42,7 +42,8 @@ typedef struct MigConfig {
 /* What queries show; written by the migration thread under `lock`. */
 typedef struct MigShow {
     RamSendStats ram;
-    uint64_t transferred; /* bytes */
+    uint64_t transferred;   /* bytes */
+    uint64_t multifd_bytes; /* of these, on additional channels */
     uint64_t precopy_bytes, downtime_bytes;
     uint64_t bytes_per_s; /* of whole passes: what decisions rest on; 0: none */
     uint64_t dirty_pages_per_s;
@@ -67,6 +68,7 @@ typedef struct MigWaits {
     int64_t answer_ns;    /* for the answer to our greeting */
     int64_t silence_ns;   /* in which a peer moves nothing while a guest that
                              has been promised nothing stands */
+    int64_t channels_ns;  /* destination: for multifd channels to come */
     int64_t pristine_ns;  /* destination: to make memory read as zero, before
                              it answers a greeting */
     int64_t way_back_ns;  /* destination: for the source to read a word */
@@ -102,9 +104,10 @@ struct Migration {
     Thread thread;
     MigConfig cfg; /* const while the thread runs */
     IoUri *uri;
-    int fd;             /* for fd:, -1 otherwise; taken by the thread */
-    IoChannel *ch;      /* lock; so that cancel can shut it down */
-    IoCancel *cancel;   /* raised by cancel: ends waits, not writes */
+    int fd;        /* for fd:, -1 otherwise; taken by the thread */
+    IoChannel *ch; /* lock; so that cancel can shut it down */
+    struct MultifdSend *multifd; /* lock; for the same; NULL: there is none */
+    IoCancel *cancel;            /* raised by cancel: ends waits, not writes */
     guint cancel_timer; /* main thread; then writes end, too; 0: none */
     guint join_idle;    /* lock; joins the thread in the main loop; 0: none */
 
@@ -112,6 +115,7 @@ struct Migration {
     bool incoming_deferred;
     bool incoming; /* main thread: this VM waits for a guest */
     struct IoListener *listener;
+    struct MultifdListen *multifd_listen; /* or NULL */
     bool load_made;
     Thread load_thread;
     IoChannel *load_ch; /* lock; read until the thread ends */
@@ -144,6 +148,14 @@ void *mig_load_thread(void *opaque);
  * take it on their way out.
  */
 void mig_thread_join(Thread *thread);
+/*
+ * One stream is loaded; the channel's reference is taken.  From now on a reset
+ * or a button would hit devices that are here by half: it waits for the guest.
+ * Main thread (listen.c).
+ */
+bool mig_load_begin(Migration *m, IoChannel *ch, GError **errp);
+/* It can't be; the program ends. */
+void mig_load_cannot_begin(Migration *m, const GError *err);
 /* Incoming, and no source has connected yet; main thread. */
 bool mig_waits_for_source(const Migration *m);
 /* Stops listening and loading; join waits. */

@@ -6,6 +6,7 @@
 #include "util/base.h"
 
 #include "migration/migration-priv.h"
+#include "migration/multifd-send.h"
 #include "migration/states.h"
 #include "migration/tls.h"
 
@@ -18,6 +19,7 @@
 static const MigWaits default_waits = {
     .answer_ns = 5 * NS_PER_S,
     .silence_ns = 30 * NS_PER_S,
+    .channels_ns = 10 * NS_PER_S,
     .pristine_ns = 1 * NS_PER_S,
     .way_back_ns = 10 * NS_PER_S,
     .mark_ns = 1 * NS_PER_S,
@@ -87,6 +89,9 @@ static void shut_channel(Migration *m)
 
     if (m->ch != NULL) {
         io_channel_shutdown(m->ch, IO_SHUTDOWN_BOTH);
+    }
+    if (m->multifd != NULL) {
+        multifd_send_shutdown(m->multifd);
     }
 }
 
@@ -273,7 +278,19 @@ static bool check_start(Migration *m, GError **errp)
 /* Files and sockets that the URI names only for this side. */
 static bool check_uri(Migration *m, const IoUri *uri, GError **errp)
 {
-    if (uri->type != IO_URI_SOCKET || uri->addr->type != IO_ADDRESS_FD) {
+    bool fd = uri->type == IO_URI_SOCKET && uri->addr->type == IO_ADDRESS_FD;
+
+    if ((uri->type != IO_URI_SOCKET || fd) &&
+        mig_caps_has(m->caps, MIGRATION_CAPABILITY_MULTIFD)) {
+        g_autofree char *to = io_uri_to_string(uri);
+
+        error_setf(errp,
+                   "%s: capability 'multifd' needs a destination that takes "
+                   "several connections: tcp:, unix: or vsock:",
+                   to);
+        return false;
+    }
+    if (!fd) {
         return true;
     }
     m->fd = m->hooks->take_fd(m->vm, uri->addr->u.fd.str, errp);

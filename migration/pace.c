@@ -23,7 +23,8 @@ int64_t pace_due(const Pace *p, uint64_t bytes, uint64_t bytes_per_s)
         return 0;
     }
     return p->slice_ns +
-           converge_transfer_ns(bytes - p->slice_bytes, bytes_per_s);
+           converge_transfer_ns(bytes - MIN(bytes, p->slice_bytes),
+                                bytes_per_s);
 }
 
 void pace_advance(Pace *p, int64_t now_ns, uint64_t bytes)

@@ -25,7 +25,9 @@ typedef struct StreamSink {
     bool fresh;              /* this pass is the first */
     const RamBlock *last_rb; /* named in this section already */
     uint64_t flushed;        /* stream offset at the last flush */
-    unsigned long *zero;     /* PAGE_WINDOW_MAX bits: of the window */
+    PageRunFn *divert;       /* where data go; NULL: into the stream */
+    void *divert_opaque;
+    unsigned long *zero; /* PAGE_WINDOW_MAX bits: of the window */
 } StreamSink;
 
 static void stat_add(uint64_t *field, uint64_t v)
@@ -84,6 +86,9 @@ static bool put_data_run(StreamSink *k, const RamBlock *rb, uint64_t page,
     uint64_t step = k->opts.features & WIRE_F_EXTENTS ? EXTENT_PAGES : 1;
 
     stat_add(&k->stats.normal_pages, n);
+    if (k->divert != NULL) {
+        return k->divert(k->divert_opaque, rb, page, n, errp);
+    }
     while (n > 0 && !stream_out_is_late(k->out)) {
         uint64_t part = MIN(n, step);
 
@@ -125,11 +130,11 @@ static bool put_window(StreamSink *k, const PageWindow *w, GError **errp)
     return true;
 }
 
-static void stream_sink_begin(PageSink *sink, bool fresh)
+static void stream_sink_begin(PageSink *sink, PagePass pass)
 {
     StreamSink *k = (StreamSink *)sink;
 
-    k->fresh = fresh;
+    k->fresh = pass == PASS_FIRST;
     k->last_rb = NULL;
     k->flushed = stream_out_bytes(k->out);
 }
@@ -199,6 +204,14 @@ PageSink *page_sink_stream_new(StreamOut *out, const RamSendOptions *opts,
         return NULL;
     }
     return &k->sink;
+}
+
+void page_sink_stream_divert(PageSink *sink, PageRunFn *fn, void *opaque)
+{
+    StreamSink *k = (StreamSink *)sink;
+
+    k->divert = fn;
+    k->divert_opaque = opaque;
 }
 
 void page_sink_free(PageSink *k)

@@ -30,18 +30,24 @@ typedef struct PageSinkStats {
 
 typedef struct PageSink PageSink;
 
+typedef enum PagePass {
+    PASS_FIRST, /* of what it finds nothing was sent before */
+    PASS_NEXT,
+    PASS_LAST, /* the guest stands */
+} PagePass;
+
 /* The migration thread calls all of them but `stats`; false sets errp. */
 typedef struct PageSinkOps {
-    /* A pass begins.  `fresh`: of what it finds nothing was sent before. */
-    void (*begin)(PageSink *k, bool fresh);
+    void (*begin)(PageSink *k, PagePass pass);
     /* Takes a window; w->todo is the caller's again when it returns. */
     bool (*pages)(PageSink *k, const PageWindow *w, GError **errp);
     /* `n` pages that are zero, as nobody ever touched them. */
     bool (*zero)(PageSink *k, const RamBlock *rb, uint64_t page, uint64_t n,
                  GError **errp);
     /*
-     * A pass is over.  No page that is given from now on arrives before one
-     * that was given until now.
+     * A pass is over, or the list of blocks, which is before the first.  No
+     * page that is given from now on arrives before one that was given until
+     * now.
      */
     bool (*end)(PageSink *k, GError **errp);
     void (*stats)(const PageSink *k, PageSinkStats *ret); /* any thread */
@@ -58,6 +64,11 @@ struct PageSink {
  */
 PageSink *page_sink_stream_new(StreamOut *out, const RamSendOptions *opts,
                                GError **errp);
+/* Takes a run of pages that has data; false sets errp. */
+typedef bool PageRunFn(void *opaque, const RamBlock *rb, uint64_t page,
+                       uint64_t n, GError **errp);
+/* What isn't zero goes there from now on; NULL: into the stream. */
+void page_sink_stream_divert(PageSink *k, PageRunFn *fn, void *opaque);
 /* NULL is fine. */
 void page_sink_free(PageSink *k);
 

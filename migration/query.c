@@ -48,6 +48,7 @@ static MigrationStats *query_ram(const MigShow *s)
     r->dirty_pages_rate = s->dirty_pages_per_s;
     r->dirty_sync_count = s->ram.syncs;
     r->page_size = RAM_PAGE_SIZE;
+    r->multifd_bytes = s->multifd_bytes;
     r->precopy_bytes = s->precopy_bytes;
     r->downtime_bytes = s->downtime_bytes;
     return r;

@@ -6,6 +6,7 @@
  */
 #include "util/base.h"
 
+#include "migration/multifd-recv.h"
 #include "migration/ram-load.h"
 #include "migration/wire.h"
 #include "util/bufferiszero.h"
@@ -25,6 +26,8 @@ struct RamLoad {
     GPtrArray *blocks;
     RamBlock *last; /* of the record before, also across sections */
     bool ready;
+    struct MultifdRecv *multifd; /* borrowed; or NULL */
+    bool marked; /* records tell where its channels are in step */
 };
 
 RamLoad *ram_load_new(Memory *mem)
@@ -44,6 +47,16 @@ void ram_load_free(RamLoad *r)
     }
     g_ptr_array_unref(r->blocks);
     g_free(r);
+}
+
+void ram_load_set_multifd(RamLoad *r, struct MultifdRecv *mr)
+{
+    r->multifd = mr;
+}
+
+void ram_load_set_marked(RamLoad *r)
+{
+    r->marked = true;
 }
 
 bool ram_load_ready(const RamLoad *r)
@@ -240,42 +253,48 @@ static bool load_block_list(RamLoad *r, StreamIn *s, uint64_t total,
     return r->ready;
 }
 
+RamBlock *ram_load_block(RamLoad *r, const char *name, GError **errp)
+{
+    RamBlock *found = NULL;
+
+    for (guint i = 0; i < r->blocks->len && found == NULL; i++) {
+        RamBlock *rb = r->blocks->pdata[i];
+
+        found = strcmp(rb->name, name) == 0 ? rb : NULL;
+    }
+    if (found == NULL) {
+        error_setf(errp, "page record names RAM block '%s', not listed", name);
+        return NULL;
+    }
+    if (found->read_only) {
+        error_setf(errp, "RAM block '%s' is read-only here", name);
+        return NULL;
+    }
+    return found;
+}
+
 /* The block a record is about; its name follows unless "as before". */
-static RamBlock *record_block(RamLoad *r, StreamIn *s, uint64_t flags,
-                              GError **errp)
+static RamBlock *record_block(RamLoad *r, RamBlock **last, StreamIn *s,
+                              uint64_t flags, GError **errp)
 {
     char name[256];
 
     if (flags & RAM_REC_CONTINUE) {
-        if (r->last == NULL) {
+        if (*last == NULL) {
             error_setf(errp, "page record continues no block");
         }
-        return r->last;
+        return *last;
     }
     stream_get_str8(s, name);
     if (!stream_in_check(s, errp)) {
         return NULL;
     }
-    r->last = NULL;
-    for (guint i = 0; i < r->blocks->len && r->last == NULL; i++) {
-        RamBlock *rb = r->blocks->pdata[i];
-
-        r->last = strcmp(rb->name, name) == 0 ? rb : NULL;
-    }
-    if (r->last == NULL) {
-        error_setf(errp, "page record names RAM block '%s', not listed", name);
-        return NULL;
-    }
-    if (r->last->read_only) {
-        error_setf(errp, "RAM block '%s' is read-only here", name);
-        r->last = NULL;
-        return NULL;
-    }
-    return r->last;
+    *last = ram_load_block(r, name, errp);
+    return *last;
 }
 
-static bool check_range(const RamBlock *rb, uint64_t off, uint64_t len,
-                        GError **errp)
+bool ram_load_check_range(const RamBlock *rb, uint64_t off, uint64_t len,
+                          GError **errp)
 {
     /* The last page of a block may stick out of an odd length. */
     uint64_t end = ROUND_UP(rb->used_length, RAM_PAGE_SIZE);
@@ -303,10 +322,19 @@ static void fill_pages(RamLoad *r, RamBlock *rb, uint64_t off, uint64_t len,
     }
 }
 
-static bool load_pages(RamLoad *r, StreamIn *s, uint64_t off, uint64_t flags,
-                       GError **errp)
+void ram_load_stored(RamLoad *r, RamBlock *rb, uint64_t off, uint64_t len)
 {
-    RamBlock *rb = record_block(r, s, flags, errp);
+    if (ram_dirty_enabled(&r->mem->ram)) {
+        ram_block_set_dirty(&r->mem->ram, rb, off, len);
+    }
+}
+
+bool ram_load_pages(RamLoad *r, RamBlock **last, StreamIn *s, uint64_t head,
+                    GError **errp)
+{
+    uint64_t flags = head & RAM_REC_FLAGS;
+    uint64_t off = head & ~(uint64_t)RAM_REC_FLAGS;
+    RamBlock *rb = record_block(r, last, s, flags, errp);
     uint64_t len = RAM_PAGE_SIZE;
     bool ok = true;
 
@@ -316,7 +344,8 @@ static bool load_pages(RamLoad *r, StreamIn *s, uint64_t off, uint64_t flags,
     if (flags & RAM_REC_EXTENT) {
         len *= stream_get_be32(s);
     }
-    if (!stream_in_check(s, errp) || !check_range(rb, off, len, errp)) {
+    if (!stream_in_check(s, errp) ||
+        !ram_load_check_range(rb, off, len, errp)) {
         return false;
     }
     if (flags & RAM_REC_FILL) {
@@ -329,10 +358,28 @@ static bool load_pages(RamLoad *r, StreamIn *s, uint64_t off, uint64_t flags,
     } else if (!stream_get(s, rb->host + off, len)) {
         ok = stream_in_check(s, errp);
     }
-    if (ok && ram_dirty_enabled(&r->mem->ram)) {
-        ram_block_set_dirty(&r->mem->ram, rb, off, len);
+    if (ok) {
+        ram_load_stored(r, rb, off, len);
     }
     return ok;
+}
+
+/* What came on any channel until here is in its place. */
+static bool load_sync(RamLoad *r, bool mark, GError **errp)
+{
+    if (mark && (r->multifd == NULL || !r->marked)) {
+        error_setf(errp, "mark of multifd channels, which was not agreed on");
+        return false;
+    }
+    if (r->multifd == NULL || mark != r->marked) {
+        return true;
+    }
+    if (!r->ready) {
+        error_setf(errp, "multifd channels in step before the list of RAM "
+                         "blocks");
+        return false;
+    }
+    return multifd_recv_sync(r->multifd, errp);
 }
 
 static bool load_record(RamLoad *r, StreamIn *s, uint64_t head, bool *ret_end,
@@ -344,7 +391,9 @@ static bool load_record(RamLoad *r, StreamIn *s, uint64_t head, bool *ret_end,
     switch (flags & ~(uint64_t)RAM_REC_CONTINUE) {
     case RAM_REC_EOS:
         *ret_end = true;
-        return true;
+        return load_sync(r, false, errp);
+    case RAM_REC_MULTIFD_FLUSH:
+        return load_sync(r, true, errp);
     case RAM_REC_MEM_SIZE:
         return load_block_list(r, s, off, errp);
     case RAM_REC_FILL:
@@ -355,7 +404,7 @@ static bool load_record(RamLoad *r, StreamIn *s, uint64_t head, bool *ret_end,
             error_setf(errp, "page record before the list of RAM blocks");
             return false;
         }
-        return load_pages(r, s, off, flags, errp);
+        return ram_load_pages(r, &r->last, s, head, errp);
     case RAM_REC_XBZRLE:
         error_setf(errp, "page record uses xbzrle, which is not available");
         return false;

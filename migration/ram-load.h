@@ -10,6 +10,7 @@
 #include "vmstate/stream.h"
 
 typedef struct RamLoad RamLoad;
+struct MultifdRecv;
 
 RamLoad *ram_load_new(Memory *mem);
 void ram_load_free(RamLoad *r);
@@ -25,6 +26,28 @@ bool ram_load_make_pristine(RamLoad *r, int64_t until_ns);
  * name the block, the offset in it and what is wrong.
  */
 bool ram_load_section(RamLoad *r, StreamIn *s, GError **errp);
+/*
+ * Pages come on the channels of `mr` too (borrowed): where the stream says
+ * that they are in step it waits for them.  That is at the end of each section
+ * or, with ram_load_set_marked(), where a record says so.
+ */
+void ram_load_set_multifd(RamLoad *r, struct MultifdRecv *mr);
+void ram_load_set_marked(RamLoad *r);
+/*
+ * For threads of channels, once the list of blocks is there.
+ *
+ * A record of pages whose first be64, `head`, has been read; *last is the block
+ * of the record before on this channel.
+ */
+bool ram_load_pages(RamLoad *r, RamBlock **last, StreamIn *s, uint64_t head,
+                    GError **errp);
+/* A listed block that may be written, or NULL with errp. */
+RamBlock *ram_load_block(RamLoad *r, const char *name, GError **errp);
+/* False with errp unless all of it lies in the block. */
+bool ram_load_check_range(const RamBlock *rb, uint64_t off, uint64_t len,
+                          GError **errp);
+/* The range has been written. */
+void ram_load_stored(RamLoad *r, RamBlock *rb, uint64_t off, uint64_t len);
 /* Has the list of blocks arrived? */
 bool ram_load_ready(const RamLoad *r);
 

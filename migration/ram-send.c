@@ -29,6 +29,7 @@
  */
 #include "util/base.h"
 
+#include "migration/multifd-send.h"
 #include "migration/page-sink.h"
 #include "migration/ram-send.h"
 #include "migration/wire.h"
@@ -102,7 +103,9 @@ RamSend *ram_send_new(Memory *mem, StreamOut *out, const RamSendOptions *opts,
     presence_init(&r->presence, opts->presence);
     r->todo = bitmap_new(WINDOW_PAGES);
     r->except = bitmap_new(WINDOW_PAGES);
-    r->sink = page_sink_stream_new(out, opts, errp);
+    r->sink = opts->multifd != NULL
+                  ? page_sink_multifd_new(opts->multifd, out, opts, errp)
+                  : page_sink_stream_new(out, opts, errp);
     if (r->sink == NULL) {
         return NULL;
     }
@@ -161,6 +164,9 @@ bool ram_send_setup(RamSend *r, GError **errp)
 
         stream_put_str8(r->out, b->rb->name);
         stream_put_be64(r->out, b->length);
+    }
+    if (!r->sink->ops->end(r->sink, errp)) {
+        return false;
     }
     stream_put_be64(r->out, RAM_REC_EOS);
     return stream_out_check(r->out, errp);
@@ -471,11 +477,12 @@ static bool walk_blocks(RamSend *r, WindowFn *fn, GError **errp)
 }
 
 /* The records of one part of the section, and in any case their end mark. */
-static bool foreach_window(RamSend *r, WindowFn *fn, GError **errp)
+static bool foreach_window(RamSend *r, WindowFn *fn, PagePass pass,
+                           GError **errp)
 {
     bool ok;
 
-    r->sink->ops->begin(r->sink, r->first);
+    r->sink->ops->begin(r->sink, pass);
     ok = walk_blocks(r, fn, errp) && r->sink->ops->end(r->sink, errp);
     stream_put_be64(r->out, RAM_REC_EOS);
     return ok;
@@ -546,7 +553,8 @@ bool ram_send_pass(RamSend *r, GError **errp)
         stream_put_be64(r->out, RAM_REC_EOS);
         return false;
     }
-    if (!foreach_window(r, pass_window, errp)) {
+    if (!foreach_window(r, pass_window, r->first ? PASS_FIRST : PASS_NEXT,
+                        errp)) {
         return false;
     }
     if (stream_out_is_late(r->out)) {
@@ -564,7 +572,7 @@ bool ram_send_pass(RamSend *r, GError **errp)
 
 bool ram_send_finish(RamSend *r, GError **errp)
 {
-    return foreach_window(r, finish_window, errp) &&
+    return foreach_window(r, finish_window, PASS_LAST, errp) &&
            stream_out_check(r->out, errp);
 }
 

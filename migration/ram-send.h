@@ -16,6 +16,7 @@ typedef struct RamSendOptions {
     uint64_t features;           /* WIRE_F_* that both sides agreed on */
     bool wide_scanner;           /* avx2-zero-page */
     unsigned nscanners;          /* threads beside the caller's */
+    struct MultifdSend *multifd; /* channels for the pages; or NULL */
     const PresenceOps *presence; /* NULL: the system's */
     /* Called after each flush with the bytes put so far; may sleep (limit of
      * bandwidth).  False ends the pass: the migration was cancelled. */

@@ -13,6 +13,7 @@
 #include "io/file.h"
 #include "io/socket.h"
 #include "migration/facts.h"
+#include "migration/multifd-codec.h"
 #include "migration/savevm.h"
 #include "migration/tls.h"
 #include "migration/wire.h"
@@ -108,6 +109,92 @@ bool mig_source_connect(MigSource *s, GError **errp)
     return true;
 }
 
+/* To the same address, one after the other: that is their number. */
+static bool connect_channels(MigSource *s, GError **errp)
+{
+    static const uint8_t no_uuid[16];
+    uint64_t n = s->cfg->params.multifd_channels;
+    const Vm *vm = s->vm;
+
+    for (uint64_t i = 0; i < n; i++) {
+        IoChannel *ch =
+            io_socket_connect(s->m->uri->addr, s->m->cancel, 0, errp);
+
+        if (ch == NULL) {
+            error_prefix(errp, "multifd channel %" PRIu64 " of %" PRIu64 ": ",
+                         i, n);
+            return false;
+        }
+        io_channel_set_nodelay(ch, true);
+        if (!multifd_send_add(s->multifd, ch, vm->uuid_set ? vm->uuid : no_uuid,
+                              errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/*
+ * Before the destination answers, as QEMU 7.2 reads nothing until all of them
+ * are there.
+ */
+static bool make_channels(MigSource *s, GError **errp)
+{
+    Migration *m = s->m;
+
+    if (!MIG_HAS(s, MULTIFD)) {
+        return true;
+    }
+    s->multifd = multifd_send_new();
+    lock_acquire(&m->lock);
+    m->multifd = s->multifd;
+    lock_release(&m->lock);
+    return connect_channels(s, errp);
+}
+
+/* Both sides have said what they know. */
+static bool start_channels(MigSource *s, GError **errp)
+{
+    const MigParams *p = &s->cfg->params;
+    MultifdSendOptions opts = {
+        .records = s->features & WIRE_F_MULTIFD,
+        .absent = s->features & WIRE_F_ABSENT,
+        .wide_scanner = MIG_HAS(s, AVX2_ZERO_PAGE),
+    };
+
+    if (s->multifd == NULL) {
+        return true;
+    }
+    if (!s->return_path || s->unanswered) {
+        error_setf(errp,
+                   "%s: capability 'multifd' needs a destination that answers",
+                   io_channel_name(s->ch));
+        return false;
+    }
+    if (multifd_codec_find(p->multifd_compression, &opts.packed)) {
+        opts.level = opts.packed == MULTIFD_PACKED_ZLIB ? p->multifd_zlib_level
+                                                        : p->multifd_zstd_level;
+    }
+    return multifd_send_start(s->multifd, &opts, errp);
+}
+
+/*
+ * A Godwit says whether it has the capability: one side alone would wait for
+ * channels, or for pages, that never come.
+ */
+static bool check_multifd(const MigSource *s, GError **errp)
+{
+    bool there = s->features & WIRE_F_MULTIFD, here = s->multifd != NULL;
+
+    if (!(s->features & WIRE_F_COMMIT) || there == here) {
+        return true;
+    }
+    error_setf(errp,
+               "capability 'multifd' is %s here and %s at the destination",
+               here ? "on" : "off", there ? "on" : "off");
+    return false;
+}
+
 /*
  * Somebody may have accepted who only listens: a recorder, a relay. Who did
  * not ask for a return path gets none then, and the stream goes one way.
@@ -128,7 +215,8 @@ static bool no_answer(MigSource *s, GError **errp)
 
 static uint64_t known_features(const MigSource *s)
 {
-    return WIRE_F_ALL | (s->m->hooks->facts != NULL ? WIRE_F_FACTS : 0);
+    return WIRE_F_ALL | WIRE_F_MULTIFD |
+           (s->m->hooks->facts != NULL ? WIRE_F_FACTS : 0);
 }
 
 /* A destination answers before it does anything else. */
@@ -172,6 +260,25 @@ static void put_facts(MigSource *s)
                        MIN(strlen(text), (size_t)UINT16_MAX));
 }
 
+/* Channels that the destination refuses may be what its answer explains. */
+static bool greet_channels(MigSource *s, GError **errp)
+{
+    GError *err = NULL;
+
+    if (make_channels(s, &err)) {
+        return wait_for_features(s, errp) && check_multifd(s, errp) &&
+               start_channels(s, errp);
+    }
+    if (mig_cancel_asked(s->m) || !wait_for_features(s, NULL) ||
+        check_multifd(s, errp)) {
+        multifd_send_hint(err);
+        g_propagate_error(errp, err);
+    } else {
+        g_error_free(err);
+    }
+    return false;
+}
+
 bool mig_source_greet(MigSource *s, GError **errp)
 {
     uint8_t hello[4], enable[8];
@@ -183,7 +290,7 @@ bool mig_source_greet(MigSource *s, GError **errp)
     stl_be_p(hello, WIRE_HELLO);
     savevm_put_command(s->out, WIRE_CMD_OPEN_RETURN_PATH, NULL, 0);
     savevm_put_command(s->out, WIRE_CMD_PING, hello, sizeof(hello));
-    if (!stream_out_flush(s->out, errp) || !wait_for_features(s, errp)) {
+    if (!stream_out_flush(s->out, errp) || !greet_channels(s, errp)) {
         return false;
     }
     if (s->features & WIRE_F_COMMIT) {

@@ -150,6 +150,8 @@ void mig_source_fini(MigSource *s)
     g_clear_pointer(&s->description, g_free);
     lock_acquire(&m->lock);
     g_clear_pointer(&m->ch, io_channel_unref);
+    m->multifd = NULL;
     lock_release(&m->lock);
+    g_clear_pointer(&s->multifd, multifd_send_free);
     g_clear_pointer(&s->ch, io_channel_unref);
 }

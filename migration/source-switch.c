@@ -186,7 +186,7 @@ static SwitchResult step_stop(MigSource *s, int64_t *t, GError **errp)
 
     reset_breakdown(s);
     s->stop_ns = *t;
-    s->stop_bytes = stream_out_bytes(s->out);
+    s->stop_bytes = mig_source_bytes(s);
     s->stopped = true;
     s->old_state = vm_stop_force(s->vm, RUN_STATE_FINISH_MIGRATE);
     s->was_running = s->old_state == RUN_STATE_RUNNING;
@@ -333,6 +333,10 @@ static SwitchResult step_limits(MigSource *s, int64_t *t, GError **errp)
     make_plan(s); /* by what was settled meanwhile */
     io_channel_set_write_deadline_us(s->ch, s->plan.write_end_ns / NS_PER_US);
     io_channel_set_io_timeout(s->ch, s->plan.silence_ns / NS_PER_MS);
+    if (s->multifd != NULL) {
+        multifd_send_set_limits(s->multifd, s->plan.write_end_ns / NS_PER_US,
+                                s->plan.silence_ns / NS_PER_MS);
+    }
     stream_out_keep_late(s->out, s->plan.keep_late);
     if (s->peer == PEER_COMMIT) {
         io_channel_set_spin_us(s->ch, s->plan.spin ? WIRE_SPIN_US : 0);
@@ -505,6 +509,9 @@ SwitchResult mig_source_switch(MigSource *s, GError **errp)
 
     io_channel_set_deadline_us(s->ch, 0);
     io_channel_set_io_timeout(s->ch, 0);
+    if (s->multifd != NULL) {
+        multifd_send_set_limits(s->multifd, 0, 0);
+    }
     io_channel_set_spin_us(s->ch, 0);
     stream_out_keep_late(s->out, false);
     VM_LOCK_GUARD();

@@ -15,6 +15,7 @@ enum {
     STRAY_WAIT_MS = 1000,        /* the guest runs */
     RATE_NS = 100 * 1000 * 1000, /* figures of the moment are of 100 ms */
     MAX_SCANNERS = 4,
+    CHANNELS_LOOK_NS = 2 * 1000 * 1000,
 };
 
 /* Cancelled: the reason why everything else failed. */
@@ -27,6 +28,12 @@ static bool check_cancel(MigSource *s, GError **errp)
     return true;
 }
 
+/* Bytes of multifd channels, for the bandwidth limit. */
+static uint64_t channels_charged(const MigSource *s)
+{
+    return s->multifd != NULL ? multifd_send_charged(s->multifd) : 0;
+}
+
 /*
  * Waits so that no slice carries more than max-bandwidth allows.  A limit that
  * is changed, or a cancel, is seen at once (migration.c tells `cond`).
@@ -34,17 +41,34 @@ static bool check_cancel(MigSource *s, GError **errp)
 static void limit_bandwidth(MigSource *s, uint64_t bytes)
 {
     Migration *m = s->m;
-    int64_t start = clock_monotonic_ns(), now = start, due;
+    int64_t start = clock_monotonic_ns(), now = start, due, look;
+    uint64_t total;
     LOCK_GUARD(&m->lock);
 
-    while (due = pace_due(&s->pace, bytes, m->params.max_bandwidth),
+    while (total = bytes + channels_charged(s),
+           due = pace_due(&s->pace, total, m->params.max_bandwidth),
            due > now && !m->cancel_asked) {
-        cond_wait_until(&m->cond, &m->lock, due);
+        /* What the channels do meanwhile isn't told to anybody. */
+        look = s->multifd != NULL ? MIN(due, now + CHANNELS_LOOK_NS) : due;
+        cond_wait_until(&m->cond, &m->lock, look);
         now = clock_monotonic_ns();
     }
     s->pass_paused_ns += now - start;
     /* If it was slept beyond it, the time counts for the next slice. */
-    pace_advance(&s->pace, now > start && due > start ? due : now, bytes);
+    pace_advance(&s->pace, now > start && due > start ? due : now, total);
+}
+
+uint64_t mig_source_bytes(const MigSource *s)
+{
+    MultifdSendStats st = { 0 };
+
+    if (s->out == NULL) {
+        return 0;
+    }
+    if (s->multifd != NULL) {
+        multifd_send_stats(s->multifd, &st);
+    }
+    return stream_out_bytes(s->out) + st.bytes;
 }
 
 static bool source_pace(void *opaque, uint64_t bytes, GError **errp)
@@ -93,7 +117,7 @@ static void show_rates(MigShow *show)
 void mig_source_show(MigSource *s)
 {
     MigShow *show = &s->m->show;
-    uint64_t bytes = s->out != NULL ? stream_out_bytes(s->out) : 0;
+    uint64_t bytes = mig_source_bytes(s);
     RamSendStats st = { 0 };
     LOCK_GUARD(&s->m->lock);
 
@@ -103,6 +127,7 @@ void mig_source_show(MigSource *s)
     iterative_stats(s->set, &st);
     show->ram = st;
     show->transferred = bytes;
+    show->multifd_bytes = s->out != NULL ? bytes - stream_out_bytes(s->out) : 0;
     show->precopy_bytes = s->stopped ? s->stop_bytes : bytes;
     show->downtime_bytes = bytes - show->precopy_bytes;
     show->bytes_per_s = s->bytes_per_s;
@@ -169,6 +194,7 @@ static bool source_setup(MigSource *s, GError **errp)
         .opts = { .features = s->features,
                   .wide_scanner = MIG_HAS(s, AVX2_ZERO_PAGE),
                   .nscanners = scanner_count(),
+                  .multifd = s->multifd,
                   .pace = source_pace,
                   .opaque = s },
     };
@@ -195,14 +221,14 @@ static void pass_begin(MigSource *s)
 
     s->pass_start_ns = now;
     s->pass_paused_ns = 0;
-    s->pass_bytes = stream_out_bytes(s->out);
-    pace_start(&s->pace, now, s->pass_bytes);
+    s->pass_bytes = mig_source_bytes(s);
+    pace_start(&s->pace, now, stream_out_bytes(s->out) + channels_charged(s));
 }
 
 static void pass_end(MigSource *s)
 {
     int64_t ns = clock_monotonic_ns() - s->pass_start_ns - s->pass_paused_ns;
-    uint64_t bytes = stream_out_bytes(s->out) - s->pass_bytes;
+    uint64_t bytes = mig_source_bytes(s) - s->pass_bytes;
     uint64_t limit = mig_max_bandwidth(s->m);
 
     s->bytes_per_s = converge_bandwidth(s->bytes_per_s, bytes, ns);
@@ -230,7 +256,7 @@ static void show_dirty_rate(MigSource *s, uint64_t bytes)
  */
 static bool source_throttle(MigSource *s, uint64_t dirtied, GError **errp)
 {
-    uint64_t bytes = stream_out_bytes(s->out);
+    uint64_t bytes = mig_source_bytes(s);
     uint64_t sent = bytes - s->throttle_bytes;
     unsigned before = s->throttle.percent, now;
     ThrottleParams p;

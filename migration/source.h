@@ -9,6 +9,7 @@
 #include "migration/handover.h"
 #include "migration/iterative.h"
 #include "migration/migration-priv.h"
+#include "migration/multifd-send.h"
 #include "migration/pace.h"
 #include "migration/return-path.h"
 
@@ -18,9 +19,10 @@ typedef struct MigSource {
     const MigConfig *cfg;
     IoChannel *ch;
     StreamOut *out;
-    IterativeEnv env;  /* of the rows */
-    IterativeSet *set; /* what travels while the guest runs */
-    uint64_t features; /* WIRE_F_* in use */
+    MultifdSend *multifd; /* channels beside it; or NULL */
+    IterativeEnv env;     /* of the rows */
+    IterativeSet *set;    /* what travels while the guest runs */
+    uint64_t features;    /* WIRE_F_* in use */
     PeerKind peer;
     GuestOwner owner; /* moved by mig_source_event() only */
     bool return_path;
@@ -70,6 +72,8 @@ bool mig_source_connect(MigSource *s, GError **errp);
  * errp if one of them says that the load failed.
  */
 bool mig_source_hang_up(MigSource *s, GError **errp);
+/* What has been put into the stream and taken by the channels. */
+uint64_t mig_source_bytes(const MigSource *s);
 /* Asks the destination what it knows beyond the plain stream. */
 bool mig_source_greet(MigSource *s, GError **errp);
 

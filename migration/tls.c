@@ -48,6 +48,11 @@ bool mig_tls_choose(Migration *m, const IoUri *uri, bool incoming,
     if (!check_way(uri, errp)) {
         return false;
     }
+    if (mig_caps_has(m->caps, MIGRATION_CAPABILITY_MULTIFD)) {
+        error_setf(errp, "Parameter 'tls-creds' together with capability "
+                         "'multifd' is not available in this version");
+        return false;
+    }
     m->tls = tls_creds_lookup(m->vm->root, m->params.tls_creds, incoming, errp);
     if (m->tls == NULL) {
         return false;

@@ -72,6 +72,7 @@ enum { WIRE_SPIN_US = 2000 };
 #define WIRE_F_EXTENTS (UINT64_C(1) << 1) /* runs of pages in one record */
 #define WIRE_F_COMMIT  (UINT64_C(1) << 2) /* loaded/run hand-shake */
 #define WIRE_F_FACTS   (UINT64_C(1) << 3) /* the source says what it is */
+#define WIRE_F_MULTIFD (UINT64_C(1) << 4) /* channels; marks where they sync */
 /* Those that every Godwit has. */
 #define WIRE_F_ALL (WIRE_F_ABSENT | WIRE_F_EXTENTS | WIRE_F_COMMIT)
 
@@ -85,7 +86,7 @@ enum {
     RAM_REC_XBZRLE = 0x40,
     RAM_REC_HOOK = 0x80,
     RAM_REC_COMPRESSED = 0x100,
-    RAM_REC_MULTIFD_FLUSH = 0x200,
+    RAM_REC_MULTIFD_FLUSH = 0x200, /* all channels are in step here */
     RAM_REC_EXTENT = 0x800, /* be32 pages, then (unless FILL) their bytes */
     RAM_REC_FLAGS = 0xfff,
 };

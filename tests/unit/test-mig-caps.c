@@ -33,7 +33,7 @@ static void test_rules(void)
         { CAP(PAUSE_BEFORE_SWITCHOVER), true, NULL },
         { CAP(EVENTS) | CAP(XBZRLE), false, "xbzrle" },
         { CAP(POSTCOPY_RAM), false, "postcopy-ram" },
-        { CAP(MULTIFD), false, "multifd" },
+        { CAP(MULTIFD), true, NULL },
         { CAP(RDMA_PIN_ALL), false, "rdma-pin-all" },
     };
 

@@ -318,7 +318,7 @@ static void test_records_refused(void)
         { RAM_REC_PAGE | RAM_REC_FILL, "unknown flags 0xa" },
         { RAM_REC_EOS | RAM_REC_FILL, "unknown flags 0x12" },
         { 0, "unknown flags 0x0" },
-        { RAM_REC_MULTIFD_FLUSH, "unknown flags 0x200" },
+        { RAM_REC_MULTIFD_FLUSH, "which was not agreed on" },
     };
     World w;
 
