@@ -259,7 +259,7 @@ static void test_given_up(void)
 /* One that goes on goes on with the same, all of it. */
 static void test_goes_on(void)
 {
-    g_autofree uint8_t *buf = g_malloc(BIG), *got = g_malloc0(BIG);
+    g_autofree uint8_t *buf = g_malloc(BIG);
     Thread t = { 0 };
     size_t done;
     TlsEnd e[2];
