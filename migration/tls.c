@@ -36,6 +36,17 @@ static bool check_way(const IoUri *uri, GError **errp)
     return false;
 }
 
+bool mig_tls_check_caps(Migration *m, GError **errp)
+{
+    if (*m->params.tls_creds == '\0' ||
+        !mig_caps_has(m->caps, MIGRATION_CAPABILITY_MULTIFD)) {
+        return true;
+    }
+    error_setf(errp, "Parameter 'tls-creds': TLS on the channels of capability "
+                     "'multifd' is not available in this version");
+    return false;
+}
+
 bool mig_tls_choose(Migration *m, const IoUri *uri, bool incoming,
                     GError **errp)
 {
@@ -45,7 +56,7 @@ bool mig_tls_choose(Migration *m, const IoUri *uri, bool incoming,
     if (*m->params.tls_creds == '\0') {
         return true;
     }
-    if (!check_way(uri, errp)) {
+    if (!mig_tls_check_caps(m, errp) || !check_way(uri, errp)) {
         return false;
     }
     if (mig_caps_has(m->caps, MIGRATION_CAPABILITY_MULTIFD)) {

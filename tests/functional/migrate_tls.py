@@ -5,7 +5,7 @@ import os
 import subprocess
 
 from godwit.migration import (check_pattern_goes_on, go, last_numbers, query,
-                              refused, set_parameters, start,
+                              refused, set_capabilities, set_parameters, start,
                               start_incoming, start_pattern, transport,
                               wait_drained, wait_running, wait_status)
 from godwit.peer import need_peer
@@ -208,6 +208,15 @@ def refusals(t):
     check_equal(refused(src, 'migrate', uri=uri).desc,
                 'Expected TLS credentials for a client endpoint', 'error')
     set_parameters(src, tls_creds='tls')
+    set_capabilities(src, multifd=True)
+    check_in("of capability 'multifd'", refused(src, 'migrate', uri=uri).desc,
+             'error')
+    set_capabilities(src, multifd=False)
+    dst = start_incoming(t, src, 'defer', *psk(t, 'a', 'server'))
+    set_parameters(dst, tls_creds='tls')
+    set_capabilities(dst, multifd=True)
+    check_in("of capability 'multifd'",
+             refused(dst, 'migrate-incoming', uri=uri).desc, 'error')
     check_in('TLS needs a socket',
              refused(src, 'migrate', uri='exec:cat').desc, 'error')
     folder = certificates(t)
