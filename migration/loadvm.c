@@ -39,7 +39,7 @@ typedef struct Row {
     bool whole; /* its end has come, and no part since */
 } Row;
 
-typedef struct Loadvm {
+struct Loadvm {
     StreamIn *s;
     VmstateRegistry *registry;
     const char *machine;
@@ -51,8 +51,9 @@ typedef struct Loadvm {
     uint64_t devices_bytes; /* of this attempt */
     bool begun;             /* a section or command has come */
     bool ended;             /* the mark, and no part of a row since */
+    bool packaged;          /* loadvm_devices_packaged() */
     uint8_t command[UINT16_MAX];
-} Loadvm;
+};
 
 static bool load_configuration(Loadvm *l, GError **errp)
 {
@@ -122,9 +123,11 @@ static bool load_content(Loadvm *l, Row *row, uint8_t type, GError **errp)
     if (l->ops->part != NULL) {
         l->ops->part(l->ops->opaque, type);
     }
-    l->registry->load_attempt++;
-    l->devices_bytes = 0;
-    l->ended = false;
+    if (!l->packaged) {
+        l->registry->load_attempt++;
+        l->devices_bytes = 0;
+        l->ended = false;
+    }
     row->whole = false;
     if (!row->given->ops->load(row->given->opaque, l->s, row->version, errp) ||
         !check_footer(l, row->id, errp)) {
@@ -378,8 +381,13 @@ static bool load_named(Loadvm *l, uint8_t type, GError **errp)
     if (!stream_in_check(l->s, errp)) {
         return false;
     }
-    ok = type == WIRE_SECTION_START ? load_start(l, &h, errp)
-                                    : load_device(l, &h, errp);
+    if (l->packaged) {
+        error_setf(errp, "behind the package that has all devices");
+        ok = false;
+    } else {
+        ok = type == WIRE_SECTION_START ? load_start(l, &h, errp)
+                                        : load_device(l, &h, errp);
+    }
     if (!ok) {
         error_prefix(errp, "section '%s' instance %u at offset %" PRIu64 ": ",
                      h.name, h.instance, h.at);
@@ -478,7 +486,6 @@ static const VmstateEntry *find_absent(const VmstateRegistry *r)
 static bool check_all_came(const Loadvm *l, GError **errp)
 {
     const VmstateEntry *e;
-    VM_LOCK_GUARD();
 
     for (size_t i = 0; i < l->nrows; i++) {
         if (l->rows[i].started && !l->rows[i].whole) {
@@ -487,6 +494,10 @@ static bool check_all_came(const Loadvm *l, GError **errp)
             return false;
         }
     }
+    if (l->packaged) {
+        return true; /* they were looked at with the package */
+    }
+    VM_LOCK_GUARD();
     restore_missing(l);
     if (!check_missing(l, NULL, errp)) {
         return false;
@@ -552,20 +563,10 @@ static bool load_one(Loadvm *l, bool *ret_more, GError **errp)
     }
 }
 
-static void loadvm_free(Loadvm *l)
-{
-    vmstate_load_free(l->device);
-    g_hash_table_unref(l->defaults);
-    g_free(l->rows);
-    g_free(l);
-}
-
-bool loadvm_run(StreamIn *s, VmstateRegistry *r, const LoadvmRow *rows,
-                size_t nrows, const char *machine, const LoadvmOps *ops,
-                GError **errp)
+Loadvm *loadvm_new(StreamIn *s, VmstateRegistry *r, const LoadvmRow *rows,
+                   size_t nrows, const char *machine, const LoadvmOps *ops)
 {
     Loadvm *l = g_new0(Loadvm, 1);
-    bool ok, more = true;
 
     l->s = s;
     l->registry = r;
@@ -579,12 +580,69 @@ bool loadvm_run(StreamIn *s, VmstateRegistry *r, const LoadvmRow *rows,
     l->device = vmstate_load_new();
     l->defaults = g_hash_table_new_full(NULL, NULL, NULL,
                                         (GDestroyNotify)vmstate_defaults_free);
-    r->load_attempt++;
-    note_defaults(l);
-    ok = load_header(l, errp);
+    return l;
+}
+
+void loadvm_free(Loadvm *l)
+{
+    vmstate_load_free(l->device);
+    g_hash_table_unref(l->defaults);
+    g_free(l->rows);
+    g_free(l);
+}
+
+static bool load_sections(Loadvm *l, GError **errp)
+{
+    bool ok = true, more = true;
+
     while (ok && more) {
         ok = load_one(l, &more, errp);
     }
-    loadvm_free(l);
+    return ok;
+}
+
+bool loadvm_begin(Loadvm *l, GError **errp)
+{
+    l->registry->load_attempt++;
+    note_defaults(l);
+    return load_header(l, errp) && load_sections(l, errp);
+}
+
+bool loadvm_go_on(Loadvm *l, StreamIn *s, GError **errp)
+{
+    l->s = s;
+    return load_sections(l, errp);
+}
+
+bool loadvm_run(StreamIn *s, VmstateRegistry *r, const LoadvmRow *rows,
+                size_t nrows, const char *machine, const LoadvmOps *ops,
+                GError **errp)
+{
+    g_autoptr(Loadvm) l = loadvm_new(s, r, rows, nrows, machine, ops);
+
+    return loadvm_begin(l, errp);
+}
+
+void loadvm_devices_packaged(Loadvm *l)
+{
+    l->packaged = true;
+}
+
+bool loadvm_package(const Loadvm *l, const void *data, size_t len,
+                    const LoadvmOps *ops, GError **errp)
+{
+    g_autoptr(StreamIn) s = stream_in_new_mem(data, len);
+    g_autoptr(Loadvm) p = loadvm_new(s, l->registry, NULL, 0, l->machine, ops);
+    bool ok = true, more = true;
+
+    g_hash_table_unref(p->defaults);
+    p->defaults = g_hash_table_ref(l->defaults);
+    while (ok && more && stream_in_bytes(s) < len) {
+        ok = load_one(p, &more, errp);
+    }
+    ok = ok && check_all_came(p, errp);
+    if (!ok) {
+        error_prefix(errp, "package: ");
+    }
     return ok;
 }

@@ -59,12 +59,35 @@ typedef struct LoadvmRow {
 } LoadvmRow;
 
 /*
- * Reads a stream to its end: called without vm_lock, which is taken while a
- * device is loaded and never while the stream is waited for.  Errors name the
- * section and the offset.
+ * What has been read so far of one guest.  Called without vm_lock, which is
+ * taken while a device is loaded and never while the stream is waited for.
+ * Errors name the section and the offset.
  */
+typedef struct Loadvm Loadvm;
+
+/* All is borrowed; `rows` outlives it. */
+Loadvm *loadvm_new(StreamIn *s, VmstateRegistry *r, const LoadvmRow *rows,
+                   size_t nrows, const char *machine, const LoadvmOps *ops);
+void loadvm_free(Loadvm *l);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Loadvm, loadvm_free)
+/* The header, and sections until `complete` or `command` want no more. */
+bool loadvm_begin(Loadvm *l, GError **errp);
+/* Goes on with sections of another stream, when one has broken off. */
+bool loadvm_go_on(Loadvm *l, StreamIn *s, GError **errp);
+/* Both ends of it, for a stream that has all of a guest. */
 bool loadvm_run(StreamIn *s, VmstateRegistry *r, const LoadvmRow *rows,
                 size_t nrows, const char *machine, const LoadvmOps *ops,
                 GError **errp);
+/*
+ * All devices come in a package: those that are met outside of it from now on
+ * are refused, and parts of rows are of the same guest.  For `command`.
+ */
+void loadvm_devices_packaged(Loadvm *l);
+/*
+ * Loads such a package: commands, which go to `ops`, and all devices, no rows.
+ * Any thread, while another one reads on.
+ */
+bool loadvm_package(const Loadvm *l, const void *data, size_t len,
+                    const LoadvmOps *ops, GError **errp);
 
 #endif
