@@ -127,6 +127,16 @@ bool iterative_complete(IterativeSet *set, GError **errp)
     return stream_out_check(out, errp);
 }
 
+PostcopyOut *iterative_postcopy(IterativeSet *set, GError **errp)
+{
+    size_t i = 0;
+
+    while (set->rows[i]->postcopy == NULL) {
+        i++; /* there is one: memory */
+    }
+    return set->rows[i]->postcopy(set->opaque[i], errp);
+}
+
 void iterative_stats(const IterativeSet *set, RamSendStats *ret)
 {
     memset(ret, 0, sizeof(*ret));

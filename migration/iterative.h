@@ -50,6 +50,11 @@ typedef struct IterativeOps {
      * undone, pending(false) and iterate follow.
      */
     bool (*complete)(void *opaque, GError **errp);
+    /*
+     * Instead of that: what follows when the guest has gone (ram-send.h); the
+     * caller frees it.  NULL: a row that has no such thing.
+     */
+    PostcopyOut *(*postcopy)(void *opaque, GError **errp);
     /* Any thread: adds to *stats, which counts over all rows. */
     void (*stats)(const void *opaque, RamSendStats *stats);
     void (*cleanup)(void *opaque);
@@ -84,6 +89,8 @@ uint64_t iterative_pending(IterativeSet *set, bool last);
 bool iterative_pass(IterativeSet *set, GError **errp);
 /* The last part of each row; guest stopped.  Nothing is flushed. */
 bool iterative_complete(IterativeSet *set, GError **errp);
+/* What is left of the row that can follow the guest; guest stopped. */
+PostcopyOut *iterative_postcopy(IterativeSet *set, GError **errp);
 /* The sum over all rows; zeros before setup. */
 void iterative_stats(const IterativeSet *set, RamSendStats *ret);
 

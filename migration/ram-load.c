@@ -16,6 +16,7 @@
 enum {
     SMALL_BLOCK = 64 << 20, /* bytes */
     CLEAR_STEP = 16 << 20,  /* bytes between two looks at the time */
+    PLACE_ROOM = 256 << 10, /* bytes that are placed at once */
 };
 
 struct RamLoad {
@@ -27,7 +28,10 @@ struct RamLoad {
     RamBlock *last; /* of the record before, also across sections */
     bool ready;
     struct MultifdRecv *multifd; /* borrowed; or NULL */
-    bool marked; /* records tell where its channels are in step */
+    bool marked;          /* records tell where its channels are in step */
+    PostcopyIn *postcopy; /* NULL: it can't be one */
+    PostcopyPlacer placer;
+    uint8_t *place; /* PLACE_ROOM bytes */
 };
 
 RamLoad *ram_load_new(Memory *mem)
@@ -45,6 +49,8 @@ void ram_load_free(RamLoad *r)
     if (r == NULL) {
         return;
     }
+    postcopy_placer_fini(&r->placer);
+    g_free(r->place);
     g_ptr_array_unref(r->blocks);
     g_free(r);
 }
@@ -57,6 +63,19 @@ void ram_load_set_multifd(RamLoad *r, struct MultifdRecv *mr)
 void ram_load_set_marked(RamLoad *r)
 {
     r->marked = true;
+}
+
+void ram_load_set_postcopy(RamLoad *r, PostcopyIn *p)
+{
+    r->postcopy = p;
+    r->place = g_malloc(PLACE_ROOM);
+    postcopy_placer_init(&r->placer, p);
+}
+
+void ram_load_restart(RamLoad *r)
+{
+    r->last = NULL;
+    postcopy_placer_restart(&r->placer);
 }
 
 bool ram_load_ready(const RamLoad *r)
@@ -215,6 +234,29 @@ static bool check_none_missing(RamLoad *r, GError **errp)
     return true;
 }
 
+/* Pages are placed as a whole: their sizes have to be the same. */
+static bool check_page_size(RamLoad *r, StreamIn *s, const RamBlock *rb,
+                            GError **errp)
+{
+    uint64_t size;
+
+    if (r->postcopy == NULL || rb->page_size == RAM_PAGE_SIZE) {
+        return true;
+    }
+    size = stream_get_be64(s);
+    if (!stream_in_check(s, errp)) {
+        return false;
+    }
+    if (size != rb->page_size) {
+        error_setf(errp,
+                   "RAM block '%s' has pages of %zu bytes here but of "
+                   "%" PRIu64 " bytes in the stream",
+                   rb->name, rb->page_size, size);
+        return false;
+    }
+    return true;
+}
+
 static bool load_block_list(RamLoad *r, StreamIn *s, uint64_t total,
                             GError **errp)
 {
@@ -243,13 +285,17 @@ static bool load_block_list(RamLoad *r, StreamIn *s, uint64_t total,
                        name, len, total);
             return false;
         }
-        if (!check_block_size(r, rb, len, errp)) {
+        if (!check_block_size(r, rb, len, errp) ||
+            !check_page_size(r, s, rb, errp)) {
             return false;
         }
         g_ptr_array_add(r->blocks, rb);
         total -= len;
     }
     r->ready = check_none_missing(r, errp);
+    if (r->ready && r->postcopy != NULL) {
+        postcopy_in_set_blocks(r->postcopy, r->blocks);
+    }
     return r->ready;
 }
 
@@ -322,6 +368,41 @@ static void fill_pages(RamLoad *r, RamBlock *rb, uint64_t off, uint64_t len,
     }
 }
 
+/* The guest may run: pages appear as a whole, and only where none is. */
+static bool place_pages(RamLoad *r, StreamIn *s, RamBlock *rb, uint64_t off,
+                        uint64_t len, GError **errp)
+{
+    while (len > 0) {
+        uint64_t n = MIN(len, (uint64_t)PLACE_ROOM);
+
+        if (!stream_get(s, r->place, n)) {
+            return stream_in_check(s, errp);
+        }
+        if (!postcopy_in_place(&r->placer, rb, off, r->place, n, errp)) {
+            return false;
+        }
+        off += n;
+        len -= n;
+    }
+    return true;
+}
+
+static bool place_fill(RamLoad *r, RamBlock *rb, uint64_t off, uint64_t len,
+                       uint8_t byte, GError **errp)
+{
+    if (byte == 0) {
+        return postcopy_in_place(&r->placer, rb, off, NULL, len, errp);
+    }
+    memset(r->place, byte, RAM_PAGE_SIZE); /* no extent */
+    return postcopy_in_place(&r->placer, rb, off, r->place, len, errp);
+}
+
+static bool store_pages(RamLoad *r, StreamIn *s, RamBlock *rb, uint64_t off,
+                        uint64_t len, GError **errp)
+{
+    return stream_get(s, rb->host + off, len) || stream_in_check(s, errp);
+}
+
 void ram_load_stored(RamLoad *r, RamBlock *rb, uint64_t off, uint64_t len)
 {
     if (ram_dirty_enabled(&r->mem->ram)) {
@@ -334,6 +415,7 @@ bool ram_load_pages(RamLoad *r, RamBlock **last, StreamIn *s, uint64_t head,
 {
     uint64_t flags = head & RAM_REC_FLAGS;
     uint64_t off = head & ~(uint64_t)RAM_REC_FLAGS;
+    bool places = r->postcopy != NULL && postcopy_in_listening(r->postcopy);
     RamBlock *rb = record_block(r, last, s, flags, errp);
     uint64_t len = RAM_PAGE_SIZE;
     bool ok = true;
@@ -352,11 +434,17 @@ bool ram_load_pages(RamLoad *r, RamBlock **last, StreamIn *s, uint64_t head,
         uint8_t byte = flags & RAM_REC_EXTENT ? 0 : stream_get_u8(s);
 
         ok = stream_in_check(s, errp);
-        if (ok) {
+        if (ok && places) {
+            ok = place_fill(r, rb, off, len, byte, errp);
+        } else if (ok) {
             fill_pages(r, rb, off, len, byte);
         }
-    } else if (!stream_get(s, rb->host + off, len)) {
-        ok = stream_in_check(s, errp);
+    } else {
+        ok = places ? place_pages(r, s, rb, off, len, errp)
+                    : store_pages(r, s, rb, off, len, errp);
+    }
+    if (ok && r->postcopy != NULL && !places) {
+        postcopy_in_stored(r->postcopy, rb, off, len);
     }
     if (ok) {
         ram_load_stored(r, rb, off, len);

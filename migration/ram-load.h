@@ -6,7 +6,7 @@
 #ifndef MIGRATION_RAM_LOAD_H
 #define MIGRATION_RAM_LOAD_H
 
-#include "system/memory.h"
+#include "migration/postcopy-in.h"
 #include "vmstate/stream.h"
 
 typedef struct RamLoad RamLoad;
@@ -21,6 +21,17 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(RamLoad, ram_load_free)
  * `until_ns` (CLOCK_MONOTONIC): the source waits for the answer.
  */
 bool ram_load_make_pristine(RamLoad *r, int64_t until_ns);
+/*
+ * The stream may become a postcopy (ADVISE): `p`, borrowed, is told which
+ * pages have come, and from its listening on places them.  Before the list of
+ * blocks, which has the sizes of pages then.
+ */
+void ram_load_set_postcopy(RamLoad *r, PostcopyIn *p);
+/*
+ * The stream broke off, and goes on at the beginning of a section: what had
+ * come by half is forgotten.
+ */
+void ram_load_restart(RamLoad *r);
 /*
  * Reads the records of one section of the stream up to its end mark.  Errors
  * name the block, the offset in it and what is wrong.

@@ -40,6 +40,8 @@
 enum {
     WINDOW_PAGES = PAGE_WINDOW_MAX, /* one clear and one scan call each */
     HINT_WINDOW_PAGES = 1024, /* while hints come, which are asked for each */
+    /* 16 MiB: where a pass is broken off, so much is sent twice. */
+    SMALL_WINDOW = 4096,
     WORD_BITS = 64,
     PRESENCE_GAP = 1024, /* pages that are walked rather than left out */
     MAX_SPANS = 64,      /* of absent pages of a block that are asked about */
@@ -62,10 +64,12 @@ struct RamSend {
     RamSendOptions opts;
     Presence presence;
     PageSink *sink;
-    RamSendStats stats;           /* the sink's are added when asked for */
-    uint64_t counted;             /* pages put before the last sync */
-    bool first;                   /* the next pass is the first */
-    bool asked;                   /* hints may come */
+    RamSendStats stats;       /* the sink's are added when asked for */
+    uint64_t counted;         /* pages put before the last sync */
+    bool first;               /* the next pass is the first */
+    bool asked;               /* hints may come */
+    SendBlock *reached_block; /* where that was broken off; NULL: wasn't */
+    uint64_t reached_page;
     unsigned long *todo, *except; /* WINDOW_PAGES bits each */
 };
 
@@ -164,6 +168,9 @@ bool ram_send_setup(RamSend *r, GError **errp)
 
         stream_put_str8(r->out, b->rb->name);
         stream_put_be64(r->out, b->length);
+        if (r->opts.postcopy && b->rb->page_size != RAM_PAGE_SIZE) {
+            stream_put_be64(r->out, b->rb->page_size);
+        }
     }
     if (!r->sink->ops->end(r->sink, errp)) {
         return false;
@@ -403,11 +410,35 @@ static uint64_t add_unsent(RamSend *r, SendBlock *b, uint64_t first,
     return bitmap_count(r->todo, 0, npages);
 }
 
+/*
+ * A pass that is broken off in this window: how far it came isn't known, so
+ * that all of it is to be sent.
+ */
+static void window_broken(RamSend *r, SendBlock *b, uint64_t first,
+                          uint64_t npages)
+{
+    uint64_t i = r->first ? npages : bitmap_find_next(r->todo, npages, 0);
+
+    if (r->first) {
+        bitmap_clear(b->absent, first, npages);
+        memory_dirty_log_mark(b->rb, first, npages);
+        r->reached_block = b;
+        r->reached_page = first;
+    }
+    while (i < npages) {
+        uint64_t end = bitmap_find_next_zero(r->todo, npages, i);
+
+        memory_dirty_log_mark(b->rb, first + i, end - i);
+        i = bitmap_find_next(r->todo, npages, end);
+    }
+}
+
 /* While the guest runs. */
 static bool pass_window(RamSend *r, SendBlock *b, uint64_t first,
                         uint64_t npages, GError **errp)
 {
     uint64_t n;
+    bool ok;
 
     if (r->first && b->unsent == NULL) {
         find_absent(r, b, first, npages);
@@ -417,10 +448,12 @@ static bool pass_window(RamSend *r, SendBlock *b, uint64_t first,
     if (b->unsent != NULL) {
         n = add_unsent(r, b, first, npages);
     }
-    if (r->first && !put_untouched(r, b, first, npages, errp)) {
-        return false;
+    ok = (!r->first || put_untouched(r, b, first, npages, errp)) &&
+         (n == 0 || send_todo(r, b, first, npages, n, errp));
+    if (!ok && r->opts.postcopy) {
+        window_broken(r, b, first, npages);
     }
-    return n == 0 || send_todo(r, b, first, npages, n, errp);
+    return ok;
 }
 
 /* While it stands: the bits stay, see above. */
@@ -457,7 +490,9 @@ static bool check_block(const SendBlock *b, GError **errp)
 
 static bool walk_blocks(RamSend *r, WindowFn *fn, GError **errp)
 {
-    uint64_t step = r->asked ? HINT_WINDOW_PAGES : WINDOW_PAGES;
+    uint64_t step = r->asked           ? HINT_WINDOW_PAGES
+                    : r->opts.postcopy ? SMALL_WINDOW
+                                       : WINDOW_PAGES;
 
     for (guint i = 0; i < r->blocks->len; i++) {
         SendBlock *b = r->blocks->pdata[i];
@@ -519,7 +554,9 @@ static void note_free(void *opaque, const RamBlock *rb, uint64_t off,
 /* All pages are armed, and then the guest is asked which of them are free. */
 static bool begin_hints(RamSend *r, GError **errp)
 {
-    if (!free_hints_may_begin(&r->mem->hints)) {
+    /* Behind a pass that is broken off, nobody would know what was left out:
+     * a page that isn't sent has to be one that nobody wants. */
+    if (r->opts.postcopy || !free_hints_may_begin(&r->mem->hints)) {
         return true;
     }
     for (guint i = 0; i < r->blocks->len; i++) {
@@ -574,6 +611,53 @@ bool ram_send_finish(RamSend *r, GError **errp)
 {
     return foreach_window(r, finish_window, PASS_LAST, errp) &&
            stream_out_check(r->out, errp);
+}
+
+/*
+ * Behind where the first pass was broken off nobody has looked which pages
+ * there are.  The guest stands: nothing has to be armed before that.
+ */
+static void find_rest(RamSend *r)
+{
+    bool behind = false;
+
+    for (guint i = 0; r->first && i < r->blocks->len; i++) {
+        SendBlock *b = r->blocks->pdata[i];
+        uint64_t lo = 0;
+
+        if (b == r->reached_block) {
+            behind = true;
+            lo = r->reached_page;
+        }
+        if (behind && presence_is_cheap(&r->presence, b->rb)) {
+            bitmap_set(b->absent, lo, b->npages - lo);
+            presence_foreach(&r->presence, b->rb, lo, b->npages - lo,
+                             mark_present, b);
+        }
+    }
+}
+
+PostcopyOut *ram_send_postcopy(RamSend *r, GError **errp)
+{
+    bool absent = r->opts.features & WIRE_F_ABSENT;
+    g_autoptr(PostcopyOut) p = postcopy_out_new(r->opts.features);
+
+    /* Others are to be told of each page. */
+    if (absent) {
+        find_rest(r);
+    }
+    for (guint i = 0; i < r->blocks->len; i++) {
+        SendBlock *b = r->blocks->pdata[i];
+        unsigned long *pending;
+
+        if (!check_block(b, errp)) {
+            return NULL;
+        }
+        pending = bitmap_new(b->npages);
+        memory_dirty_log_peek(b->rb, 0, b->npages, b->absent, pending);
+        postcopy_out_add(p, b->rb, pending);
+    }
+    return g_steal_pointer(&p);
 }
 
 void ram_send_get_stats(const RamSend *r, RamSendStats *ret)

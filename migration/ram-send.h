@@ -6,6 +6,7 @@
 #ifndef MIGRATION_RAM_SEND_H
 #define MIGRATION_RAM_SEND_H
 
+#include "migration/postcopy-out.h"
 #include "migration/presence.h"
 #include "system/memory.h"
 #include "vmstate/stream.h"
@@ -17,6 +18,9 @@ typedef struct RamSendOptions {
     bool wide_scanner;           /* avx2-zero-page */
     unsigned nscanners;          /* threads beside the caller's */
     struct MultifdSend *multifd; /* channels for the pages; or NULL */
+    /* ADVISE was said: the list of blocks has the sizes of pages, and a pass
+     * that is broken off leaves what was not sent dirty. */
+    bool postcopy;
     const PresenceOps *presence; /* NULL: the system's */
     /* Called after each flush with the bytes put so far; may sleep (limit of
      * bandwidth).  False ends the pass: the migration was cancelled. */
@@ -61,6 +65,11 @@ bool ram_send_pass(RamSend *r, GError **errp);
  * early.
  */
 bool ram_send_finish(RamSend *r, GError **errp);
+/*
+ * After the last sync, instead of that: all that was never sent, or not as it
+ * is now.  Guest stopped, for good unless the migration fails.
+ */
+PostcopyOut *ram_send_postcopy(RamSend *r, GError **errp);
 void ram_send_get_stats(const RamSend *r, RamSendStats *ret);
 
 #endif

@@ -38,6 +38,11 @@ static bool ram_complete(void *opaque, GError **errp)
     return ram_send_finish(opaque, errp);
 }
 
+static PostcopyOut *ram_postcopy(void *opaque, GError **errp)
+{
+    return ram_send_postcopy(opaque, errp);
+}
+
 static void ram_stats(const void *opaque, RamSendStats *stats)
 {
     RamSendStats mine;
@@ -76,6 +81,7 @@ const IterativeOps ram_iterative = {
     .pending = ram_pending,
     .iterate = ram_iterate,
     .complete = ram_complete,
+    .postcopy = ram_postcopy,
     .stats = ram_stats,
     .cleanup = ram_cleanup,
     .load = ram_load,
