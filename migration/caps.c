@@ -17,6 +17,7 @@ static const MigCap mig_caps[MIGRATION_CAPABILITY__MAX] = {
     [MIGRATION_CAPABILITY_AUTO_CONVERGE] = { .available = true },
     [MIGRATION_CAPABILITY_EVENTS] = { .available = true },
     [MIGRATION_CAPABILITY_RETURN_PATH] = { .available = true },
+    [MIGRATION_CAPABILITY_POSTCOPY_RAM] = { .available = true },
     [MIGRATION_CAPABILITY_PAUSE_BEFORE_SWITCHOVER] = { .available = true },
     [MIGRATION_CAPABILITY_MULTIFD] = { .available = true },
     [MIGRATION_CAPABILITY_LATE_BLOCK_ACTIVATE] = { .available = true },
@@ -56,6 +57,12 @@ bool mig_caps_check(MigCapSet want, GError **errp)
         if (mig_caps_has(want, i) && !check_one(want, i, errp)) {
             return false;
         }
+    }
+    /* Pages that follow their guest come on the main channel only. */
+    if ((want & CAP(MULTIFD)) && (want & CAP(POSTCOPY_RAM))) {
+        error_setf(errp, "Capability 'multifd' is not available together "
+                         "with 'postcopy-ram' in this version");
+        return false;
     }
     return true;
 }

@@ -32,6 +32,7 @@ static const OwnerRule rules[] = {
     { PEER_ONE_WAY, OWNER_SOURCE, SAID_EOF, OWNER_GIVEN },
     { PEER_ONE_WAY, OWNER_GIVEN, CLOSED_WELL, OWNER_DESTINATION },
     { PEER_PLAIN, OWNER_SOURCE, SAID_EOF, OWNER_GIVEN },
+    { PEER_PLAIN, OWNER_SOURCE, SAID_PACKAGED_RUN, OWNER_GIVEN },
     { PEER_PLAIN, OWNER_GIVEN, HEARD_SHUT, OWNER_DESTINATION },
     { PEER_COMMIT, OWNER_SOURCE, SAID_RUN, OWNER_GIVEN },
     { PEER_COMMIT, OWNER_GIVEN, HEARD_RESUMED, OWNER_DESTINATION },
@@ -57,6 +58,8 @@ bool handover_may_say(PeerKind peer, GuestOwner owner, HandoverEvent ev)
     switch (ev) {
     case SAID_EOF:
         return true;
+    case SAID_PACKAGED_RUN:
+        return peer == PEER_PLAIN;
     case SAID_SWITCHOVER:
     case SAID_RUN:
     case SAID_ABORT:

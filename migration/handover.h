@@ -34,6 +34,7 @@ typedef enum HandoverEvent {
     SAID_SWITCHOVER, /* the guest stands; memory and devices follow */
     SAID_EOF,        /* end of file mark */
     SAID_RUN,
+    SAID_PACKAGED_RUN, /* the last bytes of a postcopy's package */
     SAID_ABORT,
     HEARD_LOADED,
     HEARD_RESUMED,

@@ -10,13 +10,11 @@
  */
 #include "util/base.h"
 
-#include "migration/migration-priv.h"
+#include "migration/incoming.h"
 
 #include "migration/facts.h"
 #include "migration/multifd-listen.h"
-#include "migration/ram-load.h"
 #include "migration/ram.h"
-#include "migration/savevm.h"
 #include "migration/tls.h"
 #include "migration/wire.h"
 #include "system/ramblock-lost.h"
@@ -33,23 +31,6 @@ enum { WIRE_HEADER_LEN = 8, CONFIGURATION_END = 8 + 5 + 64 };
 /* And for the source to close the connection. */
 #define CLOSE_MS 30000
 
-typedef struct MigLoad {
-    Migration *m;
-    Vm *vm;
-    IoChannel *ch;
-    StreamIn *in;
-    RamLoad *ram;
-    MultifdRecv *multifd; /* channels beside the stream; or NULL */
-    uint64_t offered;     /* WIRE_F_* that this side can keep */
-    uint64_t features;    /* of these, in use */
-    bool return_path;     /* it is open, and there is a way back */
-    bool one_way;         /* it was opened, and there is none */
-    bool loaded;          /* all state of `attempt` is in, LOADED was said */
-    bool running;         /* the guest is ours */
-    uint32_t attempt;     /* as the source numbers it */
-    int64_t switch_ns;    /* when the last memory section began */
-} MigLoad;
-
 /*
  * A source that sends and doesn't read fills the way back in the end: it is
  * waited for for `ns` at most.
@@ -57,15 +38,23 @@ typedef struct MigLoad {
 static bool rp_send_within(MigLoad *l, int64_t ns, uint16_t type,
                            const void *data, uint16_t len, GError **errp)
 {
-    int64_t end_ns = clock_monotonic_ns() + ns;
     uint8_t buf[4 + WIRE_RP_MAX];
-    bool ok;
 
     stw_be_p(buf, type);
     stw_be_p(buf + 2, len);
     memcpy(buf + 4, data, len);
+    return mig_load_write_back(l, ns, buf, 4 + len, errp);
+}
+
+bool mig_load_write_back(MigLoad *l, int64_t ns, const void *data, size_t len,
+                         GError **errp)
+{
+    int64_t end_ns = clock_monotonic_ns() + ns;
+    bool ok;
+    LOCK_GUARD(&l->rp_lock);
+
     io_channel_set_write_deadline_us(l->ch, end_ns / NS_PER_US);
-    ok = io_channel_write_all(l->ch, buf, 4 + len, errp);
+    ok = io_channel_write_all(l->ch, data, len, errp);
     io_channel_set_write_deadline_us(l->ch, 0);
     if (!ok) {
         error_prefix(errp, "way back to the source: ");
@@ -73,8 +62,8 @@ static bool rp_send_within(MigLoad *l, int64_t ns, uint16_t type,
     return ok;
 }
 
-static bool rp_send(MigLoad *l, uint16_t type, const void *data, uint16_t len,
-                    GError **errp)
+bool mig_load_say(MigLoad *l, uint16_t type, const void *data, uint16_t len,
+                  GError **errp)
 {
     return rp_send_within(l, l->m->waits.way_back_ns, type, data, len, errp);
 }
@@ -94,7 +83,7 @@ static bool send_features(MigLoad *l, GError **errp)
     }
     l->offered = features;
     stq_be_p(data, features);
-    return rp_send(l, WIRE_RP_FEATURES, data, sizeof(data), errp);
+    return mig_load_say(l, WIRE_RP_FEATURES, data, sizeof(data), errp);
 }
 
 static bool handle_ping(MigLoad *l, const uint8_t *data, GError **errp)
@@ -116,7 +105,7 @@ static bool handle_ping(MigLoad *l, const uint8_t *data, GError **errp)
             return false;
         }
     }
-    return rp_send(l, WIRE_RP_PONG, data, 4, errp);
+    return mig_load_say(l, WIRE_RP_PONG, data, 4, errp);
 }
 
 static bool guest_starts(const MigLoad *l)
@@ -145,7 +134,7 @@ static bool take_disks(MigLoad *l)
     return false;
 }
 
-static bool start_guest(MigLoad *l, GError **errp)
+bool mig_load_start_guest(MigLoad *l, GError **errp)
 {
     Migration *m = l->m;
     RunState state = engine_state_loaded(m->state);
@@ -172,7 +161,9 @@ static bool start_guest(MigLoad *l, GError **errp)
     } else {
         runstate_set(l->vm, RUN_STATE_PAUSED);
     }
-    mig_set_status(m, MIGRATION_STATUS_COMPLETED);
+    if (!l->packaged) {
+        mig_set_status(m, MIGRATION_STATUS_COMPLETED);
+    }
     return true;
 }
 
@@ -182,22 +173,29 @@ static bool close_channels(MigLoad *l, GError **errp)
     return l->multifd == NULL || multifd_recv_close(l->multifd, errp);
 }
 
-static bool handle_run(MigLoad *l, const uint8_t *data, GError **errp)
+static bool handle_run(MigLoad *l, const uint8_t *data, bool *ret_more,
+                       GError **errp)
 {
+    bool loaded = l->packaged ? mig_load_package_loaded(l) : l->loaded;
     int64_t start = clock_monotonic_ns();
     uint8_t us[8];
 
-    if (!l->loaded || ldl_be_p(data) != l->attempt) {
+    if (!loaded || ldl_be_p(data) != l->attempt) {
         error_setf(errp, "told to run attempt %u, loaded is %u%s",
-                   ldl_be_p(data), l->attempt, l->loaded ? "" : " in part");
+                   ldl_be_p(data), l->attempt, loaded ? "" : " in part");
         return false;
     }
-    if (!close_channels(l, errp) || !start_guest(l, errp)) {
+    if (l->packaged) {
+        mig_load_may_run(l);
+        return true;
+    }
+    *ret_more = false; /* what came now would hit a running guest */
+    if (!close_channels(l, errp) || !mig_load_start_guest(l, errp)) {
         return false;
     }
     stq_be_p(us, (clock_monotonic_ns() - start) / NS_PER_US);
     /* The guest runs: whether the source hears of it changes nothing. */
-    rp_send(l, WIRE_RP_RESUMED, us, sizeof(us), NULL);
+    mig_load_say(l, WIRE_RP_RESUMED, us, sizeof(us), NULL);
     return true;
 }
 
@@ -211,6 +209,11 @@ typedef struct CommandRule {
 static const CommandRule rules[] = {
     { WIRE_CMD_OPEN_RETURN_PATH, 0, 0 },
     { WIRE_CMD_PING, 4, 0 },
+    { WIRE_CMD_POSTCOPY_ADVISE, 16, 0 },
+    { WIRE_CMD_RAM_DISCARD, ANY_LEN, 0 },
+    { WIRE_CMD_PACKAGED, 4, 0 },
+    { WIRE_CMD_POSTCOPY_RESUME, 0, 0 },
+    { WIRE_CMD_RECV_BITMAP, ANY_LEN, 0 },
     { WIRE_CMD_ENABLE, 8, 0 },
     { WIRE_CMD_SWITCHOVER, 4, WIRE_F_COMMIT },
     { WIRE_CMD_RUN, 4, WIRE_F_COMMIT },
@@ -318,6 +321,16 @@ static bool load_command(void *opaque, uint16_t cmd, const uint8_t *data,
         return handle_ping(l, data, errp);
     case WIRE_CMD_FACTS:
         return compare_facts(l, data, len, errp);
+    case WIRE_CMD_POSTCOPY_ADVISE:
+        return mig_load_advise(l, data, errp);
+    case WIRE_CMD_RAM_DISCARD:
+        return mig_load_discard(l, data, len, errp);
+    case WIRE_CMD_PACKAGED:
+        return mig_load_packaged(l, data, errp);
+    case WIRE_CMD_POSTCOPY_RESUME:
+        return mig_load_resume(l, errp);
+    case WIRE_CMD_RECV_BITMAP:
+        return mig_load_recv_bitmap(l, data, len, errp);
     case WIRE_CMD_ENABLE:
         return enable_features(l, ldq_be_p(data), errp);
     case WIRE_CMD_SWITCHOVER:
@@ -327,10 +340,10 @@ static bool load_command(void *opaque, uint16_t cmd, const uint8_t *data,
         return true;
     case WIRE_CMD_RUN:
         io_channel_set_spin_us(l->ch, 0);
-        *ret_more = false; /* what came now would hit a running guest */
-        return handle_run(l, data, errp);
+        return handle_run(l, data, ret_more, errp);
     default:
         l->loaded = false; /* nothing is owed to anybody here */
+        mig_load_aborted(l);
         error_setf(errp, "the source keeps the guest");
         return false;
     }
@@ -345,6 +358,9 @@ static void load_part(void *opaque, uint8_t type)
 {
     MigLoad *l = opaque;
 
+    if (l->packaged) {
+        return; /* it stands there for good */
+    }
     watch_channels(l);
     l->loaded = false;
     l->switch_ns = clock_monotonic_ns(); /* if it is the last one */
@@ -374,7 +390,7 @@ static bool start_plain(MigLoad *l, GError **errp)
         error_setf(errp, "the program is to end");
         return false;
     }
-    if (!close_channels(l, errp) || !start_guest(l, errp)) {
+    if (!close_channels(l, errp) || !mig_load_start_guest(l, errp)) {
         set_owes_shut(l, false);
         return false;
     }
@@ -391,6 +407,10 @@ static bool load_complete(void *opaque, bool *ret_more, GError **errp)
     if (!ram_load_ready(l->ram)) {
         error_setf(errp, "end of the stream without guest memory");
         return false;
+    }
+    if (l->packaged) {
+        *ret_more = false;
+        return mig_load_all_pages(l, errp);
     }
     if (l->loaded) {
         *ret_more = true; /* nothing has come since: it is loaded already */
@@ -413,7 +433,7 @@ static bool load_complete(void *opaque, bool *ret_more, GError **errp)
     l->loaded = true;
     *ret_more = true;
     io_channel_set_spin_us(l->ch, WIRE_SPIN_US); /* RUN comes at once */
-    return rp_send(l, WIRE_RP_LOADED, data, sizeof(data), errp);
+    return mig_load_say(l, WIRE_RP_LOADED, data, sizeof(data), errp);
 }
 
 /*
@@ -447,7 +467,7 @@ static void finish_plain(MigLoad *l)
     }
     io_channel_set_deadline_us(l->ch, 0);
     if (l->return_path) {
-        rp_send(l, WIRE_RP_SHUT, ok, sizeof(ok), NULL);
+        mig_load_say(l, WIRE_RP_SHUT, ok, sizeof(ok), NULL);
     }
     incoming_drain(l, set_owes_shut(l, false) ? LAST_WORD_MS : CLOSE_MS);
 }
@@ -509,7 +529,7 @@ static void load_failed(MigLoad *l, GError *err)
 }
 
 /* The channel is m->load_ch's, before and after. */
-static bool load_secure(MigLoad *l, GError **errp)
+bool mig_load_secure(MigLoad *l, GError **errp)
 {
     Migration *m = l->m;
     int64_t end_ns = clock_monotonic_ns() + m->waits.answer_ns;
@@ -534,64 +554,83 @@ static void channels_begin(MigLoad *l)
     ram_load_set_multifd(l->ram, l->multifd);
 }
 
-static bool load_stream(MigLoad *l, const LoadvmOps *ops, GError **errp)
+static bool load_init(MigLoad *l, Migration *m, const LoadvmRow *row,
+                      const LoadvmOps *ops, GError **errp)
 {
-    LoadvmRow rows[] = { { .ops = &ram_iterative, .opaque = l->ram } };
-    GError *err = NULL;
-    bool ok = loadvm_run(l->in, l->vm->vmstates, rows, G_N_ELEMENTS(rows),
-                         l->m->hooks->machine_name(l->vm), ops, &err);
+    bool secure;
 
-    stream_in_set_cancel(l->in, NULL);
-    if (ok) {
-        return true;
-    }
+    l->m = m;
+    l->vm = m->vm;
+    l->ch = m->load_ch;
+    lock_init(&l->rp_lock);
+    secure = mig_load_secure(l, errp);
+    l->in = stream_in_new(l->ch);
+    l->loadvm = loadvm_new(l->in, l->vm->vmstates, row, 1,
+                           m->hooks->machine_name(l->vm), ops);
+    return secure;
+}
+
+static void load_fini(MigLoad *l)
+{
+    Migration *m = l->m;
+
     if (l->multifd != NULL) {
-        multifd_recv_explain(l->multifd, &err);
+        multifd_recv_stop(l->multifd);
     }
-    g_propagate_error(errp, err);
-    return false;
+    ram_load_free(l->ram);
+    postcopy_in_free(l->pc);
+    loadvm_free(l->loadvm);
+    stream_in_free(l->in);
+    lock_fini(&l->rp_lock);
+    /*
+     * A command is waited for until it ends, or somebody shuts the channel
+     * down, who has to find it there.
+     */
+    if (!io_channel_has_feature(l->ch, IO_FEATURE_SHUTDOWN)) {
+        io_channel_close(l->ch, NULL);
+    }
+    lock_acquire(&m->lock);
+    g_clear_pointer(&m->load_ch, io_channel_unref);
+    lock_release(&m->lock);
 }
 
 void *mig_load_thread(void *opaque)
 {
-    Migration *m = opaque;
-    MigLoad l = { .m = m, .vm = m->vm, .ch = m->load_ch };
+    MigLoad l = { 0 };
     const LoadvmOps ops = { .command_begins = check_command,
                             .command = load_command,
                             .part = load_part,
                             .complete = load_complete,
                             .opaque = &l };
+    LoadvmRow row = { .ops = &ram_iterative };
     GError *err = NULL;
-    bool secure = load_secure(&l, &err);
+    bool ok, secure;
 
-    l.in = stream_in_new(l.ch);
-    l.ram = ram_load_new(&l.vm->mem);
+    secure = load_init(&l, opaque, &row, &ops, &err);
+    row.opaque = l.ram = ram_load_new(&l.vm->mem);
     channels_begin(&l);
-    if (!secure || !load_stream(&l, &ops, &err)) {
+    ok = secure && loadvm_begin(l.loadvm, &err);
+    stream_in_set_cancel(l.in, NULL);
+    if (!ok && secure && l.multifd != NULL) {
+        multifd_recv_explain(l.multifd, &err);
+    }
+    while (!ok && mig_load_wait_recover(&l, &err)) {
+        ok = loadvm_go_on(l.loadvm, l.in, &err);
+    }
+    if (l.packaged) {
+        mig_load_postcopy_end(&l, ok);
+    }
+    if (!ok) {
         if (l.running) {
             g_clear_error(&err);
         } else {
             load_failed(&l, err);
         }
-    } else if (l.features & WIRE_F_COMMIT) {
+    } else if (l.packaged || (l.features & WIRE_F_COMMIT)) {
         incoming_drain(&l, CLOSE_MS);
     } else {
         finish_plain(&l);
     }
-    if (l.multifd != NULL) {
-        multifd_recv_stop(l.multifd);
-    }
-    ram_load_free(l.ram);
-    stream_in_free(l.in);
-    /*
-     * A command is waited for until it ends, or somebody shuts the channel
-     * down, who has to find it there.
-     */
-    if (!io_channel_has_feature(l.ch, IO_FEATURE_SHUTDOWN)) {
-        io_channel_close(l.ch, NULL);
-    }
-    lock_acquire(&m->lock);
-    g_clear_pointer(&m->load_ch, io_channel_unref);
-    lock_release(&m->lock);
+    load_fini(&l);
     return NULL;
 }

@@ -223,6 +223,51 @@ bool migration_incoming_deferred(Migration *m, const char *uri, GError **errp)
     return true;
 }
 
+/* The load thread waits for it. */
+static void source_reconnected(IoListener *l, IoChannel *ch, gpointer opaque)
+{
+    Migration *m = opaque;
+    VM_LOCK_GUARD();
+
+    g_clear_pointer(&m->listener, io_listener_free);
+    io_channel_set_nodelay(ch, true);
+    LOCK_GUARD(&m->lock);
+    m->recover_ch = ch;
+    cond_broadcast(&m->cond);
+}
+
+bool migration_recover(Migration *m, const char *uri, GError **errp)
+{
+    g_autoptr(IoUri) parsed = NULL;
+    IoListener *l;
+
+    if (m->thread_made ||
+        migration_status(m) != MIGRATION_STATUS_POSTCOPY_PAUSED) {
+        error_setf(errp,
+                   "Migrate recover can only be run when postcopy is paused.");
+        return false;
+    }
+    if (!io_uri_parse(uri, &parsed, errp)) {
+        return false;
+    }
+    if (parsed->type != IO_URI_SOCKET || parsed->addr->type == IO_ADDRESS_FD) {
+        error_setf(errp,
+                   "'%s': a postcopy goes on over a socket that is "
+                   "listened on",
+                   uri);
+        return false;
+    }
+    l = io_listener_new(parsed->addr, 1, errp);
+    if (l == NULL) {
+        return false;
+    }
+    /* A second command takes the place of the first: nobody has come yet. */
+    g_clear_pointer(&m->listener, io_listener_free);
+    m->listener = l;
+    io_listener_set_client_func(l, NULL, source_reconnected, m);
+    return true;
+}
+
 void mig_incoming_stop(Migration *m)
 {
     g_clear_pointer(&m->listener, io_listener_free);
@@ -231,6 +276,7 @@ void mig_incoming_stop(Migration *m)
     }
     LOCK_GUARD(&m->lock);
     m->load_ends = true;
+    cond_broadcast(&m->cond);
     if (m->load_made && m->load_ch != NULL && !m->load_owes_shut) {
         io_channel_shutdown(m->load_ch, IO_SHUTDOWN_BOTH);
     }
@@ -244,6 +290,7 @@ void mig_incoming_join(Migration *m)
         mig_tls_forget(m);
     }
     g_clear_pointer(&m->multifd_listen, multifd_listen_free);
+    g_clear_pointer(&m->recover_ch, io_channel_unref);
     g_clear_pointer(&m->incoming_ch, io_channel_unref);
     g_clear_pointer(&m->incoming_uri, io_uri_free);
 }

@@ -61,6 +61,8 @@ typedef struct MigShow {
     unsigned bd_known;         /* mask of 1 << DowntimeStep */
     unsigned progress;         /* 0..100 */
     unsigned throttle_percent; /* of auto-converge; 0: none */
+    /* Since the guest was given away. */
+    uint64_t postcopy_bytes, postcopy_requests;
 } MigShow;
 
 /* How long a migration waits for what may never come. */
@@ -94,6 +96,9 @@ struct Migration {
     bool committed;         /* lock; too late to cancel */
     bool closing;           /* lock; the channel is being closed after that */
     bool go_on;             /* lock; migrate-continue came */
+    bool start_postcopy;    /* lock; migrate-start-postcopy came */
+    bool quits;             /* lock; the program ends: no recovery comes */
+    IoUri *resume_uri;      /* lock; the thread takes it; NULL: none came */
     MigShow show;           /* lock */
     /* Of back ends in the last attempt; lock; NULL: there were none. */
     BackendAnswerList *answers;
@@ -119,6 +124,8 @@ struct Migration {
     bool load_made;
     Thread load_thread;
     IoChannel *load_ch; /* lock; read until the thread ends */
+    /* lock; of migrate-recover, which the load thread takes; or NULL */
+    IoChannel *recover_ch;
     /* The guest runs here, and a plain source, which would run it again, is
      * still to hear so: the end of the program waits for that.  lock. */
     bool load_owes_shut;
@@ -140,6 +147,8 @@ void mig_set_status(Migration *m, MigrationStatus status);
 /* Keeps the first reason; takes err. */
 void mig_set_error(Migration *m, GError *err);
 bool mig_cancel_asked(Migration *m);
+/* The user wants the guest to go ahead of its memory. */
+bool mig_postcopy_asked(Migration *m);
 /* The thread's work; the thread ends by mig_thread_done(). */
 void *mig_source_thread(void *opaque);
 void *mig_load_thread(void *opaque);

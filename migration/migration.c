@@ -77,6 +77,7 @@ static void join_source(Migration *m)
     mig_params_fini(&m->cfg.params);
     mig_tls_forget(m);
     g_clear_pointer(&m->uri, io_uri_free);
+    g_clear_pointer(&m->resume_uri, io_uri_free);
     g_clear_pointer(&m->cancel, io_cancel_unref);
     g_clear_handle_id(&m->cancel_timer, g_source_remove);
     g_clear_handle_id(&m->join_idle, g_source_remove);
@@ -112,6 +113,8 @@ NO_TSA static void stop_source(Migration *m)
         vm_lock_release();
     }
     lock_acquire(&m->lock);
+    m->quits = true;
+    cond_broadcast(&m->cond);
     while (!__atomic_load_n(&m->thread_ended, __ATOMIC_ACQUIRE) &&
            cond_wait_until(&m->cond, &m->lock, until)) {
     }
@@ -304,6 +307,7 @@ static void reset_for_start(Migration *m)
     g_clear_pointer(&m->error_desc, g_free);
     m->cancel_asked = false;
     m->committed = false;
+    m->start_postcopy = false;
     m->closing = false;
     memset(&m->show, 0, sizeof(m->show));
     g_clear_pointer(&m->answers, backend_answer_list_free);
@@ -398,6 +402,81 @@ bool migration_continue(Migration *m, MigrationStatus state, GError **errp)
     m->go_on = true;
     cond_broadcast(&m->cond);
     return true;
+}
+
+bool migration_start_postcopy(Migration *m, GError **errp)
+{
+    LOCK_GUARD(&m->lock);
+
+    if (!mig_caps_has(m->caps, MIGRATION_CAPABILITY_POSTCOPY_RAM)) {
+        error_setf(errp, "Enable postcopy with migrate_set_capability before "
+                         "the start of migration");
+        return false;
+    }
+    if (!m->thread_made && m->status != MIGRATION_STATUS_COMPLETED &&
+        m->status != MIGRATION_STATUS_FAILED &&
+        m->status != MIGRATION_STATUS_CANCELLED) {
+        error_setf(errp, "Postcopy must be started after migration has been "
+                         "started");
+        return false;
+    }
+    m->start_postcopy = true;
+    cond_broadcast(&m->cond);
+    return true;
+}
+
+bool migration_pause(Migration *m, GError **errp)
+{
+    IoChannel *ch;
+    LOCK_GUARD(&m->lock);
+
+    ch = m->thread_made ? m->ch : m->load_ch;
+    if ((m->status != MIGRATION_STATUS_POSTCOPY_ACTIVE &&
+         m->status != MIGRATION_STATUS_POSTCOPY_RECOVER) ||
+        ch == NULL) {
+        error_setf(errp, "migrate-pause is currently only supported during "
+                         "postcopy-active state");
+        return false;
+    }
+    io_channel_shutdown(ch, IO_SHUTDOWN_BOTH);
+    return true;
+}
+
+bool migration_resume(Migration *m, const char *uri, GError **errp)
+{
+    g_autoptr(IoUri) parsed = NULL;
+
+    if (!m->thread_made ||
+        migration_status(m) != MIGRATION_STATUS_POSTCOPY_PAUSED) {
+        error_setf(errp, "Cannot resume if there is no paused migration");
+        return false;
+    }
+    if (!io_uri_parse(uri, &parsed, errp)) {
+        return false;
+    }
+    if (parsed->type != IO_URI_SOCKET) {
+        error_setf(errp, "'%s': a postcopy goes on over a socket", uri);
+        return false;
+    }
+    LOCK_GUARD(&m->lock);
+    if (m->resume_uri != NULL) {
+        error_setf(errp, "The migration is being resumed already");
+        return false;
+    }
+    drop_fd(m);
+    if (!check_uri(m, parsed, errp)) {
+        return false;
+    }
+    m->resume_uri = g_steal_pointer(&parsed);
+    cond_broadcast(&m->cond);
+    return true;
+}
+
+bool mig_postcopy_asked(Migration *m)
+{
+    LOCK_GUARD(&m->lock);
+
+    return m->start_postcopy;
 }
 
 bool mig_waits_for_source(const Migration *m)

@@ -53,6 +53,22 @@ void migration_cancel(Migration *m);
 /* From the state pre-switchover, which `state` must name. */
 bool migration_continue(Migration *m, MigrationStatus state, GError **errp);
 
+/*
+ * The guest is to go now, and what is left of its memory to follow.  Errors:
+ * the capability is off, or no migration was started.
+ */
+bool migration_start_postcopy(Migration *m, GError **errp);
+
+/*
+ * Breaks the connection of a postcopy: it is paused then, at both ends.
+ * Errors: there is none.
+ */
+bool migration_pause(Migration *m, GError **errp);
+/* Source: goes on with a paused postcopy over a new connection to `uri`. */
+bool migration_resume(Migration *m, const char *uri, GError **errp);
+/* Destination: waits for that connection at `uri`. */
+bool migration_recover(Migration *m, const char *uri, GError **errp);
+
 /* -incoming URI or "defer"; later migrate-incoming. */
 bool migration_incoming_start(Migration *m, const char *uri, GError **errp);
 bool migration_incoming_deferred(Migration *m, const char *uri, GError **errp);

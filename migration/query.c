@@ -51,6 +51,8 @@ static MigrationStats *query_ram(const MigShow *s)
     r->multifd_bytes = s->multifd_bytes;
     r->precopy_bytes = s->precopy_bytes;
     r->downtime_bytes = s->downtime_bytes;
+    r->postcopy_bytes = s->postcopy_bytes;
+    r->postcopy_requests = s->postcopy_requests;
     return r;
 }
 

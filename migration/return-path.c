@@ -27,6 +27,10 @@ static bool rp_type_known(uint16_t type)
     switch (type) {
     case WIRE_RP_SHUT:
     case WIRE_RP_PONG:
+    case WIRE_RP_REQ_PAGES_ID:
+    case WIRE_RP_REQ_PAGES:
+    case WIRE_RP_RECV_BITMAP:
+    case WIRE_RP_RESUME_ACK:
     case WIRE_RP_FEATURES:
     case WIRE_RP_LOADED:
     case WIRE_RP_RESUMED:
@@ -128,6 +132,11 @@ RpResult rp_read(RpReader *r, const IoCancel *cancel, int64_t deadline_ns,
     ret->data[ret->len] = '\0';
     r->have = 0;
     return rp_check(ret, errp);
+}
+
+bool rp_read_raw(RpReader *r, void *buf, size_t len, GError **errp)
+{
+    return io_channel_read_all(r->ch, buf, len, errp);
 }
 
 /* Is it the one?  False with errp for one that can't be true. */

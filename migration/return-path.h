@@ -44,6 +44,9 @@ void rp_init(RpReader *r, IoChannel *ch);
 RpResult rp_read(RpReader *r, const IoCancel *cancel, int64_t deadline_ns,
                  RpMessage *ret, GError **errp);
 
+/* What stands behind the message that was read last, `len` bytes of it. */
+bool rp_read_raw(RpReader *r, void *buf, size_t len, GError **errp);
+
 /* A message that is waited for. */
 typedef struct RpWanted {
     uint16_t type;    /* WIRE_RP_* */

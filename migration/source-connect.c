@@ -14,6 +14,7 @@
 #include "io/socket.h"
 #include "migration/facts.h"
 #include "migration/multifd-codec.h"
+#include "migration/postcopy-in.h"
 #include "migration/savevm.h"
 #include "migration/tls.h"
 #include "migration/wire.h"
@@ -71,7 +72,16 @@ static bool source_secure(MigSource *s, GError **errp)
     return true;
 }
 
-bool mig_source_connect(MigSource *s, GError **errp)
+/* The capability that can't do without a return path; NULL: none is on. */
+static const char *needs_answers(const MigSource *s)
+{
+    return MIG_HAS(s, POSTCOPY_RAM)  ? "postcopy-ram"
+           : MIG_HAS(s, RETURN_PATH) ? "return-path"
+                                     : NULL;
+}
+
+/* The channel, and a stream on it. */
+static bool source_link_up(MigSource *s, GError **errp)
 {
     Migration *m = s->m;
     bool cancelled;
@@ -92,19 +102,47 @@ bool mig_source_connect(MigSource *s, GError **errp)
         return false;
     }
     rp_init(&s->rp, s->ch);
+    s->out = stream_out_new(s->ch);
+    return true;
+}
+
+bool mig_source_reconnect(MigSource *s, GError **errp)
+{
+    Migration *m = s->m;
+
+    s->bytes_before += stream_out_bytes(s->out);
+    g_clear_pointer(&s->out, stream_out_free);
+    lock_acquire(&m->lock);
+    g_clear_pointer(&m->ch, io_channel_unref);
+    lock_release(&m->lock);
+    g_clear_pointer(&s->ch, io_channel_unref);
+    if (!source_link_up(s, errp)) {
+        return false;
+    }
+    if (!io_channel_has_feature(s->ch, IO_FEATURE_BIDIRECTIONAL)) {
+        error_setf(errp, "%s: it goes one way only", io_channel_name(s->ch));
+        return false;
+    }
+    return true;
+}
+
+bool mig_source_connect(MigSource *s, GError **errp)
+{
+    if (!source_link_up(s, errp)) {
+        return false;
+    }
     s->return_path = io_channel_has_feature(s->ch, IO_FEATURE_BIDIRECTIONAL);
     s->peer = s->return_path ? PEER_PLAIN
               : io_channel_has_feature(s->ch, IO_FEATURE_SEEKABLE)
                   ? PEER_FILE
                   : PEER_ONE_WAY;
-    if (!s->return_path && MIG_HAS(s, RETURN_PATH)) {
+    if (!s->return_path && needs_answers(s) != NULL) {
         error_setf(errp,
-                   "%s: capability 'return-path' needs a channel that "
+                   "%s: capability '%s' needs a channel that "
                    "goes both ways",
-                   io_channel_name(s->ch));
+                   io_channel_name(s->ch), needs_answers(s));
         return false;
     }
-    s->out = stream_out_new(s->ch);
     s->devices = stream_out_new(NULL);
     return true;
 }
@@ -201,7 +239,7 @@ static bool check_multifd(const MigSource *s, GError **errp)
  */
 static bool no_answer(MigSource *s, GError **errp)
 {
-    if (MIG_HAS(s, RETURN_PATH)) {
+    if (needs_answers(s) != NULL) {
         error_setf(errp, "%s: no answer on the return path",
                    io_channel_name(s->ch));
         return false;
@@ -279,6 +317,15 @@ static bool greet_channels(MigSource *s, GError **errp)
     return false;
 }
 
+static void put_advise(MigSource *s)
+{
+    uint8_t data[16];
+
+    stq_be_p(data, postcopy_page_sizes(&s->vm->mem));
+    stq_be_p(data + 8, RAM_PAGE_SIZE);
+    savevm_put_command(s->out, WIRE_CMD_POSTCOPY_ADVISE, data, sizeof(data));
+}
+
 bool mig_source_greet(MigSource *s, GError **errp)
 {
     uint8_t hello[4], enable[8];
@@ -302,6 +349,9 @@ bool mig_source_greet(MigSource *s, GError **errp)
         if (s->features & WIRE_F_FACTS) {
             put_facts(s);
         }
+    }
+    if (MIG_HAS(s, POSTCOPY_RAM)) {
+        put_advise(s);
     }
     return true;
 }

@@ -144,6 +144,7 @@ void mig_source_fini(MigSource *s)
 {
     Migration *m = s->m;
 
+    mig_postcopy_fini(s);
     g_clear_pointer(&s->set, iterative_free);
     g_clear_pointer(&s->out, stream_out_free);
     g_clear_pointer(&s->devices, stream_out_free);

@@ -52,7 +52,7 @@ static const char *changed_meanwhile(const MigSource *s)
  * the guest, or done to it, since it was saved would be lost: then it doesn't
  * leave.
  */
-static SwitchResult handover_commit(MigSource *s, GError **errp)
+SwitchResult mig_source_commit(MigSource *s, GError **errp)
 {
     Migration *m = s->m;
     const char *why;
@@ -83,8 +83,8 @@ static SwitchResult handover_commit(MigSource *s, GError **errp)
  * Writes what was put and gives the guest away.  All before it has been
  * written, so the first byte that the channel takes is the mark's.
  */
-static bool flush_mark(MigSource *s, uint64_t mark, HandoverEvent ev,
-                       GError **errp)
+bool mig_source_flush_mark(MigSource *s, uint64_t mark, HandoverEvent ev,
+                           GError **errp)
 {
     int64_t end =
         clock_monotonic_ns() +
@@ -102,7 +102,7 @@ static bool flush_mark(MigSource *s, uint64_t mark, HandoverEvent ev,
 }
 
 /* False with errp if something is still on its way to the channel. */
-static bool all_written(MigSource *s, GError **errp)
+bool mig_source_all_written(MigSource *s, GError **errp)
 {
     if (stream_out_written(s->out) == stream_out_bytes(s->out)) {
         return true;
@@ -201,18 +201,18 @@ static SwitchResult hand_to_godwit(MigSource *s, int64_t *t, GError **errp)
     uint64_t mark;
 
     if (r == SWITCH_GOES_ON) {
-        r = handover_commit(s, errp);
+        r = mig_source_commit(s, errp);
     }
     if (r != SWITCH_GOES_ON) {
         return r;
     }
-    if (!all_written(s, errp)) {
+    if (!mig_source_all_written(s, errp)) {
         return SWITCH_FAILED;
     }
     mark = stream_out_bytes(s->out);
     stl_be_p(number, s->attempt);
     savevm_put_command(s->out, WIRE_CMD_RUN, number, sizeof(number));
-    if (!flush_mark(s, mark, SAID_RUN, errp)) {
+    if (!mig_source_flush_mark(s, mark, SAID_RUN, errp)) {
         return handover_given(s, errp);
     }
     mig_source_show_downtime(s);
@@ -276,7 +276,7 @@ static SwitchResult wait_shut(MigSource *s, GError **errp)
 /* Who can't answer has it when all is written and our end is closed. */
 static SwitchResult close_one_way(MigSource *s, GError **errp)
 {
-    bool ok = stream_out_check(s->out, errp) && all_written(s, errp);
+    bool ok = stream_out_check(s->out, errp) && mig_source_all_written(s, errp);
 
     lock_acquire(&s->m->lock);
     s->m->closing = true;
@@ -304,16 +304,16 @@ static SwitchResult hand_to_plain(MigSource *s, GError **errp)
     if (s->peer == PEER_PLAIN && !wait_devices_read(s, errp)) {
         return SWITCH_FAILED;
     }
-    r = handover_commit(s, errp);
+    r = mig_source_commit(s, errp);
     if (r != SWITCH_GOES_ON) {
         return r;
     }
-    if (!all_written(s, errp)) {
+    if (!mig_source_all_written(s, errp)) {
         return SWITCH_FAILED;
     }
     mark = stream_out_bytes(s->out);
     stream_put_u8(s->out, WIRE_EOF);
-    if (!flush_mark(s, mark, SAID_EOF, errp)) {
+    if (!mig_source_flush_mark(s, mark, SAID_EOF, errp)) {
         return handover_given(s, errp);
     }
     send_description(s);

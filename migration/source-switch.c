@@ -79,8 +79,7 @@ bool mig_source_check_machine(const MigSource *s, GError **errp)
     return true;
 }
 
-/* All devices into memory; vm_lock held. */
-static bool save_devices(MigSource *s, GError **errp)
+bool mig_source_save_devices(MigSource *s, GError **errp)
 {
     char **text = NULL;
 
@@ -100,7 +99,7 @@ bool mig_source_rehearse(MigSource *s, GError **errp)
     VM_LOCK_GUARD();
 
     start = clock_monotonic_ns();
-    if (!save_devices(s, errp)) {
+    if (!mig_source_save_devices(s, errp)) {
         return false;
     }
     /* The destination's part and the two ways are about the same again. */
@@ -144,7 +143,7 @@ static void make_plan(MigSource *s)
     const SwitchInput in = {
         .peer = s->peer,
         .was_running = s->was_running,
-        .abort_on = MIG_HAS(s, SWITCHOVER_ABORT),
+        .abort_on = MIG_HAS(s, SWITCHOVER_ABORT) && !s->postcopy,
         .pause_before = MIG_HAS(s, PAUSE_BEFORE_SWITCHOVER),
         .stop_ns = s->stop_ns,
         .limit_ns = mig_downtime_limit_ns(s->m),
@@ -427,7 +426,7 @@ static SwitchResult step_devices(MigSource *s, int64_t *t, GError **errp)
 
     {
         VM_LOCK_GUARD();
-        if (!save_devices(s, errp)) {
+        if (!mig_source_save_devices(s, errp)) {
             return SWITCH_FAILED;
         }
     }
@@ -444,30 +443,45 @@ static SwitchResult step_devices(MigSource *s, int64_t *t, GError **errp)
     return s->owes_loaded ? mig_source_too_late(s) : SWITCH_GOES_ON;
 }
 
-static SwitchResult (*const steps[])(MigSource *s, int64_t *t,
-                                     GError **errp) = {
-    step_announce,
-    step_stop,
-    step_drain,
-    step_pause,
-    step_limits,
-    step_cpus,
-    step_sync,
-    step_disks,
+typedef SwitchResult SwitchStep(MigSource *s, int64_t *t, GError **errp);
+
+static SwitchStep *const first_steps[] = {
+    step_announce, step_stop, step_drain, step_pause, step_limits,
+    step_cpus,     step_sync, step_disks, NULL,
+};
+static SwitchStep *const memory_first[] = {
     step_memory,
     step_devices,
     mig_source_hand_over,
+    NULL,
 };
+static SwitchStep *const guest_first[] = {
+    mig_postcopy_step_discard,
+    mig_postcopy_step_package,
+    mig_postcopy_step_hand_over,
+    NULL,
+};
+
+static SwitchResult take_steps(MigSource *s, SwitchStep *const *steps,
+                               int64_t *t, GError **errp)
+{
+    SwitchResult r = SWITCH_GOES_ON;
+
+    for (size_t i = 0; steps[i] != NULL && r == SWITCH_GOES_ON; i++) {
+        r = steps[i](s, t, errp);
+    }
+    return r;
+}
 
 static SwitchResult do_switch(MigSource *s, GError **errp)
 {
     int64_t t = clock_monotonic_ns();
-    SwitchResult r = SWITCH_GOES_ON;
+    SwitchResult r = take_steps(s, first_steps, &t, errp);
 
-    for (size_t i = 0; i < G_N_ELEMENTS(steps) && r == SWITCH_GOES_ON; i++) {
-        r = steps[i](s, &t, errp);
+    if (r != SWITCH_GOES_ON) {
+        return r;
     }
-    return r;
+    return take_steps(s, s->postcopy ? guest_first : memory_first, &t, errp);
 }
 
 bool mig_source_catch_up(MigSource *s, GError **errp)
@@ -521,7 +535,9 @@ SwitchResult mig_source_switch(MigSource *s, GError **errp)
         s->resume_ns = clock_monotonic_ns();
         return r;
     }
-    vm_requests_drop(s->vm);
-    runstate_set(s->vm, RUN_STATE_POSTMIGRATE);
+    if (s->later == NULL) {
+        vm_requests_drop(s->vm);
+        runstate_set(s->vm, RUN_STATE_POSTMIGRATE);
+    }
     return r;
 }

@@ -47,7 +47,7 @@ static void limit_bandwidth(MigSource *s, uint64_t bytes)
 
     while (total = bytes + channels_charged(s),
            due = pace_due(&s->pace, total, m->params.max_bandwidth),
-           due > now && !m->cancel_asked) {
+           due > now && !m->cancel_asked && !m->start_postcopy) {
         /* What the channels do meanwhile isn't told to anybody. */
         look = s->multifd != NULL ? MIN(due, now + CHANNELS_LOOK_NS) : due;
         cond_wait_until(&m->cond, &m->lock, look);
@@ -71,15 +71,23 @@ uint64_t mig_source_bytes(const MigSource *s)
     return stream_out_bytes(s->out) + st.bytes;
 }
 
+/* Without the capability at the start, nobody has prepared for it. */
+static bool postcopy_is_due(const MigSource *s)
+{
+    return MIG_HAS(s, POSTCOPY_RAM) && mig_postcopy_asked(s->m);
+}
+
 static bool source_pace(void *opaque, uint64_t bytes, GError **errp)
 {
     MigSource *s = opaque;
 
     if (!s->stopped) {
         limit_bandwidth(s, bytes);
+        /* What the pass hasn't sent by now will follow the guest. */
+        s->pass_broken = postcopy_is_due(s);
     }
     mig_source_show(s);
-    return check_cancel(s, errp);
+    return check_cancel(s, errp) && !s->pass_broken;
 }
 
 /* 0..100, never back: what is sent against what is still known to be due. */
@@ -114,10 +122,24 @@ static void show_rates(MigShow *show)
     show->rate_pages = pages;
 }
 
+/* What has followed the guest, and is to. */
+static void show_later(const MigSource *s, MigShow *show, uint64_t bytes)
+{
+    PostcopyOutStats st;
+
+    postcopy_out_get_stats(s->later, &st);
+    show->ram.normal_pages += st.normal_pages;
+    show->ram.zero_pages += st.zero_pages;
+    show->ram.remaining_pages = st.pending_pages;
+    show->postcopy_requests = st.requests;
+    show->postcopy_bytes = bytes - s->later_start;
+    show->downtime_bytes = s->later_start - show->precopy_bytes;
+}
+
 void mig_source_show(MigSource *s)
 {
     MigShow *show = &s->m->show;
-    uint64_t bytes = mig_source_bytes(s);
+    uint64_t bytes = s->bytes_before + mig_source_bytes(s);
     RamSendStats st = { 0 };
     LOCK_GUARD(&s->m->lock);
 
@@ -130,6 +152,9 @@ void mig_source_show(MigSource *s)
     show->multifd_bytes = s->out != NULL ? bytes - stream_out_bytes(s->out) : 0;
     show->precopy_bytes = s->stopped ? s->stop_bytes : bytes;
     show->downtime_bytes = bytes - show->precopy_bytes;
+    if (s->later != NULL) {
+        show_later(s, show, bytes);
+    }
     show->bytes_per_s = s->bytes_per_s;
     show->progress = progress_now(s, &st, show->progress);
     show_rates(show);
@@ -195,6 +220,7 @@ static bool source_setup(MigSource *s, GError **errp)
                   .wide_scanner = MIG_HAS(s, AVX2_ZERO_PAGE),
                   .nscanners = scanner_count(),
                   .multifd = s->multifd,
+                  .postcopy = MIG_HAS(s, POSTCOPY_RAM),
                   .pace = source_pace,
                   .opaque = s },
     };
@@ -326,7 +352,8 @@ static bool source_pass(MigSource *s, GError **errp)
         s->m->hooks->event_pass(s->vm, st.syncs);
     }
     pass_begin(s);
-    if (!iterative_pass(s->set, errp) || !mig_source_barrier(s, errp)) {
+    if ((!iterative_pass(s->set, errp) && !s->pass_broken) ||
+        !mig_source_barrier(s, errp)) {
         return false;
     }
     pass_end(s);
@@ -391,13 +418,14 @@ static bool source_iterate(MigSource *s, GError **errp)
             !rehearse_again(s, bytes, errp)) {
             return false;
         }
-        if (runstate_is_running(s->vm) &&
+        s->postcopy = postcopy_is_due(s);
+        if (!s->postcopy && runstate_is_running(s->vm) &&
             source_decide(s, bytes) == CONVERGE_ITERATE) {
             continue;
         }
         switch (mig_source_switch(s, errp)) {
         case SWITCH_DONE:
-            return true;
+            return s->later == NULL || mig_source_postcopy(s, errp);
         case SWITCH_RETRY:
             break;
         default:

@@ -40,6 +40,14 @@ typedef struct MigSource {
     StreamOut *devices; /* in memory: their state, or a rehearsal's */
     char *description;  /* of the devices, for peers that read it; or NULL */
 
+    /* Postcopy (source-postcopy.c). */
+    bool postcopy;           /* this switch-over begins one */
+    bool pass_broken;        /* the last pass was broken off for it */
+    PostcopyOut *later;      /* what follows the guest; NULL: nothing does */
+    struct PostcopyWay *way; /* the destination's words meanwhile */
+    uint64_t later_start;    /* bytes in the stream when it began */
+    uint64_t bytes_before;   /* in the streams before `out` */
+
     Pace pace; /* bandwidth limit */
 
     /* Convergence. */
@@ -67,6 +75,8 @@ typedef struct MigSource {
 
 /* Connects and makes the stream (source-connect.c). */
 bool mig_source_connect(MigSource *s, GError **errp);
+/* A new connection to m->uri in the place of one that has broken off. */
+bool mig_source_reconnect(MigSource *s, GError **errp);
 /*
  * Before a channel is closed on which late answers may have come.  False with
  * errp if one of them says that the load failed.
@@ -122,6 +132,26 @@ bool mig_source_catch_up(MigSource *s, GError **errp);
  * has been written; *t as for mig_source_step().
  */
 SwitchResult mig_source_hand_over(MigSource *s, int64_t *t, GError **errp);
+/* Parts of it, for a guest that goes ahead of its memory. */
+SwitchResult mig_source_commit(MigSource *s, GError **errp);
+bool mig_source_all_written(MigSource *s, GError **errp);
+bool mig_source_flush_mark(MigSource *s, uint64_t mark, HandoverEvent ev,
+                           GError **errp);
+/* All devices into s->devices; vm_lock held. */
+bool mig_source_save_devices(MigSource *s, GError **errp);
+
+/* The steps of a switch-over that leaves memory behind, in this order. */
+SwitchResult mig_postcopy_step_discard(MigSource *s, int64_t *t, GError **errp);
+SwitchResult mig_postcopy_step_package(MigSource *s, int64_t *t, GError **errp);
+SwitchResult mig_postcopy_step_hand_over(MigSource *s, int64_t *t,
+                                         GError **errp);
+/*
+ * Behind them: sends what is left, to its end.  False with errp: the program
+ * ends before.
+ */
+bool mig_source_postcopy(MigSource *s, GError **errp);
+void mig_postcopy_fini(MigSource *s);
+
 /* Something was said or heard: whose guest it is now. */
 void mig_source_event(MigSource *s, HandoverEvent ev);
 /* The attempt took too long: the next one has to have more room. */

@@ -17,7 +17,7 @@ void hmp_cmd_migrate(HmpOut *out, const HmpArgs *a)
 {
     GError *err = NULL;
 
-    for (const char *f = "bir"; *f != '\0'; f++) {
+    for (const char *f = "bi"; *f != '\0'; f++) {
         if (a->flags & (1u << (*f - 'a'))) {
             hmp_printf(out,
                        "Error: migrate -%c is not available in this "
@@ -26,7 +26,9 @@ void hmp_cmd_migrate(HmpOut *out, const HmpArgs *a)
             return;
         }
     }
-    if (!migration_start(out->vm->migration, a->arg[0].text, &err)) {
+    if (!(a->flags & (1u << ('r' - 'a'))
+              ? migration_resume(out->vm->migration, a->arg[0].text, &err)
+              : migration_start(out->vm->migration, a->arg[0].text, &err))) {
         hmp_error(out, err);
         return;
     }
@@ -50,6 +52,33 @@ void hmp_cmd_migrate_continue(HmpOut *out, const HmpArgs *a)
         return;
     }
     if (!migration_continue(out->vm->migration, st, &err)) {
+        hmp_error(out, err);
+    }
+}
+
+void hmp_cmd_migrate_start_postcopy(HmpOut *out, const HmpArgs *a)
+{
+    GError *err = NULL;
+
+    if (!migration_start_postcopy(out->vm->migration, &err)) {
+        hmp_error(out, err);
+    }
+}
+
+void hmp_cmd_migrate_pause(HmpOut *out, const HmpArgs *a)
+{
+    GError *err = NULL;
+
+    if (!migration_pause(out->vm->migration, &err)) {
+        hmp_error(out, err);
+    }
+}
+
+void hmp_cmd_migrate_recover(HmpOut *out, const HmpArgs *a)
+{
+    GError *err = NULL;
+
+    if (!migration_recover(out->vm->migration, a->arg[0].text, &err)) {
         hmp_error(out, err);
     }
 }

@@ -82,8 +82,7 @@ bool qmp_migrate(QmpCtx *ctx, const char *uri, bool has_blk, bool blk,
         return false;
     }
     if (has_resume && resume) {
-        error_setf(errp, "Cannot resume if there is no paused migration");
-        return false;
+        return migration_resume(ctx->vm->migration, uri, errp);
     }
     return migration_start(ctx->vm->migration, uri, errp);
 }
@@ -92,6 +91,11 @@ bool qmp_migrate_cancel(QmpCtx *ctx, GError **errp)
 {
     migration_cancel(ctx->vm->migration);
     return true;
+}
+
+bool qmp_migrate_start_postcopy(QmpCtx *ctx, GError **errp)
+{
+    return migration_start_postcopy(ctx->vm->migration, errp);
 }
 
 bool qmp_migrate_continue(QmpCtx *ctx, MigrationStatus state, GError **errp)
@@ -106,7 +110,10 @@ bool qmp_migrate_incoming(QmpCtx *ctx, const char *uri, GError **errp)
 
 bool qmp_migrate_pause(QmpCtx *ctx, GError **errp)
 {
-    error_setf(errp, "migrate-pause is currently only supported during "
-                     "postcopy-active or postcopy-recover state");
-    return false;
+    return migration_pause(ctx->vm->migration, errp);
+}
+
+bool qmp_migrate_recover(QmpCtx *ctx, const char *uri, GError **errp)
+{
+    return migration_recover(ctx->vm->migration, uri, errp);
 }

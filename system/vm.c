@@ -13,6 +13,7 @@
 #include "system/serve.h"
 #include "system/strays.h"
 #include "system/vm-priv.h"
+#include "util/log.h"
 
 typedef struct VmRoot {
     Object obj;
@@ -160,6 +161,11 @@ int vm_run_main_loop(Vm *vm)
     VM_LOCK_GUARD();
     if (!vm->quitting) {
         g_main_loop_run(vm->loop);
+    }
+    if (__atomic_load_n(&vm->memory_awaited, __ATOMIC_RELAXED)) {
+        /* A vCPU that waits for a page can't be stopped, nor let go on. */
+        log_error("the guest ends before all of its memory has come");
+        _exit(EXIT_FAILURE);
     }
     /* Nothing runs any more while the caller takes the machine apart. */
     if (runstate_is_running(vm)) {

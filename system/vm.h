@@ -54,12 +54,15 @@ typedef struct Vm {
     int reset_cause;       /* ShutdownCause of the pending request */
     int wakeup_reason;     /* WakeupReason; atomic */
     int shutdown_cause;
-    int stop_state;      /* 1 + RunState of the pending stop request; atomic */
-    int exit_status;     /* of the program */
-    unsigned stopping;   /* threads that wait for the vCPUs to pause */
-    bool loading;        /* INMIGRATE, and a source has connected */
-    bool quitting;       /* the main loop is to end; atomic */
-    bool may_serve;      /* see vm_serve_allow() */
+    int stop_state;    /* 1 + RunState of the pending stop request; atomic */
+    int exit_status;   /* of the program */
+    unsigned stopping; /* threads that wait for the vCPUs to pause */
+    bool loading;      /* INMIGRATE, and a source has connected */
+    bool quitting;     /* the main loop is to end; atomic */
+    bool may_serve;    /* see vm_serve_allow() */
+    /* Atomic: pages of guest memory are still to come (postcopy), and whoever
+     * touches one waits for it. */
+    bool memory_awaited;
     bool dumping;        /* guest memory is being written out: see vm_busy() */
     unsigned activating; /* disk images are being taken over */
     unsigned resetting;  /* resets that wait for what outside still writes */

@@ -14,11 +14,11 @@
 
 /* The one message that gives the guest away, and the one that confirms it. */
 static const struct {
-    HandoverEvent mark, word;
+    HandoverEvent mark, postcopy, word; /* postcopy: if it is another one */
 } marks[PEER_KINDS] = {
-    [PEER_ONE_WAY] = { SAID_EOF, CLOSED_WELL },
-    [PEER_PLAIN] = { SAID_EOF, HEARD_SHUT },
-    [PEER_COMMIT] = { SAID_RUN, HEARD_RESUMED },
+    [PEER_ONE_WAY] = { SAID_EOF, SAID_EOF, CLOSED_WELL },
+    [PEER_PLAIN] = { SAID_EOF, SAID_PACKAGED_RUN, HEARD_SHUT },
+    [PEER_COMMIT] = { SAID_RUN, SAID_RUN, HEARD_RESUMED },
 };
 
 static void test_owner(void)
@@ -26,8 +26,10 @@ static void test_owner(void)
     for (int peer = PEER_ONE_WAY; peer < PEER_KINDS; peer++) {
         for (int ev = 0; ev < HANDOVER_EVENTS; ev++) {
             g_assert_cmpint(handover_next(peer, OWNER_SOURCE, ev), ==,
-                            ev == (int)marks[peer].mark ? OWNER_GIVEN
-                                                        : OWNER_SOURCE);
+                            ev == (int)marks[peer].mark ||
+                                    ev == (int)marks[peer].postcopy
+                                ? OWNER_GIVEN
+                                : OWNER_SOURCE);
             g_assert_cmpint(handover_next(peer, OWNER_GIVEN, ev), ==,
                             ev == (int)marks[peer].word ? OWNER_DESTINATION
                                                         : OWNER_GIVEN);
@@ -46,8 +48,9 @@ static void test_may_say(void)
 {
     for (int peer = 0; peer < PEER_KINDS; peer++) {
         for (int ev = 0; ev < HANDOVER_EVENTS; ev++) {
-            bool own = ev <= SAID_ABORT;
-            bool plain = ev == SAID_EOF;
+            bool own = ev <= SAID_ABORT && ev != SAID_PACKAGED_RUN;
+            bool plain = ev == SAID_EOF ||
+                         (ev == SAID_PACKAGED_RUN && peer == PEER_PLAIN);
 
             g_assert_cmpint(handover_may_say(peer, OWNER_SOURCE, ev), ==,
                             peer == PEER_COMMIT ? own : plain);

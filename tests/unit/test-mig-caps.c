@@ -32,8 +32,10 @@ static void test_rules(void)
         { CAP(EVENTS) | CAP(RETURN_PATH), true, NULL },
         { CAP(PAUSE_BEFORE_SWITCHOVER), true, NULL },
         { CAP(EVENTS) | CAP(XBZRLE), false, "xbzrle" },
-        { CAP(POSTCOPY_RAM), false, "postcopy-ram" },
+        { CAP(POSTCOPY_RAM), true, NULL },
+        { CAP(POSTCOPY_PREEMPT), false, "postcopy-preempt" },
         { CAP(MULTIFD), true, NULL },
+        { CAP(MULTIFD) | CAP(POSTCOPY_RAM), false, "multifd" },
         { CAP(RDMA_PIN_ALL), false, "rdma-pin-all" },
     };
 

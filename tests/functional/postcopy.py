@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The guest goes ahead of its memory, which it checks all the time."""
+
+from godwit.migration import (check_lines, check_pattern_goes_on,
+                              last_numbers, query, refused, set_capabilities,
+                              set_parameters, start_incoming, start_pattern,
+                              status, wait_drained, wait_status,
+                              wait_transferred)
+from godwit.peer import need_peer
+from godwit.proxy import Proxy
+from godwit.tap import check, check_equal, check_in, free_port, main, test
+
+MIB = 1 << 20
+
+
+class Way:
+    """From a source to a destination through a proxy, which may cut it."""
+
+    def __init__(self, t, *extra, src_binary=None, dst_binary=None, caps=None,
+                 **base):
+        self.t = t
+        self.src = start_pattern(t, *extra, binary=src_binary, **base)
+        self.dst = start_incoming(t, self.src, 'defer', *extra,
+                                  binary=dst_binary)
+        caps = {'postcopy_ram': True, **(caps or {})}
+        for vm in (self.src, self.dst):
+            set_capabilities(vm, **caps)
+        set_parameters(self.src, max_bandwidth=20 * MIB)
+        self.dst.qmp.cmd('migrate-incoming', uri=self.new_way())
+        self.src.qmp.cmd('migrate', uri=self.proxy.uri)
+
+    def new_way(self):
+        port = free_port()
+        self.proxy = Proxy(port)
+        self.t.defer(self.proxy.close)
+        return 'tcp:127.0.0.1:%d' % port
+
+    def send_guest(self, after=4 * MIB):
+        """When some of its memory is over there."""
+        wait_transferred(self.src, after)
+        self.src.qmp.cmd('migrate-start-postcopy')
+        wait_status(self.src, ('postcopy-active', 'completed'))
+
+    def cut_and_recover(self, cut=None):
+        """What arrives no more is found out by both."""
+        for vm in (self.src, self.dst):
+            wait_status(vm, 'postcopy-active')
+        if cut:
+            cut()
+        else:
+            self.proxy.close()
+        for vm in (self.src, self.dst):
+            wait_status(vm, 'postcopy-paused')
+        check_equal(self.src.qmp.cmd('query-status')['status'],
+                    'finish-migrate', 'source')
+        self.dst.qmp.cmd('migrate-recover', uri=self.new_way())
+        self.src.qmp.cmd('migrate', uri=self.proxy.uri, resume=True)
+
+    def check_arrived(self):
+        """All of it, and the guest found nothing old."""
+        set_parameters(self.src, max_postcopy_bandwidth=0)
+        self.info = wait_status(self.src, 'completed')
+        wait_status(self.dst, 'completed')
+        check_equal(self.src.qmp.cmd('query-status')['status'], 'postmigrate',
+                    'source')
+        wait_drained(self.src)
+        numbers = last_numbers(self.src)
+        check_lines(self.src.serial.lines)
+        self.dst.serial.adopt(self.src.serial)
+        check_pattern_goes_on(self.dst, numbers)
+
+
+def go(t, *extra, **kwargs):
+    way = Way(t, *extra, **kwargs)
+    way.send_guest()
+    way.check_arrived()
+    return way
+
+
+@test(needs_kvm=True)
+def kvm(t):
+    way = go(t)
+    ram = way.info['ram']
+    check(ram['postcopy-bytes'] > 4 * MIB, 'postcopy-bytes: %r' % ram)
+    check_equal(ram['remaining'], 0, 'remaining')
+
+
+@test()
+def tcg(t):
+    go(t, accel='tcg', mem=32, rate=5000)
+
+
+@test(needs_kvm=True)
+def two_cpus_q35(t):
+    go(t, smp=2, machine='q35')
+
+
+@test(needs_kvm=True)
+def shared_memory(t):
+    go(t, '-object', 'memory-backend-memfd,id=pc.ram,size=64M,share=on',
+       '-machine', 'memory-backend=pc.ram')
+
+
+@test(needs_kvm=True)
+def before_anything_was_sent(t):
+    """The first pass has hardly begun."""
+    way = Way(t)
+    way.send_guest(after=0)
+    way.check_arrived()
+
+
+@test(needs_kvm=True)
+def pause_before_switchover(t):
+    way = Way(t, caps={'pause_before_switchover': True})
+    wait_transferred(way.src, 4 * MIB)
+    way.src.qmp.cmd('migrate-start-postcopy')
+    wait_status(way.src, 'pre-switchover')
+    way.src.qmp.cmd('migrate-continue', state='pre-switchover')
+    way.check_arrived()
+
+
+@test(needs_kvm=True)
+def cut_twice(t):
+    way = Way(t)
+    set_parameters(way.src, max_postcopy_bandwidth=4 * MIB)
+    way.send_guest()
+    way.cut_and_recover()
+    way.cut_and_recover(lambda: way.src.qmp.cmd('migrate-pause'))
+    way.cut_and_recover(lambda: way.dst.qmp.cmd('migrate-pause'))
+    way.check_arrived()
+
+
+@test(needs_kvm=True)
+def nothing_runs_at_the_source(t):
+    """While the guest is at the destination, its memory is only read."""
+    way = Way(t)
+    set_parameters(way.src, max_postcopy_bandwidth=4 * MIB)
+    way.send_guest()
+    way.src.qmp.cmd('migrate_cancel')
+    check_equal(status(way.src), 'postcopy-active', 'after a cancel')
+    check_in('not finalized', refused(way.src, 'cont').desc, 'cont')
+    check_in('in progress', refused(way.src, 'migrate', uri='tcp::1').desc,
+             'migrate')
+    way.proxy.close()
+    wait_status(way.src, 'postcopy-paused')
+    check_in('not finalized', refused(way.src, 'cont').desc, 'cont')
+    wait_status(way.dst, 'postcopy-paused')
+    way.dst.ends_expected = True  # without its memory: with an error
+    way.dst.qmp.cmd('quit')
+    way.dst.wait_end()
+
+
+@test(needs_kvm=True)
+def from_the_peer(t):
+    go(t, src_binary=need_peer())
+
+
+@test(needs_kvm=True)
+def to_the_peer(t):
+    go(t, dst_binary=need_peer())
+
+
+@test(needs_kvm=True)
+def from_the_peer_cut(t):
+    way = Way(t, src_binary=need_peer())
+    set_parameters(way.src, max_postcopy_bandwidth=4 * MIB)
+    way.send_guest()
+    way.cut_and_recover()
+    way.check_arrived()
+
+
+@test(needs_kvm=True)
+def to_the_peer_cut(t):
+    way = Way(t, dst_binary=need_peer())
+    set_parameters(way.src, max_postcopy_bandwidth=4 * MIB)
+    way.send_guest()
+    way.cut_and_recover()
+    way.check_arrived()
+
+
+@test()
+def errors(t):
+    vm = t.machine(mem=32, config='mode=idle')
+    check_in('Enable postcopy with migrate_set_capability',
+             refused(vm, 'migrate-start-postcopy').desc, 'off')
+    check_in('only supported during', refused(vm, 'migrate-pause').desc,
+             'pause')
+    check_in('only be run when postcopy is paused',
+             refused(vm, 'migrate-recover', uri='tcp::1').desc, 'recover')
+    check_in('no paused migration',
+             refused(vm, 'migrate', uri='tcp::1', resume=True).desc, 'resume')
+    set_capabilities(vm, postcopy_ram=True)
+    check_in('must be started after migration',
+             refused(vm, 'migrate-start-postcopy').desc, 'too early')
+    vm.qmp.cmd('migrate', uri='exec:cat > /dev/null')
+    vm.reactor.poll(lambda: status(vm) == 'failed', 'a channel of one way')
+    check_in("'postcopy-ram' needs a channel that goes both ways",
+             query(vm)['error-desc'], 'error')
+
+
+main()
