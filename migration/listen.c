@@ -223,23 +223,37 @@ bool migration_incoming_deferred(Migration *m, const char *uri, GError **errp)
     return true;
 }
 
-/* The load thread waits for it. */
-static void source_reconnected(IoListener *l, IoChannel *ch, gpointer opaque)
+bool mig_recover_listen(Migration *m, const IoSocketAddress *addr,
+                        GError **errp)
 {
-    Migration *m = opaque;
-    VM_LOCK_GUARD();
+    IoListener *l = io_listener_new(addr, 1, errp);
+    IoCancel *c = l != NULL ? io_cancel_new(errp) : NULL;
 
-    g_clear_pointer(&m->listener, io_listener_free);
-    io_channel_set_nodelay(ch, true);
+    if (c == NULL) {
+        g_clear_pointer(&l, io_listener_free);
+        return false;
+    }
     LOCK_GUARD(&m->lock);
-    m->recover_ch = ch;
+    m->recover_listener = l;
+    m->recover_cancel = c;
     cond_broadcast(&m->cond);
+    return true;
+}
+
+/* The load thread gives up the address that it waits at. */
+static void recover_listen_end(Migration *m)
+{
+    LOCK_GUARD(&m->lock);
+
+    while (m->recover_listener != NULL) {
+        io_cancel_trigger(m->recover_cancel);
+        cond_wait(&m->cond, &m->lock);
+    }
 }
 
 bool migration_recover(Migration *m, const char *uri, GError **errp)
 {
     g_autoptr(IoUri) parsed = NULL;
-    IoListener *l;
 
     if (m->thread_made ||
         migration_status(m) != MIGRATION_STATUS_POSTCOPY_PAUSED) {
@@ -257,15 +271,8 @@ bool migration_recover(Migration *m, const char *uri, GError **errp)
                    uri);
         return false;
     }
-    l = io_listener_new(parsed->addr, 1, errp);
-    if (l == NULL) {
-        return false;
-    }
-    /* A second command takes the place of the first: nobody has come yet. */
-    g_clear_pointer(&m->listener, io_listener_free);
-    m->listener = l;
-    io_listener_set_client_func(l, NULL, source_reconnected, m);
-    return true;
+    recover_listen_end(m);
+    return mig_recover_listen(m, parsed->addr, errp);
 }
 
 void mig_incoming_stop(Migration *m)
@@ -276,6 +283,9 @@ void mig_incoming_stop(Migration *m)
     }
     LOCK_GUARD(&m->lock);
     m->load_ends = true;
+    if (m->recover_cancel != NULL) {
+        io_cancel_trigger(m->recover_cancel);
+    }
     cond_broadcast(&m->cond);
     if (m->load_made && m->load_ch != NULL && !m->load_owes_shut) {
         io_channel_shutdown(m->load_ch, IO_SHUTDOWN_BOTH);
@@ -290,7 +300,6 @@ void mig_incoming_join(Migration *m)
         mig_tls_forget(m);
     }
     g_clear_pointer(&m->multifd_listen, multifd_listen_free);
-    g_clear_pointer(&m->recover_ch, io_channel_unref);
     g_clear_pointer(&m->incoming_ch, io_channel_unref);
     g_clear_pointer(&m->incoming_uri, io_uri_free);
 }

@@ -124,8 +124,10 @@ struct Migration {
     bool load_made;
     Thread load_thread;
     IoChannel *load_ch; /* lock; read until the thread ends */
-    /* lock; of migrate-recover, which the load thread takes; or NULL */
-    IoChannel *recover_ch;
+    /* lock; where a paused postcopy waits for its source, and what ends that;
+     * the load thread accepts there and frees them; or NULL. */
+    struct IoListener *recover_listener;
+    IoCancel *recover_cancel;
     /* The guest runs here, and a plain source, which would run it again, is
      * still to hear so: the end of the program waits for that.  lock. */
     bool load_owes_shut;
@@ -167,6 +169,12 @@ bool mig_load_begin(Migration *m, IoChannel *ch, GError **errp);
 void mig_load_cannot_begin(Migration *m, const GError *err);
 /* Incoming, and no source has connected yet; main thread. */
 bool mig_waits_for_source(const Migration *m);
+/*
+ * Waits at that address for the source of a paused postcopy; nobody does
+ * already.  Any thread.
+ */
+bool mig_recover_listen(Migration *m, const IoSocketAddress *addr,
+                        GError **errp);
 /* Stops listening and loading; join waits. */
 void mig_incoming_stop(Migration *m);
 void mig_incoming_join(Migration *m);

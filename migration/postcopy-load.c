@@ -13,6 +13,7 @@
 
 #include "migration/incoming.h"
 
+#include "io/socket.h"
 #include "migration/wire.h"
 #include "system/outside.h"
 #include "util/bitmap.h"
@@ -311,6 +312,9 @@ static void *mig_package_thread(void *opaque)
     l->package.ended = true;
     if (!ok) {
         l->package.err = err;
+        if (l->m->recover_cancel != NULL) {
+            io_cancel_trigger(l->m->recover_cancel);
+        }
         /* Who reads the stream hears of it. */
         io_channel_shutdown(l->ch, IO_SHUTDOWN_READ);
     }
@@ -440,20 +444,50 @@ static bool may_be_ours(MigLoad *l)
 }
 
 /*
- * A channel that migrate-recover brought; NULL: the program ends, or no guest
- * comes of the package.
+ * Where the source came from at first it may come again, without a word of
+ * the user's: a main thread that waits for a page couldn't take one.
+ */
+static void listen_again(MigLoad *l)
+{
+    const IoUri *uri = l->m->incoming_uri;
+    g_autoptr(GError) err = NULL;
+
+    if (uri->type == IO_URI_SOCKET && uri->addr->type != IO_ADDRESS_FD &&
+        !mig_recover_listen(l->m, uri->addr, &err)) {
+        log_warn("migration: %s: 'migrate-recover' gives another address",
+                 err->message);
+    }
+}
+
+static bool pause_is_over(const MigLoad *l)
+{
+    return l->m->load_ends || l->package.err != NULL;
+}
+
+/*
+ * The source's next connection; NULL: the program ends, or no guest comes of
+ * the package.
  */
 static IoChannel *wait_channel(MigLoad *l)
 {
     Migration *m = l->m;
-    LOCK_GUARD(&m->lock);
+    IoChannel *ch = NULL;
 
-    while (m->recover_ch == NULL && !m->load_ends && l->package.err == NULL) {
-        cond_wait(&m->cond, &m->lock);
+    lock_acquire(&m->lock);
+    while (ch == NULL && !pause_is_over(l)) {
+        if (m->recover_listener == NULL) {
+            cond_wait(&m->cond, &m->lock);
+            continue;
+        }
+        lock_release(&m->lock);
+        ch = io_listener_accept(m->recover_listener, m->recover_cancel, NULL);
+        lock_acquire(&m->lock);
+        g_clear_pointer(&m->recover_listener, io_listener_free);
+        g_clear_pointer(&m->recover_cancel, io_cancel_unref);
+        cond_broadcast(&m->cond);
     }
-    return m->load_ends || l->package.err != NULL
-               ? NULL
-               : g_steal_pointer(&m->recover_ch);
+    lock_release(&m->lock);
+    return ch;
 }
 
 /*
@@ -503,12 +537,14 @@ bool mig_load_wait_recover(MigLoad *l, GError **err)
         log_error("migration: postcopy paused: %s", (*err)->message);
         io_channel_shutdown(l->ch, IO_SHUTDOWN_BOTH);
         mig_set_status(l->m, MIGRATION_STATUS_POSTCOPY_PAUSED);
+        listen_again(l);
         ch = wait_channel(l);
         if (ch == NULL) {
             package_explains(l, err);
             return false;
         }
         g_clear_error(err);
+        io_channel_set_nodelay(ch, true);
         mig_set_status(l->m, MIGRATION_STATUS_POSTCOPY_RECOVER);
         ok = change_channel(l, ch, err);
     }

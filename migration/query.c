@@ -202,6 +202,8 @@ MigrationInfo *migration_query(Migration *m)
     }
     if (m->listener != NULL) {
         info->socket_address = query_addresses(m->listener);
+    } else if (m->recover_listener != NULL) {
+        info->socket_address = query_addresses(m->recover_listener);
     }
     /* A destination that no source has reached has nothing to tell. */
     if (m->status == MIGRATION_STATUS_NONE || mig_waits_for_source(m)) {

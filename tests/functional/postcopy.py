@@ -30,10 +30,10 @@ class Way:
         self.src.qmp.cmd('migrate', uri=self.proxy.uri)
 
     def new_way(self):
-        port = free_port()
-        self.proxy = Proxy(port)
+        self.port = free_port()
+        self.proxy = Proxy(self.port)
         self.t.defer(self.proxy.close)
-        return 'tcp:127.0.0.1:%d' % port
+        return 'tcp:127.0.0.1:%d' % self.port
 
     def send_guest(self, after=4 * MIB):
         """When some of its memory is over there."""
@@ -127,6 +127,22 @@ def cut_twice(t):
     way.cut_and_recover()
     way.cut_and_recover(lambda: way.src.qmp.cmd('migrate-pause'))
     way.cut_and_recover(lambda: way.dst.qmp.cmd('migrate-pause'))
+    way.check_arrived()
+
+
+@test(needs_kvm=True)
+def recovers_by_itself(t):
+    """At the address of the first connection; nobody says so."""
+    way = Way(t)
+    set_parameters(way.src, max_postcopy_bandwidth=4 * MIB)
+    way.send_guest()
+    wait_status(way.dst, 'postcopy-active')
+    way.src.qmp.cmd('migrate-pause')
+    wait_status(way.src, 'postcopy-paused')
+    wait_status(way.dst, 'postcopy-paused')
+    proxy = Proxy(way.port)
+    t.defer(proxy.close)
+    way.src.qmp.cmd('migrate', uri=proxy.uri, resume=True)
     way.check_arrived()
 
 
