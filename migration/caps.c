@@ -18,6 +18,7 @@ static const MigCap mig_caps[MIGRATION_CAPABILITY__MAX] = {
     [MIGRATION_CAPABILITY_EVENTS] = { .available = true },
     [MIGRATION_CAPABILITY_RETURN_PATH] = { .available = true },
     [MIGRATION_CAPABILITY_POSTCOPY_RAM] = { .available = true },
+    [MIGRATION_CAPABILITY_POSTCOPY_BLOCKTIME] = { .available = true },
     [MIGRATION_CAPABILITY_PAUSE_BEFORE_SWITCHOVER] = { .available = true },
     [MIGRATION_CAPABILITY_MULTIFD] = { .available = true },
     [MIGRATION_CAPABILITY_LATE_BLOCK_ACTIVATE] = { .available = true },

@@ -46,6 +46,7 @@ typedef struct MigLoad {
     int64_t switch_ns; /* when the last memory section began */
     /* Postcopy. */
     PostcopyIn *pc; /* the source may ask for it; or NULL */
+    bool measures;  /* how long vCPUs wait */
     bool packaged;  /* the devices have come, pages follow */
     bool broken;    /* between two connections */
     MigPackage package;

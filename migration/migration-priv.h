@@ -124,6 +124,8 @@ struct Migration {
     bool load_made;
     Thread load_thread;
     IoChannel *load_ch; /* lock; read until the thread ends */
+    /* lock; of the last postcopy; NULL: not measured */
+    struct PostcopyTimes *times;
     /* lock; where a paused postcopy waits for its source, and what ends that;
      * the load thread accepts there and frees them; or NULL. */
     struct IoListener *recover_listener;

@@ -7,6 +7,7 @@
 
 #include "migration/migration-priv.h"
 #include "migration/multifd-send.h"
+#include "migration/postcopy-times.h"
 #include "migration/states.h"
 #include "migration/tls.h"
 
@@ -138,6 +139,7 @@ void migration_free(Migration *m)
     mig_params_fini(&m->params);
     g_free(m->error_desc);
     backend_answer_list_free(m->answers);
+    postcopy_times_free(m->times);
     cond_fini(&m->cond);
     lock_fini(&m->lock);
     g_free(m);

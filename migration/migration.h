@@ -34,6 +34,8 @@ typedef struct MigrationHooks {
      * they pause, and says whether the clock device reads the TSC alone.
      */
     void (*prepare)(Vm *vm, bool active, bool single_cpu_sync);
+    /* The index of the vCPU that this thread runs; -1: none.  Any thread. */
+    int (*cpu_of_thread)(Vm *vm, pid_t tid);
     /* The guest's CPUs rest for so many percent (0 to 99) of the time from now
      * on.  Without vm_lock. */
     bool (*throttle)(Vm *vm, unsigned percent, GError **errp);

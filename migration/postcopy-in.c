@@ -18,6 +18,7 @@
 #include <poll.h>
 #include <sys/mman.h>
 
+#include "system/clock.h"
 #include "util/bitmap.h"
 #include "util/error.h"
 #include "util/event-notifier.h"
@@ -45,6 +46,9 @@ struct PostcopyIn {
     bool listening;
     EventNotifier quit; /* ends the thread; has one while listening */
     Thread thread;
+    PostcopyTimes *times; /* NULL: nobody wants to know */
+    PostcopyCpuFn *cpu_of;
+    void *cpu_opaque;
     uint8_t *zeros; /* of the largest page; for where zero is false */
 };
 
@@ -116,9 +120,8 @@ static bool check_blocks(int fd, Memory *mem, GError **errp)
 }
 
 /* What the kernel has to have for the memory that is here. */
-static int open_for(Memory *mem, GError **errp)
+static int open_for(Memory *mem, uint64_t features, GError **errp)
 {
-    uint64_t features = 0;
     RamBlock *rb;
     RCU_READ_GUARD();
 
@@ -138,7 +141,7 @@ static int open_for(Memory *mem, GError **errp)
 
 bool postcopy_in_supported(Memory *mem, GError **errp)
 {
-    int fd = open_for(mem, errp);
+    int fd = open_for(mem, 0, errp);
     bool ok = fd >= 0 && check_blocks(fd, mem, errp);
 
     if (fd >= 0) {
@@ -164,7 +167,7 @@ static void set_huge(Memory *mem, int advice)
 PostcopyIn *postcopy_in_new(Memory *mem, bool zero, GError **errp)
 {
     PostcopyIn *p;
-    int fd = open_for(mem, errp);
+    int fd = open_for(mem, 0, errp);
 
     if (fd < 0 || !check_blocks(fd, mem, errp)) {
         if (fd >= 0) {
@@ -196,6 +199,22 @@ void postcopy_in_free(PostcopyIn *p)
     g_array_unref(p->blocks);
     g_free(p->zeros);
     g_free(p);
+}
+
+bool postcopy_in_set_times(PostcopyIn *p, PostcopyTimes *times,
+                           PostcopyCpuFn *cpu, void *opaque, GError **errp)
+{
+    int fd = open_for(p->mem, UFFD_FEATURE_THREAD_ID, errp);
+
+    if (fd < 0) {
+        return false;
+    }
+    close(p->fd);
+    p->fd = fd;
+    p->times = times;
+    p->cpu_of = cpu;
+    p->cpu_opaque = opaque;
+    return true;
 }
 
 void postcopy_in_set_blocks(PostcopyIn *p, const GPtrArray *blocks)
@@ -298,11 +317,36 @@ static void make_zero(PostcopyIn *p, const InBlock *b, uint64_t first)
     }
 }
 
+/* A vCPU waits; if the page has come in between, it went on already. */
+static void note_wait(PostcopyIn *p, const InBlock *b, uint64_t first,
+                      pid_t tid)
+{
+    const uint8_t *page = b->rb->host + (first << RAM_PAGE_BITS);
+    int cpu = p->times != NULL ? p->cpu_of(p->cpu_opaque, tid) : -1;
+
+    if (cpu >= 0) {
+        postcopy_times_wait(p->times, cpu, page, clock_monotonic_ns());
+        if (bitmap_test_atomic(b->received, first)) {
+            postcopy_times_came(p->times, page, 1, clock_monotonic_ns());
+        }
+    }
+}
+
+static void note_came(PostcopyIn *p, const InBlock *b, uint64_t first,
+                      uint64_t npages)
+{
+    if (p->times != NULL) {
+        postcopy_times_came(p->times, b->rb->host + (first << RAM_PAGE_BITS),
+                            npages << RAM_PAGE_BITS, clock_monotonic_ns());
+    }
+}
+
 /* `first`: of a page of the backing. */
-static void page_wanted(PostcopyIn *p, InBlock *b, uint64_t first)
+static void page_wanted(PostcopyIn *p, InBlock *b, uint64_t first, pid_t tid)
 {
     bool again = bitmap_test_and_set_atomic(b->asked, first);
 
+    note_wait(p, b, first, tid);
     if (bitmap_test_atomic(b->received, first)) {
         make_zero(p, b, first);
     } else if (!again) {
@@ -310,7 +354,7 @@ static void page_wanted(PostcopyIn *p, InBlock *b, uint64_t first)
     }
 }
 
-static void fault_at(PostcopyIn *p, uint64_t addr)
+static void fault_at(PostcopyIn *p, uint64_t addr, pid_t tid)
 {
     for (guint i = 0; i < p->blocks->len; i++) {
         InBlock *b = &g_array_index(p->blocks, InBlock, i);
@@ -319,7 +363,8 @@ static void fault_at(PostcopyIn *p, uint64_t addr)
         if (off < block_span(b->rb)) {
             page_wanted(p, b,
                         ROUND_DOWN(off, (uint64_t)b->rb->page_size) >>
-                            RAM_PAGE_BITS);
+                            RAM_PAGE_BITS,
+                        tid);
             return;
         }
     }
@@ -347,7 +392,8 @@ static void *postcopy_fault_thread(void *opaque)
         n = read(p->fd, msg, sizeof(msg));
         for (ssize_t i = 0; i < n / (ssize_t)sizeof(msg[0]); i++) {
             if (msg[i].event == UFFD_EVENT_PAGEFAULT) {
-                fault_at(p, msg[i].arg.pagefault.address);
+                fault_at(p, msg[i].arg.pagefault.address,
+                         msg[i].arg.pagefault.feat.ptid);
             }
         }
     }
@@ -494,6 +540,7 @@ static void place_zeros(PostcopyIn *p, InBlock *b, uint64_t first, uint64_t n)
 
     bitmap_set_atomic(b->received, first, n);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    note_came(p, b, first, n);
     while ((i = bitmap_find_next(b->asked, first + n, i)) < first + n) {
         make_zero(p, b, ROUND_DOWN(i, unit));
         i++;
@@ -509,6 +556,7 @@ static bool place_data(PostcopyIn *p, InBlock *b, uint64_t first,
 
     bitmap_set_atomic(b->received, first,
                       MIN(done >> RAM_PAGE_BITS, b->npages - first));
+    note_came(p, b, first, n);
     if (r < 0) {
         error_setf_errno(errp, -r,
                          "RAM block '%s': placing the page at 0x%" PRIx64,

@@ -7,6 +7,7 @@
 #ifndef MIGRATION_POSTCOPY_IN_H
 #define MIGRATION_POSTCOPY_IN_H
 
+#include "migration/postcopy-times.h"
 #include "system/memory.h"
 
 typedef struct PostcopyIn PostcopyIn;
@@ -17,6 +18,8 @@ typedef struct PostcopyIn PostcopyIn;
  */
 typedef void PostcopyAskFn(void *opaque, const RamBlock *rb, uint64_t off,
                            uint64_t len);
+/* The vCPU whose thread that is; -1: none's. */
+typedef int PostcopyCpuFn(void *opaque, pid_t tid);
 
 /* The sizes of pages that back the blocks which travel, or-ed (ADVISE). */
 uint64_t postcopy_page_sizes(Memory *mem);
@@ -35,6 +38,12 @@ PostcopyIn *postcopy_in_new(Memory *mem, bool zero, GError **errp);
 /* Ends it, if nobody has.  NULL is fine. */
 void postcopy_in_free(PostcopyIn *p);
 
+/*
+ * Before it listens: `times`, borrowed, is told how long vCPUs wait.  False
+ * with errp: the kernel doesn't say who waits.
+ */
+bool postcopy_in_set_times(PostcopyIn *p, PostcopyTimes *times,
+                           PostcopyCpuFn *cpu, void *opaque, GError **errp);
 /* The list of blocks (RamBlock, borrowed) has come; sizes stay. */
 void postcopy_in_set_blocks(PostcopyIn *p, const GPtrArray *blocks);
 /* While pages are still stored as they come: these have come. */

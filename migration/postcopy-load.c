@@ -79,7 +79,32 @@ static bool check_advise(MigLoad *l, GError **errp)
         error_setf(errp, "RAM postcopy is disabled but have 16 byte advise");
         return false;
     }
+    l->measures = mig_caps_has(migration_capabilities(l->m),
+                               MIGRATION_CAPABILITY_POSTCOPY_BLOCKTIME);
     return check_outside(l->vm, errp);
+}
+
+static int cpu_of_thread(void *opaque, pid_t tid)
+{
+    const MigLoad *l = opaque;
+
+    return l->m->hooks->cpu_of_thread(l->vm, tid);
+}
+
+static bool measure_waits(MigLoad *l, GError **errp)
+{
+    Migration *m = l->m;
+    PostcopyTimes *t;
+
+    if (!l->measures) {
+        return true;
+    }
+    t = postcopy_times_new(l->vm->nvcpus);
+    lock_acquire(&m->lock);
+    postcopy_times_free(m->times);
+    m->times = t;
+    lock_release(&m->lock);
+    return postcopy_in_set_times(l->pc, t, cpu_of_thread, l, errp);
 }
 
 bool mig_load_advise(MigLoad *l, const uint8_t data[16], GError **errp)
@@ -100,7 +125,7 @@ bool mig_load_advise(MigLoad *l, const uint8_t data[16], GError **errp)
         return false;
     }
     ram_load_set_postcopy(l->ram, l->pc);
-    return true;
+    return measure_waits(l, errp);
 }
 
 /* "u8 length, text" at *at, which is moved on; NULL: cut short. */

@@ -6,6 +6,7 @@
 #include "util/base.h"
 
 #include "migration/migration-priv.h"
+#include "migration/postcopy-times.h"
 
 #include "io/socket.h"
 
@@ -142,6 +143,20 @@ static void query_progress(const MigShow *s, const BackendAnswerList *answers,
     }
 }
 
+/* ms, by one and by all at the same time. */
+static void query_waits(PostcopyTimes *t, MigrationInfo *info)
+{
+    int64_t now = clock_monotonic_ns();
+
+    info->has_postcopy_blocktime = true;
+    info->postcopy_blocktime = to_ms(postcopy_times_of_all(t, now));
+    info->postcopy_vcpu_blocktime = uint32_list_new();
+    for (unsigned i = 0; i < postcopy_times_ncpus(t); i++) {
+        uint32_list_append(info->postcopy_vcpu_blocktime,
+                           to_ms(postcopy_times_of(t, i, now)));
+    }
+}
+
 static SocketAddress *query_address(const IoSocketAddress *addr)
 {
     SocketAddress *a = socket_address_new();
@@ -212,6 +227,9 @@ MigrationInfo *migration_query(Migration *m)
     info->has_status = true;
     info->status = m->status;
     info->error_desc = g_strdup(m->error_desc);
+    if (m->times != NULL && !m->thread_made) {
+        query_waits(m->times, info);
+    }
     /* Before setup has ended nothing is known but the state. */
     if (m->show.have_setup && m->status != MIGRATION_STATUS_FAILED &&
         m->status != MIGRATION_STATUS_CANCELLED) {

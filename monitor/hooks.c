@@ -449,6 +449,16 @@ static void events_prepare(Vm *vm, bool active, bool single_cpu_sync)
     vm->accel->single_cpu_sync = single_cpu_sync;
 }
 
+static int cpu_of_thread(Vm *vm, pid_t tid)
+{
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        if (thread_tid(&vm->vcpus[i]->thread) == tid) {
+            return i;
+        }
+    }
+    return -1;
+}
+
 const MigrationHooks monitor_migration_hooks = {
     .event_status = event_migration,
     .event_pass = event_migration_pass,
@@ -458,5 +468,6 @@ const MigrationHooks monitor_migration_hooks = {
     .cpus_sync = cpus_sync,
     .cpus_put = cpus_put,
     .prepare = events_prepare,
+    .cpu_of_thread = cpu_of_thread,
     .throttle = vcpus_throttle,
 };

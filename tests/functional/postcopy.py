@@ -131,6 +131,18 @@ def cut_twice(t):
 
 
 @test(needs_kvm=True)
+def blocktime(t):
+    way = Way(t, smp=2, caps={'postcopy_blocktime': True})
+    set_parameters(way.src, max_postcopy_bandwidth=4 * MIB)
+    way.send_guest()
+    way.check_arrived()
+    info = query(way.dst)
+    check_equal(len(info['postcopy-vcpu-blocktime']), 2, 'CPUs')
+    check(all(ms >= info['postcopy-blocktime']
+              for ms in info['postcopy-vcpu-blocktime']), 'info: %r' % info)
+
+
+@test(needs_kvm=True)
 def recovers_by_itself(t):
     """At the address of the first connection; nobody says so."""
     way = Way(t)
