@@ -42,7 +42,8 @@ struct PostcopyIn {
     GArray *blocks; /* InBlock; const after postcopy_in_set_blocks() */
     PostcopyAskFn *ask;
     void *opaque;
-    bool all_zero; /* what was never sent is here, too */
+    GPtrArray *locked; /* RamBlock: to be locked in memory again */
+    bool all_zero;     /* what was never sent is here, too */
     bool listening;
     EventNotifier quit; /* ends the thread; has one while listening */
     Thread thread;
@@ -150,6 +151,44 @@ bool postcopy_in_supported(Memory *mem, GError **errp)
     return ok;
 }
 
+/*
+ * Locked memory (-overcommit mem-lock=on) can't be dropped, and nothing but
+ * such advice tells whether it is; huge pages are never elsewhere anyway.
+ */
+static bool is_locked(const RamBlock *rb)
+{
+    return rb->page_size > RAM_PAGE_SIZE ||
+           (madvise(rb->host, RAM_PAGE_SIZE, MADV_COLD) < 0 && errno == EINVAL);
+}
+
+static void unlock_blocks(PostcopyIn *p)
+{
+    RamBlock *rb;
+    RCU_READ_GUARD();
+
+    RAM_BLOCK_FOREACH(rb, &p->mem->ram)
+    {
+        if (rb->migratable && is_locked(rb)) {
+            munlock(rb->host, rb->max_length);
+            g_ptr_array_add(p->locked, rb);
+        }
+    }
+}
+
+static void lock_blocks(PostcopyIn *p)
+{
+    for (guint i = 0; i < p->locked->len; i++) {
+        const RamBlock *rb = p->locked->pdata[i];
+
+        if (rb->page_size == RAM_PAGE_SIZE &&
+            mlock(rb->host, rb->max_length) < 0) {
+            log_warn("RAM block '%s': locking it again: %s", rb->name,
+                     g_strerror(errno));
+        }
+    }
+    g_ptr_array_set_size(p->locked, 0);
+}
+
 /* Pages of the host that are larger would bring others with them. */
 static void set_huge(Memory *mem, int advice)
 {
@@ -180,6 +219,8 @@ PostcopyIn *postcopy_in_new(Memory *mem, bool zero, GError **errp)
     p->fd = fd;
     p->all_zero = zero;
     p->blocks = g_array_new(false, true, sizeof(InBlock));
+    p->locked = g_ptr_array_new();
+    unlock_blocks(p);
     set_huge(mem, MADV_NOHUGEPAGE);
     return p;
 }
@@ -197,6 +238,7 @@ void postcopy_in_free(PostcopyIn *p)
         bitmap_free(b->asked);
     }
     g_array_unref(p->blocks);
+    g_ptr_array_unref(p->locked);
     g_free(p->zeros);
     g_free(p);
 }
@@ -510,6 +552,7 @@ void postcopy_in_end(PostcopyIn *p)
         close(p->fd);
         p->fd = -1;
         set_huge(p->mem, MADV_HUGEPAGE);
+        lock_blocks(p);
     }
 }
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The guest goes ahead of its memory, which it checks all the time."""
 
+import re
+
 from godwit.migration import (check_lines, check_pattern_goes_on,
                               last_numbers, query, refused, set_capabilities,
                               set_parameters, start_incoming, start_pattern,
@@ -8,7 +10,8 @@ from godwit.migration import (check_lines, check_pattern_goes_on,
                               wait_transferred)
 from godwit.peer import need_peer
 from godwit.proxy import Proxy
-from godwit.tap import check, check_equal, check_in, free_port, main, test
+from godwit.tap import (Skip, check, check_equal, check_in, free_port, main,
+                        test)
 
 MIB = 1 << 20
 
@@ -99,6 +102,25 @@ def two_cpus_q35(t):
 def shared_memory(t):
     go(t, '-object', 'memory-backend-memfd,id=pc.ram,size=64M,share=on',
        '-machine', 'memory-backend=pc.ram')
+
+
+@test(needs_kvm=True)
+def locked_memory(t):
+    go(t, '-overcommit', 'mem-lock=on')
+
+
+def free_huge_pages():
+    with open('/proc/meminfo', encoding='ascii') as f:
+        return int(re.search(r'HugePages_Free:\s+(\d+)', f.read())[1])
+
+
+@test(needs_kvm=True)
+def huge_pages(t):
+    """A page of the backing goes as a whole, or not at all."""
+    if free_huge_pages() < 64:
+        raise Skip('fewer than 64 huge pages of 2 MiB are free')
+    go(t, '-object', 'memory-backend-memfd,id=pc.ram,size=64M,share=on,'
+       'hugetlb=on,hugetlbsize=2M', '-machine', 'memory-backend=pc.ram')
 
 
 @test(needs_kvm=True)

@@ -278,6 +278,82 @@ static void test_shared(void)
     move_memory(WIRE_F_EXTENTS, true);
 }
 
+/*
+ * Pages of 64 KiB: each goes as a whole, pages that were not due with it. What
+ * the kernel makes of small pages stands for a page of the backing here.
+ */
+static void test_large(void)
+{
+    enum { LARGE = 16 * PAGE };
+    g_autoptr(GError) err = NULL;
+    PostcopyPlacer pl;
+    World w;
+
+    if (world_init(&w, WIRE_F_EXTENTS, false)) {
+        w.to->page_size = LARGE;
+        g_assert_false(postcopy_in_discard(w.in, "ram", PAGE, LARGE, &err));
+        g_assert_true(postcopy_in_discard(w.in, "ram", 0, LARGE, NULL));
+        g_assert_true(postcopy_in_listen(w.in, ask, &w, NULL));
+        g_assert_cmpuint(postcopy_in_missing(w.in), >=, 16);
+        postcopy_placer_init(&pl, w.in);
+        /* In the middle of a page; then out of order. */
+        g_clear_error(&err);
+        g_assert_false(
+            postcopy_in_place(&pl, w.to, PAGE, w.from->host, PAGE, &err));
+        g_assert_nonnull(strstr(err->message, "out of order"));
+        g_assert_true(
+            postcopy_in_place(&pl, w.to, 0, w.from->host, PAGE, NULL));
+        g_assert_false(
+            postcopy_in_place(&pl, w.to, 2 * PAGE, w.from->host, PAGE, NULL));
+        /* A piece that is lost with its connection leaves nothing. */
+        postcopy_placer_restart(&pl);
+        g_assert_true(
+            postcopy_in_place(&pl, w.to, 0, w.from->host, 5 * PAGE, NULL));
+        g_assert_true(
+            postcopy_in_place(&pl, w.to, 5 * PAGE, NULL, 2 * PAGE, NULL));
+        g_assert_true(postcopy_in_place(
+            &pl, w.to, 7 * PAGE, w.from->host + 7 * PAGE, 9 * PAGE, NULL));
+        g_assert_cmphex(read_page(w.to, 1), ==, content(1, NEW));
+        g_assert_cmphex(read_page(w.to, 5), ==, 0);
+        g_assert_cmphex(read_page(w.to, 14), ==, content(14, NEW));
+        postcopy_placer_fini(&pl);
+        postcopy_in_end(w.in);
+        w.to->page_size = PAGE;
+    }
+    world_fini(&w);
+}
+
+/* A source that has large pages makes all of one due. */
+static void test_large_source(void)
+{
+    g_autoptr(StreamOut) s = stream_out_new(NULL);
+    PostcopyOut *out = postcopy_out_new(WIRE_F_EXTENTS);
+    unsigned long *due = bitmap_new(PAGES);
+    PostcopyOutStats st;
+    World w;
+
+    if (world_init(&w, 0, false)) {
+        w.from->page_size = 16 * PAGE;
+        bitmap_set_bit(due, 17);
+        postcopy_out_add(out, w.from, due);
+        postcopy_out_get_stats(out, &st);
+        g_assert_cmpuint(st.pending_pages, ==, 16);
+        g_assert_false(
+            postcopy_out_request(out, "ram", 17 * PAGE, 16 * PAGE, NULL));
+        g_assert_true(
+            postcopy_out_request(out, "ram", 16 * PAGE, 16 * PAGE, NULL));
+        g_assert_true(postcopy_out_put_requested(out, s));
+        g_assert_false(postcopy_out_put_some(out, s));
+        postcopy_out_get_stats(out, &st);
+        g_assert_cmpuint(st.normal_pages + st.zero_pages, ==, 16);
+        w.from->page_size = PAGE;
+    } else {
+        bitmap_free(due);
+    }
+    postcopy_out_free(out);
+    world_fini(&w);
+}
+
 /* Nothing but what the reader asks for is sent until it has seen all. */
 static void test_asked_only(void)
 {
@@ -437,6 +513,8 @@ int main(int argc, char **argv)
     g_test_add_func("/postcopy/plain", test_plain);
     g_test_add_func("/postcopy/extents", test_extents);
     g_test_add_func("/postcopy/shared", test_shared);
+    g_test_add_func("/postcopy/large", test_large);
+    g_test_add_func("/postcopy/large-source", test_large_source);
     g_test_add_func("/postcopy/asked-only", test_asked_only);
     g_test_add_func("/postcopy/cut", test_cut);
     g_test_add_func("/postcopy/sent-twice", test_sent_twice);
