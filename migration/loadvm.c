@@ -274,7 +274,7 @@ static void restore_defaults(const Loadvm *l, VmstateEntry *e)
 static bool try_device(Loadvm *l, const SectionHead *h, GError **errp)
 {
     VM_LOCK_GUARD();
-    VmstateEntry *e = vmstate_find(l->registry, h->name, h->instance);
+    VmstateEntry *e = vmstate_find_to_load(l->registry, h->name, h->instance);
 
     if (e == NULL || e->vms == VMSTATE_NONE) {
         say_unknown(l, h, errp);
@@ -323,7 +323,8 @@ static void explain_device(const Loadvm *l, const SectionHead *h, GError **err)
 static uint64_t device_max(const Loadvm *l, const SectionHead *h)
 {
     VM_LOCK_GUARD();
-    const VmstateEntry *e = vmstate_find(l->registry, h->name, h->instance);
+    const VmstateEntry *e =
+        vmstate_find_to_load(l->registry, h->name, h->instance);
 
     return e != NULL && e->vms->max_bytes != NULL ? e->vms->max_bytes(e->opaque)
                                                   : DEVICE_MAX;

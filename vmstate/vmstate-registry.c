@@ -71,6 +71,25 @@ VmstateEntry *vmstate_find(VmstateRegistry *r, const char *idstr,
     return l->data;
 }
 
+VmstateEntry *vmstate_find_to_load(VmstateRegistry *r, const char *idstr,
+                                   uint32_t instance)
+{
+    VmstateEntry *e = vmstate_find(r, idstr, instance);
+
+    if (e == NULL || !e->twin) {
+        return e;
+    }
+    for (GList *l = r->entries.head; l != NULL; l = l->next) {
+        VmstateEntry *other = l->data;
+
+        if (is_entry(l, idstr, instance) &&
+            other->load_attempt != r->load_attempt) {
+            return other;
+        }
+    }
+    return e;
+}
+
 static uint32_t next_instance(VmstateRegistry *r, const char *idstr)
 {
     uint32_t n = 0;
@@ -109,6 +128,7 @@ VmstateEntry *vmstate_register(VmstateRegistry *r, const char *path,
                                int instance, const Vmstate *vms, void *opaque)
 {
     VmstateEntry *e = g_new0(VmstateEntry, 1);
+    VmstateEntry *twin;
 
     e->idstr = path != NULL ? g_strdup_printf("%s/%s", path, vms->name)
                             : g_strdup(vms->name);
@@ -117,6 +137,10 @@ VmstateEntry *vmstate_register(VmstateRegistry *r, const char *path,
     e->vms = vms;
     e->opaque = opaque;
     e->section_id = r->next_section_id++;
+    twin = vmstate_find(r, e->idstr, e->instance);
+    if (twin != NULL) {
+        e->twin = twin->twin = true;
+    }
     insert_entry(r, e);
     note_change(r, e->idstr);
     return e;

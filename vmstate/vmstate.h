@@ -224,6 +224,7 @@ struct VmstateEntry {
     char *idstr;
     uint32_t instance;
     uint32_t section_id; /* of the outgoing stream */
+    bool twin;           /* another one has the same name and instance */
     /* The registry's number when its state came last; the loader's thread. */
     uint64_t load_attempt;
     const Vmstate *vms;
@@ -243,6 +244,14 @@ struct VmstateRegistry {
 
 VmstateEntry *vmstate_find(VmstateRegistry *r, const char *idstr,
                            uint32_t instance);
+/*
+ * The one that a section of the current attempt is for: where several have
+ * that name and instance (7.2 gives all user networks instance 0), the first
+ * that nothing has come for, as they are sent in the order of registration.
+ * If something has come for all, any of them.
+ */
+VmstateEntry *vmstate_find_to_load(VmstateRegistry *r, const char *idstr,
+                                   uint32_t instance);
 /* The first reason against migrating, or NULL; incl. unmigratable entries. */
 char *vmstate_blocked_reason(VmstateRegistry *r);
 

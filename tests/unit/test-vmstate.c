@@ -747,6 +747,30 @@ static void test_registry(void)
     vmstate_registry_free(r);
 }
 
+/* As several user networks: told apart by their order alone. */
+static void test_twins(void)
+{
+    VmstateRegistry *r = vmstate_registry_new();
+    VmstateEntry *a = vmstate_register(r, NULL, 0, &toy_vmstate, NULL);
+    VmstateEntry *b = vmstate_register(r, NULL, 0, &toy_vmstate, NULL);
+
+    for (unsigned attempt = 1; attempt < 3; attempt++) {
+        r->load_attempt = attempt;
+        for (unsigned i = 0; i < 3; i++) {
+            g_assert_true(vmstate_find_to_load(r, "toy", 0) == a);
+        }
+        a->load_attempt = attempt;
+        for (unsigned i = 0; i < 3; i++) {
+            g_assert_true(vmstate_find_to_load(r, "toy", 0) == b);
+        }
+        b->load_attempt = attempt;
+        g_assert_cmpuint(vmstate_find_to_load(r, "toy", 0)->load_attempt, ==,
+                         attempt);
+    }
+    g_assert_null(vmstate_find_to_load(r, "toy", 1));
+    vmstate_registry_free(r);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -765,5 +789,6 @@ int main(int argc, char **argv)
     g_test_add_func("/vmstate/save-fails", test_save_fails);
     g_test_add_func("/vmstate/order", test_order);
     g_test_add_func("/vmstate/registry", test_registry);
+    g_test_add_func("/vmstate/twins", test_twins);
     return g_test_run();
 }
