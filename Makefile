@@ -97,6 +97,13 @@ check: all guest-assets
 check-slow: all guest-assets
 	@$(RUN_TESTS) --suite slow
 
+# Debian's libvirt with two hosts of the test's own; as root.
+.PHONY: check-libvirt
+check-libvirt: all guest-assets
+	@scripts/install-deps --libvirt
+	@$(NINJA) tests/guest/linux-load
+	@$(RUN_TESTS) --suite libvirt --verbose
+
 # Faults at every message of a migration: a table at the end.  An hour.
 FAULTS ?=
 .PHONY: check-faults

@@ -39,11 +39,12 @@ def build_folder():
 class Assets:
     """Paths of the files; Skip where there are none."""
 
-    def __init__(self, network=False):
+    def __init__(self, network=False, libvirt=False):
         done = subprocess.run(
             [os.path.join(top_folder(), 'scripts', 'get-guest-assets'),
              '--no-retry', '--build', build_folder(),
-             *(['--network'] if network else [])],
+             *(['--network'] if network else []),
+             *(['--libvirt'] if libvirt else [])],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, check=False)
         if done.returncode != 0:
