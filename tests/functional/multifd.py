@@ -156,6 +156,7 @@ def one_connection_only(t):
         check_in(uri + ": capability 'multifd' needs", err.desc, 'error')
     check('status' not in query(src), query(src))
     dst.qmp.cmd('quit')
+    check_equal(dst.wait_end(), 0, 'exit status of the destination')
 
 
 class Proxy:
