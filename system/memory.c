@@ -152,6 +152,17 @@ bool memory_region_init_romd(MemoryRegion *mr, Memory *mem, const char *block,
     return true;
 }
 
+void memory_region_init_romd_block(MemoryRegion *mr, Memory *mem,
+                                   const char *name, RamBlock *rb,
+                                   const IoOps *ops, struct Device *dev)
+{
+    memory_region_init_ram_block(mr, mem, name, rb);
+    mr->kind = MEMORY_ROMD;
+    mr->ops = ops;
+    mr->dev = dev;
+    mr->romd_mode = true;
+}
+
 void memory_region_init_alias(MemoryRegion *mr, Memory *mem, const char *name,
                               MemoryRegion *target, uint64_t offset,
                               uint64_t size)

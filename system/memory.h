@@ -238,6 +238,10 @@ bool memory_region_init_rom(MemoryRegion *mr, Memory *mem, const char *block,
 bool memory_region_init_romd(MemoryRegion *mr, Memory *mem, const char *block,
                              uint64_t size, const IoOps *ops,
                              struct Device *dev, GError **errp);
+/* The same on an existing block, which the caller keeps. */
+void memory_region_init_romd_block(MemoryRegion *mr, Memory *mem,
+                                   const char *name, RamBlock *rb,
+                                   const IoOps *ops, struct Device *dev);
 void memory_region_init_alias(MemoryRegion *mr, Memory *mem, const char *name,
                               MemoryRegion *target, uint64_t offset,
                               uint64_t size);
