@@ -16,6 +16,7 @@
 #include "hw/i386/isabus-bridge.h"
 #include "hw/ide/ahci.h"
 #include "hw/ide/ide.h"
+#include "hw/input/virtio-input.h"
 #include "hw/isa/ich9-lpc.h"
 #include "hw/isa/isa-devices.h"
 #include "hw/isa/piix3.h"
@@ -53,6 +54,10 @@ const DeviceType *const device_table[] = {
     &ide_cd_type,
     &ide_hd_type,
     &piix3_ide_type,
+    /* input */
+    &virtio_keyboard_pci_type,
+    &virtio_mouse_pci_type,
+    &virtio_tablet_pci_type,
     /* intc */
     &apic_type,
     &i8259_type,

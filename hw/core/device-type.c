@@ -186,6 +186,8 @@ static const ObjectType abstract_types[] = {
     ABSTRACT("virtio-serial-pci-base", "virtio-pci"),
     ABSTRACT("virtio-gpu-pci-base", "virtio-pci"),
     ABSTRACT("virtio-gpu-pci-base-type", "virtio-gpu-pci-base"),
+    ABSTRACT("virtio-input-pci", "virtio-pci"),
+    ABSTRACT("virtio-input-hid-pci", "virtio-input-pci"),
     ABSTRACT("virtio-vga-base", "virtio-pci"),
     ABSTRACT("virtio-vga-base-type", "virtio-vga-base"),
 #undef ABSTRACT

@@ -13,6 +13,7 @@
 #include "hw/block/virtio-blk.h"
 #include "hw/core/machine-none.h"
 #include "hw/display/virtio-gpu.h"
+#include "hw/input/virtio-input.h"
 #include "hw/net/virtio-net.h"
 #include "hw/virtio/virtio-devices.h"
 #include "hw/virtio/virtio.h"
@@ -63,6 +64,7 @@ static const Fixture fixtures[] = {
       false },
     { &virtio_serial_pci_type, serial_hex, "max_ports", "4", false },
     { &virtio_net_pci_type, net_hex, "mac", "52:54:00:12:34:56", false },
+    { &virtio_keyboard_pci_type, keyboard_hex, NULL, NULL, false },
     { &virtio_gpu_pci_type, gpu_hex, "max_outputs", "2", false },
     { &virtio_blk_pci_type, blk_hex, "drive", "d0", true },
 };
