@@ -369,6 +369,15 @@ bool cli_disk(Cli *cli, CliArg *a, GError **errp)
     return disk_make(cli, a->text, a->opt->name[2] - 'a', "disk", errp);
 }
 
+bool cli_pflash(Cli *cli, CliArg *a, GError **errp)
+{
+    g_autoptr(KeyVal) kv = keyval_new();
+
+    keyval_add(kv, "file", a->text);
+    keyval_add(kv, "if", "pflash");
+    return drive_make(cli, kv, errp);
+}
+
 bool cli_cdrom(Cli *cli, CliArg *a, GError **errp)
 {
     return disk_make(cli, *a->text != '\0' ? a->text : NULL, 2, "cdrom", errp);

@@ -126,6 +126,8 @@ const CliOption cli_options[] = {
     OPT("hdc", CLI_BLOCK, cli_disk, NULL, NULL),
     OPT("hdd", CLI_BLOCK, cli_disk, NULL, NULL),
     OPT("cdrom", CLI_BLOCK, cli_cdrom, "file", "CD-ROM image"),
+    OPT("pflash", CLI_BLOCK, cli_pflash, "file",
+        "flash memory with firmware; twice: with its variables"),
 
     /* Ports and monitors. */
     OPT("serial", CLI_PORT, cli_serial, "dev", "connect a serial port to dev"),
@@ -219,7 +221,6 @@ const CliOption cli_options[] = {
     REFUSED("iscsi"),
     REFUSED("loadvm"),
     REFUSED("mtdblock"),
-    REFUSED("pflash"),
     REFUSED("plugin"),
     REFUSED("readconfig"),
     REFUSED("rotate"),

@@ -230,6 +230,7 @@ bool cli_start_vncs(Cli *cli, GError **errp);
 CLI_HANDLER(cli_drive);
 CLI_HANDLER(cli_disk);
 CLI_HANDLER(cli_cdrom);
+CLI_HANDLER(cli_pflash);
 CLI_HANDLER(cli_serial);
 CLI_HANDLER(cli_parallel);
 CLI_HANDLER(cli_monitor);

@@ -8,6 +8,7 @@
 #include "hw/acpi/ged.h"
 #include "hw/acpi/ich9-smb.h"
 #include "hw/acpi/piix4-pm.h"
+#include "hw/block/pflash.h"
 #include "hw/block/virtio-blk.h"
 #include "hw/core/device.h"
 #include "hw/display/vga.h"
@@ -117,6 +118,7 @@ const DeviceType *const device_table[] = {
     &virtio_blk_pci_non_transitional_type,
     &virtio_blk_pci_transitional_type,
     &virtio_blk_pci_type,
+    &pflash_cfi01_type,
     /* virtio */
     &virtconsole_type,
     &virtio_balloon_pci_non_transitional_type,

@@ -28,6 +28,8 @@ static const struct {
     { "ICH9-LPC PIIX4_PM", "memory-hotplug-support smm-compat" },
     { "PIIX4_PM", "x-not-migrate-acpi-index" },
     { "VGA", "big-endian-framebuffer global-vmstate" },
+    { "cfi.pflash01", "big-endian device-width id0 id1 id2 id3 "
+                      "max-device-width old-multiple-chip-handling width" },
     { "apic kvm-apic", "legacy-instance-id" },
     { "filter-mirror filter-redirector", "vnet_hdr_support" },
     { "i440FX-pcihost", "pci-hole64-size" },
@@ -50,7 +52,7 @@ static const struct {
       "boot bus-lock-ratelimit confidential-guest-support cxl cxl-fmw "
       "default-bus-bypass-iommu device-memory-region-size dt-compatible dtb "
       "dumpdtb hmat memory-encryption nvdimm nvdimm-persistence "
-      "pcspk-audiodev pflash0 pflash1 "
+      "pcspk-audiodev "
       "phandle-start sgx-epc smp suppress-vmdesc system.flash0 "
       "system.flash1" },
     { "*-x86_64-cpu",

@@ -81,10 +81,14 @@ bool pc_init_rom(PcMachine *p, GError **errp)
     Memory *mem = &x->m.vm->mem;
     MemoryRegion *pci = p->pci->mem;
 
-    if (!x86_init_bios(x, "bios-256k.bin", pci, PC_ISA_BIOS_SIZE, true, errp)) {
+    if (p->flash[0] != NULL) {
+        if (!pc_init_isa_flash(p, pci, PC_ISA_BIOS_SIZE, errp)) {
+            return false;
+        }
+    } else if (!x86_init_bios(x, "bios-256k.bin", pci, PC_ISA_BIOS_SIZE, true,
+                              errp)) {
         return false;
-    }
-    if (x->bios.size > p->max_fw_size) {
+    } else if (x->bios.size > p->max_fw_size) {
         error_setf(errp,
                    "firmware of %" PRIu64 " bytes: max-fw-size is %" PRIu64,
                    x->bios.size, p->max_fw_size);
@@ -305,9 +309,10 @@ bool pc_build(PcMachine *p, const PcBoard *board, GError **errp)
     m->smm = on_off_auto(p->opt_smm, m->vm->accel->type->smm);
     pc_init_ram(p);
     return x86_init_apics(x, errp) && kvmclock_create(m->vm, errp) &&
-           fw_cfg_create(m, errp) != NULL && board->init_bridges(p, errp) &&
-           pc_init_intc(p, errp) && board_vga_create(m, p->pci, errp) &&
-           pc_init_timers(p, errp) && pc_init_superio(p, errp) &&
+           pc_init_flash(p, errp) && fw_cfg_create(m, errp) != NULL &&
+           board->init_bridges(p, errp) && pc_init_intc(p, errp) &&
+           board_vga_create(m, p->pci, errp) && pc_init_timers(p, errp) &&
+           pc_init_superio(p, errp) &&
            board_nics_create(m, p->pci, m->type->default_nic, errp) &&
            board->init_functions(p, errp) && pc_init_cmos(p, errp) &&
            x86_read_kernel(x, errp) && x86_init_fw_cfg(x, errp) &&
@@ -468,6 +473,10 @@ static const char *const smbios_entry_points[] = { "32", "64", NULL };
 #define PC_BOOL(field_, name_, help_) \
     PROP(PROP_BOOL, PcMachine, field_, name_, .def = true, .help = help_)
 
+#define PC_FLASH(n_)                                        \
+    PROP(PROP_STR, PcMachine, opt_pflash[n_], "pflash" #n_, \
+         .help = "Node name or ID of a block device to use as a backend")
+
 const Property pc_props[] = {
     PC_AUTO(x.opt_acpi, "acpi", "Enable ACPI"),
     PC_BOOL(opt_hpet, "hpet",
@@ -478,6 +487,8 @@ const Property pc_props[] = {
     PROP(PROP_SIZE, PcMachine, max_ram_below_4g, "max-ram-below-4g",
          .set = pc_set_max_ram,
          .help = "Maximum ram below the 4G boundary (32bit boundary)"),
+    PC_FLASH(0),
+    PC_FLASH(1),
     PC_AUTO(x.opt_pic, "pic", "Enable i8259 PIC"),
     PC_AUTO(x.opt_pit, "pit", "Enable i8254 PIT"),
     PC_BOOL(opt_sata, "sata", "Enable/disable Serial ATA bus"),

@@ -18,6 +18,8 @@ extern const MachineType machine_pc_q35_type;
 
 typedef struct PcMachine PcMachine;
 
+enum { PC_FLASHES = 2 }; /* chips for firmware: code, variables */
+
 /* A PC's chip set, as the common part sees it. */
 typedef struct PcBoard {
     uint64_t low_max, low_large; /* where low RAM ends; there, if it is more */
@@ -45,6 +47,7 @@ struct PcMachine {
     PciBus *pci;
     Bus *isa;
     Device *pit, *hpet, *ide, *pm, *lpc; /* NULL: none */
+    Device *flash[PC_FLASHES];           /* NULL: none */
     MemoryRegion rom;                    /* "pc.rom", for option ROMs */
     MemoryRegion port80, port_f0;
     SmbiosOptions *smbios;
@@ -55,7 +58,8 @@ struct PcMachine {
     uint64_t max_ram_below_4g, max_fw_size; /* bytes */
     bool opt_hpet, opt_i8042, opt_sata, opt_smbus;
     OnOffAuto opt_vmport, opt_smm;
-    int smbios_entry_point; /* 0: 32 bits, 1: 64 */
+    char *opt_pflash[PC_FLASHES]; /* a back end or node; NULL: not said */
+    int smbios_entry_point;       /* 0: 32 bits, 1: 64 */
 };
 
 #define PC_MACHINE(m_) container_of(m_, PcMachine, x.m)
@@ -63,6 +67,11 @@ struct PcMachine {
 /* MachineType.props; .build of a chip set; and what .build needs. */
 extern const Property pc_props[];
 bool pc_build(PcMachine *p, const PcBoard *board, GError **errp);
+/* pc-flash.c: p->flash, if users ask for it. */
+bool pc_init_flash(PcMachine *p, GError **errp);
+/* The end of flash[0], `max` bytes at most, below 1 MiB in `parent`. */
+bool pc_init_isa_flash(PcMachine *p, MemoryRegion *parent, uint64_t max,
+                       GError **errp);
 /*
  * c->root: the functions of the root bus and those behind its bridges, each
  * bus with its number in `hp`.  NULL: buses have none.
