@@ -116,7 +116,7 @@ static void test_refused(void)
         { ":5,share=alone", "alone" },
         { ":5,lossy=maybe", "lossy" },
         { ":5,connections=0", "connections" },
-        { ":5,head=1", "head" },
+        { ":5,head=16", "head" },
         { ":5,key-delay-ms=-1", "key-delay-ms" },
         { ":5,tls-creds=t", "tls-creds" },
         { ":5,password-secret=s", "password-secret" },
