@@ -2,8 +2,8 @@
 """Migrations inside TLS: shared keys and certificates, with 7.2 as well."""
 
 import os
-import subprocess
 
+from godwit.certificates import encrypt_key, make_certificates
 from godwit.migration import (check_pattern_goes_on, go, last_numbers, query,
                               refused, set_capabilities, set_parameters, start,
                               start_incoming, start_pattern, transport,
@@ -27,36 +27,8 @@ def psk(t, name, end, keys=KEYS):
     return ('-object', f'tls-creds-psk,id=tls,dir={folder},endpoint={end}')
 
 
-def certificate(folder, name, template, *ca):
-    write(f'{folder}/{name}.cfg', template)
-    key = f'{folder}/{name}-key.pem'
-    with open(key, 'wb') as out:
-        subprocess.run(['certtool', '--generate-privkey', '--key-type=ecdsa',
-                        '--curve=secp256r1'], stdout=out,
-                       stderr=subprocess.DEVNULL, check=True)
-    kind = ['--generate-certificate', *ca] if ca else ['--generate-self-signed']
-    subprocess.run(['certtool', *kind, '--load-privkey', key, '--template',
-                    f'{folder}/{name}.cfg', '--outfile',
-                    f'{folder}/{name}-cert.pem'],
-                   stderr=subprocess.DEVNULL, check=True)
-
-
-def certificates(t, name='x509', days=10):
-    """A folder with an authority and a certificate for each end."""
-    folder = t.path(name)
-    os.makedirs(folder)
-    certificate(folder, 'ca', 'cn = Authority\nca\ncert_signing_key\n')
-    ca = ['--load-ca-certificate', folder + '/ca-cert.pem',
-          '--load-ca-privkey', folder + '/ca-key.pem']
-    until = f'expiration_days = {days}\n' if days > 0 else \
-        ('activation_date = "2020-01-01 00:00:00"\n'
-         'expiration_date = "2020-02-01 00:00:00"\n')
-    certificate(folder, 'server', 'cn = one\ndns_name = one.example\n'
-                'ip_address = 127.0.0.1\ntls_www_server\n'
-                'encryption_key\nsigning_key\n' + until, *ca)
-    certificate(folder, 'client', 'cn = two\ntls_www_client\n'
-                'encryption_key\nsigning_key\n' + until, *ca)
-    return folder
+def certificates(t, name='x509', **kwargs):
+    return make_certificates(t.path(name), **kwargs)
 
 
 def x509(folder, end, extra=''):
@@ -136,11 +108,7 @@ def certificates_of_one_authority(t):
 @test()
 def encrypted_key(t):
     folder = certificates(t)
-    key = folder + '/server-key.pem'
-    subprocess.run(['certtool', '--to-p8', '--load-privkey', key, '--outfile',
-                    key + '.new', '--password', 'sesame'],
-                   stderr=subprocess.DEVNULL, check=True)
-    os.rename(key + '.new', key)
+    encrypt_key(folder + '/server-key.pem', 'sesame')
     vm = t.machine(name='vm')
     for name, data in (('good', 'sesame'), ('bad', 'barley')):
         vm.qmp.cmd('object-add', **{'qom-type': 'secret', 'id': name,
@@ -181,7 +149,7 @@ def certificate_of_another_authority(t):
 @test()
 def expired_certificate(t):
     """Refused when it is read; without that check, by the other side."""
-    old = certificates(t, 'old', days=0)
+    old = certificates(t, 'old', expired=True)
     vm = t.machine(name='vm')
     err = refused(vm, 'object-add', qom_type='tls-creds-x509', id='x', dir=old,
                   endpoint='server')

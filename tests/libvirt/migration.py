@@ -15,6 +15,7 @@ from lv.domain import MINIMAL, NIC
 from lv.guest import make_disk, wait_until
 from lv.suite import default_letters, domain, everyday, row
 
+from godwit.certificates import SERVER_NAME
 from godwit.tap import check, check_equal, check_in, main, test
 
 
@@ -94,6 +95,8 @@ way('auto_converge', '--auto-converge')
 way('bandwidth', '--bandwidth', '200')
 way('persistent_undefinesource', '--persistent', '--undefinesource')
 way('abort_on_error', '--abort-on-error')
+way('tls', '--tls', '--tls-destination', SERVER_NAME)
+way('parallel', '--parallel', '--parallel-connections', '3')
 
 
 @test()
@@ -177,6 +180,18 @@ def job_information_and_limits(t):
 
 
 @test()
+def postcopy(t):
+    """Most of the memory follows the guest."""
+    dom = everyday(t)
+    for _ in range(2):
+        move = Background(t, dom, '--postcopy', '--bandwidth', '4')
+        move.wait_active()
+        dom.virsh('migrate-postcopy')
+        check_equal(move.end(), None, 'error')
+        dom.heart.wait()
+
+
+@test()
 def abort(t):
     dom = everyday(t)
     for wait_s in (0, 1):
@@ -229,11 +244,7 @@ def mixed_minimal_q35(t):
 
 
 if default_letters() != 'qq':
-    row('parallel', 'multifd is not in this version')
-    row('tls', 'TLS is not in this version')
-    row('compressed', 'xbzrle and multifd compression are not in this version')
-    row('postcopy', 'postcopy is not in this version')
-    row('postcopy_recovery', 'postcopy is not in this version')
+    row('compressed', 'xbzrle is not in this version')
 
 if __name__ == '__main__':
     main()

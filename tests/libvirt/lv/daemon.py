@@ -13,6 +13,8 @@ import signal
 import subprocess
 import time
 
+from godwit.certificates import make_certificates
+
 # Where a domain without <emulator> finds it.
 EMULATOR = '/usr/bin/qemu-system-x86_64'
 LIBVIRTD = '/usr/sbin/libvirtd'
@@ -72,8 +74,9 @@ def missing():
 class Daemon:
     """One host: `name`, its libvirt daemon and the network around it."""
 
-    def __init__(self, folder, name, number, emulator):
+    def __init__(self, folder, name, number, emulator, certificates):
         self.name = name
+        self.certificates = certificates
         self.folder = os.path.join(folder, name)
         self.emulator = os.path.realpath(emulator)
         self.address = '10.98.0.%d' % (number + 1)
@@ -112,7 +115,9 @@ class Daemon:
             'security_driver = "none"', 'namespaces = []',
             'cgroup_controllers = []', 'stdio_handler = "file"',
             'migration_host = "%s"' % self.address,
-            'migration_address = "0.0.0.0"', 'remember_owner = 0'))
+            'migration_address = "0.0.0.0"', 'remember_owner = 0',
+            'migrate_tls_x509_cert_dir = "%s"' % self.certificates,
+            'migrate_tls_x509_verify = 1'))
 
     @property
     def socket(self):
@@ -220,7 +225,8 @@ class Pair:
         self.folder = folder
         self.shared = os.path.join(folder, 'shared')
         os.makedirs(self.shared, exist_ok=True)
-        self.hosts = [Daemon(folder, 'host%d' % n, n, emulator)
+        certificates = make_certificates(os.path.join(folder, 'pki'))
+        self.hosts = [Daemon(folder, 'host%d' % n, n, emulator, certificates)
                       for n, emulator in enumerate(emulators)]
 
     def start(self):
