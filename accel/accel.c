@@ -44,18 +44,17 @@ const ObjectType *accel_object_type(const AccelType *type)
 
 const ObjectType *const *accel_object_types(void)
 {
-    static const ObjectType abstract = {
+    static const ObjectType base = {
         .name = "accel",
         .parent = "object",
         .size = sizeof(Accel),
-        .abstract = true,
     };
     static const ObjectType *const *table; /* once */
 
     if (g_once_init_enter(&table)) {
         GPtrArray *all = g_ptr_array_new();
 
-        g_ptr_array_add(all, (gpointer)&abstract);
+        g_ptr_array_add(all, (gpointer)&base);
         for (unsigned i = 0; accel_table[i] != NULL; i++) {
             g_ptr_array_add(all, (gpointer)accel_object_type(accel_table[i]));
         }

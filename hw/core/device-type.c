@@ -160,7 +160,8 @@ static const ObjectType abstract_types[] = {
     ABSTRACT("virtio-serial-port", "device"),
     ABSTRACT("apic-common", "device"),
     ABSTRACT("ioapic-common", "sys-bus-device"),
-    ABSTRACT("acpi-ged", "sys-bus-device"),
+    /* No abstract one, and nobody's to make. */
+    { .name = "acpi-ged", .parent = "sys-bus-device", .size = sizeof(Device) },
     ABSTRACT("fw_cfg", "sys-bus-device"),
     ABSTRACT("pci-host-bridge", "sys-bus-device"),
     ABSTRACT("pcie-host-bridge", "pci-host-bridge"),
@@ -188,6 +189,9 @@ static const ObjectType abstract_types[] = {
     ABSTRACT("virtio-gpu-pci-base-type", "virtio-gpu-pci-base"),
     ABSTRACT("virtio-input-pci", "virtio-pci"),
     ABSTRACT("virtio-input-hid-pci", "virtio-input-pci"),
+    ABSTRACT("virtio-keyboard-pci-base-type", "virtio-input-hid-pci"),
+    ABSTRACT("virtio-mouse-pci-base-type", "virtio-input-hid-pci"),
+    ABSTRACT("virtio-tablet-pci-base-type", "virtio-input-hid-pci"),
     ABSTRACT("virtio-vga-base", "virtio-pci"),
     ABSTRACT("virtio-vga-base-type", "virtio-vga-base"),
 #undef ABSTRACT

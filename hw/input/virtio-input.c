@@ -481,9 +481,9 @@ static const Vmstate input_vmstate = VIRTIO_VMSTATE("virtio-input", 1);
 
 #define INPUT_TYPE(name_, props_, class_)                                      \
     VIRTIO_PCI_TYPE, .name = "virtio-" name_ "-pci", .alias = "virtio-" name_, \
-                     .parent = "virtio-input-hid-pci", .category = "Input",    \
-                     .size = sizeof(VirtioInput), .props = (props_),           \
-                     .more_props = virtio_pci_prop_tables,                     \
+                     .parent = "virtio-" name_ "-pci-base-type",               \
+                     .category = "Input", .size = sizeof(VirtioInput),         \
+                     .props = (props_), .more_props = virtio_pci_prop_tables,  \
                      .pci = INPUT_PCI(class_), .virtio = &virtio_input,        \
                      .vmstate = &input_vmstate
 
