@@ -112,6 +112,16 @@ static bool check_flags(const GPtrArray *there_only, const GPtrArray *here_only,
     return there_only->len == 0;
 }
 
+static bool has_cpu(const GPtrArray *names)
+{
+    for (guint i = 0; i < names->len; i++) {
+        if (g_str_has_prefix(names->pdata[i], "cpu/")) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool check_devices(const GPtrArray *there_only,
                           const GPtrArray *here_only, GString *differs,
                           GError **errp)
@@ -125,7 +135,8 @@ static bool check_devices(const GPtrArray *there_only,
                                more);
     }
     if (there_only->len > 0) {
-        error_setf(errp, "only the source has: %s", lacking);
+        error_setf(errp, "only the source has: %s%s", lacking,
+                   has_cpu(there_only) ? " (other -smp)" : "");
     }
     return there_only->len == 0;
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A Linux guest says which of its pages are free: they aren't sent, what it
-uses is, and it has its memory back where it arrives. To the peer and back,
-if that is here."""
+uses is, and it has its memory back where it arrives. To a Godwit, and from
+there to the peer, if that is here."""
 
 import os
 import sys
@@ -79,11 +79,13 @@ def move(t, shell, binary, number):
     return info['ram']['transferred']
 
 
-def there_and_back():
+def destinations():
+    """Only Godwit asks here: a 7.2 that asks loses pages that are in use, also
+    among its like (docs/devices.md)."""
     try:
-        return (need_peer(), None)
+        return (None, need_peer())
     except Skip:
-        return (None, None)
+        return (None,)
 
 
 @test()
@@ -94,14 +96,13 @@ def free_pages_are_not_sent(t):
     run(shell, 'mount -o remount,size=90% /tmp')
     run(shell, 'dd if=/dev/urandom of=/tmp/used bs=1M count=%d' % USED)
     used = checksum(shell)
-    for number, binary in enumerate(there_and_back(), 1):
+    for number, binary in enumerate(destinations(), 1):
         fill(shell, 'freed')
         run(shell, 'rm /tmp/freed')
         sent = move(t, shell, binary, number)
         t.note('move %d: %d bytes' % (number, sent))
         check(sent > USED << 20, '%d bytes sent' % sent)
-        if number == 1:  # of the peer's own way of asking we promise nothing
-            check(sent < (FREED + 48) << 20, '%d bytes sent' % sent)
+        check(sent < (FREED + 48) << 20, '%d bytes sent' % sent)
         check_equal(checksum(shell), used, 'what is used')
     # What was free is the guest's to use: the balloon has given all back.
     fill(shell, 'again')

@@ -191,7 +191,7 @@ def says_that_the_number_of_cpus_differs(t):
             info = wait_status(src, 'failed')
             check_equal(dst.wait_end(), 1, 'exit status')
             for text in (info['error-desc'], dst.error_lines()[0]):
-                check_in("'cpu", text, name)
+                check_in('cpu', text, name)
                 check_in('(other -smp)', text, name)
             goes_on(src)
             src.kill()
