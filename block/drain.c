@@ -293,6 +293,9 @@ static bool inactivate_begin(BlockBackends *bs, bool first, int *ret)
 bool block_inactivate_step(BlockBackends *bs, bool first, int *ret)
 {
     *ret = 0;
+    if (bs->activating) {
+        return false; /* inactive still, and written already */
+    }
     if (bs->tables != NULL) {
         bool dropped = bs->tables->dropped;
 

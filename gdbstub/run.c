@@ -228,8 +228,10 @@ void gdb_resume(GdbServer *g, const GdbAction *actions)
 {
     g_autoptr(GError) err = NULL;
 
-    /* The images may not have been taken over yet after a migration. */
-    if (!gdb_may_run(g) || !vm_block_activate(g->vm, &err)) {
+    /* The images may not have been taken over yet after a migration.  Others
+     * are served while they are, and may change what holds. */
+    if (!gdb_may_run(g) || !vm_block_activate(g->vm, &err) || !gdb_may_run(g) ||
+        vm_is_ending(g->vm)) {
         log_warn("gdbstub: the guest can't run in state '%s'%s%s",
                  run_state_str(runstate_get(g->vm)), err != NULL ? ": " : "",
                  err != NULL ? err->message : "");
