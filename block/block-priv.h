@@ -96,6 +96,7 @@ struct BlockBackend {
     BlockAio *thread_aio; /* NULL: the main loop's */
     unsigned in_flight;   /* requests that are not done; its thread's */
     bool quiesced;        /* new ones wait in their node; its thread's */
+    bool written;         /* one began since medium.c looked; its thread's */
     bool changing;        /* its medium or its size, by a user; vm_lock */
     bool writing;         /* and new ones wait for the end of that; atomic */
     BlockStats stats;     /* what is done */

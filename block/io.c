@@ -222,6 +222,7 @@ static void req_begin(BlockReq *r)
     BlockMapKind kind = BLOCK_MAP_WORK;
 
     g_queue_push_tail_link(&r->node->in_flight, &r->node_link);
+    r->backend->written |= op_writes(r);
     if (r->op == BLOCK_FLUSH) {
         r->img = flush_image(r->node);
         if (r->img != NULL && r->img->flush_error < 0) {

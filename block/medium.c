@@ -155,26 +155,42 @@ bool block_close_tray(BlockBackend *b, GError **errp)
 typedef struct LeaveCall {
     BlockBackend *b;
     GError **errp;
+    bool written;  /* since its tables were settled */
+    bool quiesced; /* before, by its user */
     bool ok;
 } LeaveCall;
+
+/* What settles its tables begins: writes from now on are seen. */
+static void watch_writes(void *opaque)
+{
+    BlockBackend *b = opaque;
+
+    b->written = !block_is_quiet(b);
+}
 
 /* Requests that wait for another medium don't know of it. */
 static void leave_medium(void *opaque)
 {
     LeaveCall *c = opaque;
+    BlockBackend *b = c->b;
 
-    c->ok = c->b->root == NULL || block_check_quiet(c->b, c->errp);
-    if (c->ok) {
-        block_cancel_waiting(c->b);
+    c->ok = b->root == NULL || block_check_quiet(b, c->errp);
+    c->written = b->written;
+    if (c->ok && !c->written) {
+        c->quiesced = b->quiesced;
+        b->quiesced = true; /* it goes in another thread than its requests' */
+        block_cancel_waiting(b);
     }
 }
 
 /* Its tables are written; the tray may close, and its device go meanwhile. */
 static bool settle_medium(BlockBackend *b, GError **errp)
 {
-    int ret =
-        b->root != NULL && b->root->refs == 1 ? block_node_settle(b->root) : 0;
+    int ret;
 
+    block_aio_run(block_aio_of(b), watch_writes, b);
+    ret =
+        b->root != NULL && b->root->refs == 1 ? block_node_settle(b->root) : 0;
     if (ret < 0) {
         error_setf_errno(errp, ret, "Could not write the tables of '%s'",
                          b->root->filename);
@@ -186,14 +202,20 @@ static bool remove_medium(BlockBackend *b, GError **errp)
 {
     LeaveCall call = { .b = b, .errp = errp };
 
-    if (!check_reachable(b, errp) || !settle_medium(b, errp)) {
-        return false;
-    }
-    block_aio_run(block_aio_of(b), leave_medium, &call);
-    if (!call.ok) {
-        return false;
-    }
+    /* Who stops the guest has requests go on that were to wait. */
+    do {
+        if (!check_reachable(b, errp) || !settle_medium(b, errp)) {
+            return false;
+        }
+        block_aio_run(block_aio_of(b), leave_medium, &call);
+        if (!call.ok) {
+            return false;
+        }
+    } while (call.written);
     block_node_unref(g_steal_pointer(&b->root)); /* settled above */
+    if (!call.quiesced) {
+        block_quiesce_end(b);
+    }
     block_graph_update(b->all, NULL);
     return true;
 }

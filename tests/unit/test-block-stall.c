@@ -528,6 +528,50 @@ NO_TSA static void test_resize_unlocked(void)
     tear_down(&f);
 }
 
+/* The guest is stopped: what waited is done, and its driver told so. */
+NO_TSA static void during_remove(Fixture *f)
+{
+    int ret;
+
+    if (nleft > 0) {
+        lock_acquire(&stuck_lock);
+        return;
+    }
+    g_assert_cmpint(waiting_ret, ==, PENDING);
+    while (waiting_ret == PENDING) {
+        g_assert_false(block_drain_step(f->bs, true, &ret));
+    }
+    g_assert_cmpint(waiting_ret, ==, 0);
+}
+
+/* What is written while a medium's tables are, is on it when it leaves. */
+NO_TSA static void test_remove_written(void)
+{
+    char data[BLOCK_SECTOR] = "x";
+    struct iovec iov = { data, sizeof(data) };
+    Fixture f;
+    BlockDriver slow;
+    Served s = { .f = &f, .during = during_remove };
+
+    set_up(&f, "");
+    slow = *f.b[0]->root->drv;
+    slow.inactivate = settle_stuck;
+    f.b[0]->root->drv = &slow;
+    block_set_unlocked(f.bs, serve_others, &s);
+    nleft = 0;
+    waiting_ret = PENDING;
+    vm_lock_acquire();
+    lock_acquire(&stuck_lock);
+    g_assert_true(block_quiesce_step(f.b[0]));
+    block_aio_writev(f.b[0], 0, &iov, 1, note, &waiting_ret);
+    g_assert_true(block_remove_medium(f.b[0], NULL));
+    vm_lock_release();
+    g_assert_cmpuint(nleft, ==, 2);
+    g_assert_false(f.b[0]->quiesced);
+    block_set_unlocked(f.bs, NULL, NULL);
+    tear_down(&f);
+}
+
 static void during_del(Fixture *f)
 {
     GError *err = NULL;
@@ -747,6 +791,7 @@ int main(int argc, char **argv)
     g_test_add_func("/block-stall/inactivate-left", test_inactivate_left);
     g_test_add_func("/block-stall/inactivate-orphan", test_inactivate_orphan);
     g_test_add_func("/block-stall/resize-unlocked", test_resize_unlocked);
+    g_test_add_func("/block-stall/remove-written", test_remove_written);
     g_test_add_func("/block-stall/nodes-unlocked", test_nodes_unlocked);
     g_test_add_func("/block-stall/activate-unlocked", test_activate_unlocked);
     g_test_add_func("/block-stall/uring-refused", test_uring_refused);
