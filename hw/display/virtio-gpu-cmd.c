@@ -220,7 +220,9 @@ static uint32_t do_attach(VirtioGpu *g, GpuCommand *c, const VirtioTurn *t)
     if (r->npieces != 0 || n == 0 || n > GPU_BACKING_MAX) {
         return VIRTIO_GPU_RESP_ERR_UNSPEC;
     }
-    if (n * (uint64_t)sizeof(GpuPiece) > g->max_hostmem - g->hostmem) {
+    /* What came from another host may be more already. */
+    if (n * (uint64_t)sizeof(GpuPiece) >
+        g->max_hostmem - MIN(g->hostmem, g->max_hostmem)) {
         return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
     }
     if (c->pieces == NULL) {

@@ -172,7 +172,10 @@ void gpu_cursor_move(GpuScanout *s, uint32_t x, uint32_t y);
 /* Takes its picture out of a resource, if that is there and large enough. */
 void gpu_cursor_set(GpuScanout *s, uint32_t resource_id, uint32_t hot_x,
                     uint32_t hot_y);
-/* After the state was loaded: false if it doesn't fit the resources. */
+/*
+ * After the state was loaded: false if it doesn't fit the resources, and none
+ * shows anything then.
+ */
 bool gpu_scanouts_loaded(VirtioGpu *g, GError **errp);
 
 #endif

@@ -285,7 +285,7 @@ static bool scanout_fits(VirtioGpu *g, const GpuScanout *s)
            range_fits(s->y, s->height, r->height);
 }
 
-bool gpu_scanouts_loaded(VirtioGpu *g, GError **errp)
+static bool scanouts_loaded(VirtioGpu *g, GError **errp)
 {
     for (unsigned i = 0; i < g->max_outputs; i++) {
         GpuScanout *s = &g->scanouts[i];
@@ -303,6 +303,16 @@ bool gpu_scanouts_loaded(VirtioGpu *g, GError **errp)
         s->damage = whole(s);
     }
     return true;
+}
+
+bool gpu_scanouts_loaded(VirtioGpu *g, GError **errp)
+{
+    bool ok = scanouts_loaded(g, errp);
+
+    if (!ok) {
+        gpu_scanouts_reset(g); /* viewers are served until the program ends */
+    }
+    return ok;
 }
 
 void gpu_scanouts_init(VirtioGpu *g)

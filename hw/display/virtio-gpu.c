@@ -389,7 +389,11 @@ static bool gpu_get(StreamIn *s, void *field, size_t size, GError **errp)
     for (unsigned i = 0; i < n; i++) {
         get_scanout(&g->scanouts[i], s);
     }
-    return stream_in_check(s, errp);
+    if (!stream_in_check(s, errp)) {
+        gpu_scanouts_reset(g);
+        return false;
+    }
+    return true;
 }
 
 static bool gpu_loaded(void *opaque, int version, GError **errp)

@@ -542,25 +542,18 @@ static void test_vga(void)
     qtest_quit(q);
 }
 
-/* Pictures of more bytes than other devices may have. */
-static void test_migrate(void)
+/* Into a new file, whose name is to be freed. */
+static char *save(QTest *q)
 {
-    enum { SIDE = 2304 };
-    g_autofree char *path = NULL;
+    char *path = NULL;
     int fd = g_file_open_tmp("gpu-XXXXXX", &path, NULL);
-    JsonValue *event;
-    Virtio v;
-    QTest *q = start(&v, "virtio-vga");
 
     g_close(fd, NULL);
-    g_assert_cmphex(create(&v, 7, BGRX, SIDE, SIDE), ==, OK);
-    show(&v, BGRX);
     json_unref(qtest_qmp(q,
                          "{'execute': 'migrate', 'arguments': {'uri':"
                          " 'exec:cat > %s'}}",
                          path));
-    event = qtest_qmp_event(q, "STOP");
-    json_unref(event);
+    json_unref(qtest_qmp_event(q, "STOP"));
     for (bool done = false; !done;) {
         g_autoptr(JsonValue) r = qtest_qmp(q, "{'execute': 'query-migrate'}");
         const char *status = json_get_string(json_object_get(r, "status"));
@@ -568,12 +561,32 @@ static void test_migrate(void)
         g_assert_cmpstr(status, !=, "failed");
         done = g_str_equal(status, "completed");
     }
+    return path;
+}
+
+static QTest *start_saved(const char *dev, const char *path)
+{
+    QTest *q = qtest_startf("-machine pc -m 64 -device %s,id=g,addr=2"
+                            " -incoming 'exec:cat %s'",
+                            dev, path);
+
+    json_unref(qtest_qmp_event(q, "RESUME"));
+    return q;
+}
+
+/* Pictures of more bytes than other devices may have. */
+static void test_migrate(void)
+{
+    enum { SIDE = 2304 };
+    g_autofree char *path = NULL;
+    Virtio v;
+    QTest *q = start(&v, "virtio-vga");
+
+    g_assert_cmphex(create(&v, 7, BGRX, SIDE, SIDE), ==, OK);
+    show(&v, BGRX);
+    path = save(q);
     qtest_quit(q);
-    q = qtest_startf("-machine pc -m 64 -device virtio-vga,id=g,addr=2"
-                     " -incoming 'exec:cat %s'",
-                     path);
-    event = qtest_qmp_event(q, "RESUME");
-    json_unref(event);
+    q = start_saved("virtio-vga", path);
     v.q = q;
     expect_pixel(q, 0, 3, 4, pixel_at(3, 4));
     /* Both of them, and the backing of one. */
@@ -582,6 +595,24 @@ static void test_migrate(void)
     g_assert_cmphex(transfer(&v, 5, 0, 0, 1, 1, 0), ==, OK);
     g_assert_cmphex(flush(&v, 5, 0, 0, 1, 1), ==, OK);
     expect_pixel(q, 0, 0, 0, 0x666666);
+    qtest_quit(q);
+    g_unlink(path);
+}
+
+/* Less room where it arrives: what is there stays, more doesn't come. */
+static void test_migrate_more(void)
+{
+    g_autofree char *path = NULL;
+    Virtio v;
+    QTest *q = start(&v, "virtio-gpu-pci,max_hostmem=2M");
+
+    g_assert_cmphex(create(&v, 1, BGRX, 512, 513), ==, OK);
+    path = save(q);
+    qtest_quit(q);
+    q = start_saved("virtio-gpu-pci,max_hostmem=1M", path);
+    v.q = q;
+    g_assert_cmphex(create(&v, 2, BGRX, 1, 1), ==, NO_MEMORY);
+    g_assert_cmphex(attach(&v, 1, PIXELS, 4096), ==, NO_MEMORY);
     qtest_quit(q);
     g_unlink(path);
 }
@@ -626,6 +657,7 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-gpu/long-transfer", test_long_transfer);
     g_test_add_func("/virtio-gpu/vga", test_vga);
     g_test_add_func("/virtio-gpu/migrate", test_migrate);
+    g_test_add_func("/virtio-gpu/migrate-more", test_migrate_more);
     g_test_add_func("/virtio-gpu/refused", test_refused);
     return g_test_run();
 }

@@ -261,9 +261,49 @@ static void test_changed(const void *opaque)
     board_free(b);
 }
 
+static void no_damage(ConsoleViewer *v, Rect r)
+{
+}
+
+static void no_resize(ConsoleViewer *v)
+{
+}
+
+/*
+ * An output that shows what is beyond its picture is refused, and who looks at
+ * it until the program ends sees nothing of that.
+ */
+static void test_gpu_beyond(void)
+{
+    /* Bytes from the end: of the first output x and y, and the last output. */
+    static const struct {
+        unsigned at;
+        unsigned cut;
+    } bad[] = { { 68, 0 }, { 64, 0 }, { 68, 4 } };
+    const Fixture f = { &virtio_gpu_pci_type, gpu_hex, "max_outputs", "2",
+                        false };
+    Board *b = board_new(&f);
+    ConsoleViewer v = { .damaged = no_damage, .resized = no_resize };
+    Console *con = consoles_get(b->vm->consoles, 0);
+
+    console_viewer_add(con, &v);
+    for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GByteArray) bytes = section_bytes(gpu_hex);
+        g_autoptr(GError) err = NULL;
+
+        stl_be_p(bytes->data + bytes->len - bad[i].at, 0x7000000);
+        g_assert_false(load(b, bytes->data, bytes->len - bad[i].cut, &err));
+        console_redraw(con); /* reads no picture, which would be elsewhere */
+        g_assert_cmpuint(con->surface.pixels[0], ==, 0);
+    }
+    console_viewer_del(&v);
+    board_free(b);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/virtio-vmstate/gpu-beyond", test_gpu_beyond);
     for (size_t i = 0; i < G_N_ELEMENTS(fixtures); i++) {
         const Fixture *f = &fixtures[i];
         const struct {
