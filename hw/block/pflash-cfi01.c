@@ -88,6 +88,7 @@ typedef struct Pflash {
 /* A copy of some sectors, on its way to the drive. */
 typedef struct PflashWrite {
     Pflash *s; /* NULL: the chip has gone */
+    uint64_t off;
     struct iovec iov;
 } PflashWrite;
 
@@ -105,21 +106,37 @@ static uint8_t *content(Pflash *s)
 
 static void write_back(Pflash *s);
 
+static void drive_lacks(Pflash *s, uint64_t off, uint64_t len)
+{
+    if (s->dirty_lo == s->dirty_hi) {
+        s->dirty_lo = off;
+        s->dirty_hi = off + len;
+    } else {
+        s->dirty_lo = MIN(s->dirty_lo, off);
+        s->dirty_hi = MAX(s->dirty_hi, off + len);
+    }
+}
+
+/* What failed goes with the next write, or when the guest goes on. */
 static void write_done(void *opaque, int ret)
 {
     PflashWrite *w = opaque;
     Pflash *s = w->s;
 
-    g_free(w->iov.iov_base);
-    g_free(w);
+    if (s != NULL) {
+        s->write = NULL;
+    }
     if (ret < 0) {
         log_error("%s: what the guest has written isn't on its drive: %s",
                   s != NULL ? s->name : "flash", g_strerror(-ret));
     }
-    if (s != NULL) {
-        s->write = NULL;
+    if (s != NULL && ret < 0) {
+        drive_lacks(s, w->off, w->iov.iov_len);
+    } else if (s != NULL) {
         write_back(s);
     }
+    g_free(w->iov.iov_base);
+    g_free(w);
 }
 
 static void write_back(Pflash *s)
@@ -134,6 +151,7 @@ static void write_back(Pflash *s)
     }
     w = g_new0(PflashWrite, 1);
     w->s = s;
+    w->off = lo;
     w->iov.iov_base = g_memdup2(content(s) + lo, hi - lo);
     w->iov.iov_len = hi - lo;
     s->dirty_lo = s->dirty_hi = 0;
@@ -145,13 +163,7 @@ static void write_back(Pflash *s)
 static void mark_changed(Pflash *s, uint64_t off, uint64_t len)
 {
     ram_block_set_dirty(&s->dev.vm->mem.ram, s->mem.ram, off, len);
-    if (s->dirty_lo == s->dirty_hi) {
-        s->dirty_lo = off;
-        s->dirty_hi = off + len;
-    } else {
-        s->dirty_lo = MIN(s->dirty_lo, off);
-        s->dirty_hi = MAX(s->dirty_hi, off + len);
-    }
+    drive_lacks(s, off, len);
     write_back(s);
 }
 
@@ -455,6 +467,8 @@ static void pflash_run_changed(RunStateListener *l, bool running,
         if (!s->read_only) {
             mark_changed(s, 0, s->size);
         }
+    } else if (running) {
+        write_back(s);
     }
 }
 

@@ -310,6 +310,34 @@ static void test_migrate(void)
     board_free(&b);
 }
 
+/* The drive refuses a write: it gets that when the guest goes on. */
+static void test_write_again(void)
+{
+    g_autofree char *text = NULL;
+    size_t len;
+    Board b = { 0 };
+
+    b.dir = g_dir_make_tmp("pflash-XXXXXX", NULL);
+    b.code = make_image(b.dir, "code", CODE_SIZE);
+    b.vars = make_image(b.dir, "vars", VARS_SIZE);
+    b.q = qtest_startf(
+        "-machine q35 -drive if=pflash,format=raw,readonly=on,file=%s"
+        " -drive if=pflash,driver=raw,file.driver=blkdebug,"
+        "file.image.driver=file,file.image.filename=%s,"
+        "file.inject-error.0.event=write_aio,file.inject-error.0.errno=28,"
+        "file.inject-error.0.once=on",
+        b.code, b.vars);
+    command(b.q, VARS + 0x1003, PROGRAM, 0xa5);
+    array(b.q);
+    check_return(qtest_qmp(b.q, "{'execute': 'stop'}"));
+    check_return(qtest_qmp(b.q, "{'execute': 'cont'}"));
+    check_return(qtest_qmp(b.q, "{'execute': 'stop'}"));
+    g_assert_true(g_file_get_contents(b.vars, &text, &len, NULL));
+    g_assert_cmphex((uint8_t)text[0x1003], ==, 0xa5);
+    g_assert_cmphex((uint8_t)text[0x1004], ==, first_content(0x1004));
+    board_free(&b);
+}
+
 static void test_reset(void)
 {
     Board b;
@@ -409,6 +437,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pflash/read-only", test_read_only);
     g_test_add_func("/pflash/secure", test_secure);
     g_test_add_func("/pflash/migrate", test_migrate);
+    g_test_add_func("/pflash/write-again", test_write_again);
     g_test_add_func("/pflash/reset", test_reset);
     g_test_add_func("/pflash/nodes", test_nodes);
     g_test_add_func("/pflash/refused", test_refused);
