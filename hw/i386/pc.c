@@ -33,6 +33,7 @@
 #define PC_ROM_ADDR      0xc0000
 #define PC_ROM_SIZE      (128 * KiB)
 #define PC_ISA_BIOS_SIZE (128 * KiB)
+#define PC_MAX_FW_SIZE   (16 * MiB)
 /* Physical addresses that AMD's HyperTransport keeps for itself. */
 #define AMD_HT_START UINT64_C(0xfd00000000)
 #define AMD_HT_SIZE  UINT64_C(0x300000000)
@@ -446,6 +447,27 @@ void pc_fini(Machine *m)
     x86_machine_fini(m);
 }
 
+/* Below 4 GiB there is room for no more beside the interrupt controllers. */
+static bool pc_set_max_fw(Object *obj, const Property *prop,
+                          const JsonValue *val, GError **errp)
+{
+    PcMachine *p = container_of(obj, PcMachine, x.m.obj);
+    uint64_t old = p->max_fw_size;
+
+    if (!object_prop_store(obj, prop, val, errp)) {
+        return false;
+    }
+    if (p->max_fw_size > PC_MAX_FW_SIZE) {
+        error_setf(errp,
+                   "User specified max allowed firmware size %" PRIu64
+                   " is greater than 16MiB",
+                   p->max_fw_size);
+        p->max_fw_size = old;
+        return false;
+    }
+    return true;
+}
+
 static bool pc_set_max_ram(Object *obj, const Property *prop,
                            const JsonValue *val, GError **errp)
 {
@@ -483,7 +505,8 @@ const Property pc_props[] = {
             "Enable/disable high precision event timer emulation"),
     PC_BOOL(opt_i8042, "i8042", NULL),
     PROP(PROP_SIZE, PcMachine, max_fw_size, "max-fw-size",
-         .def = (int64_t)(8 * MiB), .help = "Maximum combined firmware size"),
+         .def = (int64_t)(8 * MiB), .set = pc_set_max_fw,
+         .help = "Maximum combined firmware size"),
     PROP(PROP_SIZE, PcMachine, max_ram_below_4g, "max-ram-below-4g",
          .set = pc_set_max_ram,
          .help = "Maximum ram below the 4G boundary (32bit boundary)"),

@@ -389,6 +389,7 @@ static void test_refused(void)
         { "-machine pflash0=nosuch", "can't find value 'nosuch'" },
         { "-drive if=pflash,format=raw,file=%s/half -machine pflash0=x",
           "clashes with -machine pflash0=x" },
+        { "-machine max-fw-size=16385k", "16778240 is greater than 16MiB" },
         { "-drive if=pflash", "No medium found" },
         { "-drive if=pflash,unit=2,format=raw,file=%s/half", "pflash2" },
     };
