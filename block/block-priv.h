@@ -111,7 +111,7 @@ struct BlockBackends {
     BlockAio *aio;       /* the main loop's */
     GQueue thread_aios;  /* BlockAio.link: of I/O threads */
     int ide_units;       /* drives on one bus of if=ide; 0: 2 */
-    unsigned nwriters;   /* calls of block_write_unlocked(); atomic */
+    unsigned nwriters;   /* see block_write_unlocked(); atomic */
     bool inactive;       /* the images belong to another process */
     bool activating;     /* they are being taken over */
     unsigned activation; /* counts them */
@@ -296,6 +296,12 @@ void block_unlocked(BlockBackends *bs, void (*fn)(void *arg), void *arg);
  * who gives the images up wait for that.
  */
 void block_write_unlocked(BlockBackends *bs, void (*fn)(void *arg), void *arg);
+/*
+ * The same for code that runs without vm_lock already, around its writes.
+ * False: the images aren't ours, it must not, and there is nothing to end.
+ */
+bool block_write_begin(BlockBackends *bs);
+void block_write_end(BlockBackends *bs);
 void block_aio_foreach(BlockBackends *bs, void (*fn)(BlockAio *aio, void *op),
                        void *opaque);
 /* Back to the main loop; nothing is in flight. */

@@ -56,7 +56,22 @@ static void write_now(void *opaque)
     const WriteCall *c = opaque;
 
     c->fn(c->arg);
-    __atomic_sub_fetch(&c->bs->nwriters, 1, __ATOMIC_RELEASE);
+    block_write_end(c->bs);
+}
+
+bool block_write_begin(BlockBackends *bs)
+{
+    VM_LOCK_GUARD();
+
+    if (!bs->inactive) {
+        __atomic_add_fetch(&bs->nwriters, 1, __ATOMIC_RELAXED);
+    }
+    return !bs->inactive;
+}
+
+void block_write_end(BlockBackends *bs)
+{
+    __atomic_sub_fetch(&bs->nwriters, 1, __ATOMIC_RELEASE);
 }
 
 void block_write_unlocked(BlockBackends *bs, void (*fn)(void *arg), void *arg)

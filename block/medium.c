@@ -287,8 +287,7 @@ static BlockNode *open_like(const BlockBackend *b, const char *filename,
     } else if (b->root != NULL) {
         call.opts.read_only = b->root->read_only;
     }
-    block_unlocked(b->all, open_now, &call);
-    return call.root;
+    return block_node_open_unlocked(b->all, open_now, &call, &call.root, errp);
 }
 
 static bool put_medium(BlockBackend *b, BlockNode *root, bool force,

@@ -148,6 +148,14 @@ BlockNode *block_node_open_child(BlockNode *n, KeyVal *kv, const char *key,
 BlockNode *block_node_open_named(BlockBackends *bs, const char *filename,
                                  const char *format, KeyVal *kv,
                                  const BlockInherit *inh, GError **errp);
+/*
+ * block_unlocked() of what leaves a node, or NULL with errp, in *opened, which
+ * is returned.  One that was opened as another process's isn't taken over with
+ * those that were there: it is dropped if that has begun meanwhile.
+ */
+BlockNode *block_node_open_unlocked(BlockBackends *bs, void (*fn)(void *arg),
+                                    void *arg, BlockNode **opened,
+                                    GError **errp);
 BlockNode *block_node_ref(BlockNode *n);
 void block_node_unref(BlockNode *n);
 /* Another size, in bytes; with or without vm_lock. */

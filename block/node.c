@@ -531,6 +531,23 @@ BlockNode *block_node_open_named(BlockBackends *bs, const char *filename,
 
 /* What users do */
 
+BlockNode *block_node_open_unlocked(BlockBackends *bs, void (*fn)(void *arg),
+                                    void *arg, BlockNode **opened,
+                                    GError **errp)
+{
+    bool inactive = bs->inactive;
+
+    block_unlocked(bs, fn, arg);
+    if (*opened != NULL && inactive && (!bs->inactive || bs->activating)) {
+        error_setf(errp,
+                   "The disk images were taken over while '%s' was "
+                   "opened: try again",
+                   (*opened)->filename);
+        block_node_unref(g_steal_pointer(opened));
+    }
+    return *opened;
+}
+
 typedef struct AddCall {
     BlockBackends *bs;
     KeyVal *kv;
@@ -555,8 +572,7 @@ bool block_node_add(BlockBackends *bs, KeyVal *kv, GError **errp)
         error_setf(errp, "'node-name' must be specified for the root node");
         return false;
     }
-    block_unlocked(bs, node_add_now, &call);
-    n = call.node;
+    n = block_node_open_unlocked(bs, node_add_now, &call, &call.node, errp);
     if (n == NULL) {
         return false;
     }

@@ -214,11 +214,17 @@ static bool read_image(Qcow2 *s, GError **errp)
     return qcow2_read_header(s, errp) && qcow2_read_tables(s, errp);
 }
 
-static bool is_inactive(const BlockNode *n)
+/* Who takes an image over makes it clean then. */
+static bool clean_opened(BlockNode *n, GError **errp)
 {
-    VM_LOCK_GUARD();
+    bool ok;
 
-    return n->all->inactive;
+    if (!block_write_begin(n->all)) {
+        return true;
+    }
+    ok = make_clean(n, errp);
+    block_write_end(n->all);
+    return ok;
 }
 
 static bool qcow2_open(BlockNode *n, KeyVal *kv, const BlockInherit *inh,
@@ -238,8 +244,7 @@ static bool qcow2_open(BlockNode *n, KeyVal *kv, const BlockInherit *inh,
     }
     n->size = s->disk_size;
     return take_options(s, kv, errp) && check_state(n, errp) &&
-           take_backing(n, kv, inh, errp) &&
-           (is_inactive(n) || make_clean(n, errp));
+           take_backing(n, kv, inh, errp) && clean_opened(n, errp);
 }
 
 static void free_tables(Qcow2 *s)

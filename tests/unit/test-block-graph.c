@@ -11,6 +11,7 @@
 #include "block/blockdev-opts.h"
 #include "qom/object.h"
 #include "util/error.h"
+#include "util/lock.h"
 
 #define IMAGE_SIZE (64 * KiB)
 
@@ -318,6 +319,38 @@ static void test_blkdebug(Fixture *f, gconstpointer unused)
     block_detach(b);
 }
 
+/* A BlockUnlocked: when an image has been opened all are taken over. */
+static NO_TSA void take_over_behind(void *opaque, void (*fn)(void *arg),
+                                    void *arg)
+{
+    BlockBackends *bs = opaque;
+
+    vm_lock_release();
+    fn(arg);
+    vm_lock_acquire();
+    block_set_unlocked(bs, NULL, NULL);
+    g_assert_true(block_activate_all(bs, NULL));
+}
+
+/* What was opened as another's, and not taken over, isn't used as ours. */
+NO_TSA static void test_late(Fixture *f, gconstpointer unused)
+{
+    GError *err = NULL;
+    bool ok;
+
+    block_set_inactive(f->bs);
+    block_set_unlocked(f->bs, take_over_behind, f->bs);
+    vm_lock_acquire();
+    ok = add(f->bs, f, "file,node-name=n,filename=@", &err);
+    g_assert_false(ok);
+    g_assert_nonnull(strstr(err->message, "try again"));
+    g_clear_error(&err);
+    ok = add(f->bs, f, "file,node-name=n,filename=@", &err);
+    g_assert_no_error(err);
+    g_assert_true(ok);
+    vm_lock_release();
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -331,5 +364,6 @@ int main(int argc, char **argv)
     ADD("/block/graph/zeroes", test_zeroes, NULL);
     ADD("/block/graph/snapshot", test_snapshot, NULL);
     ADD("/block/graph/blkdebug", test_blkdebug, NULL);
+    ADD("/block/graph/late", test_late, NULL);
     return g_test_run();
 }
