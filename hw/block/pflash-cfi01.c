@@ -48,6 +48,7 @@ enum {
     QUERY_BYTES = 0x52,
     NO_BUFFER = UINT32_MAX,
     MAX_BLOCKS = 65536, /* that the query can tell */
+    LATER_NS = 100 * 1000 * 1000,
 };
 
 /* What a write cycle is for; of the stream. */
@@ -78,6 +79,7 @@ typedef struct Pflash {
     uint32_t buffer_at; /* the chip's offset of it; NO_BUFFER: there is none */
 
     bool loaded; /* from a migration: the drive may have something else */
+    Timer later; /* and it is still to come */
     RunStateListener run_listener;
 
     /* Bytes that the drive lacks; equal: none. */
@@ -456,18 +458,37 @@ static bool pflash_read_drive(Pflash *s, GError **errp)
     return r == 0;
 }
 
-/* The guest goes on where its flash came from somewhere else. */
+/*
+ * The guest goes on where its flash came from somewhere else.  Who touches a
+ * page that is still to come (postcopy) waits for the source: the guest has
+ * just been let go and vm_lock is held, so the drive gets it later.
+ */
+static void write_loaded(void *opaque)
+{
+    Pflash *s = opaque;
+    Vm *vm = s->dev.vm;
+
+    if (!s->loaded || !runstate_is_running(vm)) {
+        return;
+    }
+    if (__atomic_load_n(&vm->memory_awaited, __ATOMIC_RELAXED)) {
+        timer_mod(&s->later, clock_monotonic_ns() + LATER_NS);
+        return;
+    }
+    s->loaded = false;
+    if (!s->read_only) {
+        drive_lacks(s, 0, s->size);
+        write_back(s);
+    }
+}
+
 static void pflash_run_changed(RunStateListener *l, bool running,
                                RunState state)
 {
     Pflash *s = container_of(l, Pflash, run_listener);
 
-    if (running && s->loaded) {
-        s->loaded = false;
-        if (!s->read_only) {
-            mark_changed(s, 0, s->size);
-        }
-    } else if (running) {
+    if (running) {
+        write_loaded(s);
         write_back(s);
     }
 }
@@ -501,6 +522,8 @@ static bool pflash_realize(Device *dev, GError **errp)
         block_detach(g_steal_pointer(&s->blk));
         return false;
     }
+    timer_init(&s->later, dev->vm->clocks, CLOCK_TYPE_REALTIME, write_loaded,
+               s);
     s->run_listener.changed = pflash_run_changed;
     runstate_add_listener(dev->vm, &s->run_listener);
     return true;
@@ -515,6 +538,7 @@ static void pflash_unrealize(Device *dev)
         s->write->s = NULL;
     }
     runstate_del_listener(dev->vm, &s->run_listener);
+    timer_del(&s->later);
     block_detach(g_steal_pointer(&s->blk));
 }
 

@@ -7,6 +7,7 @@
 #include "util/base.h"
 
 #include "block/block.h"
+#include "block/stats.h"
 #include "hw/block/pflash.h"
 #include "hw/core/machine-none.h"
 #include "system/vm.h"
@@ -29,7 +30,12 @@ static const struct {
       " 00000001 01 ff*255 00000000" },
 };
 
-static const VmHooks no_hooks = { 0 };
+static void no_event(Vm *vm)
+{
+}
+
+static const VmHooks hooks = { .vcpus_resume = no_event,
+                               .event_resume = no_event };
 
 typedef struct Board {
     Vm *vm;
@@ -43,7 +49,7 @@ ACQUIRE(&vm_lock) static void board_init(Board *b)
     Vm *vm;
 
     vm_lock_acquire();
-    b->vm = vm = vm_new(&no_hooks);
+    b->vm = vm = vm_new(&hooks);
     vm->vmstates = vmstate_registry_new();
     vm->blocks = block_backends_new();
     machine_new(vm, &machine_none_type);
@@ -141,11 +147,40 @@ static void test_hostile(void)
     board_fini(&b);
 }
 
+static uint64_t bytes_written(Board *b)
+{
+    BlockStats stats;
+
+    block_drain_all(b->vm->blocks, false);
+    block_get_stats(block_find(b->vm->blocks, "d0"), &stats);
+    return stats.kind[BLOCK_STATS_WRITE].bytes;
+}
+
+/* Flash whose pages are still to come isn't read to have it on the drive. */
+static void test_awaited(void)
+{
+    g_autoptr(GByteArray) bytes = section_bytes(fixtures[0].hex);
+    Board b;
+
+    board_init(&b);
+    g_assert_true(load(&b, bytes->data, bytes->len, NULL));
+    __atomic_store_n(&b.vm->memory_awaited, true, __ATOMIC_RELAXED);
+    vm_start(b.vm);
+    g_assert_cmpuint(bytes_written(&b), ==, 0);
+    __atomic_store_n(&b.vm->memory_awaited, false, __ATOMIC_RELAXED);
+    while (bytes_written(&b) == 0) {
+        g_main_context_iteration(NULL, TRUE);
+    }
+    g_assert_cmpuint(bytes_written(&b), ==, CHIP);
+    board_fini(&b);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/pflash/round-trip", test_round_trip);
     g_test_add_func("/pflash/truncated", test_truncated);
     g_test_add_func("/pflash/hostile", test_hostile);
+    g_test_add_func("/pflash/awaited", test_awaited);
     return g_test_run();
 }
