@@ -44,7 +44,7 @@ typedef struct GdbServer {
     GArray *points;     /* DebugPoint */
 
     bool in_monitor; /* runs a command that the client sent */
-    bool stopping;   /* waits for the guest to stand; others are served */
+    bool stopping;   /* waits for the guest or storage; others are served */
     unsigned client; /* counts them, so that one that has gone is noticed */
     bool awaiting;   /* the client waits for a stop reply */
 } GdbServer;

@@ -224,19 +224,36 @@ bool gdb_may_run(const GdbServer *g)
            runstate_may_change(s, RUN_STATE_RUNNING);
 }
 
+/*
+ * The images may not have been taken over yet after a migration.  Others are
+ * served while they are, and may change what holds; this server stays.
+ */
+static bool gdb_take_images(GdbServer *g, GError **errp)
+{
+    bool outer = g->stopping, ok;
+
+    g->stopping = true;
+    ok = vm_block_activate(g->vm, errp);
+    g->stopping = outer;
+    return ok && gdb_may_run(g) && !vm_is_ending(g->vm);
+}
+
 void gdb_resume(GdbServer *g, const GdbAction *actions)
 {
+    unsigned client = g->client;
     g_autoptr(GError) err = NULL;
 
-    /* The images may not have been taken over yet after a migration.  Others
-     * are served while they are, and may change what holds. */
-    if (!gdb_may_run(g) || !vm_block_activate(g->vm, &err) || !gdb_may_run(g) ||
-        vm_is_ending(g->vm)) {
+    if (!gdb_may_run(g) || !gdb_take_images(g, &err)) {
         log_warn("gdbstub: the guest can't run in state '%s'%s%s",
                  run_state_str(runstate_get(g->vm)), err != NULL ? ": " : "",
                  err != NULL ? err->message : "");
-        send_stop(g, stop_signal(g));
+        if (g->client == client) {
+            send_stop(g, stop_signal(g));
+        }
         return;
+    }
+    if (g->client != client) {
+        return; /* the one that asked has gone */
     }
     for (unsigned i = 0; i < g->vm->nvcpus; i++) {
         Vcpu *cpu = g->vm->vcpus[i];

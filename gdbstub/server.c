@@ -119,6 +119,8 @@ static bool server_hold_guest(GdbServer *g)
 /* False: what follows was the input of a client that has gone. */
 static bool take_input(GdbServer *g, GdbInput in)
 {
+    unsigned client = g->client;
+
     switch (in) {
     case GDB_INPUT_PACKET:
         gdb_acknowledge(g, '+');
@@ -126,7 +128,7 @@ static bool take_input(GdbServer *g, GdbInput in)
             return false;
         }
         gdb_handle_packet(g, g->parser.data, g->parser.len);
-        break;
+        return g->client == client;
     case GDB_INPUT_TOO_LONG:
         /* Sent again it would not be shorter. */
         gdb_acknowledge(g, '+');
@@ -293,7 +295,7 @@ bool gdbstub_start(Vm *vm, const char *device, GdbMonitorFn *monitor,
         return false;
     }
     if (vm->gdb && vm->gdb->stopping) {
-        error_setf(errp, "a debugger waits for the guest to stop");
+        error_setf(errp, "a debugger waits for the guest to stop or go on");
         return false;
     }
     /* Its port or path may be the one that is asked for. */
