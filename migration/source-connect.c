@@ -110,7 +110,9 @@ bool mig_source_reconnect(MigSource *s, GError **errp)
 {
     Migration *m = s->m;
 
-    s->bytes_before += stream_out_bytes(s->out);
+    if (s->out != NULL) { /* NULL: the try before did not come so far */
+        s->bytes_before += stream_out_bytes(s->out);
+    }
     g_clear_pointer(&s->out, stream_out_free);
     lock_acquire(&m->lock);
     g_clear_pointer(&m->ch, io_channel_unref);

@@ -363,7 +363,7 @@ void sp_say_resumed(SpPeer *p)
 static int read_command(SpPeer *p)
 {
     uint16_t cmd = stream_get_be16(p->in), len = stream_get_be16(p->in);
-    uint8_t data[8] = { 0 };
+    uint8_t data[512] = { 0 };
 
     g_assert_cmpuint(len, <=, sizeof(data));
     if (!stream_get(p->in, data, len)) {
