@@ -116,6 +116,7 @@ NO_TSA static void stop_source(Migration *m)
     lock_acquire(&m->lock);
     m->quits = true;
     cond_broadcast(&m->cond);
+    io_cancel_trigger(m->cancel); /* a postcopy may be connecting again */
     while (!__atomic_load_n(&m->thread_ended, __ATOMIC_ACQUIRE) &&
            cond_wait_until(&m->cond, &m->lock, until)) {
     }

@@ -84,7 +84,7 @@ static const char *needs_answers(const MigSource *s)
 static bool source_link_up(MigSource *s, GError **errp)
 {
     Migration *m = s->m;
-    bool cancelled;
+    bool ends;
 
     s->ch = open_channel(m, errp);
     if (s->ch == NULL) {
@@ -93,9 +93,9 @@ static bool source_link_up(MigSource *s, GError **errp)
     io_channel_set_nodelay(s->ch, true);
     lock_acquire(&m->lock);
     m->ch = io_channel_ref(s->ch);
-    cancelled = m->cancel_asked;
+    ends = m->cancel_asked || m->quits;
     lock_release(&m->lock);
-    if (cancelled) {
+    if (ends) {
         io_channel_shutdown(s->ch, IO_SHUTDOWN_BOTH);
     }
     if (!source_secure(s, errp)) {

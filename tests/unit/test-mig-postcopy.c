@@ -8,6 +8,9 @@
 
 #include "tests/unit/source-peer.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include "util/error.h"
 
 enum { SMALL_DEVICE = 100, TRIES = 4 };
@@ -41,6 +44,19 @@ static void resume_to(SpVm *v, const char *uri)
     }
 }
 
+/* It has taken the address. */
+static void wait_taken(SpVm *v)
+{
+    bool taken = false;
+
+    while (!taken) {
+        g_usleep(1000);
+        lock_acquire(&v->m->lock);
+        taken = v->m->resume_uri == NULL;
+        lock_release(&v->m->lock);
+    }
+}
+
 /* Address after address where nobody is. */
 static void test_nobody_there(void)
 {
@@ -56,9 +72,58 @@ static void test_nobody_there(void)
     sp_vm_fini(&v);
 }
 
+/* A listener whose queue is full, so that who connects to it waits. */
+typedef struct FullQueue {
+    int listener, clients[16];
+    char *uri;
+} FullQueue;
+
+static void queue_init(FullQueue *q)
+{
+    struct sockaddr_in sin = { .sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof(sin);
+
+    q->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    g_assert_cmpint(bind(q->listener, (struct sockaddr *)&sin, len), ==, 0);
+    g_assert_cmpint(listen(q->listener, 0), ==, 0);
+    g_assert_cmpint(getsockname(q->listener, (struct sockaddr *)&sin, &len), ==,
+                    0);
+    for (size_t i = 0; i < G_N_ELEMENTS(q->clients); i++) {
+        q->clients[i] =
+            socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        (void)connect(q->clients[i], (struct sockaddr *)&sin, len);
+    }
+    q->uri = g_strdup_printf("tcp:127.0.0.1:%u", ntohs(sin.sin_port));
+}
+
+static void queue_fini(FullQueue *q)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(q->clients); i++) {
+        close(q->clients[i]);
+    }
+    close(q->listener);
+    g_free(q->uri);
+}
+
+/* The program ends while it connects: it isn't waited for. */
+static void test_quit_connecting(void)
+{
+    FullQueue q;
+    SpVm v;
+
+    queue_init(&q);
+    lose_peer(&v);
+    resume_to(&v, q.uri);
+    wait_taken(&v);
+    sp_vm_fini(&v);
+    queue_fini(&q);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/mig-postcopy/nobody-there", test_nobody_there);
+    g_test_add_func("/mig-postcopy/quit-connecting", test_quit_connecting);
     return g_test_run();
 }
