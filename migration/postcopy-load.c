@@ -270,6 +270,21 @@ static bool load_package(MigLoad *l, GError **errp)
     return l->m->hooks->cpus_put(l->vm, errp);
 }
 
+/*
+ * All of it, and from pages that have come; false: it was given up meanwhile,
+ * and what it was loaded from may be zeros.
+ */
+static bool package_is_loaded(MigLoad *l, GError **errp)
+{
+    LOCK_GUARD(&l->m->lock);
+
+    l->package.loaded = !l->package.gives_up;
+    if (!l->package.loaded) {
+        error_setf(errp, "it isn't wanted any more");
+    }
+    return l->package.loaded;
+}
+
 /* Between two Godwits: LOADED, and then RUN. */
 static bool package_say_loaded(MigLoad *l, int64_t start_ns, GError **errp)
 {
@@ -277,9 +292,8 @@ static bool package_say_loaded(MigLoad *l, int64_t start_ns, GError **errp)
 
     stl_be_p(data, l->attempt);
     stq_be_p(data + 4, (clock_monotonic_ns() - start_ns) / NS_PER_US);
-    {
-        LOCK_GUARD(&l->m->lock);
-        l->package.loaded = true;
+    if (!package_is_loaded(l, errp)) {
+        return false;
     }
     mig_load_say(l, WIRE_RP_LOADED, data, sizeof(data), NULL);
     LOCK_GUARD(&l->m->lock);
@@ -293,17 +307,6 @@ static bool package_say_loaded(MigLoad *l, int64_t start_ns, GError **errp)
     return true;
 }
 
-/* What it was loaded from may be zeros by then. */
-static bool package_gives_up(MigLoad *l, GError **errp)
-{
-    LOCK_GUARD(&l->m->lock);
-
-    if (l->package.gives_up) {
-        error_setf(errp, "it isn't wanted any more");
-    }
-    return l->package.gives_up;
-}
-
 static bool package_run(MigLoad *l, GError **errp)
 {
     int64_t start = clock_monotonic_ns();
@@ -313,7 +316,7 @@ static bool package_run(MigLoad *l, GError **errp)
         return false;
     }
     if (!(l->features & WIRE_F_COMMIT)) {
-        return !package_gives_up(l, errp) && mig_load_start_guest(l, errp);
+        return package_is_loaded(l, errp) && mig_load_start_guest(l, errp);
     }
     if (!package_say_loaded(l, start, errp)) {
         return false;
@@ -335,7 +338,9 @@ static void *mig_package_thread(void *opaque)
     LOCK_GUARD(&l->m->lock);
 
     l->package.ended = true;
-    if (!ok) {
+    if (!ok && l->package.gives_up) {
+        g_clear_error(&err); /* who gave it up knows why */
+    } else if (!ok) {
         l->package.err = err;
         if (l->m->recover_cancel != NULL) {
             io_cancel_trigger(l->m->recover_cancel);
@@ -448,24 +453,37 @@ bool mig_load_all_pages(MigLoad *l, GError **errp)
     return true;
 }
 
+/* Nobody will say that it may run, nor that it is loaded. */
+static void give_up_locked(MigLoad *l) REQUIRES(&l->m->lock)
+{
+    l->package.loaded = false;
+    l->package.gives_up = true;
+    cond_broadcast(&l->m->cond);
+}
+
 /* ABORT: the source has not given it. */
 void mig_load_aborted(MigLoad *l)
 {
     LOCK_GUARD(&l->m->lock);
 
-    l->package.loaded = false;
+    give_up_locked(l);
 }
 
 /*
  * May the guest run here, or has the source no more than our word that it is
- * loaded?  Then nothing is given up.
+ * loaded?  Then nothing is given up; else that word isn't given any more.
  */
 static bool may_be_ours(MigLoad *l)
 {
+    const MigPackage *p = &l->package;
     LOCK_GUARD(&l->m->lock);
 
-    return l->packaged && l->package.err == NULL &&
-           (l->package.loaded || !(l->features & WIRE_F_COMMIT));
+    if (l->packaged && p->err == NULL &&
+        (p->loaded || (!(l->features & WIRE_F_COMMIT) && !p->gives_up))) {
+        return true;
+    }
+    give_up_locked(l);
+    return false;
 }
 
 /*
@@ -583,8 +601,7 @@ void mig_load_postcopy_end(MigLoad *l, bool ok)
     static const uint8_t zero[4] = { 0 };
 
     lock_acquire(&l->m->lock);
-    l->package.gives_up = true;
-    cond_broadcast(&l->m->cond);
+    give_up_locked(l);
     lock_release(&l->m->lock);
     postcopy_in_end(l->pc);
     __atomic_store_n(&l->vm->memory_awaited, false, __ATOMIC_RELAXED);

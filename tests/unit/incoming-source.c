@@ -84,8 +84,11 @@ static const char *hook_name(Vm *vm)
 static bool hook_put(Vm *vm, GError **errp)
 {
     g_assert_true(vm_lock_held());
-    the_vm->cpu_puts++;
+    __atomic_add_fetch(&the_vm->cpu_puts, 1, __ATOMIC_RELEASE);
     the_vm->device_at_put = the_vm->device;
+    if (the_vm->at_put != NULL) {
+        the_vm->at_put(the_vm);
+    }
     if (the_vm->bad_put) {
         error_setf(errp, "the CPU refuses it");
     }

@@ -21,8 +21,9 @@ typedef struct InVm {
     int fd;   /* the source's end, -1: closed */
     unsigned starts, activated, cpu_puts;
     bool bad_activate, bad_put;
-    unsigned device_at_put; /* what the device was when CPUs were put */
-    GArray *statuses;       /* MigrationStatus, as events told them */
+    unsigned device_at_put;         /* what the device was when CPUs were put */
+    void (*at_put)(struct InVm *v); /* while CPUs are put */
+    GArray *statuses;               /* MigrationStatus, as events told them */
 } InVm;
 
 /* A message of the destination. */

@@ -212,6 +212,95 @@ static void test_connection_lost(void)
     in_vm_fini(&v);
 }
 
+/* As from a Godwit, up to the guest: that comes in `package`. */
+static void put_greeting(GByteArray *b)
+{
+    put_head(b);
+    put_command(b, WIRE_CMD_OPEN_RETURN_PATH, NULL, 0);
+    put_command_u32(b, WIRE_CMD_PING, WIRE_HELLO);
+    put_command_u64(b, WIRE_CMD_ENABLE, WIRE_F_COMMIT);
+    put_advise(b, PAGE, PAGE);
+    put_ram_start(b);
+    put_command_u32(b, WIRE_CMD_PING, 1);
+}
+
+static void put_loading_guest(GByteArray *b)
+{
+    g_autoptr(GByteArray) p = g_byte_array_new();
+
+    put_command_u32(b, WIRE_CMD_SWITCHOVER, 1);
+    put_discard(b, LATE_PAGE * PAGE, PAGE);
+    put_command(p, WIRE_CMD_POSTCOPY_LISTEN, NULL, 0);
+    put_device(p, 7);
+    put_globalstate(p, "running");
+    put_packaged(b, p);
+}
+
+/* Memory is let go of, and what isn't there reads as zeros from now on. */
+static void wait_memory_let_go(InVm *v)
+{
+    while (__atomic_load_n(&v->vm->memory_awaited, __ATOMIC_ACQUIRE)) {
+        g_usleep(1000);
+    }
+}
+
+/* The last that is loaded takes its time. */
+static void begin_loading(InVm *v)
+{
+    g_autoptr(GByteArray) b = g_byte_array_new();
+    g_autoptr(GByteArray) guest = g_byte_array_new();
+    InWord word;
+
+    begin(v);
+    put_greeting(b);
+    in_send_bytes(v, b);
+    g_assert_true(in_hear(v, &word));
+    g_assert_cmpuint(word.type, ==, WIRE_RP_FEATURES);
+    hear_pong(v, WIRE_HELLO);
+    hear_pong(v, 1);
+    v->at_put = wait_memory_let_go;
+    put_loading_guest(guest);
+    in_send_bytes(v, guest);
+    while (__atomic_load_n(&v->cpu_puts, __ATOMIC_ACQUIRE) == 0) {
+        g_usleep(1000);
+    }
+}
+
+/* Given up while it is loaded: nobody says that it has been. */
+static void check_given_up(void (*fill)(GByteArray *b))
+{
+    g_autoptr(GByteArray) b = g_byte_array_new();
+    InWord word;
+    InVm v;
+
+    begin_loading(&v);
+    fill(b);
+    in_send_bytes(&v, b);
+    g_assert_true(in_hear(&v, &word));
+    g_assert_cmpuint(word.type, ==, WIRE_RP_ERROR);
+    in_close(&v);
+    in_wait_end(&v);
+    g_assert_cmpint(migration_status(v.m), ==, MIGRATION_STATUS_FAILED);
+    g_assert_cmpuint(v.starts, ==, 0);
+    in_vm_fini(&v);
+}
+
+static void put_nonsense(GByteArray *b)
+{
+    put8(b, 0xff);
+}
+
+static void put_abort(GByteArray *b)
+{
+    put_command(b, WIRE_CMD_ABORT, NULL, 0);
+}
+
+static void test_given_up(void)
+{
+    check_given_up(put_nonsense);
+    check_given_up(put_abort);
+}
+
 /* ---- what ends it before the guest is ours ------------------------------- */
 
 static void bad_sizes(GByteArray *b)
@@ -433,6 +522,7 @@ int main(int argc, char **argv)
     g_test_add_func("/postcopy-load/whole", test_whole);
     g_test_add_func("/postcopy-load/page-missing", test_page_missing);
     g_test_add_func("/postcopy-load/connection-lost", test_connection_lost);
+    g_test_add_func("/postcopy-load/given-up", test_given_up);
     for (size_t i = 0; i < G_N_ELEMENTS(bad_cases); i++) {
         g_autofree char *name = g_strdup_printf("/postcopy-load/bad/%zu", i);
 
