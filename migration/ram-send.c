@@ -584,8 +584,31 @@ static void first_pass_done(RamSend *r)
     }
 }
 
+/*
+ * A first pass that was broken off is made anew, as the switch-over behind it
+ * was undone: what it has sent is dirty again, or it would be taken for what
+ * nobody ever touched.
+ */
+static void restart_first(RamSend *r)
+{
+    for (guint i = 0; i < r->blocks->len; i++) {
+        SendBlock *b = r->blocks->pdata[i];
+        uint64_t n = b == r->reached_block ? r->reached_page : b->npages;
+
+        bitmap_clear(b->absent, 0, n);
+        memory_dirty_log_mark(b->rb, 0, n);
+        if (b == r->reached_block) {
+            break;
+        }
+    }
+    r->reached_block = NULL;
+}
+
 bool ram_send_pass(RamSend *r, GError **errp)
 {
+    if (r->first && r->reached_block != NULL) {
+        restart_first(r);
+    }
     if (r->first && !begin_hints(r, errp)) {
         stream_put_be64(r->out, RAM_REC_EOS);
         return false;
