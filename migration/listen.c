@@ -223,8 +223,43 @@ bool migration_incoming_deferred(Migration *m, const char *uri, GError **errp)
     return true;
 }
 
-bool mig_recover_listen(Migration *m, const IoSocketAddress *addr,
-                        GError **errp)
+/* The load thread gives up the address that it waits at. */
+static void recover_listen_end_locked(Migration *m) REQUIRES(&m->lock)
+{
+    while (m->recover_listener != NULL) {
+        io_cancel_trigger(m->recover_cancel);
+        cond_wait(&m->cond, &m->lock);
+    }
+}
+
+static bool recover_listens(Migration *m)
+{
+    LOCK_GUARD(&m->lock);
+
+    return m->recover_listener != NULL;
+}
+
+/* `instead`: of an address that came meanwhile; else that stays. */
+static void recover_listen_begin(Migration *m, IoListener *l, IoCancel *c,
+                                 bool instead)
+{
+    LOCK_GUARD(&m->lock);
+
+    if (instead) {
+        recover_listen_end_locked(m);
+    }
+    if (m->recover_listener != NULL) {
+        io_listener_free(l);
+        io_cancel_unref(c);
+        return;
+    }
+    m->recover_listener = l;
+    m->recover_cancel = c;
+    cond_broadcast(&m->cond);
+}
+
+static bool recover_listen_at(Migration *m, const IoSocketAddress *addr,
+                              bool instead, GError **errp)
 {
     IoListener *l = io_listener_new(addr, 1, errp);
     IoCancel *c = l != NULL ? io_cancel_new(errp) : NULL;
@@ -233,22 +268,23 @@ bool mig_recover_listen(Migration *m, const IoSocketAddress *addr,
         g_clear_pointer(&l, io_listener_free);
         return false;
     }
-    LOCK_GUARD(&m->lock);
-    m->recover_listener = l;
-    m->recover_cancel = c;
-    cond_broadcast(&m->cond);
+    recover_listen_begin(m, l, c, instead);
     return true;
 }
 
-/* The load thread gives up the address that it waits at. */
-static void recover_listen_end(Migration *m)
+bool mig_recover_listen(Migration *m, const IoSocketAddress *addr,
+                        GError **errp)
+{
+    return recover_listens(m) || recover_listen_at(m, addr, false, errp);
+}
+
+void mig_recover_listen_end(Migration *m)
 {
     LOCK_GUARD(&m->lock);
 
-    while (m->recover_listener != NULL) {
-        io_cancel_trigger(m->recover_cancel);
-        cond_wait(&m->cond, &m->lock);
-    }
+    g_clear_pointer(&m->recover_listener, io_listener_free);
+    g_clear_pointer(&m->recover_cancel, io_cancel_unref);
+    cond_broadcast(&m->cond);
 }
 
 bool migration_recover(Migration *m, const char *uri, GError **errp)
@@ -271,8 +307,11 @@ bool migration_recover(Migration *m, const char *uri, GError **errp)
                    uri);
         return false;
     }
-    recover_listen_end(m);
-    return mig_recover_listen(m, parsed->addr, errp);
+    /* First, as it may be the same address. */
+    lock_acquire(&m->lock);
+    recover_listen_end_locked(m);
+    lock_release(&m->lock);
+    return recover_listen_at(m, parsed->addr, true, errp);
 }
 
 void mig_incoming_stop(Migration *m)
@@ -299,6 +338,7 @@ void mig_incoming_join(Migration *m)
         m->load_made = false;
         mig_tls_forget(m);
     }
+    mig_recover_listen_end(m);
     g_clear_pointer(&m->multifd_listen, multifd_listen_free);
     g_clear_pointer(&m->incoming_ch, io_channel_unref);
     g_clear_pointer(&m->incoming_uri, io_uri_free);

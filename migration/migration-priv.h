@@ -172,11 +172,13 @@ void mig_load_cannot_begin(Migration *m, const GError *err);
 /* Incoming, and no source has connected yet; main thread. */
 bool mig_waits_for_source(const Migration *m);
 /*
- * Waits at that address for the source of a paused postcopy; nobody does
- * already.  Any thread.
+ * Waits at that address for the source of a paused postcopy, if nobody waits
+ * at another: the user may have been faster.  Load thread.
  */
 bool mig_recover_listen(Migration *m, const IoSocketAddress *addr,
                         GError **errp);
+/* Nobody waits any more, nor will: the load thread is done with it. */
+void mig_recover_listen_end(Migration *m);
 /* Stops listening and loading; join waits. */
 void mig_incoming_stop(Migration *m);
 void mig_incoming_join(Migration *m);

@@ -606,6 +606,7 @@ void mig_load_postcopy_end(MigLoad *l, bool ok)
     postcopy_in_end(l->pc);
     __atomic_store_n(&l->vm->memory_awaited, false, __ATOMIC_RELAXED);
     join_package(l);
+    mig_recover_listen_end(l->m);
     g_clear_pointer(&l->package.data, g_free);
     g_clear_error(&l->package.err);
     if (ok) {

@@ -8,6 +8,7 @@
 
 #include "tests/unit/incoming-source.h"
 
+#include <glib/gstdio.h>
 #include <sys/socket.h>
 
 #include "util/error.h"
@@ -210,6 +211,35 @@ static void test_connection_lost(void)
     wait_status(&v, MIGRATION_STATUS_POSTCOPY_PAUSED);
     g_assert_cmpint(in_run_state(&v), ==, RUN_STATE_RUNNING);
     in_vm_fini(&v);
+}
+
+/*
+ * The user's address came before the one that the load thread knows: it stays,
+ * and nothing of the other.
+ */
+static void test_address_stays(void)
+{
+    g_autofree char *dir = g_dir_make_tmp("recover-XXXXXX", NULL);
+    g_autofree char *users = g_strdup_printf("unix:%s/users", dir);
+    g_autofree char *first = g_strdup_printf("unix:%s/first", dir);
+    g_autoptr(GError) err = NULL;
+    g_autoptr(IoUri) at = NULL;
+    g_autoptr(IoUri) other = NULL;
+    struct IoListener *l;
+    InVm v;
+
+    in_vm_init(&v);
+    g_assert_true(io_uri_parse(users, &at, &err));
+    g_assert_true(io_uri_parse(first, &other, &err));
+    g_assert_true(mig_recover_listen(v.m, at->addr, &err));
+    l = v.m->recover_listener;
+    g_assert_nonnull(l);
+    g_assert_true(mig_recover_listen(v.m, other->addr, &err));
+    g_assert_true(v.m->recover_listener == l);
+    g_assert_false(g_file_test(first + strlen("unix:"), G_FILE_TEST_EXISTS));
+    in_vm_fini(&v);
+    /* The socket's path has gone with it. */
+    g_assert_cmpint(g_rmdir(dir), ==, 0);
 }
 
 /* As from a Godwit, up to the guest: that comes in `package`. */
@@ -523,6 +553,7 @@ int main(int argc, char **argv)
     g_test_add_func("/postcopy-load/page-missing", test_page_missing);
     g_test_add_func("/postcopy-load/connection-lost", test_connection_lost);
     g_test_add_func("/postcopy-load/given-up", test_given_up);
+    g_test_add_func("/postcopy-load/address-stays", test_address_stays);
     for (size_t i = 0; i < G_N_ELEMENTS(bad_cases); i++) {
         g_autofree char *name = g_strdup_printf("/postcopy-load/bad/%zu", i);
 
