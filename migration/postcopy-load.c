@@ -16,6 +16,7 @@
 #include "io/socket.h"
 #include "migration/wire.h"
 #include "system/outside.h"
+#include "system/ramblock-lost.h"
 #include "util/bitmap.h"
 #include "util/bswap.h"
 #include "util/error.h"
@@ -267,7 +268,9 @@ static bool load_package(MigLoad *l, GError **errp)
         return false;
     }
     VM_LOCK_GUARD();
-    return l->m->hooks->cpus_put(l->vm, errp);
+    /* Zeros may be there instead of what has come. */
+    return ram_lost_check(&l->vm->mem.ram, errp) &&
+           l->m->hooks->cpus_put(l->vm, errp);
 }
 
 /*

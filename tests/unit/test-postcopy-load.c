@@ -213,6 +213,23 @@ static void test_connection_lost(void)
     in_vm_fini(&v);
 }
 
+/* Pages that had come were lost with their file: no guest runs on zeros. */
+static void test_lost(void)
+{
+    g_autoptr(GByteArray) b = g_byte_array_new();
+    InVm v;
+
+    begin(&v);
+    v.ram.ram->lost = true;
+    put_guest(b);
+    in_send_bytes(&v, b);
+    in_close(&v);
+    in_wait_end(&v);
+    g_assert_nonnull(strstr(v.m->error_desc, "has lost what its file held"));
+    g_assert_cmpuint(v.starts, ==, 0);
+    in_vm_fini(&v);
+}
+
 /*
  * The user's address came before the one that the load thread knows: it stays,
  * and nothing of the other.
@@ -553,6 +570,7 @@ int main(int argc, char **argv)
     g_test_add_func("/postcopy-load/page-missing", test_page_missing);
     g_test_add_func("/postcopy-load/connection-lost", test_connection_lost);
     g_test_add_func("/postcopy-load/given-up", test_given_up);
+    g_test_add_func("/postcopy-load/lost", test_lost);
     g_test_add_func("/postcopy-load/address-stays", test_address_stays);
     for (size_t i = 0; i < G_N_ELEMENTS(bad_cases); i++) {
         g_autofree char *name = g_strdup_printf("/postcopy-load/bad/%zu", i);
