@@ -16,9 +16,11 @@
 #include "migration/ram.h"
 #include "migration/savevm.h"
 #include "migration/wire.h"
+#include "system/ramblock-lost.h"
 #include "util/bswap.h"
 #include "util/error.h"
 #include "util/log.h"
+#include "util/rcu.h"
 
 /* Behind the bits of RECV_BITMAP. */
 #define BITMAP_END UINT64_C(0x0123456789abcdef)
@@ -399,6 +401,14 @@ static bool postcopy_pace(MigSource *s, GError **errp)
     return !s->way->broken || take_error(s->way, errp);
 }
 
+/* Zeros may have been put instead of a page. */
+static bool check_lost(MigSource *s, GError **errp)
+{
+    RCU_READ_GUARD();
+
+    return ram_lost_check(&s->vm->mem.ram, errp);
+}
+
 /* One part of the section: up to FLUSH_EVERY, what is asked for first. */
 static bool send_piece(MigSource *s, bool *ret_more, GError **errp)
 {
@@ -410,7 +420,7 @@ static bool send_piece(MigSource *s, bool *ret_more, GError **errp)
         *ret_more = postcopy_out_put_some(s->later, s->out);
     } while (*ret_more && stream_out_bytes(s->out) - start < FLUSH_EVERY);
     end_part(s);
-    return stream_out_flush(s->out, errp);
+    return check_lost(s, errp) && stream_out_flush(s->out, errp);
 }
 
 static bool send_rest(MigSource *s, GError **errp)

@@ -15,18 +15,25 @@
 
 enum { SMALL_DEVICE = 100, TRIES = 4 };
 
-/* The guest is given to a plain peer, which goes before it has all pages. */
-static void lose_peer(SpVm *v)
+/* The guest is given to a plain peer, its memory is to follow. */
+static void hand_over(SpVm *v, SpPeer *p)
 {
     GError *err = NULL;
-    SpPeer p;
 
     sp_vm_init(v, SMALL_DEVICE);
     sp_caps(v, MIGRATION_CAPABILITY_POSTCOPY_RAM, true);
-    sp_connect(v, &p);
+    sp_connect(v, p);
     g_assert_true(migration_start_postcopy(v->m, &err));
-    sp_greet(&p, 0);
-    sp_read_to(&p, WIRE_CMD_POSTCOPY_RUN);
+    sp_greet(p, 0);
+    sp_read_to(p, WIRE_CMD_POSTCOPY_RUN);
+}
+
+/* It goes before it has all pages. */
+static void lose_peer(SpVm *v)
+{
+    SpPeer p;
+
+    hand_over(v, &p);
     sp_close(&p);
     sp_wait_status(v, MIGRATION_STATUS_POSTCOPY_PAUSED);
     sp_peer_fini(&p);
@@ -120,10 +127,28 @@ static void test_quit_connecting(void)
     queue_fini(&q);
 }
 
+/* What was lost before it could follow the guest isn't sent as zeros. */
+static void test_lost(void)
+{
+    SpVm v;
+    SpPeer p;
+
+    hand_over(&v, &p);
+    v.ram.ram->lost = true;
+    g_assert_cmpint(sp_drain(&p), !=, SP_EOF);
+    sp_wait_status(&v, MIGRATION_STATUS_POSTCOPY_PAUSED);
+    g_assert_cmpint(memcmp(v.ram.ram->host, p.ram.ram->host,
+                           SP_PAGES * RAM_PAGE_SIZE),
+                    !=, 0);
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/mig-postcopy/nobody-there", test_nobody_there);
     g_test_add_func("/mig-postcopy/quit-connecting", test_quit_connecting);
+    g_test_add_func("/mig-postcopy/lost", test_lost);
     return g_test_run();
 }
