@@ -553,6 +553,8 @@ static bool change_channel(MigLoad *l, IoChannel *ch, GError **errp)
     lock_release(&m->lock);
     io_channel_unref(old);
     ok = mig_load_secure(l, errp);
+    /* Who connects and says nothing must not keep the source away. */
+    io_channel_set_io_timeout(l->ch, m->waits.silence_ns / NS_PER_MS);
     stream_in_free(l->in);
     l->in = stream_in_new(l->ch);
     return ok;
@@ -633,6 +635,9 @@ bool mig_load_resume(MigLoad *l, GError **errp)
         return false;
     }
     l->broken = false;
+    lock_acquire(&l->rp_lock);
+    io_channel_set_io_timeout(l->ch, 0);
+    lock_release(&l->rp_lock);
     mig_set_status(l->m, MIGRATION_STATUS_POSTCOPY_ACTIVE);
     /* If RUN was lost on the old one: who resumes has given the guest. */
     mig_load_may_run(l);

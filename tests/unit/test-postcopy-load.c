@@ -11,6 +11,7 @@
 #include <glib/gstdio.h>
 #include <sys/socket.h>
 
+#include "io/socket.h"
 #include "util/error.h"
 #include "util/userfault.h"
 
@@ -211,6 +212,34 @@ static void test_connection_lost(void)
     wait_status(&v, MIGRATION_STATUS_POSTCOPY_PAUSED);
     g_assert_cmpint(in_run_state(&v), ==, RUN_STATE_RUNNING);
     in_vm_fini(&v);
+}
+
+/* Somebody connects to a paused postcopy, and says nothing. */
+static void test_silent_stranger(void)
+{
+    g_autofree char *dir = g_dir_make_tmp("recover-XXXXXX", NULL);
+    g_autofree char *uri = g_strdup_printf("unix:%s/socket", dir);
+    g_autoptr(GByteArray) b = g_byte_array_new();
+    g_autoptr(GError) err = NULL;
+    g_autoptr(IoChannel) ch = NULL;
+    g_autoptr(IoUri) at = NULL;
+    InVm v;
+
+    begin(&v);
+    v.m->waits.silence_ns = 100 * NS_PER_MS;
+    put_guest(b);
+    in_send_bytes(&v, b);
+    hear_pong(&v, 3);
+    in_close(&v);
+    wait_status(&v, MIGRATION_STATUS_POSTCOPY_PAUSED);
+    g_assert_true(migration_recover(v.m, uri, &err));
+    g_assert_true(io_uri_parse(uri, &at, &err));
+    ch = io_socket_connect(at->addr, NULL, 0, &err);
+    g_assert_no_error(err);
+    wait_status(&v, MIGRATION_STATUS_POSTCOPY_RECOVER);
+    wait_status(&v, MIGRATION_STATUS_POSTCOPY_PAUSED);
+    in_vm_fini(&v);
+    g_assert_cmpint(g_rmdir(dir), ==, 0);
 }
 
 /* Pages that had come were lost with their file: no guest runs on zeros. */
@@ -571,6 +600,7 @@ int main(int argc, char **argv)
     g_test_add_func("/postcopy-load/connection-lost", test_connection_lost);
     g_test_add_func("/postcopy-load/given-up", test_given_up);
     g_test_add_func("/postcopy-load/lost", test_lost);
+    g_test_add_func("/postcopy-load/silent-stranger", test_silent_stranger);
     g_test_add_func("/postcopy-load/address-stays", test_address_stays);
     for (size_t i = 0; i < G_N_ELEMENTS(bad_cases); i++) {
         g_autofree char *name = g_strdup_printf("/postcopy-load/bad/%zu", i);
