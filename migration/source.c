@@ -342,6 +342,22 @@ static bool rehearse_again(MigSource *s, uint64_t bytes, GError **errp)
            mig_source_rehearse(s, errp);
 }
 
+/* A pass that is broken off for a postcopy has no error, and is none. */
+static bool pass_or_break(MigSource *s, GError **errp)
+{
+    GError *err = NULL;
+
+    s->pass_broken = false;
+    if (iterative_pass(s->set, &err)) {
+        return true;
+    }
+    if (err != NULL) {
+        g_propagate_error(errp, err);
+        return false;
+    }
+    return s->pass_broken;
+}
+
 static bool source_pass(MigSource *s, GError **errp)
 {
     RamSendStats st;
@@ -352,8 +368,7 @@ static bool source_pass(MigSource *s, GError **errp)
         s->m->hooks->event_pass(s->vm, st.syncs);
     }
     pass_begin(s);
-    if ((!iterative_pass(s->set, errp) && !s->pass_broken) ||
-        !mig_source_barrier(s, errp)) {
+    if (!pass_or_break(s, errp) || !mig_source_barrier(s, errp)) {
         return false;
     }
     pass_end(s);

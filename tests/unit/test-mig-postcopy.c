@@ -127,6 +127,36 @@ static void test_quit_connecting(void)
     queue_fini(&q);
 }
 
+/* A pass that is broken off and cancelled at once: one error, and it ends. */
+static void check_cancelled(uint64_t features)
+{
+    GError *err = NULL;
+    SpVm v;
+    SpPeer p;
+
+    sp_vm_init(&v, SMALL_DEVICE);
+    sp_caps(&v, MIGRATION_CAPABILITY_POSTCOPY_RAM, true);
+    v.m->waits.cancel_ms = 60000;
+    sp_connect(&v, &p);
+    sp_greet(&p, features);
+    sp_read_to(&p, SP_RAM_START);
+    sp_wait_status(&v, MIGRATION_STATUS_ACTIVE);
+    vm_lock_acquire();
+    g_assert_true(migration_start_postcopy(v.m, &err));
+    migration_cancel(v.m);
+    vm_lock_release();
+    sp_drain(&p);
+    sp_check_ours(&v, MIGRATION_STATUS_CANCELLED);
+    sp_peer_fini(&p);
+    sp_vm_fini(&v);
+}
+
+static void test_cancelled(void)
+{
+    check_cancelled(0);
+    check_cancelled(WIRE_F_ALL);
+}
+
 /* What was lost before it could follow the guest isn't sent as zeros. */
 static void test_lost(void)
 {
@@ -150,5 +180,6 @@ int main(int argc, char **argv)
     g_test_add_func("/mig-postcopy/nobody-there", test_nobody_there);
     g_test_add_func("/mig-postcopy/quit-connecting", test_quit_connecting);
     g_test_add_func("/mig-postcopy/lost", test_lost);
+    g_test_add_func("/mig-postcopy/cancelled", test_cancelled);
     return g_test_run();
 }
