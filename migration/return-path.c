@@ -6,6 +6,9 @@
 #include "util/base.h"
 
 #include "migration/return-path.h"
+
+#include <errno.h>
+
 #include "util/bswap.h"
 #include "util/error.h"
 #include "util/lock.h"
@@ -91,26 +94,40 @@ static RpResult rp_wait(RpReader *r, const IoCancel *cancel,
     return n > 0 ? RP_OK : n == 0 ? RP_TIMEOUT : RP_FAILED;
 }
 
-/* What is there of the present message; at least a byte. */
-static bool rp_fill(RpReader *r, GError **errp)
+/*
+ * What is there of the present message.  That may be nothing, and isn't waited
+ * for: of a TLS record that has come by half not a byte can be had.
+ */
+static RpResult rp_fill(RpReader *r, GError **errp)
 {
-    ssize_t n = io_channel_read(r->ch, r->buf + r->have, rp_need(r) - r->have);
+    ssize_t n;
 
+    io_channel_set_read_deadline_us(r->ch, 1); /* long ago */
+    n = io_channel_read(r->ch, r->buf + r->have, rp_need(r) - r->have);
+    io_channel_set_read_deadline_us(r->ch, 0);
+    if (n == -ETIMEDOUT) {
+        return RP_TIMEOUT;
+    }
     if (n < 0) {
         io_channel_set_error(r->ch, errp, "read", n);
-        return false;
+        return RP_FAILED;
     }
     if (n == 0) {
         error_setf(errp, "destination closed the connection");
-        return false;
+        return RP_FAILED;
     }
     r->have += n;
     if (rp_need(r) > sizeof(r->buf)) {
         error_setf(errp, "return path: message of %zu bytes",
                    rp_need(r) - RP_HEADER);
-        return false;
+        return RP_FAILED;
     }
-    return true;
+    return RP_OK;
+}
+
+static bool rp_is_late(int64_t deadline_ns)
+{
+    return deadline_ns != 0 && clock_monotonic_ns() >= deadline_ns;
 }
 
 RpResult rp_read(RpReader *r, const IoCancel *cancel, int64_t deadline_ns,
@@ -122,8 +139,9 @@ RpResult rp_read(RpReader *r, const IoCancel *cancel, int64_t deadline_ns,
         if (w != RP_OK) {
             return w;
         }
-        if (!rp_fill(r, errp)) {
-            return RP_FAILED;
+        w = rp_fill(r, errp);
+        if (w == RP_FAILED || (w == RP_TIMEOUT && rp_is_late(deadline_ns))) {
+            return w;
         }
     }
     ret->type = lduw_be_p(r->buf);
@@ -182,7 +200,7 @@ RpResult rp_await(RpReader *r, const RpWanted *want, const IoCancel *cancel,
             return RP_OK;
         }
         /* A flood of others is no reason to wait on. */
-        if (deadline_ns != 0 && clock_monotonic_ns() >= deadline_ns) {
+        if (rp_is_late(deadline_ns)) {
             return RP_TIMEOUT;
         }
     }

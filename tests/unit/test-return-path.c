@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "io/file.h"
+#include "io/tls.h"
 #include "migration/return-path.h"
 #include "util/bswap.h"
 #include "util/error.h"
@@ -110,6 +111,64 @@ static void test_pieces(void)
     g_assert_cmpint(rp_read(&p.rp, NULL, 1, &msg, &err), ==, RP_FAILED);
     g_assert_cmpstr(err->message, ==, "destination: no");
     g_clear_error(&err);
+    pair_fini(&p);
+}
+
+typedef struct TlsServer {
+    IoChannel *plain, *ch;
+    Thread thread;
+} TlsServer;
+
+static TlsCreds *anon_creds(bool server)
+{
+    const TlsConfig cfg = { .kind = TLS_ANON, .server = server };
+    TlsCreds *c = tls_creds_new(&cfg, NULL);
+
+    g_assert_nonnull(c);
+    return c;
+}
+
+static void *serve_tls(void *opaque)
+{
+    g_autoptr(TlsCreds) creds = anon_creds(true);
+    TlsServer *t = opaque;
+
+    t->ch = io_channel_tls_new(t->plain, creds, NULL, NULL, -1, NULL);
+    return NULL;
+}
+
+/* Half a TLS record is nothing to read, and nothing to wait for. */
+static void test_half_record(void)
+{
+    static const uint8_t half[] = { 0x17, 3, 3, 0, 0x40, 1 };
+    g_autoptr(TlsCreds) creds = anon_creds(false);
+    g_autoptr(IoCancel) cancel = io_cancel_new(NULL);
+    GError *err = NULL;
+    IoChannel *inside;
+    TlsServer t;
+    RpMessage msg;
+    Pair p;
+
+    pair_init(&p);
+    t = (TlsServer){ .plain = p.peer };
+    g_assert_true(thread_create(&t.thread, "tls", serve_tls, &t, NULL));
+    inside = io_channel_tls_new(p.ours, creds, NULL, NULL, -1, &err);
+    g_assert_no_error(err);
+    thread_join(&t.thread);
+    g_assert_nonnull(t.ch);
+    rp_init(&p.rp, inside);
+    for (size_t i = 0; i < sizeof(half); i++) {
+        raw(&p, half + i, 1);
+        g_assert_cmpint(rp_read(&p.rp, NULL, clock_monotonic_ns() + 1000000,
+                                &msg, &err),
+                        ==, RP_TIMEOUT);
+        g_assert_no_error(err);
+    }
+    raw(&p, half, 1);
+    io_cancel_trigger(cancel);
+    expect_failed(rp_read(&p.rp, cancel, 0, &msg, &err), &err, "cancelled");
+    io_channel_unref(inside);
+    io_channel_unref(t.ch);
     pair_fini(&p);
 }
 
@@ -249,6 +308,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/return-path/length", test_length);
     g_test_add_func("/return-path/pieces", test_pieces);
+    g_test_add_func("/return-path/half-record", test_half_record);
     g_test_add_func("/return-path/end", test_end);
     g_test_add_func("/return-path/broken", test_broken);
     g_test_add_func("/return-path/words", test_words);
