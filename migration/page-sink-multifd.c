@@ -101,14 +101,16 @@ static bool sync_channels(MultifdSink *k, GError **errp)
 /*
  * The last pass was not the last one.  What it put into the stream has been
  * written but, unlike a pass before it, maybe not read: pages must not come by
- * channels before that.
+ * channels before that.  The mark is written at once: until it has been read
+ * nobody reads the channels, which are about to be filled.
  */
 static bool sync_undone(MultifdSink *k, GError **errp)
 {
     bool undone = k->undone;
 
     k->undone = false;
-    return !undone || !k->marks || sync_channels(k, errp);
+    return !undone || !k->marks ||
+           (sync_channels(k, errp) && stream_out_flush(k->out, errp));
 }
 
 /* All of them, zero or not: the channels look. */

@@ -10,6 +10,7 @@
 #include "system/clock.h"
 #include "tests/unit/multifd-world.h"
 #include "util/bitmap.h"
+#include "util/thread.h"
 
 enum { CHANNELS = 3 };
 
@@ -18,7 +19,7 @@ typedef struct Rig {
     Memory mem;   /* the source */
     RamBlock *rb; /* "pc.ram" */
     MultifdSend *send;
-    StreamOut *out; /* the one stream, in memory */
+    StreamOut *out; /* the one stream, in memory if nothing else is said */
     PageSink *sink;
     bool marks;
     unsigned syncs, paces;
@@ -65,7 +66,8 @@ static void connect_all(Rig *r, const Mode *m)
                     m->godwit && m->packed == 0);
 }
 
-static void rig_init(Rig *r, const Mode *m)
+/* The stream is written to @ch; NULL: to memory. */
+static void rig_init_to(Rig *r, const Mode *m, IoChannel *ch)
 {
     RamBlockOptions o = { .size = MW_PAGES * MW_PAGE };
     RamSendOptions opts = { .wide_scanner = true, .pace = pace, .opaque = r };
@@ -84,9 +86,14 @@ static void rig_init(Rig *r, const Mode *m)
         opts.features = WIRE_F_EXTENTS | WIRE_F_MULTIFD;
         opts.features |= m->absent ? WIRE_F_ABSENT : 0;
     }
-    r->out = stream_out_new(NULL);
+    r->out = stream_out_new(ch);
     r->sink = page_sink_multifd_new(r->send, r->out, &opts, &err);
     g_assert_no_error(err);
+}
+
+static void rig_init(Rig *r, const Mode *m)
+{
+    rig_init_to(r, m, NULL);
 }
 
 static void rig_fini(Rig *r)
@@ -239,6 +246,71 @@ static void test_undone(void)
     rig_fini(&r);
 }
 
+typedef struct Loader {
+    Thread thread;
+    RamLoad *load;
+    IoChannel *ch;
+    int sections;
+} Loader;
+
+static void *load_stream(void *opaque)
+{
+    Loader *l = opaque;
+    g_autoptr(StreamIn) in = stream_in_new(l->ch);
+    GError *err = NULL;
+
+    for (int i = 0; i < l->sections; i++) {
+        ram_load_section(l->load, in, &err);
+        g_assert_no_error(err);
+    }
+    return NULL;
+}
+
+/*
+ * The destination reads no channel before it has read the mark behind an undone
+ * pass, and there is more to send than channels take unread.
+ */
+static void test_undone_long(void)
+{
+    const PagePass passes[] = { PASS_LAST, PASS_NEXT };
+    IoChannel *ends[2];
+    GError *err = NULL;
+    Loader l;
+    Rig r;
+    int fds[2];
+
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), ==, 0);
+    for (int i = 0; i < 2; i++) {
+        ends[i] = io_channel_new_socket(fds[i], "stream", NULL);
+    }
+    rig_init_to(&r, &modes[0], ends[0]);
+    ram_load_set_multifd(r.w.load, r.w.recv);
+    ram_load_set_marked(r.w.load);
+    l = (Loader){ .load = r.w.load, .ch = ends[1], .sections = 3 };
+    g_assert_true(thread_create(&l.thread, "load", load_stream, &l, NULL));
+    g_assert_true(r.sink->ops->end(r.sink, &err));
+    stream_put_be64(r.out, RAM_REC_EOS);
+    bitmap_set(r.todo, 0, MW_PAGES);
+    for (size_t i = 0; i < G_N_ELEMENTS(passes); i++) {
+        const PageWindow w = {
+            .rb = r.rb, .npages = MW_PAGES, .todo = r.todo, .n = MW_PAGES
+        };
+
+        memset(r.rb->host, 1 + i, MW_PAGES * MW_PAGE);
+        r.sink->ops->begin(r.sink, passes[i]);
+        g_assert_true(r.sink->ops->pages(r.sink, &w, &err));
+        g_assert_true(r.sink->ops->end(r.sink, &err));
+        stream_put_be64(r.out, RAM_REC_EOS);
+        g_assert_true(stream_out_flush(r.out, &err));
+    }
+    thread_join(&l.thread);
+    check_same(&r);
+    rig_fini(&r);
+    for (int i = 0; i < 2; i++) {
+        io_channel_unref(ends[i]);
+    }
+}
+
 /* The destination has gone: an error that names a channel, and no wait. */
 static void test_dead(const void *opaque)
 {
@@ -325,6 +397,7 @@ int main(int argc, char **argv)
     g_test_add_data_func("/multifd/dead/records", &modes[0], test_dead);
     g_test_add_data_func("/multifd/dead/zlib", &modes[3], test_dead);
     g_test_add_func("/multifd/undone", test_undone);
+    g_test_add_func("/multifd/undone-long", test_undone_long);
     g_test_add_func("/multifd/cancel", test_cancel);
     return g_test_run();
 }
