@@ -69,7 +69,7 @@ static uint8_t *vga_vram(const Vga *s)
 uint8_t vga_mem_read(Vga *s, uint32_t off)
 {
     int64_t a = window_address(s, off);
-    unsigned plane = s->gr[VGA_GR_READ_MAP];
+    unsigned plane = s->gr[VGA_GR_READ_MAP] & 3; /* a stream may have more */
     uint32_t diff;
 
     if (a < 0) {
