@@ -138,7 +138,9 @@ class Shell:
         number, mark = started
         found = self.vm.wait_line(r'done-%d-(\d+)$' % number, mark, timeout)
         lines = [plain(line) for line in self.vm.serial.lines[mark:]]
-        return int(found[1]), lines[1:]
+        # What was typed before the shell was at its prompt comes twice.
+        return int(found[1]), [line for line in lines[1:]
+                               if 'echo done-$((' not in line]
 
     def run(self, command, timeout=BOOT_TIMEOUT):
         return self.finish(self.start(command), timeout)
