@@ -48,7 +48,7 @@ static void idt_build(void)
     for (unsigned i = 0; i < 32; i++) {
         idt_set(i, (uintptr_t)trap_stubs + i * 16, 0);
     }
-    idt_set(3, (uintptr_t)trap_service, 3);
+    idt_set(VECTOR_UD, (uintptr_t)trap_service, 0);
     idt_set(VECTOR_TIMER, (uintptr_t)irq_timer, 0);
     idt_set(VECTOR_DOORBELL, (uintptr_t)irq_doorbell, 0);
     idt_set(VECTOR_SPUR, (uintptr_t)irq_spurious, 0);

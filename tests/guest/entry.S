@@ -178,7 +178,12 @@ irq_doorbell:
         popq    %rax
         iretq
 
+        /* The instruction is UD2 (0f 0b) in service(); others are told. */
 trap_service:
+        movq    (%rsp), %rcx
+        cmpw    $0x0b0f, (%rcx)
+        jne     6f
+        addq    $2, (%rsp)
         cmpl    $SVC_RDMSR, %eax
         je      1f
         cmpl    $SVC_WRMSR, %eax
@@ -215,6 +220,9 @@ trap_service:
         pushq   $0
         lidt    (%rsp)
         int3
+6:      pushq   $0
+        pushq   $VECTOR_UD
+        jmp     trap_common
 
         /* Exceptions 0..31: nothing is expected, everything is told. */
         .align  16

@@ -75,12 +75,18 @@ static inline CpuidRegs cpuid(uint32_t leaf)
     return r;
 }
 
-/* Privileged work, done at CPL 0 behind int3. */
+/*
+ * Privileged work, done at CPL 0 behind UD2, a fault: until it is taken, RIP
+ * is here. Not behind INT3: KVM_GET_VCPU_EVENTS does not tell of a #BP that
+ * waits, as RIP is not to have moved by then. On a KVM without hardware
+ * virtualisation underneath it has, and a vCPU that was moved at that moment
+ * went on behind INT3 with the service's number for an answer.
+ */
 static inline uint64_t service(uint64_t nr, uint64_t arg0, uint64_t arg1)
 {
     uint64_t ret;
 
-    __asm__ volatile("int3"
+    __asm__ volatile("ud2"
                      : "=a"(ret)
                      : "a"(nr), "D"(arg0), "S"(arg1)
                      : "memory", "rcx", "rdx", "cc");

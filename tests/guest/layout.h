@@ -52,11 +52,12 @@
 
 #define LAPIC_BASE      0xfee00000
 #define IOAPIC_BASE     0xfec00000
+#define VECTOR_UD       6
 #define VECTOR_TIMER    0x40
 #define VECTOR_DOORBELL 0x60
 #define VECTOR_SPUR     0xff
 
-/* Services behind int3, number in RAX; see entry.S. */
+/* Services behind UD2, number in RAX; see entry.S. */
 #define SVC_IDLE  0 /* RDI: ticks seen; returns once there are more */
 #define SVC_RDMSR 1 /* RDI: MSR; returns its value */
 #define SVC_WRMSR 2 /* RDI: MSR, RSI: value */
