@@ -27,6 +27,7 @@ enum { WATCHED_MAX = 1024 };
 static struct {
     bool taken; /* atomic: a lock that the handler can take, for moments */
     unsigned n;
+    unsigned losses; /* may wrap: only differences tell */
     RamBlock *blocks[WATCHED_MAX];
     EventNotifier news;
 } watched = { .news = EVENT_NOTIFIER_NONE };
@@ -91,6 +92,7 @@ static bool replace_pages(RamBlock *rb, uint64_t from, uint64_t end)
     if (mmap(rb->host + from, end - from, prot, flags, -1, 0) == MAP_FAILED) {
         return false;
     }
+    watched.losses++;
     if (!__atomic_exchange_n(&rb->lost, true, __ATOMIC_RELEASE)) {
         event_notifier_set(&watched.news);
     }
@@ -159,16 +161,17 @@ static void on_bus_error(int signo, siginfo_t *info, void *unused)
     errno = err;
 }
 
-bool ram_lost_look(void)
+bool ram_lost_look(unsigned *seen)
 {
-    bool news = false;
+    const unsigned before = *seen;
 
     watched_lock();
     for (unsigned i = 0; i < watched.n; i++) {
-        news |= replace_lost(watched.blocks[i]);
+        replace_lost(watched.blocks[i]);
     }
+    *seen = watched.losses;
     watched_unlock();
-    return news;
+    return *seen != before;
 }
 
 RamBlock *ram_lost_next(RamList *list)
@@ -187,9 +190,10 @@ RamBlock *ram_lost_next(RamList *list)
 
 bool ram_lost_check(RamList *list, GError **errp)
 {
+    unsigned seen = 0;
     RamBlock *rb;
 
-    ram_lost_look();
+    ram_lost_look(&seen);
     RAM_BLOCK_FOREACH(rb, list)
     {
         if (rb->migratable && __atomic_load_n(&rb->lost, __ATOMIC_ACQUIRE)) {

@@ -25,10 +25,11 @@
 bool ram_lost_catch(void (*told)(void *opaque), void *opaque, GError **errp);
 /*
  * Looks at the files: for who gets an error from the kernel, or is about to
- * rely on the memory.  True if something was lost that wasn't before.  Any
- * thread, any lock.
+ * rely on the memory.  True if something was lost that this caller has not
+ * been told of: *seen is his, 0 at first.  Another thread may have met the same
+ * loss and have been faster; to both of them it is new.  Any thread, any lock.
  */
-bool ram_lost_look(void);
+bool ram_lost_look(unsigned *seen);
 /*
  * The next block of the list that has lost something and hasn't been returned
  * by this yet; NULL: none.  vm_lock held.

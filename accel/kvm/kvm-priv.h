@@ -60,8 +60,9 @@ struct KvmVcpu {
     size_t run_size;
     /* run->s holds the registers as of the last exit. */
     bool sync_valid;
-    bool io_pending; /* the last exit is completed by the next KVM_RUN */
-    bool in_run;     /* atomic; partner of KvmAccel.hold */
+    bool io_pending;    /* the last exit is completed by the next KVM_RUN */
+    bool in_run;        /* atomic; partner of KvmAccel.hold */
+    unsigned lost_seen; /* for ram_lost_look() */
     struct kvm_xsave *xsave; /* kvm->xsave_len bytes, 4096 aligned */
     KvmMsrs get, put;
     LapicRegs lapic; /* given by the device, put again with the registers */

@@ -397,7 +397,7 @@ static KvmNext kvm_run_failed(KvmVcpu *v, int err)
         v->io_pending = false;
         return KVM_NEXT_RUN;
     }
-    if (err == -EFAULT && ram_lost_look()) {
+    if (err == -EFAULT && ram_lost_look(&v->lost_seen)) {
         return KVM_NEXT_RUN; /* it touched what a file no longer has */
     }
     log_error("KVM: CPU %u: running failed: %s", v->cpu->index,
