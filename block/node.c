@@ -609,10 +609,36 @@ int block_node_settle(BlockNode *n)
     return call.ret;
 }
 
+/*
+ * Its tables are written, and nobody uses it.  A user who came and went while
+ * they were may have left more.
+ */
+static bool node_settle_unused(BlockNode *n, GError **errp)
+{
+    bool written, unflushed = n->unflushed;
+    int ret;
+
+    do {
+        if (n->refs > 1) {
+            error_setf(errp, "Block device %s is in use", n->name);
+            return false;
+        }
+        n->unflushed = false;
+        ret = block_node_settle(n);
+        written = n->unflushed;
+        n->unflushed |= unflushed;
+        if (ret < 0) {
+            error_setf_errno(errp, ret, "Could not write the tables of '%s'",
+                             n->name);
+            return false;
+        }
+    } while (written || n->refs > 1);
+    return true;
+}
+
 bool block_node_del(BlockBackends *bs, const char *name, GError **errp)
 {
     BlockNode *n = block_node_find(bs, name);
-    int ret;
 
     if (n == NULL) {
         error_setf(errp, "Failed to find node with node-name='%s'", name);
@@ -622,18 +648,7 @@ bool block_node_del(BlockBackends *bs, const char *name, GError **errp)
         error_setf(errp, "Node %s is not owned by the monitor", name);
         return false;
     }
-    if (n->refs > 1) {
-        error_setf(errp, "Block device %s is in use", name);
-        return false;
-    }
-    ret = block_node_settle(n);
-    if (ret < 0) {
-        error_setf_errno(errp, ret, "Could not write the tables of '%s'", name);
-        return false;
-    }
-    if (n->refs > 1) {
-        /* Somebody was faster. */
-        error_setf(errp, "Block device %s is in use", name);
+    if (!node_settle_unused(n, errp)) {
         return false;
     }
     n->monitor_owns = false;

@@ -207,6 +207,54 @@ static void test_null(Fixture *f, gconstpointer unused)
     }
 }
 
+/* A BlockUnlocked: the first time somebody uses the node behind the writer. */
+NO_TSA static void use_meanwhile(void *opaque, void (*fn)(void *arg), void *arg)
+{
+    g_autoptr(Object) dev = object_new_container("container");
+    Fixture *f = opaque;
+    uint8_t buf[512];
+    BlockBackend *b;
+
+    block_set_unlocked(f->bs, NULL, NULL);
+    vm_lock_release();
+    fn(arg);
+    memset(buf, 0x77, sizeof(buf));
+    b = block_find_for_device(f->bs, "q0");
+    g_assert_true(block_attach(b, dev, false, NULL));
+    g_assert_cmpint(do_io(b, true, 0, buf, sizeof(buf)), ==, 0);
+    block_detach(b);
+    vm_lock_acquire();
+}
+
+/* What came while a node that goes was written is in its file, too. */
+static void test_del_written(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(Object) dev = object_new_container("container");
+    const char *argv[] = { "qemu-img", "create", "-q", "-f",
+                           "qcow2",    f->image, "1M", NULL };
+    const char *text = "qcow2,node-name=q0,file.driver=file,file.filename=@";
+    uint8_t buf[512];
+    BlockBackend *b;
+
+    if (!g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL,
+                      NULL, NULL, NULL, NULL, NULL)) {
+        g_test_skip("no qemu-img");
+        return;
+    }
+    good_add(f, text);
+    block_set_unlocked(f->bs, use_meanwhile, f);
+    vm_lock_acquire();
+    g_assert_true(block_node_del(f->bs, "q0", NULL));
+    vm_lock_release();
+    good_add(f, text);
+    b = block_find_for_device(f->bs, "q0");
+    g_assert_true(block_attach(b, dev, false, NULL));
+    g_assert_cmpint(do_io(b, false, 0, buf, sizeof(buf)), ==, 0);
+    g_assert_cmpint(buf[0], ==, 0x77);
+    g_assert_cmpint(buf[511], ==, 0x77);
+    block_detach(b);
+}
+
 /* Two users of one file in this program, and one in another. */
 static void test_users(Fixture *f, gconstpointer unused)
 {
@@ -360,6 +408,7 @@ int main(int argc, char **argv)
     ADD("/block/graph/part", test_part, "off");
     ADD("/block/graph/part-direct", test_part, "on");
     ADD("/block/graph/null", test_null, NULL);
+    ADD("/block/graph/del-written", test_del_written, NULL);
     ADD("/block/graph/users", test_users, NULL);
     ADD("/block/graph/zeroes", test_zeroes, NULL);
     ADD("/block/graph/snapshot", test_snapshot, NULL);
