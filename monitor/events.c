@@ -3,7 +3,9 @@
  *
  * An event that the main thread raises is sent at once, so that it comes
  * before the response of the command that raised it. Those of other threads
- * are queued: raising one costs the switch-over no system call on a socket.
+ * are queued: raising one costs the switch-over no system call on a socket.  A
+ * guest can raise some in a loop while the main thread waits, so of each kind
+ * only the latest are kept.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,6 +15,7 @@
 
 #include "monitor/qmp-priv.h"
 #include "qapi/qapi-events.h"
+#include "util/log.h"
 
 static void event_broadcast(Monitors *m, const JsonValue *msg)
 {
@@ -82,22 +85,51 @@ static void event_deliver(Monitors *m, unsigned event, JsonValue *msg)
     json_unref(msg);
 }
 
+static void event_item_free(EventItem *item)
+{
+    json_unref(item->msg);
+    g_free(item);
+}
+
+/* With event_lock. */
+static void event_drop_oldest(Monitors *m, unsigned event)
+{
+    GList *l = m->events.head;
+
+    while (((EventItem *)l->data)->event != event) {
+        l = l->next;
+    }
+    event_item_free(l->data);
+    g_queue_delete_link(&m->events, l);
+    m->nqueued[event]--;
+    log_warn_once("QMP: events %s are dropped, as more come than can be told",
+                  qapi_events[event].name);
+}
+
+/* Takes msg. */
+static void event_queue(Monitors *m, unsigned event, JsonValue *msg)
+{
+    EventItem *item = g_new(EventItem, 1);
+
+    *item = (EventItem){ .event = event, .msg = msg };
+    LOCK_GUARD(&m->event_lock);
+    if (m->nqueued[event] >= EVENTS_QUEUED_MAX) {
+        event_drop_oldest(m, event);
+    }
+    g_queue_push_tail(&m->events, item);
+    m->nqueued[event]++;
+}
+
 static void event_emit(EventSink *sink, unsigned event, JsonValue *msg)
 {
     Monitors *m = container_of(sink, Monitors, sink);
-    EventItem *item;
 
     if (g_thread_self() == m->thread) {
         events_run(m); /* what was raised before comes before */
         event_deliver(m, event, msg);
         return;
     }
-    item = g_new(EventItem, 1);
-    *item = (EventItem){ .event = event, .msg = msg };
-    {
-        LOCK_GUARD(&m->event_lock);
-        g_queue_push_tail(&m->events, item);
-    }
+    event_queue(m, event, msg);
     monitors_kick(m);
 }
 
@@ -108,8 +140,14 @@ EventSink *monitors_event_sink(Monitors *m)
 
 static EventItem *event_pop(Monitors *m)
 {
+    EventItem *item;
     LOCK_GUARD(&m->event_lock);
-    return g_queue_pop_head(&m->events);
+
+    item = g_queue_pop_head(&m->events);
+    if (item != NULL) {
+        m->nqueued[item->event]--;
+    }
+    return item;
 }
 
 /* Sends what limiters hold back and may send now; drops idle limiters. */
@@ -173,6 +211,7 @@ void events_init(Monitors *m)
     m->sink.emit = event_emit;
     lock_init(&m->event_lock);
     g_queue_init(&m->events);
+    m->nqueued = g_new0(unsigned, qapi_nevents);
     m->limiters =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, limiter_free);
 }
@@ -182,9 +221,9 @@ void events_fini(Monitors *m)
     EventItem *item;
 
     while ((item = event_pop(m)) != NULL) {
-        json_unref(item->msg);
-        g_free(item);
+        event_item_free(item);
     }
+    g_free(m->nqueued);
     g_hash_table_unref(m->limiters);
     lock_fini(&m->event_lock);
 }

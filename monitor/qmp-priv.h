@@ -20,6 +20,8 @@ enum {
     QMP_OUT_LOW = 64 * 1024,
     /* Output that may wait before events are dropped. */
     QMP_OUT_EVENTS_MAX = 4 * 1024 * 1024,
+    /* Events of one kind from other threads that may wait. */
+    EVENTS_QUEUED_MAX = 1024,
 };
 
 /* A request, or the error that its text was. */
@@ -82,6 +84,7 @@ struct Monitors {
     EventSink sink;
     Lock event_lock;
     GQueue events;        /* EventItem from other threads; event_lock */
+    unsigned *nqueued;    /* of each QapiEvent in that; event_lock */
     GHashTable *limiters; /* "EVENT value" -> EventLimiter */
 };
 

@@ -550,6 +550,42 @@ static void test_events_threads(void)
     peer_fini(&p);
 }
 
+static void *raise_too_many(void *opaque)
+{
+    EventSink *sink = opaque;
+
+    qapi_event_stop(sink);
+    for (int i = 1; i <= EVENTS_QUEUED_MAX + 50; i++) {
+        qapi_event_migration_pass(sink, i);
+    }
+    return NULL;
+}
+
+/* Of one kind the latest wait; other kinds aren't lost by them. */
+static void test_events_bound(void)
+{
+    g_autoptr(Monitors) m = monitors_new(NULL);
+    g_autofree char *got = NULL;
+    Peer p;
+
+    peer_init(&p, m);
+    open_and_negotiate(m, &p, false);
+    g_thread_join(
+        g_thread_new("raise", raise_too_many, monitors_event_sink(m)));
+    g_assert_cmpuint(m->events.length, ==, EVENTS_QUEUED_MAX + 1);
+    monitors_run(m);
+    g_assert_cmpuint(m->events.length, ==, 0);
+    got = event_lines(&p);
+    g_assert_true(g_str_has_prefix(
+        got, "{\"event\": \"STOP\"}\r\n{\"event\": \"MIGRATION_PASS\", "
+             "\"data\": {\"pass\": 51}}\r\n"));
+    g_assert_nonnull(strstr(got, "{\"pass\": 1074}}\r\n"));
+    /* There is room again. */
+    g_thread_join(g_thread_new("raise", raise_events, monitors_event_sink(m)));
+    g_assert_cmpuint(m->events.length, ==, 100);
+    peer_fini(&p);
+}
+
 static int64_t fake_clock(void *opaque)
 {
     return *(int64_t *)opaque;
@@ -653,6 +689,7 @@ int main(int argc, char **argv)
     g_test_add_func("/qmp/peer-gone", test_peer_gone);
     g_test_add_func("/qmp/events", test_events);
     g_test_add_func("/qmp/events-threads", test_events_threads);
+    g_test_add_func("/qmp/events-bound", test_events_bound);
     g_test_add_func("/qmp/events-rate", test_events_rate);
     g_test_add_func("/qmp/take-fd", test_take_fd);
     g_test_add_func("/qmp/free", test_free);
