@@ -16,6 +16,7 @@
 #include "hw/ide/ide.h"
 #include "system/vm.h"
 #include "tests/unit/ahci-sections.h"
+#include "tests/unit/pci-host.h"
 #include "util/bswap.h"
 #include "vmstate/stream.h"
 
@@ -52,29 +53,6 @@ static const VmHooks hooks = {
     .event_resume = no_event,
 };
 
-/* A PCI bus needs a device that it belongs to. */
-typedef struct Host {
-    Device dev;
-    PciBus pci;
-} Host;
-
-static bool host_realize(Device *dev, GError **errp)
-{
-    Host *h = DEVICE_CAST(Host, dev);
-    Memory *mem = &dev->vm->mem;
-
-    pci_bus_init(&h->pci, dev, "pci.0", &mem->root, &mem->io_root, 0);
-    return true;
-}
-
-static const DeviceType host_type = {
-    .name = "test-host",
-    .size = sizeof(Host),
-    .bus = BUS_SYSTEM,
-    .realize = host_realize,
-    .vmstate = VMSTATE_NONE,
-};
-
 typedef struct Board {
     Vm *vm;
     Device *ahci;
@@ -95,7 +73,7 @@ ACQUIRE(&vm_lock) static Board *board_new(void)
 {
     Board *b = g_new0(Board, 1);
     int fd = g_file_open_tmp("test-ahci-XXXXXX", &b->image, NULL);
-    Device *host;
+    PciBus *pci;
     Vm *vm;
 
     vm_lock_acquire();
@@ -105,12 +83,10 @@ ACQUIRE(&vm_lock) static Board *board_new(void)
     vm->vmstates = vmstate_registry_new();
     vm->blocks = block_backends_new();
     machine_new(vm, &machine_none_type);
-    host = device_create(vm, &host_type, NULL, NULL);
-    g_assert_nonnull(host);
+    pci = test_pci_host_new(vm);
     add_drive(b, ",bus=0,unit=0");
     add_drive(b, ",bus=1,unit=0,media=cdrom");
-    b->ahci = ahci_create(vm->machine, &DEVICE_CAST(Host, host)->pci, 2 << 3,
-                          false, NULL);
+    b->ahci = ahci_create(vm->machine, pci, 2 << 3, false, NULL);
     g_assert_nonnull(b->ahci);
     g_assert_true(ahci_create_drives(b->ahci, NULL));
     return b;

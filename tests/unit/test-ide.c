@@ -14,6 +14,7 @@
 #include "hw/ide/ide.h"
 #include "system/vm.h"
 #include "tests/unit/ide-sections.h"
+#include "tests/unit/pci-host.h"
 #include "vmstate/stream.h"
 
 #define NGSI      24
@@ -29,29 +30,6 @@ enum {
 };
 
 static const VmHooks no_hooks = { 0 };
-
-/* A PCI bus needs a device that it belongs to. */
-typedef struct Host {
-    Device dev;
-    PciBus pci;
-} Host;
-
-static bool host_realize(Device *dev, GError **errp)
-{
-    Host *h = DEVICE_CAST(Host, dev);
-    Memory *mem = &dev->vm->mem;
-
-    pci_bus_init(&h->pci, dev, "pci.0", &mem->root, &mem->io_root, 0);
-    return true;
-}
-
-static const DeviceType host_type = {
-    .name = "test-host",
-    .size = sizeof(Host),
-    .bus = BUS_SYSTEM,
-    .realize = host_realize,
-    .vmstate = VMSTATE_NONE,
-};
 
 typedef struct Board {
     Vm *vm;
@@ -79,7 +57,7 @@ ACQUIRE(&vm_lock) static Board *board_new_with(const char *first)
 {
     Board *b = g_new0(Board, 1);
     int fd = g_file_open_tmp("test-ide-XXXXXX", &b->image, NULL);
-    Device *host;
+    PciBus *pci;
     Vm *vm;
 
     vm_lock_acquire();
@@ -94,13 +72,12 @@ ACQUIRE(&vm_lock) static Board *board_new_with(const char *first)
     }
     vm->machine->gsi = b->irqs;
     vm->machine->ngsi = NGSI;
-    host = device_create(vm, &host_type, NULL, NULL);
-    g_assert_nonnull(host);
+    pci = test_pci_host_new(vm);
     if (first != NULL) {
         add_drive(b, first);
     }
     add_drive(b, ",index=2,media=cdrom");
-    b->ide = piix3_ide_create(vm->machine, &DEVICE_CAST(Host, host)->pci, NULL);
+    b->ide = piix3_ide_create(vm->machine, pci, NULL);
     g_assert_nonnull(b->ide);
     g_assert_true(piix3_ide_create_drives(b->ide, NULL));
     return b;

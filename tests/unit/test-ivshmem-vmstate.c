@@ -16,6 +16,7 @@
 #include "hw/pci/pci.h"
 #include "system/hostmem.h"
 #include "system/vm.h"
+#include "tests/unit/pci-host.h"
 #include "tests/unit/section-bytes.h"
 #include "util/bswap.h"
 #include "vmstate/stream.h"
@@ -31,29 +32,6 @@ static const char doorbell_hex[] =
     "04002000*5 0101000001000000020000222200001111 ";
 
 static const VmHooks no_hooks = { 0 };
-
-/* A PCI bus needs a device that it belongs to. */
-typedef struct Host {
-    Device dev;
-    PciBus pci;
-} Host;
-
-static bool host_realize(Device *dev, GError **errp)
-{
-    Host *h = DEVICE_CAST(Host, dev);
-    Memory *mem = &dev->vm->mem;
-
-    pci_bus_init(&h->pci, dev, "pci.0", &mem->root, &mem->io_root, 0);
-    return true;
-}
-
-static const DeviceType host_type = {
-    .name = "test-host",
-    .size = sizeof(Host),
-    .bus = BUS_SYSTEM,
-    .realize = host_realize,
-    .vmstate = VMSTATE_NONE,
-};
 
 typedef struct Fixture {
     const DeviceType *type;
@@ -136,14 +114,14 @@ ACQUIRE(&vm_lock) static Board *board_new(const Fixture *f, bool master)
 {
     Board *b = g_new0(Board, 1);
     g_autoptr(GError) err = NULL;
-    Device *host;
+    PciBus *pci;
 
     vm_lock_acquire();
     b->server = -1;
     b->vm = vm_new(&no_hooks);
     b->vm->vmstates = vmstate_registry_new();
     machine_new(b->vm, &machine_none_type);
-    host = device_create(b->vm, &host_type, NULL, NULL);
+    pci = test_pci_host_new(b->vm);
     b->dev = device_new(b->vm, f->type);
     set(b, "addr", "2");
     set(b, "master", master ? "on" : "off");
@@ -155,7 +133,7 @@ ACQUIRE(&vm_lock) static Board *board_new(const Fixture *f, bool master)
         set(b, "chardev", "c");
         set(b, "vectors", "2");
     }
-    device_realize(b->dev, &DEVICE_CAST(Host, host)->pci.bus, &err);
+    device_realize(b->dev, &pci->bus, &err);
     g_assert_no_error(err);
     return b;
 }

@@ -11,35 +11,13 @@
 #include "hw/pci/pci-bridge.h"
 #include "hw/pci/pci-regs.h"
 #include "system/vm.h"
+#include "tests/unit/pci-host.h"
 #include "tests/unit/pci-sections.h"
 #include "tests/unit/section-bytes.h"
 #include "util/bswap.h"
 #include "vmstate/stream.h"
 
 static const VmHooks no_hooks = { 0 };
-
-/* A PCI bus needs a device that it belongs to. */
-typedef struct Host {
-    Device dev;
-    PciBus pci;
-} Host;
-
-static bool host_realize(Device *dev, GError **errp)
-{
-    Host *h = DEVICE_CAST(Host, dev);
-    Memory *mem = &dev->vm->mem;
-
-    pci_bus_init(&h->pci, dev, "pci.0", &mem->root, &mem->io_root, 0);
-    return true;
-}
-
-static const DeviceType host_type = {
-    .name = "test-host",
-    .size = sizeof(Host),
-    .bus = BUS_SYSTEM,
-    .realize = host_realize,
-    .vmstate = VMSTATE_NONE,
-};
 
 typedef struct Fixture {
     const DeviceType *type;
@@ -82,21 +60,19 @@ ACQUIRE(&vm_lock) static Board *board_new(const Fixture *f)
 {
     Board *b = g_new0(Board, 1);
     g_autoptr(GError) err = NULL;
-    Device *host;
+    PciBus *pci;
 
     vm_lock_acquire();
     b->vm = vm_new(&no_hooks);
     b->vm->vmstates = vmstate_registry_new();
     machine_new(b->vm, &machine_none_type);
-    host = device_create(b->vm, &host_type, NULL, NULL);
-    g_assert_nonnull(host);
+    pci = test_pci_host_new(b->vm);
     b->dev = device_new(b->vm, f->type);
     for (unsigned i = 0; i < 3 && f->props[i][0] != NULL; i++) {
         g_assert_true(
             device_prop_set(b->dev, f->props[i][0], f->props[i][1], &err));
     }
-    g_assert_true(
-        device_realize(b->dev, &DEVICE_CAST(Host, host)->pci.bus, &err));
+    g_assert_true(device_realize(b->dev, &pci->bus, &err));
     return b;
 }
 

@@ -10,34 +10,13 @@
 #include "hw/display/vga.h"
 #include "hw/pci/pci.h"
 #include "system/vm.h"
+#include "tests/unit/pci-host.h"
 #include "tests/unit/section-bytes.h"
 #include "tests/unit/vga-sections.h"
 #include "util/bitmap.h"
 #include "vmstate/stream.h"
 
 static const VmHooks no_hooks = { 0 };
-
-typedef struct Host {
-    Device dev;
-    PciBus pci;
-} Host;
-
-static bool host_realize(Device *dev, GError **errp)
-{
-    Host *h = DEVICE_CAST(Host, dev);
-    Memory *mem = &dev->vm->mem;
-
-    pci_bus_init(&h->pci, dev, "pci.0", &mem->root, &mem->io_root, 0);
-    return true;
-}
-
-static const DeviceType host_type = {
-    .name = "test-host",
-    .size = sizeof(Host),
-    .bus = BUS_SYSTEM,
-    .realize = host_realize,
-    .vmstate = VMSTATE_NONE,
-};
 
 typedef struct Board {
     Vm *vm;
@@ -65,19 +44,17 @@ ACQUIRE(&vm_lock) static Board *board_new(void)
 {
     Board *b = g_new0(Board, 1);
     g_autoptr(GError) err = NULL;
-    Device *host;
+    PciBus *pci;
 
     vm_lock_acquire();
     b->vm = vm_new(&no_hooks);
     b->vm->vmstates = vmstate_registry_new();
     b->vm->consoles = consoles_new(b->vm);
     machine_new(b->vm, &machine_none_type);
-    host = device_create(b->vm, &host_type, NULL, NULL);
-    g_assert_nonnull(host);
+    pci = test_pci_host_new(b->vm);
     b->dev = device_new(b->vm, &vga_type);
     g_assert_true(device_prop_set(b->dev, "romfile", "", &err));
-    g_assert_true(
-        device_realize(b->dev, &DEVICE_CAST(Host, host)->pci.bus, &err));
+    g_assert_true(device_realize(b->dev, &pci->bus, &err));
     g_assert_no_error(err);
     b->con = consoles_get(b->vm->consoles, 0);
     b->vga = b->con->opaque;

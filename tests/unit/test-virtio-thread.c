@@ -12,6 +12,7 @@
 #include "hw/virtio/virtio-pci.h"
 #include "hw/virtio/virtio-priv.h"
 #include "system/vm.h"
+#include "tests/unit/pci-host.h"
 #include "util/bswap.h"
 #include "util/tsan.h"
 
@@ -22,29 +23,6 @@ enum {
     USED = 0x3000,
     BUFFER = 0x4000,
     ENTRIES = 16,
-};
-
-/* A PCI bus needs a device that it belongs to. */
-typedef struct Host {
-    Device dev;
-    PciBus pci;
-} Host;
-
-static bool host_realize(Device *dev, GError **errp)
-{
-    Host *h = DEVICE_CAST(Host, dev);
-    Memory *mem = &dev->vm->mem;
-
-    pci_bus_init(&h->pci, dev, "pci.0", &mem->root, &mem->io_root, 0);
-    return true;
-}
-
-static const DeviceType host_type = {
-    .name = "test-host",
-    .size = sizeof(Host),
-    .bus = BUS_SYSTEM,
-    .realize = host_realize,
-    .vmstate = VMSTATE_NONE,
 };
 
 typedef struct Toy {
@@ -186,7 +164,8 @@ static void driver_up(Board *b)
 ACQUIRE(&vm_lock) static Board *board_new(void)
 {
     Board *b = g_new0(Board, 1);
-    Device *host, *dev;
+    Device *dev;
+    PciBus *pci;
 
     vm_lock_acquire();
     b->vm = vm_new(&hooks);
@@ -194,10 +173,8 @@ ACQUIRE(&vm_lock) static Board *board_new(void)
     add_memory(b);
     add_thread(b);
     machine_new(b->vm, &machine_none_type);
-    host = device_create(b->vm, &host_type, NULL, NULL);
-    g_assert_nonnull(host);
-    dev = device_create(b->vm, &toy_type, &DEVICE_CAST(Host, host)->pci.bus,
-                        NULL);
+    pci = test_pci_host_new(b->vm);
+    dev = device_create(b->vm, &toy_type, &pci->bus, NULL);
     g_assert_nonnull(dev);
     b->toy = container_of(VIRTIO_DEVICE(dev), Toy, vdev);
     b->toy->in_thread = true;

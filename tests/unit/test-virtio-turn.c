@@ -23,6 +23,7 @@
 #include "hw/virtio/virtio-priv.h"
 #include "net/net.h"
 #include "system/vm.h"
+#include "tests/unit/pci-host.h"
 #include "util/bswap.h"
 
 enum {
@@ -35,29 +36,6 @@ enum {
     REGS = 0x200000,
     TURN_MAX = 256,
     CHAINS = 60000, /* that are made available in all */
-};
-
-/* A PCI bus needs a device that it belongs to. */
-typedef struct Host {
-    Device dev;
-    PciBus pci;
-} Host;
-
-static bool host_realize(Device *dev, GError **errp)
-{
-    Host *h = DEVICE_CAST(Host, dev);
-    Memory *mem = &dev->vm->mem;
-
-    pci_bus_init(&h->pci, dev, "pci.0", &mem->root, &mem->io_root, 0);
-    return true;
-}
-
-static const DeviceType host_type = {
-    .name = "test-host",
-    .size = sizeof(Host),
-    .bus = BUS_SYSTEM,
-    .realize = host_realize,
-    .vmstate = VMSTATE_NONE,
 };
 
 /* A queue, and what its driver asks for again and again. */
@@ -246,7 +224,7 @@ ACQUIRE(&vm_lock) static Board *board_new(const Storm *storm)
 {
     Board *b = g_new0(Board, 1);
     Memory *mem;
-    Device *host;
+    PciBus *pci;
 
     vm_lock_acquire();
     b->storm = storm;
@@ -260,9 +238,8 @@ ACQUIRE(&vm_lock) static Board *board_new(const Storm *storm)
     memory_region_add(&mem->root, REGS, &b->regs, 0);
     add_back_ends(b->vm);
     machine_new(b->vm, &machine_none_type);
-    host = device_create(b->vm, &host_type, NULL, NULL);
-    g_assert_nonnull(host);
-    add_device(b, g_queue_peek_head(&host->child_buses));
+    pci = test_pci_host_new(b->vm);
+    add_device(b, &pci->bus);
     driver_up(b);
     vm_start(b->vm);
     b->idle = g_idle_add_full(G_PRIORITY_DEFAULT, idle, b, NULL);

@@ -20,6 +20,7 @@
 #include "hw/virtio/virtqueue-priv.h"
 #include "net/net.h"
 #include "system/vm.h"
+#include "tests/unit/pci-host.h"
 #include "tests/unit/section-bytes.h"
 #include "tests/unit/virtio-sections.h"
 #include "ui/console.h"
@@ -27,29 +28,6 @@
 #include "vmstate/stream.h"
 
 static const VmHooks no_hooks = { 0 };
-
-/* A PCI bus needs a device that it belongs to. */
-typedef struct Host {
-    Device dev;
-    PciBus pci;
-} Host;
-
-static bool host_realize(Device *dev, GError **errp)
-{
-    Host *h = DEVICE_CAST(Host, dev);
-    Memory *mem = &dev->vm->mem;
-
-    pci_bus_init(&h->pci, dev, "pci.0", &mem->root, &mem->io_root, 0);
-    return true;
-}
-
-static const DeviceType host_type = {
-    .name = "test-host",
-    .size = sizeof(Host),
-    .bus = BUS_SYSTEM,
-    .realize = host_realize,
-    .vmstate = VMSTATE_NONE,
-};
 
 typedef struct Fixture {
     const DeviceType *type;
@@ -117,7 +95,7 @@ ACQUIRE(&vm_lock) static Board *board_new(const Fixture *f)
 {
     Board *b = g_new0(Board, 1);
     g_autoptr(GError) err = NULL;
-    Device *host;
+    PciBus *pci;
 
     vm_lock_acquire();
     b->vm = vm_new(&no_hooks);
@@ -129,16 +107,14 @@ ACQUIRE(&vm_lock) static Board *board_new(const Fixture *f)
     if (b->is_disk) {
         disk_setup(b);
     }
-    host = device_create(b->vm, &host_type, NULL, NULL);
-    g_assert_nonnull(host);
+    pci = test_pci_host_new(b->vm);
     b->dev = device_new(b->vm, f->type);
     if (f->prop != NULL) {
         g_assert_true(object_prop_set_str(&b->dev->obj, f->prop, f->val, &err));
     }
     PCI_DEVICE(b->dev)->devfn = 2 << 3;
     PCI_DEVICE(b->dev)->addr_set = true;
-    g_assert_true(
-        device_realize(b->dev, &DEVICE_CAST(Host, host)->pci.bus, &err));
+    g_assert_true(device_realize(b->dev, &pci->bus, &err));
     return b;
 }
 
