@@ -11,16 +11,12 @@
 #include "hw/core/machine-none.h"
 #include "net/net.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/pci-host.h"
 #include "ui/console.h"
 #include "util/bswap.h"
 #include "vmstate/stream.h"
 
 enum { STEP = 8, STEPS_MAX = 128 };
-
-typedef struct Host {
-    Device dev;
-    PciBus pci;
-} Host;
 
 static void no_event(Vm *vm)
 {
@@ -39,28 +35,10 @@ static const VmHooks hooks = {
     .event_resume = no_event,
 };
 
-static bool host_realize(Device *dev, GError **errp)
-{
-    Host *h = DEVICE_CAST(Host, dev);
-    Memory *mem = &dev->vm->mem;
-
-    pci_bus_init(&h->pci, dev, "pci.0", &mem->root, &mem->io_root, 0);
-    return true;
-}
-
-static const DeviceType host_type = {
-    .name = "test-host",
-    .size = sizeof(Host),
-    .bus = BUS_SYSTEM,
-    .realize = host_realize,
-    .vmstate = VMSTATE_NONE,
-};
-
-static FuzzBoard *board_new(void)
+FuzzBoard *fuzz_board_new(void)
 {
     RamBlockOptions opts = { .size = FUZZ_RAM_SIZE };
     FuzzBoard *b = g_new0(FuzzBoard, 1);
-    Device *host;
     Vm *vm;
 
     b->vm = vm = vm_new(&hooks);
@@ -72,8 +50,7 @@ static FuzzBoard *board_new(void)
     b->ram = ram_block_new(&vm->mem.ram, "ram", &opts, NULL);
     memory_region_init_ram_block(&b->ram_mr, &vm->mem, "ram", b->ram);
     memory_region_add(&vm->mem.root, 0, &b->ram_mr, 0);
-    host = device_create(vm, &host_type, NULL, NULL);
-    b->pci = &DEVICE_CAST(Host, host)->pci;
+    b->pci = test_pci_host_new(vm);
     return b;
 }
 
@@ -113,7 +90,7 @@ int fuzz_board_run(FuzzBoard **ret_b, const FuzzTarget *t, const uint8_t *data,
 
     vm_lock_acquire();
     if (*ret_b == NULL) {
-        *ret_b = board_new();
+        *ret_b = fuzz_board_new();
         t->plug(*ret_b);
         vm_start((*ret_b)->vm);
     }

@@ -1,7 +1,8 @@
 /*
  * A machine of some memory and a PCI bus, for targets that drive one function.
  *
- * Input: steps of 8 bytes: what (byte), where (24 bits), value (32 bits).
+ * Input of fuzz_board_run(): steps of 8 bytes: what (byte), where (24 bits),
+ * value (32 bits).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -34,6 +35,8 @@ typedef struct FuzzTarget {
     void (*end)(FuzzBoard *b);
 } FuzzTarget;
 
+/* Without b->dev; with vm_lock held. */
+FuzzBoard *fuzz_board_new(void);
 /* Is LLVMFuzzerTestOneInput(); *b is NULL at first, and kept for the next. */
 int fuzz_board_run(FuzzBoard **b, const FuzzTarget *t, const uint8_t *data,
                    size_t len);

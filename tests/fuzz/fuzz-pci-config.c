@@ -10,39 +10,14 @@
  */
 #include "util/base.h"
 
-#include "hw/core/machine-none.h"
 #include "hw/pci/pci-bridge.h"
 #include "hw/pci/pci-regs.h"
 #include "hw/virtio/virtio-devices.h"
-#include "system/vm.h"
+#include "tests/fuzz/fuzz-board.h"
 #include "tests/fuzz/fuzz.h"
 #include "util/bswap.h"
 
 enum { WRITE_SIZE = 8, WRITES_MAX = 128, MEM_BASE = 0xe000 };
-
-static const VmHooks no_hooks = { 0 };
-
-typedef struct Host {
-    Device dev;
-    PciBus pci;
-} Host;
-
-static bool host_realize(Device *dev, GError **errp)
-{
-    Host *h = DEVICE_CAST(Host, dev);
-    Memory *mem = &dev->vm->mem;
-
-    pci_bus_init(&h->pci, dev, "pci.0", &mem->root, &mem->io_root, 0);
-    return true;
-}
-
-static const DeviceType host_type = {
-    .name = "test-host",
-    .size = sizeof(Host),
-    .bus = BUS_SYSTEM,
-    .realize = host_realize,
-    .vmstate = VMSTATE_NONE,
-};
 
 static PciDevice *add(PciBus *bus, const DeviceType *type, const char *prop)
 {
@@ -108,13 +83,8 @@ typedef struct Board {
 static Board *board_new(void)
 {
     Board *b = g_new0(Board, 1);
-    Vm *vm = vm_new(&no_hooks);
-    Device *host;
 
-    vm->vmstates = vmstate_registry_new();
-    machine_new(vm, &machine_none_type);
-    host = device_create(vm, &host_type, NULL, NULL);
-    b->root = &DEVICE_CAST(Host, host)->pci;
+    b->root = fuzz_board_new()->pci;
     b->devs[0] = add(b->root, &pcie_root_port_type, "chassis");
     b->devs[1] = add(b->devs[0]->secondary, &pcie_pci_bridge_type, NULL);
     b->devs[2] = add(b->devs[1]->secondary, &pci_bridge_type, "chassis_nr");

@@ -8,54 +8,23 @@
  */
 #include "util/base.h"
 
-#include "hw/core/machine-none.h"
 #include "hw/display/vga-priv.h"
 #include "hw/display/vga.h"
-#include "hw/pci/pci.h"
-#include "system/vm.h"
+#include "tests/fuzz/fuzz-board.h"
 #include "tests/fuzz/fuzz.h"
 #include "util/bswap.h"
 
 enum { STEP = 5, STEPS_MAX = 200, DRAWS_MAX = 2, PIXELS_MAX = 66000 };
 
-static const VmHooks no_hooks = { 0 };
-
-typedef struct Host {
-    Device dev;
-    PciBus pci;
-} Host;
-
-static bool host_realize(Device *dev, GError **errp)
-{
-    Host *h = DEVICE_CAST(Host, dev);
-    Memory *mem = &dev->vm->mem;
-
-    pci_bus_init(&h->pci, dev, "pci.0", &mem->root, &mem->io_root, 0);
-    return true;
-}
-
-static const DeviceType host_type = {
-    .name = "test-host",
-    .size = sizeof(Host),
-    .bus = BUS_SYSTEM,
-    .realize = host_realize,
-    .vmstate = VMSTATE_NONE,
-};
-
 /* One machine for all inputs. */
 static Device *card_new(void)
 {
-    Vm *vm = vm_new(&no_hooks);
-    Device *host, *dev;
+    FuzzBoard *b = fuzz_board_new();
+    Device *dev = device_new(b->vm, &vga_type);
 
-    vm->vmstates = vmstate_registry_new();
-    vm->consoles = consoles_new(vm);
-    machine_new(vm, &machine_none_type);
-    host = device_create(vm, &host_type, NULL, NULL);
-    dev = device_new(vm, &vga_type);
     if (!device_prop_set(dev, "romfile", "", NULL) ||
         !device_prop_set(dev, "vgamem_mb", "1", NULL) ||
-        !device_realize(dev, &DEVICE_CAST(Host, host)->pci.bus, NULL)) {
+        !device_realize(dev, &b->pci->bus, NULL)) {
         fuzz_fail("the card is not made");
     }
     return dev;
