@@ -80,6 +80,14 @@ def go(t, *extra, **kwargs):
     return way
 
 
+def slow_way(t, **kwargs):
+    """The guest is over there, most of its memory isn't."""
+    way = Way(t, **kwargs)
+    set_parameters(way.src, max_postcopy_bandwidth=4 * MIB)
+    way.send_guest()
+    return way
+
+
 @test(needs_kvm=True)
 def kvm(t):
     way = go(t)
@@ -143,9 +151,7 @@ def pause_before_switchover(t):
 
 @test(needs_kvm=True)
 def cut_twice(t):
-    way = Way(t)
-    set_parameters(way.src, max_postcopy_bandwidth=4 * MIB)
-    way.send_guest()
+    way = slow_way(t)
     way.cut_and_recover()
     way.cut_and_recover(lambda: way.src.qmp.cmd('migrate-pause'))
     way.cut_and_recover(lambda: way.dst.qmp.cmd('migrate-pause'))
@@ -154,9 +160,7 @@ def cut_twice(t):
 
 @test(needs_kvm=True)
 def blocktime(t):
-    way = Way(t, smp=2, caps={'postcopy_blocktime': True})
-    set_parameters(way.src, max_postcopy_bandwidth=4 * MIB)
-    way.send_guest()
+    way = slow_way(t, smp=2, caps={'postcopy_blocktime': True})
     way.check_arrived()
     info = query(way.dst)
     check_equal(len(info['postcopy-vcpu-blocktime']), 2, 'CPUs')
@@ -167,9 +171,7 @@ def blocktime(t):
 @test(needs_kvm=True)
 def recovers_by_itself(t):
     """At the address of the first connection; nobody says so."""
-    way = Way(t)
-    set_parameters(way.src, max_postcopy_bandwidth=4 * MIB)
-    way.send_guest()
+    way = slow_way(t)
     wait_status(way.dst, 'postcopy-active')
     way.src.qmp.cmd('migrate-pause')
     wait_status(way.src, 'postcopy-paused')
@@ -183,9 +185,7 @@ def recovers_by_itself(t):
 @test(needs_kvm=True)
 def nothing_runs_at_the_source(t):
     """While the guest is at the destination, its memory is only read."""
-    way = Way(t)
-    set_parameters(way.src, max_postcopy_bandwidth=4 * MIB)
-    way.send_guest()
+    way = slow_way(t)
     way.src.qmp.cmd('migrate_cancel')
     check_equal(status(way.src), 'postcopy-active', 'after a cancel')
     check_in('not finalized', refused(way.src, 'cont').desc, 'cont')
@@ -210,22 +210,20 @@ def to_the_peer(t):
     go(t, dst_binary=need_peer())
 
 
-@test(needs_kvm=True)
-def from_the_peer_cut(t):
-    way = Way(t, src_binary=need_peer())
-    set_parameters(way.src, max_postcopy_bandwidth=4 * MIB)
-    way.send_guest()
+def go_cut(t, **kwargs):
+    way = slow_way(t, **kwargs)
     way.cut_and_recover()
     way.check_arrived()
+
+
+@test(needs_kvm=True)
+def from_the_peer_cut(t):
+    go_cut(t, src_binary=need_peer())
 
 
 @test(needs_kvm=True)
 def to_the_peer_cut(t):
-    way = Way(t, dst_binary=need_peer())
-    set_parameters(way.src, max_postcopy_bandwidth=4 * MIB)
-    way.send_guest()
-    way.cut_and_recover()
-    way.check_arrived()
+    go_cut(t, dst_binary=need_peer())
 
 
 @test()
