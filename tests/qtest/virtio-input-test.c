@@ -73,6 +73,16 @@ static void send(Virtio *v, const char *events)
     g_assert_null(json_object_get(r, "error"));
 }
 
+static void send_key(Virtio *v, const char *qcode, bool down)
+{
+    g_autofree char *text =
+        g_strdup_printf("{'type': 'key', 'data': {'down': %s, 'key':"
+                        " {'type': 'qcode', 'data': '%s'}}}",
+                        down ? "true" : "false", qcode);
+
+    send(v, text);
+}
+
 static void test_config(void)
 {
     char text[32] = "";
@@ -120,8 +130,7 @@ static void test_keyboard(void)
     QTest *q = start(&v, "virtio-keyboard-pci");
 
     offer_buffers(&v, 4);
-    send(&v, "{'type': 'key', 'data': {'down': true, 'key':"
-             " {'type': 'qcode', 'data': 'a'}}}");
+    send_key(&v, "a", true);
     expect_event(&v, (Event){ EV_KEY, KEY_A, 1 });
     expect_event(&v, (Event){ EV_SYN, SYN_REPORT, 0 });
     g_assert_false(virtio_answered(&v, EVENTS));
@@ -187,10 +196,7 @@ static void test_no_buffers(void)
     QTest *q = start(&v, "virtio-keyboard-pci");
 
     for (unsigned i = 0; i < SENT; i++) {
-        send(&v, i % 2 ? "{'type': 'key', 'data': {'down': false, 'key':"
-                         " {'type': 'qcode', 'data': 'b'}}}"
-                       : "{'type': 'key', 'data': {'down': true, 'key':"
-                         " {'type': 'qcode', 'data': 'b'}}}");
+        send_key(&v, "b", i % 2 == 0);
     }
     offer_buffers(&v, 1);
     for (unsigned i = 0; i < KEPT; i++) {
@@ -199,16 +205,14 @@ static void test_no_buffers(void)
     }
     g_assert_false(virtio_answered(&v, EVENTS));
     /* A reset forgets what waits. */
-    send(&v, "{'type': 'key', 'data': {'down': true, 'key':"
-             " {'type': 'qcode', 'data': 'c'}}}");
+    send_key(&v, "c", true);
     virtio_start(&v, 0, 2);
     offer_buffers(&v, 2);
     g_assert_false(virtio_answered(&v, EVENTS));
     /* A buffer that is too small. */
     virtio_start(&v, 0, 2);
     virtio_offer(&v, EVENTS, 0, 0, BUFFERS, 3);
-    send(&v, "{'type': 'key', 'data': {'down': true, 'key':"
-             " {'type': 'qcode', 'data': 'c'}}}");
+    send_key(&v, "c", true);
     g_assert_cmpuint(virtio_wait(&v, EVENTS), ==, 3);
     qtest_quit(q);
 }
