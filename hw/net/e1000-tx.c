@@ -80,12 +80,22 @@ void e1000_tx_run(E1000 *s)
     e1000_interrupt(s, causes);
 }
 
+/*
+ * That the rest of a packet isn't sent has no place in the stream, and a
+ * destination would take it for a new one: it ends here, if the ring has it.
+ */
 void e1000_tx_stop(E1000 *s)
 {
     uint32_t causes = 0;
+    bool more = true;
 
-    if (e1000_tx_give_up(&s->tx)) {
-        tx_step(s, &causes);
-        e1000_interrupt(s, causes);
+    if (!e1000_tx_give_up(&s->tx)) {
+        return;
     }
+    e1000_tx_turn(&s->tx);
+    while (more) {
+        more = tx_step(s, &causes) && s->tx.skip &&
+               E1000_MAC(s, E1000_TDH) != E1000_MAC(s, E1000_TDT);
+    }
+    e1000_interrupt(s, causes);
 }

@@ -297,6 +297,36 @@ static void test_long_packet(void)
     check_long_packet("pc", "e1000");
 }
 
+/* The rest of what is given up is no packet to a destination: it's gone. */
+static void test_long_packet_rest(void)
+{
+    enum {
+        DATA = 1 << 20 | (0x20u | 0x04) << 24,
+        EOP = 1 << 24,
+        TPT = TPR + 4
+    };
+    QTest *q = qtest_start("-m 16 -device e1000,addr=3");
+    Card c = { .q = q };
+
+    config_write(&c, 0x10, MMIO);
+    config_write(&c, 4, 7);
+    rings_on(&c);
+    put_desc(&c, 0, (0x20u | 0x04) << 24, 54 << 8 | 1 << 16);
+    put_desc(&c, TX_BUF, 0xfffff | DATA, 0);
+    put_desc(&c, TX_BUF, 1000 | DATA, 0);
+    put_desc(&c, TX_BUF, 1000 | DATA | EOP, 0);
+    put_desc(&c, TX_BUF, 60 | 0x01 << 24, 0);
+    json_unref(qtest_qmp(q, "{'execute': 'stop'}"));
+    g_assert_cmpuint(reg_read(&c, TDH), ==, 4);
+    reg_read(&c, TPT);
+    json_unref(qtest_qmp(q, "{'execute': 'cont'}"));
+    while (reg_read(&c, TDH) != 5) {
+        g_usleep(1000);
+    }
+    g_assert_cmpuint(reg_read(&c, TPT), ==, 1);
+    qtest_quit(q);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -305,6 +335,7 @@ int main(int argc, char **argv)
     g_test_add_func("/e1000/send", test_send);
     g_test_add_func("/e1000/segments", test_segments);
     g_test_add_func("/e1000/long-packet", test_long_packet);
+    g_test_add_func("/e1000/long-packet-rest", test_long_packet_rest);
     g_test_add_func("/e1000/receive", test_receive);
     g_test_add_func("/e1000/receive-full", test_receive_full);
     g_test_add_func("/e1000/wild", test_wild);
