@@ -31,8 +31,8 @@ static void free_nodes(BlockBackends *bs)
         BlockNode *n = l->data;
 
         if (n->monitor_owns) {
-            if (!bs->inactive && n->drv->inactivate != NULL) {
-                n->drv->inactivate(n);
+            if (!bs->inactive) {
+                block_node_write_tables(n);
             }
             n->monitor_owns = false;
             block_node_unref(n);
@@ -67,8 +67,8 @@ void block_close_medium(BlockBackend *b)
     if (n == NULL) {
         return;
     }
-    if (n->refs == 1 && !b->all->inactive && n->drv->inactivate != NULL) {
-        n->drv->inactivate(n);
+    if (n->refs == 1 && !b->all->inactive) {
+        block_node_write_tables(n);
     }
     block_node_unref(n);
 }

@@ -161,8 +161,13 @@ void block_node_unref(BlockNode *n);
 /* Another size, in bytes; with or without vm_lock. */
 void block_node_set_size(BlockNode *n, uint64_t size);
 /*
- * All of it is in the files afterwards: 0 or -errno.  Lets go of vm_lock while
- * it writes (block_unlocked()).
+ * What it and the formats below it keep is in the files afterwards: 0 or
+ * -errno.  Blocks; the images are ours.
+ */
+int block_node_write_tables(BlockNode *n);
+/*
+ * The same, or nothing if the images are another process's.  Lets go of
+ * vm_lock while it writes (block_unlocked()).
  */
 int block_node_settle(BlockNode *n);
 /* New KeyVal of the items "KEY.x" as "x"; they count as used. */

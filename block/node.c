@@ -585,6 +585,26 @@ bool block_node_add(BlockBackends *bs, KeyVal *kv, GError **errp)
     return true;
 }
 
+static bool node_has_tables(const BlockNode *n)
+{
+    while (n != NULL && n->drv->inactivate == NULL) {
+        n = n->file;
+    }
+    return n != NULL;
+}
+
+int block_node_write_tables(BlockNode *n)
+{
+    int ret = 0;
+
+    for (; n != NULL && ret == 0; n = n->file) {
+        if (n->drv->inactivate != NULL) {
+            ret = n->drv->inactivate(n);
+        }
+    }
+    return ret;
+}
+
 typedef struct SettleCall {
     BlockNode *node;
     int ret; /* 0 or -errno */
@@ -594,14 +614,14 @@ static void node_settle_now(void *opaque)
 {
     SettleCall *c = opaque;
 
-    c->ret = c->node->drv->inactivate(c->node);
+    c->ret = block_node_write_tables(c->node);
 }
 
 int block_node_settle(BlockNode *n)
 {
     SettleCall call = { .node = n };
 
-    if (!n->all->inactive && n->drv->inactivate != NULL) {
+    if (!n->all->inactive && node_has_tables(n)) {
         block_node_ref(n);
         block_write_unlocked(n->all, node_settle_now, &call);
         block_node_unref(n);

@@ -227,12 +227,11 @@ NO_TSA static void use_meanwhile(void *opaque, void (*fn)(void *arg), void *arg)
 }
 
 /* What came while a node that goes was written is in its file, too. */
-static void test_del_written(Fixture *f, gconstpointer unused)
+static void test_del_written(Fixture *f, gconstpointer text)
 {
     g_autoptr(Object) dev = object_new_container("container");
     const char *argv[] = { "qemu-img", "create", "-q", "-f",
                            "qcow2",    f->image, "1M", NULL };
-    const char *text = "qcow2,node-name=q0,file.driver=file,file.filename=@";
     uint8_t buf[512];
     BlockBackend *b;
 
@@ -408,7 +407,11 @@ int main(int argc, char **argv)
     ADD("/block/graph/part", test_part, "off");
     ADD("/block/graph/part-direct", test_part, "on");
     ADD("/block/graph/null", test_null, NULL);
-    ADD("/block/graph/del-written", test_del_written, NULL);
+    ADD("/block/graph/del-written", test_del_written,
+        "qcow2,node-name=q0,file.driver=file,file.filename=@");
+    ADD("/block/graph/del-written-below", test_del_written,
+        "raw,node-name=q0,file.driver=qcow2,file.file.driver=file,"
+        "file.file.filename=@");
     ADD("/block/graph/users", test_users, NULL);
     ADD("/block/graph/zeroes", test_zeroes, NULL);
     ADD("/block/graph/snapshot", test_snapshot, NULL);
