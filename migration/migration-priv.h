@@ -99,6 +99,7 @@ struct Migration {
     bool start_postcopy;    /* lock; migrate-start-postcopy came */
     bool quits;             /* lock; the program ends: no recovery comes */
     IoUri *resume_uri;      /* lock; the thread takes it; NULL: none came */
+    char *resume_hostname;  /* lock; with it: the new tls_hostname */
     MigShow show;           /* lock */
     /* Of back ends in the last attempt; lock; NULL: there were none. */
     BackendAnswerList *answers;
@@ -138,7 +139,7 @@ struct Migration {
     IoChannel *incoming_ch; /* open, and nothing read yet; or NULL */
 
     /* Of the migration under way, either way; NULL: none.  Main thread; const
-     * while a thread runs. */
+     * while a thread runs, but that the source's takes resume_hostname. */
     TlsCreds *tls;
     char *tls_hostname;
 

@@ -488,6 +488,8 @@ static bool wait_resume(MigSource *s)
     }
     io_uri_free(m->uri);
     m->uri = g_steal_pointer(&m->resume_uri);
+    g_free(m->tls_hostname);
+    m->tls_hostname = g_steal_pointer(&m->resume_hostname);
     return true;
 }
 

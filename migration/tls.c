@@ -3,7 +3,8 @@
  *
  * The parameters tls-creds and tls-hostname as they are when the migration
  * begins count for all of it, so that taking the credentials' object away
- * changes nothing under way.
+ * changes nothing under way.  But a postcopy that goes on at another address
+ * is to find the name of that.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -47,11 +48,23 @@ bool mig_tls_check_caps(Migration *m, GError **errp)
     return false;
 }
 
+bool mig_tls_name(Migration *m, const IoUri *uri, char **ret_name,
+                  GError **errp)
+{
+    const char *host = m->tls != NULL ? peer_name(m, uri) : NULL;
+
+    if (host == NULL && m->tls != NULL && tls_creds_kind(m->tls) == TLS_X509) {
+        error_setf(errp, "Parameter 'tls-hostname': needed to check the "
+                         "destination's certificate, as the URI has no name");
+        return false;
+    }
+    *ret_name = g_strdup(host);
+    return true;
+}
+
 bool mig_tls_choose(Migration *m, const IoUri *uri, bool incoming,
                     GError **errp)
 {
-    const char *host = incoming ? NULL : peer_name(m, uri);
-
     mig_tls_forget(m);
     if (*m->params.tls_creds == '\0') {
         return true;
@@ -68,13 +81,10 @@ bool mig_tls_choose(Migration *m, const IoUri *uri, bool incoming,
     if (m->tls == NULL) {
         return false;
     }
-    if (!incoming && host == NULL && tls_creds_kind(m->tls) == TLS_X509) {
+    if (!incoming && !mig_tls_name(m, uri, &m->tls_hostname, errp)) {
         mig_tls_forget(m);
-        error_setf(errp, "Parameter 'tls-hostname': needed to check the "
-                         "destination's certificate, as the URI has no name");
         return false;
     }
-    m->tls_hostname = g_strdup(host);
     return true;
 }
 

@@ -18,6 +18,12 @@ bool mig_tls_check_caps(Migration *m, GError **errp);
  */
 bool mig_tls_choose(Migration *m, const IoUri *uri, bool incoming,
                     GError **errp);
+/*
+ * The name that the certificate at `uri` has to have, for the credentials of
+ * the outgoing migration under way: NULL if none is looked at.  m->lock.
+ */
+bool mig_tls_name(Migration *m, const IoUri *uri, char **ret_name,
+                  GError **errp);
 /* What mig_tls_choose() has found isn't needed any more. */
 void mig_tls_forget(Migration *m);
 /*

@@ -13,6 +13,8 @@
 #include <glib/gstdio.h>
 #include <sys/stat.h>
 
+#include "io/tls.h"
+#include "migration/tls.h"
 #include "util/bswap.h"
 #include "util/error.h"
 
@@ -507,6 +509,34 @@ static void test_globals(void)
     sp_vm_fini(&v);
 }
 
+/* A postcopy that goes on elsewhere expects the certificate of that host. */
+static void test_resume_name(void)
+{
+    const TlsConfig cfg = { .kind = TLS_ANON };
+    GError *err = NULL;
+    SpVm v;
+
+    sp_vm_init(&v, SMALL_DEVICE);
+    v.m->tls = tls_creds_new(&cfg, &err);
+    g_assert_no_error(err);
+    v.m->tls_hostname = g_strdup("old.example");
+    /* As if it were paused: nobody takes what is resumed. */
+    v.m->thread_made = true;
+    v.m->status = MIGRATION_STATUS_POSTCOPY_PAUSED;
+    {
+        VM_LOCK_GUARD();
+        g_assert_true(migration_resume(v.m, "tcp:new.example:4711", &err));
+    }
+    g_assert_cmpstr(v.m->resume_hostname, ==, "new.example");
+    g_assert_cmpstr(v.m->tls_hostname, ==, "old.example");
+    v.m->status = MIGRATION_STATUS_NONE;
+    v.m->thread_made = false;
+    g_clear_pointer(&v.m->resume_uri, io_uri_free);
+    g_clear_pointer(&v.m->resume_hostname, g_free);
+    mig_tls_forget(v.m);
+    sp_vm_fini(&v);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -516,6 +546,7 @@ int main(int argc, char **argv)
     g_test_add_func("/mig-connect/pipe", test_pipe);
     g_test_add_func("/mig-connect/return-path-needed", test_return_path_needed);
     g_test_add_func("/mig-connect/unreachable", test_unreachable);
+    g_test_add_func("/mig-connect/resume-name", test_resume_name);
     g_test_add_func("/mig-connect/greeting", test_greeting);
     g_test_add_func("/mig-connect/greeting-late", test_greeting_late);
     g_test_add_func("/mig-connect/short-features", test_short_features);
