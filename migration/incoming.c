@@ -167,7 +167,10 @@ bool mig_load_start_guest(MigLoad *l, GError **errp)
     return true;
 }
 
-/* The guest is to run: what came on them now would be lost, or do harm. */
+/*
+ * The guest may be given to us: what came on them now would be lost, or do
+ * harm.  Before the source hears that all is here: behind RUN it is too late.
+ */
 static bool close_channels(MigLoad *l, GError **errp)
 {
     return l->multifd == NULL || multifd_recv_close(l->multifd, errp);
@@ -190,7 +193,7 @@ static bool handle_run(MigLoad *l, const uint8_t *data, bool *ret_more,
         return true;
     }
     *ret_more = false; /* what came now would hit a running guest */
-    if (!close_channels(l, errp) || !mig_load_start_guest(l, errp)) {
+    if (!mig_load_start_guest(l, errp)) {
         return false;
     }
     stq_be_p(us, (clock_monotonic_ns() - start) / NS_PER_US);
@@ -362,6 +365,9 @@ static void load_part(void *opaque, uint8_t type)
         return; /* it stands there for good */
     }
     watch_channels(l);
+    if (l->multifd != NULL) {
+        multifd_recv_reopen(l->multifd);
+    }
     l->loaded = false;
     l->switch_ns = clock_monotonic_ns(); /* if it is the last one */
     if (type != WIRE_SECTION_END) {
@@ -426,6 +432,9 @@ static bool load_complete(void *opaque, bool *ret_more, GError **errp)
     if (!(l->features & WIRE_F_COMMIT)) {
         *ret_more = false;
         return start_plain(l, errp);
+    }
+    if (!close_channels(l, errp)) {
+        return false;
     }
     stl_be_p(data, l->attempt);
     stq_be_p(data + 4, (t1 - t0) / NS_PER_US);

@@ -161,7 +161,7 @@ static void channel_failed(RecvChannel *c, GError *err)
     MultifdRecv *mr = c->mr;
     LOCK_GUARD(&mr->lock);
 
-    if (mr->err == NULL && !mr->quit && !mr->closed) {
+    if (mr->err == NULL && !mr->quit) {
         name_channel_locked(mr, c, &err);
         mr->err = err;
     } else {
@@ -169,7 +169,7 @@ static void channel_failed(RecvChannel *c, GError *err)
     }
     c->busy = false;
     cond_broadcast(&mr->cond);
-    if (mr->err != NULL) {
+    if (mr->err != NULL && !mr->closed) {
         io_cancel_trigger(mr->cancel);
     }
     io_channel_shutdown(c->ch, IO_SHUTDOWN_BOTH);
@@ -534,6 +534,10 @@ bool multifd_recv_close(MultifdRecv *mr, GError **errp)
 {
     LOCK_GUARD(&mr->lock);
 
+    if (mr->err != NULL) {
+        g_propagate_error(errp, g_error_copy(mr->err));
+        return false;
+    }
     mr->closed = true;
     for (guint i = 0; i < mr->channels->len; i++) {
         const RecvChannel *c = mr->channels->pdata[i];
@@ -547,11 +551,21 @@ bool multifd_recv_close(MultifdRecv *mr, GError **errp)
     return true;
 }
 
+void multifd_recv_reopen(MultifdRecv *mr)
+{
+    LOCK_GUARD(&mr->lock);
+
+    mr->closed = false;
+    if (mr->err != NULL) {
+        io_cancel_trigger(mr->cancel);
+    }
+}
+
 void multifd_recv_explain(MultifdRecv *mr, GError **err)
 {
     LOCK_GUARD(&mr->lock);
 
-    if (mr->err != NULL) {
+    if (mr->err != NULL && !mr->closed) {
         g_clear_error(err);
         *err = g_error_copy(mr->err);
     }

@@ -46,10 +46,14 @@ void multifd_recv_set_ram(MultifdRecv *mr, RamLoad *ram);
  */
 bool multifd_recv_sync(MultifdRecv *mr, GError **errp);
 /*
- * The guest is about to run: nothing is stored from now on.  False with errp
- * if something is being stored, which belongs to no pass.
+ * All is here, and the source may be told so: nothing is stored from now on,
+ * and what fails on a channel doesn't end the load, as the guest may be given
+ * away at any moment.  False with errp if a channel has failed, or stores
+ * something, which belongs to no pass.
  */
 bool multifd_recv_close(MultifdRecv *mr, GError **errp);
+/* The source took the guest back: what failed meanwhile ends the load now. */
+void multifd_recv_reopen(MultifdRecv *mr);
 /* If a channel has failed, that is the reason: replaces *err. */
 void multifd_recv_explain(MultifdRecv *mr, GError **err);
 /* From any thread: nobody is to wait for a channel any more. */

@@ -482,6 +482,36 @@ static void test_close_busy(void)
     mw_fini(&w);
 }
 
+/*
+ * Behind LOADED the guest may be ours at any moment: a channel that fails then
+ * ends nothing, unless the source takes the guest back.
+ */
+static void test_close_fails(void)
+{
+    GError *err = NULL;
+    IoChannel *ch;
+    MwWorld w;
+
+    mw_init(&w, 1, 0);
+    ch = mw_connect(&w);
+    greet(ch, 0);
+    say_sync(ch);
+    expect_sync(&w);
+    g_assert_true(multifd_recv_close(w.recv, NULL));
+    say(ch, "no packet", 9);
+    /* Its end is cut when that has failed. */
+    g_assert_cmpint(io_channel_read(ch, &(char){ 0 }, 1), <=, 0);
+    g_assert_false(io_cancel_is_set(multifd_recv_cancel(w.recv)));
+    multifd_recv_reopen(w.recv);
+    g_assert_true(io_cancel_is_set(multifd_recv_cancel(w.recv)));
+    expect_error(&w, "neither a packet nor a run of pages");
+    g_assert_false(multifd_recv_close(w.recv, &err));
+    g_assert_nonnull(err);
+    g_clear_error(&err);
+    io_channel_unref(ch);
+    mw_fini(&w);
+}
+
 static void *stop_soon(void *opaque)
 {
     g_usleep(20000);
@@ -527,6 +557,7 @@ int main(int argc, char **argv)
     g_test_add_func("/multifd-recv/missing", test_missing);
     g_test_add_func("/multifd-recv/untimely", test_untimely);
     g_test_add_func("/multifd-recv/close-busy", test_close_busy);
+    g_test_add_func("/multifd-recv/close-fails", test_close_fails);
     g_test_add_func("/multifd-recv/stop", test_stop);
     return g_test_run();
 }
