@@ -98,6 +98,7 @@ struct Migration {
     bool go_on;             /* lock; migrate-continue came */
     bool start_postcopy;    /* lock; migrate-start-postcopy came */
     bool quits;             /* lock; the program ends: no recovery comes */
+    bool resuming;          /* lock; from a resume until it has failed */
     IoUri *resume_uri;      /* lock; the thread takes it; NULL: none came */
     char *resume_hostname;  /* lock; with it: the new tls_hostname */
     MigShow show;           /* lock */
@@ -110,7 +111,7 @@ struct Migration {
     Thread thread;
     MigConfig cfg; /* const while the thread runs */
     IoUri *uri;
-    int fd;        /* for fd:, -1 otherwise; taken by the thread */
+    int fd;        /* lock; for fd:, -1 otherwise; taken by the thread */
     IoChannel *ch; /* lock; so that cancel can shut it down */
     struct MultifdSend *multifd; /* lock; for the same; NULL: there is none */
     IoCancel *cancel;            /* raised by cancel: ends waits, not writes */

@@ -312,6 +312,7 @@ static void reset_for_start(Migration *m)
     m->cancel_asked = false;
     m->committed = false;
     m->start_postcopy = false;
+    m->resuming = false;
     m->closing = false;
     memset(&m->show, 0, sizeof(m->show));
     g_clear_pointer(&m->answers, backend_answer_list_free);
@@ -464,7 +465,7 @@ bool migration_resume(Migration *m, const char *uri, GError **errp)
         return false;
     }
     LOCK_GUARD(&m->lock);
-    if (m->resume_uri != NULL) {
+    if (m->resuming) {
         error_setf(errp, "The migration is being resumed already");
         return false;
     }
@@ -473,6 +474,7 @@ bool migration_resume(Migration *m, const char *uri, GError **errp)
         !check_uri(m, parsed, errp)) {
         return false;
     }
+    m->resuming = true;
     m->resume_hostname = g_steal_pointer(&hostname);
     m->resume_uri = g_steal_pointer(&parsed);
     cond_broadcast(&m->cond);

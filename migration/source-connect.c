@@ -39,6 +39,16 @@ static IoChannel *open_file(const IoUri *uri, IoCancel *cancel, GError **errp)
     return g_steal_pointer(&ch);
 }
 
+static int source_take_fd(Migration *m)
+{
+    int fd;
+    LOCK_GUARD(&m->lock);
+
+    fd = m->fd;
+    m->fd = -1;
+    return fd;
+}
+
 static IoChannel *open_channel(Migration *m, GError **errp)
 {
     switch (m->uri->type) {
@@ -50,10 +60,7 @@ static IoChannel *open_channel(Migration *m, GError **errp)
         break;
     }
     if (m->uri->addr->type == IO_ADDRESS_FD) {
-        int fd = m->fd;
-
-        m->fd = -1;
-        return io_channel_new_fd_for(fd, O_WRONLY, NULL, errp);
+        return io_channel_new_fd_for(source_take_fd(m), O_WRONLY, NULL, errp);
     }
     return io_socket_connect(m->uri->addr, m->cancel, 0, errp);
 }

@@ -586,11 +586,16 @@ static bool postcopy_recover(MigSource *s, GError **errp)
 
 static void postcopy_pause(MigSource *s, const GError *err)
 {
+    Migration *m = s->m;
+
     log_error("migration: postcopy paused: %s", err->message);
     if (s->ch != NULL) {
         io_channel_shutdown(s->ch, IO_SHUTDOWN_BOTH);
     }
-    mig_set_status(s->m, MIGRATION_STATUS_POSTCOPY_PAUSED);
+    lock_acquire(&m->lock);
+    m->resuming = false; /* first: whoever sees it paused may resume it */
+    lock_release(&m->lock);
+    mig_set_status(m, MIGRATION_STATUS_POSTCOPY_PAUSED);
 }
 
 bool mig_source_postcopy(MigSource *s, GError **errp)

@@ -509,6 +509,50 @@ static void test_globals(void)
     sp_vm_fini(&v);
 }
 
+static void make_paused(SpVm *v)
+{
+    sp_vm_init(v, SMALL_DEVICE);
+    v->m->thread_made = true;
+    v->m->status = MIGRATION_STATUS_POSTCOPY_PAUSED;
+}
+
+static void paused_fini(SpVm *v)
+{
+    v->m->status = MIGRATION_STATUS_NONE;
+    v->m->thread_made = false;
+    g_clear_pointer(&v->m->resume_uri, io_uri_free);
+    g_clear_pointer(&v->m->resume_hostname, g_free);
+    mig_tls_forget(v->m);
+    sp_vm_fini(v);
+}
+
+/* The second would close the descriptor that the first connects with. */
+static void test_resume_twice(void)
+{
+    GError *err = NULL;
+    int p[2];
+    SpVm v;
+
+    make_paused(&v);
+    g_assert_cmpint(pipe(p), ==, 0);
+    v.fd = p[0];
+    {
+        VM_LOCK_GUARD();
+        g_assert_true(migration_resume(v.m, "fd:peer", &err));
+        /* The thread takes it, and connects. */
+        g_clear_pointer(&v.m->resume_uri, io_uri_free);
+        v.fd = p[1];
+        check_refused(migration_resume(v.m, "fd:peer", &err), &err,
+                      "The migration is being resumed already");
+    }
+    g_assert_cmpint(v.m->fd, ==, p[0]);
+    g_assert_cmpint(fcntl(p[0], F_GETFD), >=, 0);
+    v.m->fd = -1;
+    close(p[0]);
+    close(p[1]);
+    paused_fini(&v);
+}
+
 /* A postcopy that goes on elsewhere expects the certificate of that host. */
 static void test_resume_name(void)
 {
@@ -516,25 +560,17 @@ static void test_resume_name(void)
     GError *err = NULL;
     SpVm v;
 
-    sp_vm_init(&v, SMALL_DEVICE);
+    make_paused(&v); /* nobody takes what is resumed */
     v.m->tls = tls_creds_new(&cfg, &err);
     g_assert_no_error(err);
     v.m->tls_hostname = g_strdup("old.example");
-    /* As if it were paused: nobody takes what is resumed. */
-    v.m->thread_made = true;
-    v.m->status = MIGRATION_STATUS_POSTCOPY_PAUSED;
     {
         VM_LOCK_GUARD();
         g_assert_true(migration_resume(v.m, "tcp:new.example:4711", &err));
     }
     g_assert_cmpstr(v.m->resume_hostname, ==, "new.example");
     g_assert_cmpstr(v.m->tls_hostname, ==, "old.example");
-    v.m->status = MIGRATION_STATUS_NONE;
-    v.m->thread_made = false;
-    g_clear_pointer(&v.m->resume_uri, io_uri_free);
-    g_clear_pointer(&v.m->resume_hostname, g_free);
-    mig_tls_forget(v.m);
-    sp_vm_fini(&v);
+    paused_fini(&v);
 }
 
 int main(int argc, char **argv)
@@ -546,6 +582,7 @@ int main(int argc, char **argv)
     g_test_add_func("/mig-connect/pipe", test_pipe);
     g_test_add_func("/mig-connect/return-path-needed", test_return_path_needed);
     g_test_add_func("/mig-connect/unreachable", test_unreachable);
+    g_test_add_func("/mig-connect/resume-twice", test_resume_twice);
     g_test_add_func("/mig-connect/resume-name", test_resume_name);
     g_test_add_func("/mig-connect/greeting", test_greeting);
     g_test_add_func("/mig-connect/greeting-late", test_greeting_late);
