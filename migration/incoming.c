@@ -57,6 +57,8 @@ bool mig_load_write_back(MigLoad *l, int64_t ns, const void *data, size_t len,
     ok = io_channel_write_all(l->ch, data, len, errp);
     io_channel_set_write_deadline_us(l->ch, 0);
     if (!ok) {
+        /* A word said by half must not be finished by the next one. */
+        io_channel_shutdown(l->ch, IO_SHUTDOWN_WRITE);
         error_prefix(errp, "way back to the source: ");
     }
     return ok;

@@ -52,7 +52,10 @@ typedef struct MigLoad {
     MigPackage package;
 } MigLoad;
 
-/* Words to the source; `len` is at most WIRE_RP_MAX.  Any thread of it. */
+/*
+ * Words to the source; `len` is at most WIRE_RP_MAX.  Any thread of it.  Behind
+ * one that failed nothing more can be said on that channel.
+ */
 bool mig_load_say(MigLoad *l, uint16_t type, const void *data, uint16_t len,
                   GError **errp);
 /* The same of whole messages, which the source reads within `ns`. */

@@ -8,9 +8,13 @@
 
 #include "tests/unit/incoming-source.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
+#include "io/file.h"
+#include "migration/incoming.h"
 #include "util/bswap.h"
+#include "util/error.h"
 
 enum { PINGS = 200000 /* more than any socket keeps the answers of */ };
 
@@ -63,6 +67,34 @@ static void test_reads_no_pong(void)
     g_assert_nonnull(strstr(v.m->error_desc, "way back to the source: "));
     g_assert_cmpint(v.vm->exit_status, ==, EXIT_FAILURE);
     in_vm_fini(&v);
+}
+
+/* A word that was cut short stays so: nothing may follow it, or finish it. */
+static void test_half_word(void)
+{
+    g_autofree char *data = g_malloc0(4 * MiB);
+    Migration m = { .waits = { .way_back_ns = 60 * NS_PER_S } };
+    MigLoad l = { .m = &m };
+    GError *err = NULL;
+    int p[2];
+
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, p), ==, 0);
+    small_buffer(p[0]);
+    l.ch = io_channel_new_fd_for(p[0], O_RDWR, NULL, &err);
+    g_assert_no_error(err);
+    lock_init(&l.rp_lock);
+    g_assert_false(mig_load_write_back(&l, NS_PER_MS, data, 4 * MiB, &err));
+    g_assert_nonnull(strstr(err->message, "way back to the source: "));
+    g_clear_error(&err);
+    /* There is room again, and the end. */
+    while (recv(p[1], data, 4 * MiB, MSG_DONTWAIT) > 0) {
+    }
+    g_assert_false(mig_load_say(&l, WIRE_RP_ERROR, "why", 3, &err));
+    g_clear_error(&err);
+    g_assert_cmpint(recv(p[1], data, 1, MSG_DONTWAIT), ==, 0);
+    lock_fini(&l.rp_lock);
+    io_channel_unref(l.ch);
+    close(p[1]);
 }
 
 /* The source, when the program that has its guest is about to end. */
@@ -118,6 +150,7 @@ static void test_plain_end(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/incoming-waits/half-word", test_half_word);
     g_test_add_func("/incoming-waits/pong", test_reads_no_pong);
     g_test_add_func("/incoming-waits/plain-end", test_plain_end);
     return g_test_run();
