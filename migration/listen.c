@@ -336,7 +336,6 @@ void mig_incoming_join(Migration *m)
     if (m->load_made) {
         mig_thread_join(&m->load_thread);
         m->load_made = false;
-        mig_tls_forget(m);
     }
     mig_recover_listen_end(m);
     g_clear_pointer(&m->multifd_listen, multifd_listen_free);

@@ -137,6 +137,7 @@ void migration_free(Migration *m)
     mig_incoming_stop(m);
     join_source(m);
     mig_incoming_join(m);
+    mig_tls_forget(m);
     engine_state_free(m->state);
     mig_params_fini(&m->params);
     g_free(m->error_desc);
@@ -321,6 +322,14 @@ static void reset_for_start(Migration *m)
     mig_params_copy(&m->cfg.params, &m->params);
 }
 
+/* What was taken for a migration that doesn't begin. */
+static bool start_refused(Migration *m)
+{
+    drop_fd(m);
+    mig_tls_forget(m);
+    return false;
+}
+
 bool migration_start(Migration *m, const char *uri, GError **errp)
 {
     g_autoptr(IoUri) parsed = NULL;
@@ -332,21 +341,19 @@ bool migration_start(Migration *m, const char *uri, GError **errp)
     join_source(m);
     if (!mig_tls_choose(m, parsed, false, errp) ||
         !check_uri(m, parsed, errp)) {
-        return false;
+        return start_refused(m);
     }
     g_clear_pointer(&m->cancel, io_cancel_unref);
     m->cancel = io_cancel_new(errp);
     if (m->cancel == NULL) {
-        drop_fd(m);
-        return false;
+        return start_refused(m);
     }
     reset_for_start(m);
     m->uri = g_steal_pointer(&parsed);
     mig_set_status(m, MIGRATION_STATUS_SETUP);
     if (!thread_create(&m->thread, "mig-src", mig_source_thread, m, errp)) {
-        drop_fd(m);
         mig_set_status(m, MIGRATION_STATUS_FAILED);
-        return false;
+        return start_refused(m);
     }
     m->thread_made = true;
     return true;

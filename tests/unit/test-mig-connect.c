@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 
 #include "io/tls.h"
-#include "migration/tls.h"
+#include "system/tls-creds.h"
 #include "util/bswap.h"
 #include "util/error.h"
 
@@ -509,6 +509,32 @@ static void test_globals(void)
     sp_vm_fini(&v);
 }
 
+/* Credentials of a client, as parameter tls-creds names them. */
+static void add_creds(SpVm *v, const char *id)
+{
+    Object *obj = object_new(object_type_find("tls-creds-anon"));
+    GError *err = NULL;
+
+    object_add_child(object_child(v->vm->root, "objects"), id, obj);
+    object_complete(obj, &err);
+    g_assert_no_error(err);
+    object_unref(obj);
+    sp_param(v, "tls-creds", id);
+}
+
+/* Nothing is kept for a migration that can't begin. */
+static void test_refused_creds(void)
+{
+    GError *err = NULL;
+    SpVm v;
+
+    sp_vm_init(&v, SMALL_DEVICE);
+    add_creds(&v, "creds");
+    check_refused(try_start(&v, "fd:peer", &err), &err, "no descriptor 'peer'");
+    g_assert_null(v.m->tls);
+    sp_vm_fini(&v);
+}
+
 static void make_paused(SpVm *v)
 {
     sp_vm_init(v, SMALL_DEVICE);
@@ -522,7 +548,6 @@ static void paused_fini(SpVm *v)
     v->m->thread_made = false;
     g_clear_pointer(&v->m->resume_uri, io_uri_free);
     g_clear_pointer(&v->m->resume_hostname, g_free);
-    mig_tls_forget(v->m);
     sp_vm_fini(v);
 }
 
@@ -576,12 +601,14 @@ static void test_resume_name(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    object_types_add(tls_creds_object_types());
     g_test_add_func("/mig-connect/file", test_file);
     g_test_add_func("/mig-connect/command", test_command);
     g_test_add_func("/mig-connect/command-fails", test_command_fails);
     g_test_add_func("/mig-connect/pipe", test_pipe);
     g_test_add_func("/mig-connect/return-path-needed", test_return_path_needed);
     g_test_add_func("/mig-connect/unreachable", test_unreachable);
+    g_test_add_func("/mig-connect/refused-creds", test_refused_creds);
     g_test_add_func("/mig-connect/resume-twice", test_resume_twice);
     g_test_add_func("/mig-connect/resume-name", test_resume_name);
     g_test_add_func("/mig-connect/greeting", test_greeting);
