@@ -52,7 +52,7 @@ static const char *changed_meanwhile(const MigSource *s)
  * the guest, or done to it, since it was saved would be lost: then it doesn't
  * leave.
  */
-SwitchResult mig_source_commit(MigSource *s, GError **errp)
+static SwitchResult handover_commit(MigSource *s, GError **errp)
 {
     Migration *m = s->m;
     const char *why;
@@ -83,8 +83,8 @@ SwitchResult mig_source_commit(MigSource *s, GError **errp)
  * Writes what was put and gives the guest away.  All before it has been
  * written, so the first byte that the channel takes is the mark's.
  */
-bool mig_source_flush_mark(MigSource *s, uint64_t mark, HandoverEvent ev,
-                           GError **errp)
+static bool flush_mark(MigSource *s, uint64_t mark, HandoverEvent ev,
+                       GError **errp)
 {
     int64_t end =
         clock_monotonic_ns() +
@@ -102,7 +102,7 @@ bool mig_source_flush_mark(MigSource *s, uint64_t mark, HandoverEvent ev,
 }
 
 /* False with errp if something is still on its way to the channel. */
-bool mig_source_all_written(MigSource *s, GError **errp)
+static bool all_is_written(MigSource *s, GError **errp)
 {
     if (stream_out_written(s->out) == stream_out_bytes(s->out)) {
         return true;
@@ -120,6 +120,41 @@ static SwitchResult handover_given(MigSource *s, GError **errp)
     error_prefix(errp, "the guest was handed over, but the destination did not "
                        "confirm it: ");
     return SWITCH_GIVEN;
+}
+
+static void put_mark(MigSource *s, HandoverEvent mark)
+{
+    uint8_t number[NUMBER_LEN];
+
+    switch (mark) {
+    case SAID_RUN:
+        stl_be_p(number, s->attempt);
+        savevm_put_command(s->out, WIRE_CMD_RUN, number, sizeof(number));
+        break;
+    case SAID_PACKAGED_RUN:
+        savevm_put_command(s->out, WIRE_CMD_POSTCOPY_RUN, NULL, 0);
+        break;
+    default:
+        stream_put_u8(s->out, WIRE_EOF);
+        break;
+    }
+}
+
+SwitchResult mig_source_give(MigSource *s, HandoverEvent mark, GError **errp)
+{
+    SwitchResult r = handover_commit(s, errp);
+    uint64_t at;
+
+    if (r != SWITCH_GOES_ON) {
+        return r;
+    }
+    if (!all_is_written(s, errp)) {
+        return SWITCH_FAILED;
+    }
+    at = stream_out_bytes(s->out);
+    put_mark(s, mark);
+    return flush_mark(s, at, mark, errp) ? SWITCH_GOES_ON
+                                         : handover_given(s, errp);
 }
 
 /* LOADED of this attempt; others are late words of one before. */
@@ -196,24 +231,13 @@ static SwitchResult wait_resumed(MigSource *s, GError **errp)
 /* A peer that says LOADED, and runs the guest when it is told to. */
 static SwitchResult hand_to_godwit(MigSource *s, int64_t *t, GError **errp)
 {
-    uint8_t number[NUMBER_LEN];
     SwitchResult r = wait_loaded(s, t, errp);
-    uint64_t mark;
 
     if (r == SWITCH_GOES_ON) {
-        r = mig_source_commit(s, errp);
+        r = mig_source_give(s, SAID_RUN, errp);
     }
     if (r != SWITCH_GOES_ON) {
         return r;
-    }
-    if (!mig_source_all_written(s, errp)) {
-        return SWITCH_FAILED;
-    }
-    mark = stream_out_bytes(s->out);
-    stl_be_p(number, s->attempt);
-    savevm_put_command(s->out, WIRE_CMD_RUN, number, sizeof(number));
-    if (!mig_source_flush_mark(s, mark, SAID_RUN, errp)) {
-        return handover_given(s, errp);
     }
     mig_source_show_downtime(s);
     return wait_resumed(s, errp);
@@ -276,7 +300,7 @@ static SwitchResult wait_shut(MigSource *s, GError **errp)
 /* Who can't answer has it when all is written and our end is closed. */
 static SwitchResult close_one_way(MigSource *s, GError **errp)
 {
-    bool ok = stream_out_check(s->out, errp) && mig_source_all_written(s, errp);
+    bool ok = stream_out_check(s->out, errp) && all_is_written(s, errp);
 
     lock_acquire(&s->m->lock);
     s->m->closing = true;
@@ -299,22 +323,13 @@ static SwitchResult close_one_way(MigSource *s, GError **errp)
 static SwitchResult hand_to_plain(MigSource *s, GError **errp)
 {
     SwitchResult r;
-    uint64_t mark;
 
     if (s->peer == PEER_PLAIN && !wait_devices_read(s, errp)) {
         return SWITCH_FAILED;
     }
-    r = mig_source_commit(s, errp);
+    r = mig_source_give(s, SAID_EOF, errp);
     if (r != SWITCH_GOES_ON) {
         return r;
-    }
-    if (!mig_source_all_written(s, errp)) {
-        return SWITCH_FAILED;
-    }
-    mark = stream_out_bytes(s->out);
-    stream_put_u8(s->out, WIRE_EOF);
-    if (!mig_source_flush_mark(s, mark, SAID_EOF, errp)) {
-        return handover_given(s, errp);
     }
     send_description(s);
     mig_source_show_downtime(s);

@@ -318,33 +318,16 @@ static SwitchResult postcopy_hand_over(MigSource *s, int64_t *t, GError **errp)
 {
     bool commit = s->peer == PEER_COMMIT;
     SwitchResult r;
-    uint8_t number[4];
-    uint64_t mark;
 
     if (!way_begin(s, errp)) {
         return SWITCH_FAILED;
     }
     r = commit ? wait_package_loaded(s, t, errp) : SWITCH_GOES_ON;
     if (r == SWITCH_GOES_ON) {
-        r = mig_source_commit(s, errp);
+        r = mig_source_give(s, commit ? SAID_RUN : SAID_PACKAGED_RUN, errp);
     }
-    if (r != SWITCH_GOES_ON) {
+    if (r != SWITCH_GOES_ON && r != SWITCH_GIVEN) {
         return r;
-    }
-    if (!mig_source_all_written(s, errp)) {
-        return SWITCH_FAILED;
-    }
-    mark = stream_out_bytes(s->out);
-    stl_be_p(number, s->attempt);
-    if (commit) {
-        savevm_put_command(s->out, WIRE_CMD_RUN, number, sizeof(number));
-    } else {
-        savevm_put_command(s->out, WIRE_CMD_POSTCOPY_RUN, NULL, 0);
-    }
-    if (!mig_source_flush_mark(s, mark, commit ? SAID_RUN : SAID_PACKAGED_RUN,
-                               errp) &&
-        s->owner == OWNER_SOURCE) {
-        return SWITCH_FAILED;
     }
     g_clear_error(errp); /* it may have run: mig_source_postcopy() sees it */
     return guest_gone(s);

@@ -132,11 +132,12 @@ bool mig_source_catch_up(MigSource *s, GError **errp);
  * has been written; *t as for mig_source_step().
  */
 SwitchResult mig_source_hand_over(MigSource *s, int64_t *t, GError **errp);
-/* Parts of it, for a guest that goes ahead of its memory. */
-SwitchResult mig_source_commit(MigSource *s, GError **errp);
-bool mig_source_all_written(MigSource *s, GError **errp);
-bool mig_source_flush_mark(MigSource *s, uint64_t mark, HandoverEvent ev,
-                           GError **errp);
+/*
+ * The part of it that gives the guest away, by SAID_EOF, SAID_RUN or
+ * SAID_PACKAGED_RUN.  SWITCH_GOES_ON: all of the mark is written;
+ * SWITCH_GIVEN: maybe not, but the guest may run there.
+ */
+SwitchResult mig_source_give(MigSource *s, HandoverEvent mark, GError **errp);
 /* All devices into s->devices; vm_lock held. */
 bool mig_source_save_devices(MigSource *s, GError **errp);
 
