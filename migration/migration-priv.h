@@ -100,6 +100,7 @@ struct Migration {
     bool quits;             /* lock; the program ends: no recovery comes */
     bool resuming;          /* lock; from a resume until it has failed */
     IoUri *resume_uri;      /* lock; the thread takes it; NULL: none came */
+    TlsCreds *resume_tls;   /* lock; with it: the new tls, or NULL */
     char *resume_hostname;  /* lock; with it: the new tls_hostname */
     MigShow show;           /* lock */
     /* Of back ends in the last attempt; lock; NULL: there were none. */
@@ -140,7 +141,7 @@ struct Migration {
     IoChannel *incoming_ch; /* open, and nothing read yet; or NULL */
 
     /* Of the migration under way, either way; NULL: none.  Main thread; const
-     * while a thread runs, but that the source's takes resume_hostname. */
+     * while a thread runs, but that the source's takes resume_tls. */
     TlsCreds *tls;
     char *tls_hostname;
 

@@ -79,6 +79,7 @@ static void join_source(Migration *m)
     mig_tls_forget(m);
     g_clear_pointer(&m->uri, io_uri_free);
     g_clear_pointer(&m->resume_uri, io_uri_free);
+    g_clear_pointer(&m->resume_tls, tls_creds_unref);
     g_clear_pointer(&m->resume_hostname, g_free);
     g_clear_pointer(&m->cancel, io_cancel_unref);
     g_clear_handle_id(&m->cancel_timer, g_source_remove);
@@ -458,6 +459,7 @@ bool migration_resume(Migration *m, const char *uri, GError **errp)
 {
     g_autoptr(IoUri) parsed = NULL;
     g_autofree char *hostname = NULL;
+    TlsCreds *creds;
 
     if (!m->thread_made ||
         migration_status(m) != MIGRATION_STATUS_POSTCOPY_PAUSED) {
@@ -477,11 +479,15 @@ bool migration_resume(Migration *m, const char *uri, GError **errp)
         return false;
     }
     drop_fd(m);
-    if (!mig_tls_name(m, parsed, &hostname, errp) ||
-        !check_uri(m, parsed, errp)) {
+    if (!mig_tls_find(m, parsed, false, &creds, &hostname, errp)) {
+        return false;
+    }
+    if (!check_uri(m, parsed, errp)) {
+        tls_creds_unref(creds);
         return false;
     }
     m->resuming = true;
+    m->resume_tls = creds;
     m->resume_hostname = g_steal_pointer(&hostname);
     m->resume_uri = g_steal_pointer(&parsed);
     cond_broadcast(&m->cond);

@@ -15,6 +15,7 @@
 
 #include "migration/ram.h"
 #include "migration/savevm.h"
+#include "migration/tls.h"
 #include "migration/wire.h"
 #include "system/ramblock-lost.h"
 #include "util/bswap.h"
@@ -471,7 +472,8 @@ static bool wait_resume(MigSource *s)
     }
     io_uri_free(m->uri);
     m->uri = g_steal_pointer(&m->resume_uri);
-    g_free(m->tls_hostname);
+    mig_tls_forget(m);
+    m->tls = g_steal_pointer(&m->resume_tls);
     m->tls_hostname = g_steal_pointer(&m->resume_hostname);
     return true;
 }

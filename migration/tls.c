@@ -3,8 +3,8 @@
  *
  * The parameters tls-creds and tls-hostname as they are when the migration
  * begins count for all of it, so that taking the credentials' object away
- * changes nothing under way.  But a postcopy that goes on at another address
- * is to find the name of that.
+ * changes nothing under way.  A postcopy that is resumed goes by what they are
+ * then.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -48,17 +48,32 @@ bool mig_tls_check_caps(Migration *m, GError **errp)
     return false;
 }
 
-bool mig_tls_name(Migration *m, const IoUri *uri, char **ret_name,
-                  GError **errp)
+bool mig_tls_find(Migration *m, const IoUri *uri, bool incoming, TlsCreds **ret,
+                  char **ret_hostname, GError **errp)
 {
-    const char *host = m->tls != NULL ? peer_name(m, uri) : NULL;
+    const char *host = incoming ? NULL : peer_name(m, uri);
+    TlsCreds *creds;
 
-    if (host == NULL && m->tls != NULL && tls_creds_kind(m->tls) == TLS_X509) {
+    *ret = NULL;
+    *ret_hostname = NULL;
+    if (*m->params.tls_creds == '\0') {
+        return true;
+    }
+    if (!mig_tls_check_caps(m, errp) || !check_way(uri, errp)) {
+        return false;
+    }
+    creds = tls_creds_lookup(m->vm->root, m->params.tls_creds, incoming, errp);
+    if (creds == NULL) {
+        return false;
+    }
+    if (!incoming && host == NULL && tls_creds_kind(creds) == TLS_X509) {
+        tls_creds_unref(creds);
         error_setf(errp, "Parameter 'tls-hostname': needed to check the "
                          "destination's certificate, as the URI has no name");
         return false;
     }
-    *ret_name = g_strdup(host);
+    *ret = creds;
+    *ret_hostname = g_strdup(host);
     return true;
 }
 
@@ -66,26 +81,7 @@ bool mig_tls_choose(Migration *m, const IoUri *uri, bool incoming,
                     GError **errp)
 {
     mig_tls_forget(m);
-    if (*m->params.tls_creds == '\0') {
-        return true;
-    }
-    if (!mig_tls_check_caps(m, errp) || !check_way(uri, errp)) {
-        return false;
-    }
-    if (mig_caps_has(m->caps, MIGRATION_CAPABILITY_MULTIFD)) {
-        error_setf(errp, "Parameter 'tls-creds' together with capability "
-                         "'multifd' is not available in this version");
-        return false;
-    }
-    m->tls = tls_creds_lookup(m->vm->root, m->params.tls_creds, incoming, errp);
-    if (m->tls == NULL) {
-        return false;
-    }
-    if (!incoming && !mig_tls_name(m, uri, &m->tls_hostname, errp)) {
-        mig_tls_forget(m);
-        return false;
-    }
-    return true;
+    return mig_tls_find(m, uri, incoming, &m->tls, &m->tls_hostname, errp);
 }
 
 void mig_tls_forget(Migration *m)

@@ -19,11 +19,11 @@ bool mig_tls_check_caps(Migration *m, GError **errp);
 bool mig_tls_choose(Migration *m, const IoUri *uri, bool incoming,
                     GError **errp);
 /*
- * The name that the certificate at `uri` has to have, for the credentials of
- * the outgoing migration under way: NULL if none is looked at.  m->lock.
+ * The same, for a resume: the caller's to free, NULL if there are none.  Main
+ * thread.
  */
-bool mig_tls_name(Migration *m, const IoUri *uri, char **ret_name,
-                  GError **errp);
+bool mig_tls_find(Migration *m, const IoUri *uri, bool incoming, TlsCreds **ret,
+                  char **ret_hostname, GError **errp);
 /* What mig_tls_choose() has found isn't needed any more. */
 void mig_tls_forget(Migration *m);
 /*

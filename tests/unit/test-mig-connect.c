@@ -13,7 +13,6 @@
 #include <glib/gstdio.h>
 #include <sys/stat.h>
 
-#include "io/tls.h"
 #include "system/tls-creds.h"
 #include "util/bswap.h"
 #include "util/error.h"
@@ -547,6 +546,7 @@ static void paused_fini(SpVm *v)
     v->m->status = MIGRATION_STATUS_NONE;
     v->m->thread_made = false;
     g_clear_pointer(&v->m->resume_uri, io_uri_free);
+    g_clear_pointer(&v->m->resume_tls, tls_creds_unref);
     g_clear_pointer(&v->m->resume_hostname, g_free);
     sp_vm_fini(v);
 }
@@ -581,13 +581,11 @@ static void test_resume_twice(void)
 /* A postcopy that goes on elsewhere expects the certificate of that host. */
 static void test_resume_name(void)
 {
-    const TlsConfig cfg = { .kind = TLS_ANON };
     GError *err = NULL;
     SpVm v;
 
     make_paused(&v); /* nobody takes what is resumed */
-    v.m->tls = tls_creds_new(&cfg, &err);
-    g_assert_no_error(err);
+    add_creds(&v, "creds");
     v.m->tls_hostname = g_strdup("old.example");
     {
         VM_LOCK_GUARD();
@@ -595,6 +593,30 @@ static void test_resume_name(void)
     }
     g_assert_cmpstr(v.m->resume_hostname, ==, "new.example");
     g_assert_cmpstr(v.m->tls_hostname, ==, "old.example");
+    paused_fini(&v);
+}
+
+/* It goes by the credentials that are named by then, or isn't resumed. */
+static void test_resume_creds(void)
+{
+    GError *err = NULL;
+    SpVm v;
+
+    make_paused(&v);
+    sp_param(&v, "tls-creds", "creds");
+    {
+        VM_LOCK_GUARD();
+        check_refused(migration_resume(v.m, "tcp:host:4711", &err), &err,
+                      "No TLS credentials with id 'creds'");
+    }
+    add_creds(&v, "creds");
+    {
+        VM_LOCK_GUARD();
+        check_refused(migration_resume(v.m, "fd:peer", &err), &err,
+                      "no descriptor 'peer'");
+        g_assert_true(migration_resume(v.m, "tcp:host:4711", &err));
+    }
+    g_assert_nonnull(v.m->resume_tls);
     paused_fini(&v);
 }
 
@@ -611,6 +633,7 @@ int main(int argc, char **argv)
     g_test_add_func("/mig-connect/refused-creds", test_refused_creds);
     g_test_add_func("/mig-connect/resume-twice", test_resume_twice);
     g_test_add_func("/mig-connect/resume-name", test_resume_name);
+    g_test_add_func("/mig-connect/resume-creds", test_resume_creds);
     g_test_add_func("/mig-connect/greeting", test_greeting);
     g_test_add_func("/mig-connect/greeting-late", test_greeting_late);
     g_test_add_func("/mig-connect/short-features", test_short_features);
