@@ -105,8 +105,10 @@ static Qcow2Kind kind_of(const Qcow2 *s, uint64_t entry, uint64_t bitmap,
 static void read_entry(const Qcow2 *s, const Qcow2Slice *slice, uint64_t off,
                        uint64_t *ret_entry, uint64_t *ret_bitmap)
 {
-    const uint8_t *p = slice->data + qcow2_l2_at(s, off);
+    const uint8_t *p;
 
+    g_assert(slice->data);
+    p = slice->data + qcow2_l2_at(s, off);
     *ret_entry = ldq_be_p(p);
     *ret_bitmap = s->extended_l2 ? ldq_be_p(p + 8) : 0;
 }
