@@ -7,7 +7,7 @@
 
 #include "block/block.h"
 
-#include "block/block-priv.h"
+#include "block/throttle-priv.h"
 #include "util/error.h"
 
 /* Registry */
@@ -18,6 +18,7 @@ BlockBackends *block_backends_new(void)
 
     g_queue_init(&bs->list);
     g_queue_init(&bs->nodes);
+    g_queue_init(&bs->throttle_groups);
     bs->aio = block_aio_new();
     return bs;
 }
@@ -56,6 +57,7 @@ void block_backends_free(BlockBackends *bs)
         block_backend_free(container_of(l, BlockBackend, link));
     }
     free_nodes(bs);
+    throttle_groups_forget(bs);
     block_aio_free(bs->aio);
     g_free(bs);
 }
@@ -82,6 +84,7 @@ void block_backend_free(BlockBackend *b)
         g_source_destroy(b->leave_source);
         g_source_unref(g_steal_pointer(&b->leave_source));
     }
+    block_throttle_free(b);
     block_close_medium(b);
     g_free(b->name);
     g_free(b->if_name);
@@ -127,6 +130,7 @@ BlockBackend *block_find_for_device(BlockBackends *bs, const char *name)
     b->writeback = true;
     b->opts = (BlockMediumOpts){ .read_only = n->read_only, .locking = true };
     b->root = block_node_ref(n);
+    block_throttle_follow(b);
     b->link.data = b;
     g_queue_push_tail_link(&bs->list, &b->link);
     return b;
@@ -337,6 +341,7 @@ static void begin_leaving(void *opaque)
     BlockBackend *b = opaque;
 
     block_unquiesce(b);
+    block_throttle_release(b);
     b->leaving = b->in_flight > 0 || b->changing;
 }
 

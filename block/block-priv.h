@@ -20,6 +20,7 @@ typedef struct BlockAio BlockAio;
 typedef struct BlockEngine BlockEngine;
 typedef struct BlockImage BlockImage;
 typedef struct BlockReq BlockReq;
+typedef struct ThrottleQueue ThrottleQueue;
 
 typedef enum BlockEngineKind {
     BLOCK_ENGINE_THREADS,
@@ -99,23 +100,26 @@ struct BlockBackend {
     bool written;         /* one began since medium.c looked; its thread's */
     bool changing;        /* its medium or its size, by a user; vm_lock */
     bool writing;         /* and new ones wait for the end of that; atomic */
+    GPtrArray *throttles; /* throttle.c; NULL: nothing is limited */
     BlockStats stats;     /* what is done */
     BlockNode *root;      /* NULL: no medium */
     BlockMediumOpts opts; /* of the next medium */
 };
 
 struct BlockBackends {
-    GQueue list;         /* BlockBackend.link, in the order they were made */
-    GQueue nodes;        /* BlockNode.link, in the order they were made */
-    unsigned node_names; /* made up so far */
-    BlockAio *aio;       /* the main loop's */
-    GQueue thread_aios;  /* BlockAio.link: of I/O threads */
-    int ide_units;       /* drives on one bus of if=ide; 0: 2 */
-    unsigned nwriters;   /* see block_write_unlocked(); atomic */
-    bool inactive;       /* the images belong to another process */
-    bool activating;     /* they are being taken over */
-    unsigned activation; /* counts them */
-    bool flushing;       /* by block_drain_step() */
+    GQueue list;            /* BlockBackend.link, in the order they were made */
+    GQueue nodes;           /* BlockNode.link, in the order they were made */
+    unsigned node_names;    /* made up so far */
+    BlockAio *aio;          /* the main loop's */
+    GQueue thread_aios;     /* BlockAio.link: of I/O threads */
+    GQueue throttle_groups; /* throttle.c; vm_lock */
+    bool draining;          /* nothing waits for limits; atomic */
+    int ide_units;          /* drives on one bus of if=ide; 0: 2 */
+    unsigned nwriters;      /* see block_write_unlocked(); atomic */
+    bool inactive;          /* the images belong to another process */
+    bool activating;        /* they are being taken over */
+    unsigned activation;    /* counts them */
+    bool flushing;          /* by block_drain_step() */
     int flush_error;
     struct BlockTables *tables; /* are being written: drain.c; NULL: none are */
     int (*fdset_open)(void *opaque, int64_t id, int flags);
@@ -152,7 +156,10 @@ struct BlockReq {
     struct iovec *iov; /* of what is left; a copy */
     unsigned niov;
     struct iovec *iov_free;
-    bool dsync;  /* a write that has to reach the medium */
+    ThrottleQueue *throttle_queue; /* where it waits for limits, or NULL */
+    GList throttle_link;           /* in that */
+    unsigned throttle_gate;        /* of throttles: the next to pass */
+    bool dsync;                    /* a write that has to reach the medium */
     bool rmw;    /* a write that begins or ends inside a block; constant */
     bool filled; /* what surrounds it in these blocks is read; engine's */
 

@@ -9,7 +9,7 @@
  */
 #include "util/base.h"
 
-#include "block/block-priv.h"
+#include "block/throttle-priv.h"
 #include "util/error.h"
 
 BlockAio *block_aio_of(const BlockBackend *b)
@@ -135,6 +135,7 @@ bool block_set_iothread(BlockBackend *b, IoThread *t, GError **errp)
     if (!block_check_left(b, errp)) {
         return false;
     }
+    block_throttle_stop(b);
     b->thread_aio = thread_aio_get(b->all, t, errp);
     return b->thread_aio != NULL;
 }
@@ -142,6 +143,7 @@ bool block_set_iothread(BlockBackend *b, IoThread *t, GError **errp)
 void block_clear_iothread(BlockBackend *b)
 {
     if (b->thread_aio != NULL) {
+        block_throttle_stop(b);
         thread_aio_put(b->all, g_steal_pointer(&b->thread_aio));
     }
 }

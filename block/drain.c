@@ -5,7 +5,7 @@
  */
 #include "util/base.h"
 
-#include "block/block-priv.h"
+#include "block/throttle-priv.h"
 #include "util/error.h"
 #include "util/thread.h"
 
@@ -55,11 +55,24 @@ static void flush_end(BlockBackends *bs, int ret)
     }
 }
 
-/* Who stops the guest, or ends it, doesn't wait for who changes a medium. */
+static void release_now(void *opaque)
+{
+    block_throttle_release(opaque);
+}
+
+/*
+ * Who stops the guest, or ends it, waits neither for who changes a medium nor
+ * for limits of I/O.
+ */
 static void unquiesce_all(BlockBackends *bs)
 {
     for (GList *l = bs->list.head; l != NULL; l = l->next) {
-        block_quiesce_end(container_of(l, BlockBackend, link));
+        BlockBackend *b = container_of(l, BlockBackend, link);
+
+        block_quiesce_end(b);
+        if (b->throttles != NULL) {
+            block_aio_run(block_aio_of(b), release_now, b);
+        }
     }
 }
 
@@ -70,16 +83,17 @@ static void drain_aio(BlockAio *aio, void *opaque)
 
 int block_drain_all(BlockBackends *bs, bool flush)
 {
-    int ret;
+    int ret = 0;
 
+    __atomic_store_n(&bs->draining, true, __ATOMIC_RELAXED);
     unquiesce_all(bs);
     block_aio_foreach(bs, drain_aio, NULL);
-    if (!flush) {
-        return 0;
+    if (flush) {
+        flush_begin(bs, &ret);
+        block_aio_foreach(bs, drain_aio, NULL);
+        flush_end(bs, ret);
     }
-    flush_begin(bs, &ret);
-    block_aio_foreach(bs, drain_aio, NULL);
-    flush_end(bs, ret);
+    __atomic_store_n(&bs->draining, false, __ATOMIC_RELAXED);
     return ret;
 }
 

@@ -12,7 +12,7 @@
  */
 #include "util/base.h"
 
-#include "block/block-priv.h"
+#include "block/throttle-priv.h"
 
 #include <glib-unix.h>
 #include <poll.h>
@@ -179,7 +179,7 @@ static void req_finish(BlockReq *r, int ret)
 /* The file that a flush of the node is a flush of; NULL: there's more to do. */
 static BlockImage *flush_image(const BlockNode *n)
 {
-    while (n->drv == &block_raw_driver) {
+    while (n->drv == &block_raw_driver || n->drv == &block_throttle_driver) {
         n = n->file;
     }
     return n->img;
@@ -262,13 +262,19 @@ static void node_wake_waiting(BlockNode *n)
         BlockReq *r = container_of(l, BlockReq, node_link);
         GList *next = l->next;
 
-        if (!r->backend->quiesced && !req_must_wait(r, &n->in_flight, NULL) &&
+        if (r->throttle_queue == NULL && !r->backend->quiesced &&
+            !req_must_wait(r, &n->in_flight, NULL) &&
             !req_must_wait(r, &n->waiting, l)) {
             g_queue_unlink(&n->waiting, l);
             req_begin(r);
         }
         l = next;
     }
+}
+
+void block_throttle_passed(BlockReq *r)
+{
+    node_wake_waiting(r->node);
 }
 
 static void req_end(BlockReq *r, int ret)
@@ -392,6 +398,7 @@ void block_wait_ends(BlockBackends *bs)
 /* One that no engine has is not begun any more. */
 static void req_never_begin(BlockReq *r, int ret)
 {
+    block_throttle_forget(r);
     g_queue_unlink(&r->node->waiting, &r->node_link);
     r->node_link.data = NULL;
     req_finish(r, ret);
@@ -502,7 +509,8 @@ static void req_start(BlockReq *r)
         return;
     }
     r->node_link.data = r;
-    if (b->quiesced || req_must_wait(r, &r->node->in_flight, NULL) ||
+    if (!block_throttle_admit(r) || b->quiesced ||
+        req_must_wait(r, &r->node->in_flight, NULL) ||
         req_must_wait(r, &r->node->waiting, NULL)) {
         g_queue_push_tail_link(&r->node->waiting, &r->node_link);
         return;

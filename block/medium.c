@@ -8,7 +8,7 @@
  */
 #include "util/base.h"
 
-#include "block/block-priv.h"
+#include "block/throttle-priv.h"
 #include "util/error.h"
 
 /* What users know it by; a device's own has no name. */
@@ -213,6 +213,7 @@ static bool remove_medium(BlockBackend *b, GError **errp)
         }
     } while (call.written);
     block_node_unref(g_steal_pointer(&b->root)); /* settled above */
+    block_throttle_follow(b);
     if (!call.quiesced) {
         block_quiesce_end(b);
     }
@@ -300,9 +301,11 @@ static bool put_medium(BlockBackend *b, BlockNode *root, bool force,
         return false;
     }
     b->root = root;
+    block_throttle_follow(b);
     /* Only now: the old medium may have been the same file. */
     if (!block_graph_update(b->all, errp)) {
         b->root = NULL;
+        block_throttle_follow(b);
         block_node_unref(root);
         block_graph_update(b->all, NULL);
         return false;
@@ -356,8 +359,10 @@ bool block_insert_node(BlockBackend *b, const char *name, GError **errp)
         return false;
     }
     b->root = block_node_ref(n);
+    block_throttle_follow(b);
     if (!block_graph_update(b->all, errp)) {
         block_node_unref(g_steal_pointer(&b->root));
+        block_throttle_follow(b);
         block_graph_update(b->all, NULL);
         return false;
     }

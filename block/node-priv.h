@@ -123,6 +123,7 @@ extern const BlockDriver block_null_co_driver;     /* null.c */
 extern const BlockDriver block_null_aio_driver;    /* null.c */
 extern const BlockDriver block_qcow2_driver;       /* qcow2.c */
 extern const BlockDriver block_raw_driver;         /* raw.c */
+extern const BlockDriver block_throttle_driver;    /* throttle-driver.c */
 
 /* node.c */
 const BlockDriver *block_driver_find(const char *name);

@@ -5,7 +5,7 @@
  */
 #include "util/base.h"
 
-#include "block/block-priv.h"
+#include "block/throttle-priv.h"
 
 #include <sys/stat.h>
 
@@ -18,7 +18,7 @@
 static const BlockDriver *const drivers[] = {
     &block_blkdebug_driver, &block_file_driver,     &block_host_device_driver,
     &block_null_co_driver,  &block_null_aio_driver, &block_raw_driver,
-    &block_qcow2_driver,
+    &block_qcow2_driver,    &block_throttle_driver,
 };
 
 const BlockDriver *block_driver_find(const char *name)
@@ -331,6 +331,21 @@ static const BlockDriver *take_driver(KeyVal *kv, GError **errp)
     return drv;
 }
 
+/* What waits for limits does so before a format is asked. */
+static bool check_no_throttle_below(const BlockNode *n, GError **errp)
+{
+    if (n->drv->is_filter || n->drv == &block_raw_driver ||
+        (throttle_node_in(n->file) == NULL &&
+         throttle_node_in(n->backing) == NULL)) {
+        return true;
+    }
+    error_setf(errp,
+               "driver 'throttle' below a node of '%s' is not in this version, "
+               "only on top of it",
+               n->drv->name);
+    return false;
+}
+
 /* It can be found from now on.  Another may have taken its name meanwhile. */
 static bool node_publish(BlockNode *n, GError **errp)
 {
@@ -369,7 +384,8 @@ BlockNode *block_node_open(BlockBackends *bs, KeyVal *kv,
                    BLOCK_MAX_DEPTH);
     } else if (take_common(n, kv, &mine, errp) &&
                open_file_child(n, kv, &mine, errp) &&
-               drv->open(n, kv, &mine, errp) && check_keys(n, kv, errp)) {
+               drv->open(n, kv, &mine, errp) && check_keys(n, kv, errp) &&
+               check_no_throttle_below(n, errp)) {
         if (n->filename == NULL) {
             n->filename = g_strdup(n->file != NULL ? n->file->filename : "");
         }

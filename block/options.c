@@ -5,7 +5,7 @@
  */
 #include "util/base.h"
 
-#include "block/block-priv.h"
+#include "block/throttle-priv.h"
 #include "util/cutils.h"
 #include "util/error.h"
 
@@ -18,7 +18,9 @@ typedef struct DriveOpts {
     int if_index; /* in drive_ifs */
     int bus, unit;
     bool cdrom;
-    KeyVal *node; /* what its node is to take */
+    IoLimits limits;
+    const char *group; /* that has them; NULL: its own */
+    KeyVal *node;      /* what its node is to take */
 } DriveOpts;
 
 typedef struct DriveIf {
@@ -43,50 +45,8 @@ static const struct {
     { "copy-on-read", { "off", "no" } },
 };
 
-/* Limits of I/O, by their short names and those of libvirt. */
-static const char *const limit_keys[] = {
-    "bps",
-    "bps_rd",
-    "bps_wr",
-    "bps_max",
-    "bps_rd_max",
-    "bps_wr_max",
-    "iops",
-    "iops_rd",
-    "iops_wr",
-    "iops_max",
-    "iops_rd_max",
-    "iops_wr_max",
-    "iops_size",
-    "throttling.bps-total",
-    "throttling.bps-read",
-    "throttling.bps-write",
-    "throttling.iops-total",
-    "throttling.iops-read",
-    "throttling.iops-write",
-    "throttling.iops-size",
-    "throttling.group",
-};
-
-static bool check_no_limits(KeyVal *kv, GError **errp)
-{
-    for (size_t i = 0; i < G_N_ELEMENTS(limit_keys); i++) {
-        const char *val = keyval_get(kv, limit_keys[i]);
-
-        if (val != NULL) {
-            error_setf(errp, "%s=%s: I/O limits are not supported yet",
-                       limit_keys[i], val);
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool take_inert(KeyVal *kv, GError **errp)
 {
-    if (!check_no_limits(kv, errp)) {
-        return false;
-    }
     for (size_t i = 0; i < G_N_ELEMENTS(inert_keys); i++) {
         const char *val = keyval_get(kv, inert_keys[i].key);
         const char *const *ok = inert_keys[i].values;
@@ -254,8 +214,10 @@ static void take_rest(KeyVal *kv, DriveOpts *o)
 
     o->node = keyval_new();
     for (unsigned i = 0; i < keyval_count(kv); i++) {
-        if (!g_strv_contains(mine, keyval_key_at(kv, i))) {
-            keyval_add(o->node, keyval_key_at(kv, i), keyval_value_at(kv, i));
+        const char *key = keyval_key_at(kv, i);
+
+        if (!g_strv_contains(mine, key) && !throttle_is_opt(key)) {
+            keyval_add(o->node, key, keyval_value_at(kv, i));
             keyval_mark_used_at(kv, i);
         }
     }
@@ -420,6 +382,7 @@ static bool take_all(BlockBackends *bs, KeyVal *kv, DriveOpts *o, GError **errp)
     }
     return take_if(kv, o, errp) && take_media(kv, o, errp) &&
            take_slot(bs, kv, o, errp) && take_image(kv, o, errp) &&
+           throttle_take_opts(kv, &o->limits, &o->group, errp) &&
            take_inert(kv, errp);
 }
 
@@ -508,6 +471,8 @@ static BlockBackend *drive_new(BlockBackends *bs, const DriveOpts *o,
         block_backend_free(b);
         return NULL;
     }
+    block_throttle_follow(b);
+    block_set_throttle(b, o->group, b->name, &o->limits, NULL); /* checked */
     return b;
 }
 
