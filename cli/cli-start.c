@@ -9,7 +9,7 @@
 #include "cli/cli.h"
 
 #include "accel/accel.h"
-#include "block/block.h"
+#include "block/throttle.h"
 #include "gdbstub/gdbstub.h"
 #include "hw/core/cpu-types.h"
 #include "hw/core/device-add.h"
@@ -152,6 +152,7 @@ static void add_types(void)
     object_types_add(secret_object_types());
     object_types_add(iothread_object_types());
     object_types_add(tls_creds_object_types());
+    object_types_add(throttle_object_types());
 }
 
 /* The board, with everything that it needs first. */

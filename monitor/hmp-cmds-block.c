@@ -5,7 +5,7 @@
  */
 #include "util/base.h"
 
-#include "block/block.h"
+#include "block/throttle.h"
 #include "monitor/hmp-priv.h"
 #include "monitor/qmp.h"
 #include "qapi/qapi-commands.h"
@@ -63,6 +63,34 @@ static void print_node(HmpOut *out, const BlockNodeInfo *n, bool writeback)
     }
 }
 
+static void print_throttle(HmpOut *out, const BlockBackend *b)
+{
+    static const struct {
+        const char *name;
+        ThrottleKind first; /* of three: total, read, write */
+    } units[] = { { "bps", THROTTLE_BPS_TOTAL },
+                  { "iops", THROTTLE_IOPS_TOTAL } };
+    const char *group;
+    IoLimits l;
+
+    if (!block_get_throttle(b, &l, &group)) {
+        return;
+    }
+    hmp_printf(out, "    I/O throttling:  ");
+    for (size_t i = 0; i < G_N_ELEMENTS(units); i++) {
+        const IoLimit *k = &l.kind[units[i].first];
+        const char *name = units[i].name;
+
+        hmp_printf(out,
+                   " %s=%" PRIi64 " %s_rd=%" PRIi64 " %s_wr=%" PRIi64
+                   " %s_max=%" PRIi64 " %s_rd_max=%" PRIi64
+                   " %s_wr_max=%" PRIi64,
+                   name, k[0].avg, name, k[1].avg, name, k[2].avg, name,
+                   k[0].max, name, k[1].max, name, k[2].max);
+    }
+    hmp_printf(out, " iops_size=%" PRIi64 " group=%s\n", l.iops_size, group);
+}
+
 static void print_block(BlockBackend *b, void *opaque)
 {
     const BlockPrint *p = opaque;
@@ -87,6 +115,7 @@ static void print_block(BlockBackend *b, void *opaque)
     }
     if (info.inserted) {
         print_node(out, &info.node, info.writeback);
+        print_throttle(out, b);
     }
 }
 
@@ -153,6 +182,31 @@ void hmp_cmd_change(HmpOut *out, const HmpArgs *a)
     if (!qmp_blockdev_change_medium(&ctx, a->arg[0].text, NULL, a->arg[1].text,
                                     format, true, is_forced(a), true, mode,
                                     &err)) {
+        hmp_error(out, err);
+    }
+}
+
+void hmp_cmd_block_set_io_throttle(HmpOut *out, const HmpArgs *a)
+{
+    QmpCtx ctx = { .vm = out->vm };
+    char *name = a->arg[0].text;
+    BlockIOThrottle limits = {
+        .bps = a->arg[1].num,
+        .bps_rd = a->arg[2].num,
+        .bps_wr = a->arg[3].num,
+        .iops = a->arg[4].num,
+        .iops_rd = a->arg[5].num,
+        .iops_wr = a->arg[6].num,
+    };
+    GError *err = NULL;
+
+    if (block_find_for_user(out->vm->blocks, NULL, name, NULL) != NULL &&
+        block_find(out->vm->blocks, name) == NULL) {
+        limits.id = name;
+    } else {
+        limits.device = name;
+    }
+    if (!qmp_block_set_io_throttle(&ctx, &limits, &err)) {
         hmp_error(out, err);
     }
 }

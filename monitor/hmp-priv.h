@@ -9,7 +9,7 @@
 #include "accel/vcpu.h"
 #include "monitor/hmp.h"
 
-enum { HMP_ARGS_MAX = 4 };
+enum { HMP_ARGS_MAX = 7 };
 
 /* Of x, xp, print, i and o. */
 typedef struct HmpFormat {
@@ -132,6 +132,7 @@ void hmp_cmd_xp(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_gdbserver(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_gpa2hva(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_change(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_block_set_io_throttle(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_eject(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_log(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_logfile(HmpOut *out, const HmpArgs *a);

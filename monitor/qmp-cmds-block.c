@@ -6,7 +6,7 @@
 #include "util/base.h"
 
 #include "block/blockdev-opts.h"
-#include "monitor/qmp-priv.h"
+#include "monitor/qmp-cmds-block.h"
 #include "monitor/vm-control.h"
 #include "qapi/qapi-commands.h"
 #include "system/vm.h"
@@ -101,6 +101,7 @@ static void add_block(BlockBackend *b, void *opaque)
     info->io_status = (BlockDeviceIoStatus)bi.io_status;
     if (bi.inserted) {
         info->inserted = device_info(&bi.node, bi.writeback, false);
+        qmp_add_throttle(info->inserted, b);
     }
     block_drive_info_list_append(list, info);
 }

@@ -333,7 +333,31 @@ def inject_nmi(t):
     dom.heart.wait()
 
 
-row('blkdeviotune', 'block_set_io_throttle is not in this version')
+@test()
+def blkdeviotune(t):
+    dom = everyday(t)
+
+    def limits():
+        return stats(dom.virsh('blkdeviotune', 'vda'))
+    check_equal(limits()['total_iops_sec'], '0', 'no limit')
+    dom.virsh('blkdeviotune', 'vda', '--total-iops-sec', '500',
+              '--read-bytes-sec', '1000000', '--read-bytes-sec-max', '2000000',
+              '--read-bytes-sec-max-length', '3', '--live')
+    for name, value in (('total_iops_sec', '500'),
+                        ('read_bytes_sec', '1000000'),
+                        ('read_bytes_sec_max', '2000000'),
+                        ('read_bytes_sec_max_length', '3')):
+        check_equal(limits()[name], value, name)
+    dom.heart.wait()
+    dom.virsh('suspend')
+    dom.virsh('resume')
+    dom.virsh('blkdeviotune', 'vda', '--total-iops-sec', '0',
+              '--read-bytes-sec', '0', '--read-bytes-sec-max', '0',
+              '--read-bytes-sec-max-length', '0', '--live')
+    check_equal(limits()['total_iops_sec'], '0', 'no limit any more')
+    dom.heart.wait()
+
+
 row('guest_agent', "qemu-guest-agent isn't in the small guest")
 row('internal_snapshots', 'savevm and loadvm are not in this version')
 row('setvcpus', 'vCPU hot-plug is not in this version')

@@ -118,15 +118,19 @@ class Qmp:
 
     def cmd(self, command, _fds=(), _timeout=DEFAULT_TIMEOUT, **arguments):
         """Run a command; `foo_bar=1` is sent as argument "foo-bar"."""
+        return self.execute(command, {
+            k.rstrip('_').replace('_', '-'): v for k, v in arguments.items()},
+            _fds, _timeout)
+
+    def execute(self, command, arguments, fds=(), timeout=DEFAULT_TIMEOUT):
+        """The same with arguments by their own names."""
         self._next_id += 1
         cmd_id = 'c%d' % self._next_id
-        args = {k.rstrip('_').replace('_', '-'): v
-                for k, v in arguments.items()}
         try:
-            self.send(command, args, cmd_id, _fds)
+            self.send(command, arguments, cmd_id, fds)
         except OSError as err:
             raise QmpClosed(str(err)) from err
-        msg = self.reply_to(cmd_id, _timeout)
+        msg = self.reply_to(cmd_id, timeout)
         if 'error' in msg:
             raise QmpError(command, msg['error'])
         return msg['return']
