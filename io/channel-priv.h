@@ -43,7 +43,9 @@ struct IoChannel {
     gint timeout_ms; /* atomic; 0: none */
     /* Of reading and of writing; atomic (__atomic_*); 0: none. */
     gint64 deadline_us[2];
-    unsigned spin_us;  /* owner only */
+    unsigned spin_us; /* owner only */
+    unsigned nunread; /* reader only: bytes of unread[] that come first */
+    uint8_t unread[IO_UNREAD_MAX];
     unsigned features; /* IO_FEATURE_*; constant after creation */
     bool blocking;     /* owner only */
     bool closed;       /* owner only */

@@ -104,7 +104,8 @@ int io_channel_fd(const IoChannel *ch, GIOCondition cond)
 
 bool io_channel_has_pending(IoChannel *ch)
 {
-    return ch->ops->pending != NULL && !ch->closed && ch->ops->pending(ch);
+    return !ch->closed && (ch->nunread > 0 ||
+                           (ch->ops->pending != NULL && ch->ops->pending(ch)));
 }
 
 void io_channel_set_io_timeout(IoChannel *ch, unsigned ms)
@@ -289,6 +290,30 @@ static int channel_wait_or_time_out(IoChannel *ch, GIOCondition cond)
     return n == 0 ? -ETIMEDOUT : n < 0 ? n : 0;
 }
 
+void io_channel_unread(IoChannel *ch, const void *buf, size_t len)
+{
+    g_assert(ch->nunread == 0 && len <= IO_UNREAD_MAX);
+    memcpy(ch->unread, buf, len);
+    ch->nunread = len;
+}
+
+/* Of what was put back, as much as fits. */
+static ssize_t channel_read_again(IoChannel *ch, const struct iovec *iov,
+                                  size_t niov)
+{
+    unsigned done = 0;
+
+    for (size_t i = 0; i < niov && done < ch->nunread; i++) {
+        unsigned n = MIN(iov[i].iov_len, (size_t)(ch->nunread - done));
+
+        memcpy(iov[i].iov_base, ch->unread + done, n);
+        done += n;
+    }
+    ch->nunread -= done;
+    memmove(ch->unread, ch->unread + done, ch->nunread);
+    return done;
+}
+
 /* One transfer of at least a byte; @all waits on non-blocking channels too. */
 static ssize_t channel_readv(IoChannel *ch, const struct iovec *iov,
                              size_t niov, int *fds, size_t *nfds, bool all)
@@ -307,6 +332,9 @@ static ssize_t channel_readv(IoChannel *ch, const struct iovec *iov,
 
         if (io_channel_is_shutdown(ch, IO_SHUTDOWN_READ)) {
             return 0;
+        }
+        if (ch->nunread > 0 && nfds == NULL) {
+            return channel_read_again(ch, iov, niov);
         }
         n = ch->ops->readv(ch, iov, MIN(niov, (size_t)IOV_MAX), fds, nfds,
                            dontwait);

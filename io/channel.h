@@ -44,6 +44,8 @@ typedef enum IoShutdown {
 /* The most descriptors that one message carries (the kernel's SCM_MAX_FD). */
 enum { IO_MAX_FDS = 253 };
 
+enum { IO_UNREAD_MAX = 8 /* bytes */ };
+
 IoChannel *io_channel_ref(IoChannel *ch);
 /* NULL is fine.  The last reference closes the channel. */
 void io_channel_unref(IoChannel *ch);
@@ -69,11 +71,18 @@ ssize_t io_channel_write(IoChannel *ch, const void *buf, size_t len);
 ssize_t io_channel_writev(IoChannel *ch, const struct iovec *iov, size_t niov);
 
 /*
- * The same with descriptors (IO_FEATURE_FD_PASS, else -ENOTSUP).  A reader
- * gets at most *nfds descriptors in @fds, which it then owns (close-on-exec
- * set); *nfds is set to their number.  A peer that sends more has the
- * surplus closed and the read fails with -EMSGSIZE.  A writer's descriptors
- * go with the first byte written.
+ * Puts @len bytes back that were read to see who is there: they come next.  At
+ * most IO_UNREAD_MAX, and nothing that was put back may be left.  The reader's;
+ * neither for descriptors nor for positions.
+ */
+void io_channel_unread(IoChannel *ch, const void *buf, size_t len);
+
+/*
+ * Partial transfers with descriptors (IO_FEATURE_FD_PASS, else -ENOTSUP).
+ * A reader gets at most *nfds descriptors in @fds, which it then owns
+ * (close-on-exec set); *nfds is set to their number.  A peer that sends more
+ * has the surplus closed and the read fails with -EMSGSIZE.  A writer's
+ * descriptors go with the first byte written.
  */
 ssize_t io_channel_readv_fds(IoChannel *ch, const struct iovec *iov,
                              size_t niov, int *fds, size_t *nfds);

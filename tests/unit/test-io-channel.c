@@ -81,6 +81,31 @@ static void test_buffer(void)
     g_assert_error(err, IO_ERROR, IO_ERROR_CLOSED);
 }
 
+/* What was put back comes first, in pieces of any size. */
+static void test_unread(void)
+{
+    g_autoptr(GError) err = NULL;
+    char buf[16] = "", two[2];
+    struct iovec iov[2] = { { two, 1 }, { two + 1, 1 } };
+    Pair p;
+
+    pair_init(&p);
+    g_assert_true(io_channel_write_all(p.a, "hello world", 11, &err));
+    g_assert_true(io_channel_read_all(p.b, buf, 5, &err));
+    io_channel_unread(p.b, buf, 5);
+    g_assert_cmpint(io_channel_wait(p.b, G_IO_IN, 0), ==, 1);
+    g_assert_cmpint(io_channel_readv(p.b, iov, 2), ==, 2);
+    g_assert_cmpmem(two, 2, "he", 2);
+    g_assert_true(io_channel_read_all(p.b, buf, 9, &err));
+    g_assert_cmpmem(buf, 9, "llo world", 9);
+    g_assert_cmpint(io_channel_wait(p.b, G_IO_IN, 0), ==, 0);
+    /* Nobody reads it once the channel was shut down. */
+    io_channel_unread(p.b, buf, 3);
+    io_channel_shutdown(p.b, IO_SHUTDOWN_READ);
+    g_assert_cmpint(io_channel_read(p.b, buf, 1), ==, 0);
+    pair_fini(&p);
+}
+
 static void test_buffer_pwrite(void)
 {
     g_autoptr(IoChannel) ch = io_channel_new_buffer(NULL, 0);
@@ -494,6 +519,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/io/channel/buffer", test_buffer);
+    g_test_add_func("/io/channel/unread", test_unread);
     g_test_add_func("/io/channel/buffer-pwrite", test_buffer_pwrite);
     g_test_add_func("/io/channel/eof-inside", test_eof_inside);
     g_test_add_func("/io/channel/big-writev", test_big_writev);
