@@ -574,7 +574,7 @@ static bool load_init(MigLoad *l, Migration *m, const LoadvmRow *row,
     l->vm = m->vm;
     l->ch = m->load_ch;
     lock_init(&l->rp_lock);
-    secure = mig_load_secure(l, errp);
+    secure = m->load_secured || mig_load_secure(l, errp);
     l->in = stream_in_new(l->ch);
     l->loadvm = loadvm_new(l->in, l->vm->vmstates, row, 1,
                            m->hooks->machine_name(l->vm), ops);

@@ -5,6 +5,7 @@
  */
 #include "util/base.h"
 
+#include "migration/candidates.h"
 #include "migration/migration-priv.h"
 #include "migration/multifd-listen.h"
 
@@ -18,13 +19,12 @@
 
 enum { MULTIFD_BACKLOG = 256 /* channels, and the stream */ };
 
-bool mig_load_begin(Migration *m, IoChannel *ch, GError **errp)
+/* Connections that have said nothing, beyond those that are expected. */
+enum { STRANGERS_MAX = 8 };
+
+static bool load_begin(Migration *m, IoChannel *ch, GError **errp)
 {
     io_channel_set_nodelay(ch, true);
-    if (!mig_tls_choose(m, m->incoming_uri, true, errp)) {
-        io_channel_unref(ch);
-        return false;
-    }
     lock_acquire(&m->lock);
     m->load_ch = ch;
     lock_release(&m->lock);
@@ -37,50 +37,108 @@ bool mig_load_begin(Migration *m, IoChannel *ch, GError **errp)
     return true;
 }
 
-void mig_load_cannot_begin(Migration *m, const GError *err)
+/* From what was opened here: hands are yet to be shaken, if they are to be. */
+static bool load_begin_opened(Migration *m, IoChannel *ch, GError **errp)
+{
+    if (!mig_tls_choose(m, m->incoming_uri, true, errp)) {
+        io_channel_unref(ch);
+        return false;
+    }
+    return load_begin(m, ch, errp);
+}
+
+/* The program ends. */
+static void load_cannot_begin(Migration *m, const GError *err)
 {
     log_error("%s", err->message);
     vm_request_exit(m->vm, EXIT_FAILURE);
 }
 
-/* One of the connections of multifd; false: it is off. */
-static bool multifd_connected(Migration *m, IoChannel *ch)
+/*
+ * All that is expected has come: whoever is next is refused by the kernel and
+ * knows at once, and the address is free for the next destination.
+ */
+static void check_complete(Migration *m)
 {
-    if (m->multifd_listen == NULL) {
-        GError *err = NULL;
-
-        if (!(migration_capabilities(m) & CAP(MULTIFD))) {
-            return false;
-        }
-        m->multifd_listen = multifd_listen_new(m, &err);
-        if (m->multifd_listen == NULL) {
-            io_channel_unref(ch);
-            mig_load_cannot_begin(m, err);
-            g_error_free(err);
-            return true;
-        }
+    if (m->load_made && (m->multifd_listen == NULL ||
+                         multifd_listen_complete(m->multifd_listen))) {
+        g_clear_pointer(&m->listener, io_listener_free);
+        mig_candidates_drop(m->candidates);
     }
-    multifd_listen_client(m->multifd_listen, ch);
+}
+
+/* With multifd; by the parameters as they are when the first one speaks. */
+static bool multifd_begin(Migration *m, GError **errp)
+{
+    if (m->multifd_listen == NULL &&
+        (migration_capabilities(m) & CAP(MULTIFD))) {
+        m->multifd_listen = multifd_listen_new(m, errp);
+        return m->multifd_listen != NULL;
+    }
     return true;
+}
+
+/* The stream; a second source is turned away. */
+static bool stream_connected(Migration *m, IoChannel *ch, TlsCreds *tls,
+                             GError **errp)
+{
+    if (m->load_made) {
+        io_channel_unref(ch);
+        return true;
+    }
+    mig_tls_forget(m);
+    m->tls = tls != NULL ? tls_creds_ref(tls) : NULL;
+    m->load_secured = true;
+    return load_begin(m, ch, errp);
+}
+
+static void candidate_chosen(IoChannel *ch, MigCandidateKind kind,
+                             TlsCreds *tls, void *opaque)
+{
+    g_autoptr(GError) err = NULL;
+    Migration *m = opaque;
+
+    if (tls == NULL && mig_tls_wanted(m)) {
+        log_warn("migration: %s: connected before there was a parameter "
+                 "'tls-creds'; the destination waits on",
+                 io_channel_name(ch));
+        io_channel_unref(ch);
+        return;
+    }
+    if (!multifd_begin(m, &err)) {
+        io_channel_unref(ch);
+        load_cannot_begin(m, err);
+        return;
+    }
+    if (kind == MIG_CANDIDATE_STREAM) {
+        if (!stream_connected(m, ch, tls, &err)) {
+            load_cannot_begin(m, err);
+        }
+    } else if (m->multifd_listen != NULL) {
+        multifd_listen_channel(m->multifd_listen, ch);
+    } else {
+        log_warn("migration: %s: a channel of capability 'multifd', which is "
+                 "off here",
+                 io_channel_name(ch));
+        io_channel_unref(ch);
+    }
+    check_complete(m);
 }
 
 static void client_connected(IoListener *l, IoChannel *ch, gpointer opaque)
 {
     g_autoptr(GError) err = NULL;
+    g_autoptr(TlsCreds) tls = NULL;
+    g_autofree char *host = NULL; /* a source's only */
     Migration *m = opaque;
     VM_LOCK_GUARD();
 
-    if (multifd_connected(m, ch)) {
+    if (!mig_tls_find(m, m->incoming_uri, true, &tls, &host, &err)) {
+        io_channel_unref(ch);
+        load_cannot_begin(m, err);
         return;
     }
-    /*
-     * One source is all that is wanted: the next one is refused by the kernel
-     * and knows at once, and the address is free for the next destination.
-     */
-    g_clear_pointer(&m->listener, io_listener_free);
-    if (!mig_load_begin(m, ch, &err)) {
-        mig_load_cannot_begin(m, err);
-    }
+    mig_candidates_add(m->candidates, ch, tls);
 }
 
 static IoChannel *open_incoming(Migration *m, const IoUri *uri, GError **errp)
@@ -136,15 +194,15 @@ static gboolean load_idle(gpointer opaque)
     IoChannel *ch;
 
     if (!check_multifd(m, &err)) { /* it may have been switched on since */
-        mig_load_cannot_begin(m, err);
+        load_cannot_begin(m, err);
         return G_SOURCE_REMOVE;
     }
     ch = g_steal_pointer(&m->incoming_ch);
     if (ch == NULL) {
         ch = open_incoming(m, m->incoming_uri, &err);
     }
-    if (ch == NULL || !mig_load_begin(m, ch, &err)) {
-        mig_load_cannot_begin(m, err);
+    if (ch == NULL || !load_begin_opened(m, ch, &err)) {
+        load_cannot_begin(m, err);
     }
     return G_SOURCE_REMOVE;
 }
@@ -156,6 +214,7 @@ static gboolean load_idle(gpointer opaque)
 static bool listen_on(Migration *m, bool now, GError **errp)
 {
     const IoUri *uri = m->incoming_uri;
+    unsigned expected;
 
     if (!check_multifd(m, errp)) {
         return false;
@@ -170,12 +229,13 @@ static bool listen_on(Migration *m, bool now, GError **errp)
         g_idle_add(load_idle, m);
         return true;
     }
-    m->listener = io_listener_new(
-        uri->addr,
-        migration_capabilities(m) & CAP(MULTIFD) ? MULTIFD_BACKLOG : 1, errp);
+    expected = migration_capabilities(m) & CAP(MULTIFD) ? MULTIFD_BACKLOG : 1;
+    m->listener = io_listener_new(uri->addr, expected, errp);
     if (m->listener == NULL) {
         return false;
     }
+    m->candidates = mig_candidates_new(expected + STRANGERS_MAX,
+                                       m->waits.answer_ns, candidate_chosen, m);
     io_listener_set_client_func(m->listener, NULL, client_connected, m);
     return true;
 }
@@ -317,6 +377,7 @@ bool migration_recover(Migration *m, const char *uri, GError **errp)
 void mig_incoming_stop(Migration *m)
 {
     g_clear_pointer(&m->listener, io_listener_free);
+    g_clear_pointer(&m->candidates, mig_candidates_free);
     if (m->multifd_listen != NULL) {
         multifd_listen_stop(m->multifd_listen);
     }

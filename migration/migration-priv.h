@@ -123,8 +123,10 @@ struct Migration {
     bool incoming_deferred;
     bool incoming; /* main thread: this VM waits for a guest */
     struct IoListener *listener;
+    struct MigCandidates *candidates;     /* while there is an address */
     struct MultifdListen *multifd_listen; /* or NULL */
     bool load_made;
+    bool load_secured; /* what load_ch needs of TLS is done */
     Thread load_thread;
     IoChannel *load_ch; /* lock; read until the thread ends */
     /* lock; of the last postcopy; NULL: not measured */
@@ -164,14 +166,6 @@ void *mig_load_thread(void *opaque);
  * take it on their way out.
  */
 void mig_thread_join(Thread *thread);
-/*
- * One stream is loaded; the channel's reference is taken.  From now on a reset
- * or a button would hit devices that are here by half: it waits for the guest.
- * Main thread (listen.c).
- */
-bool mig_load_begin(Migration *m, IoChannel *ch, GError **errp);
-/* It can't be; the program ends. */
-void mig_load_cannot_begin(Migration *m, const GError *err);
 /* Incoming, and no source has connected yet; main thread. */
 bool mig_waits_for_source(const Migration *m);
 /*

@@ -1,6 +1,6 @@
 /*
- * The connections of an incoming migration with multifd: which one is the
- * stream, and which are channels beside it.
+ * The connections of an incoming migration with multifd that are channels
+ * beside the stream.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -18,12 +18,11 @@ typedef struct MultifdListen MultifdListen;
 MultifdListen *multifd_listen_new(struct Migration *m, GError **errp);
 /* Stops; waits for the channels' threads.  NULL is fine. */
 void multifd_listen_free(MultifdListen *ml);
-/*
- * A connection; takes the reference.  When it has said what it is, it is
- * loaded or read beside.  Behind the last one the listener is closed.
- */
-void multifd_listen_client(MultifdListen *ml, IoChannel *ch);
-/* No connection is waited for any more. */
+/* One has connected, and begins as a channel; takes the reference. */
+void multifd_listen_channel(MultifdListen *ml, IoChannel *ch);
+/* All that are expected have come. */
+bool multifd_listen_complete(const MultifdListen *ml);
+/* None is waited for any more. */
 void multifd_listen_stop(MultifdListen *ml);
 MultifdRecv *multifd_listen_recv(const MultifdListen *ml);
 

@@ -48,6 +48,11 @@ bool mig_tls_check_caps(Migration *m, GError **errp)
     return false;
 }
 
+bool mig_tls_wanted(const Migration *m)
+{
+    return *m->params.tls_creds != '\0';
+}
+
 bool mig_tls_find(Migration *m, const IoUri *uri, bool incoming, TlsCreds **ret,
                   char **ret_hostname, GError **errp)
 {

@@ -12,6 +12,8 @@
  * What would go unencrypted although TLS is asked for is refused.  Main thread.
  */
 bool mig_tls_check_caps(Migration *m, GError **errp);
+/* Whether tls-creds names any.  Main thread. */
+bool mig_tls_wanted(const Migration *m);
 /*
  * Looks up what tls-creds names (nothing: no TLS) for a migration that is
  * about to begin, to `uri`, or from there if incoming.  Main thread, vm_lock.

@@ -95,12 +95,16 @@ class Migration:
         self.watch.command(self.src, 'migrate-set-parameters', **parameters)
         self.watch.command(self.src, 'migrate', uri=self.proxy.uri)
 
+    def still_waits(self):
+        """Who has not said that it is a source has never been there."""
+        return self.dst.state == 'inmigrate' and not self.dst.status
+
     def decided(self):
         """Neither side is on its way any more."""
         src, dst = self.src, self.dst
         return ((src.ended or src.status in ENDED) and
                 (dst.ended or dst.state not in (None, 'inmigrate') or
-                 not self.proxy.connected))
+                 not self.proxy.connected or self.still_waits()))
 
 
 def starting_parameters(cell):

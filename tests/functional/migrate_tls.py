@@ -2,6 +2,7 @@
 """Migrations inside TLS: shared keys and certificates, with 7.2 as well."""
 
 import os
+import socket
 
 from godwit.certificates import encrypt_key, make_certificates
 from godwit.migration import (check_pattern_goes_on, go, last_numbers, query,
@@ -9,7 +10,7 @@ from godwit.migration import (check_pattern_goes_on, go, last_numbers, query,
                               start_incoming, start_pattern, transport,
                               wait_drained, wait_running, wait_status)
 from godwit.peer import need_peer
-from godwit.tap import check_equal, check_in, main, test
+from godwit.tap import check, check_equal, check_in, main, test
 
 KEYS = 'qemu:00112233445566778899aabbccddeeff\n'
 
@@ -55,12 +56,20 @@ def arrived(src, dst):
     check_pattern_goes_on(dst, numbers)
 
 
+def still_waits(dst):
+    check_equal(dst.qmp.cmd('query-status')['status'], 'inmigrate', 'status')
+    check('socket-address' in query(dst), 'it listens')
+
+
 def stays(src, dst, way, why):
-    """The guest stays at the source, which says why."""
+    """The guest stays at the source, which says why.  What hasn't shaken
+    hands is a stranger, and the destination waits on."""
     start(src, way)
     wait_status(src, 'failed')
     check_in(why, query(src)['error-desc'], 'error')
-    check_equal(dst.wait_end(), 1, 'exit status of the destination')
+    still_waits(dst)
+    dst.qmp.cmd('quit')
+    check_equal(dst.wait_end(), 0, 'exit status of the destination')
     wait_running(src)
     check_pattern_goes_on(src, last_numbers(src))
 
@@ -89,11 +98,38 @@ def shared_key_to_the_peer(t):
     shared_key_with(t, None, need_peer())
 
 
-@test()
+@test(godwit_only='the peer ends')
 def another_key(t):
     src, dst, way = pair(t, psk(t, 'a', 'client'),
                          psk(t, 'b', 'server', KEYS.replace('0', 'f')))
     stays(src, dst, way, 'TLS handshake failed')
+
+
+@test(godwit_only='the peer ends with the first who connects')
+def strangers_come_first(t):
+    """A port scan, garbage and a source with other keys: dropped."""
+    src, dst, way = pair(t, psk(t, 'b', 'client', KEYS.replace('0', 'f')),
+                         psk(t, 'a', 'server'), 'tcp')
+    address = '127.0.0.1', int(way.incoming.rsplit(':', 1)[1])
+    for data in b'', b'GET / HTTP/1.0\r\n\r\n', b'\x16\x03\x01\x02', b'QEVM':
+        sock = socket.create_connection(address)
+        t.defer(sock.close)
+        sock.sendall(data)
+        if len(data) != 4:
+            sock.close()
+    silent = socket.create_connection(address)
+    t.defer(silent.close)
+    start(src, way)
+    wait_status(src, 'failed')
+    still_waits(dst)
+    psk(t, 'b', 'client')
+    src.qmp.cmd('object-del', id='tls')
+    src.qmp.cmd('object-add', **{'qom-type': 'tls-creds-psk', 'id': 'tls',
+                                 'dir': t.path('psk-b'),
+                                 'endpoint': 'client'})
+    go(src, way)
+    arrived(src, dst)
+    check_equal(silent.recv(1), b'', 'the one that says nothing')
 
 
 @test()
@@ -130,7 +166,7 @@ def encrypted_key(t):
     arrived(src, dst)
 
 
-@test()
+@test(godwit_only='the peer ends')
 def certificate_of_another_host(t):
     folder = certificates(t)
     src, dst, way = pair(t, x509(folder, 'client'), x509(folder, 'server'),
@@ -139,14 +175,14 @@ def certificate_of_another_host(t):
     stays(src, dst, way, 'two.example')
 
 
-@test()
+@test(godwit_only='the peer ends')
 def certificate_of_another_authority(t):
     src, dst, way = pair(t, x509(certificates(t, 'a'), 'client'),
                          x509(certificates(t, 'b'), 'server'), 'tcp')
     stays(src, dst, way, 'issuer')
 
 
-@test()
+@test(godwit_only='the peer ends')
 def expired_certificate(t):
     """Refused when it is read; without that check, by the other side."""
     old = certificates(t, 'old', expired=True)

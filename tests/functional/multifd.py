@@ -109,6 +109,21 @@ def qemu_there_and_back_zstd(t):
     there_and_back(t, 'zstd', 'zstd')
 
 
+@test(godwit_only='the peer ends with the first who connects')
+def strangers_come_first(t):
+    """They say nothing, close, or begin as neither stream nor channel."""
+    src, dst, way = pair(t)
+    address = '127.0.0.1', int(way.incoming.rsplit(':', 1)[1])
+    socks = [socket.create_connection(address) for _ in range(12)]
+    for sock, data in zip(socks, (b'GET /', b'QEVN', b'\x11\x22', b'')):
+        sock.sendall(data)
+    socks[3].close()
+    go(src, way)
+    arrived(src, dst)
+    for sock in socks:
+        sock.close()
+
+
 def check_stays(src, dst, way, says):
     start(src, way)
     info = wait_status(src, 'failed')

@@ -90,12 +90,24 @@ static int connect_to(const char *path)
     return -1;
 }
 
-/* The first source is taken; the address is free at once. */
+static void check_closed(int fd)
+{
+    uint8_t byte;
+
+    g_assert_cmpint(recv(fd, &byte, 1, 0), ==, 0);
+    close(fd);
+}
+
+/*
+ * The first source is taken, not who says nothing; the address is free at
+ * once.
+ */
 static void test_unix(void)
 {
     g_autoptr(GByteArray) b = g_byte_array_new();
     g_autofree char *uri = NULL;
     GError *err = NULL;
+    int stranger;
     Folder f;
     InVm v;
 
@@ -107,9 +119,17 @@ static void test_unix(void)
     g_assert_true(mig_waits_for_source(v.m));
     g_assert_true(migration_set_capability(
         v.m, MIGRATION_CAPABILITY_LATE_BLOCK_ACTIVATE, true, &err));
+    put_whole(b);
+    stranger = connect_to(f.path);
     v.fd = connect_to(f.path);
     g_assert_cmpint(v.fd, >=, 0);
+    in_send(&v, b->data, 3); /* it isn't clear yet who that is */
+    while (g_main_context_iteration(NULL, false)) {
+    }
+    g_assert_cmpint(migration_status(v.m), ==, MIGRATION_STATUS_SETUP);
+    in_send(&v, b->data + 3, 1);
     in_wait_begun(&v);
+    check_closed(stranger);
     g_assert_cmpint(migration_status(v.m), ==, MIGRATION_STATUS_ACTIVE);
     g_assert_false(mig_waits_for_source(v.m));
     g_assert_null(v.m->listener);
@@ -118,8 +138,7 @@ static void test_unix(void)
     check_refused(migration_set_capability(v.m, MIGRATION_CAPABILITY_EVENTS,
                                            false, &err),
                   &err, "There's a migration process in progress");
-    put_whole(b);
-    in_send_bytes(&v, b);
+    in_send(&v, b->data + 4, b->len - 4);
     in_close(&v);
     check_arrived(&v);
     in_vm_fini(&v);
@@ -178,9 +197,9 @@ static void test_tcp(void)
     addr = io_listener_local_address(v.m->listener, 0);
     ch = io_socket_connect(addr, NULL, 0, NULL);
     g_assert_nonnull(ch);
-    in_wait_begun(&v);
     put_whole(b);
     g_assert_true(io_channel_write_all(ch, b->data, b->len, NULL));
+    in_wait_begun(&v);
     io_channel_close(ch, NULL);
     io_channel_unref(ch);
     check_arrived(&v);
@@ -299,9 +318,9 @@ static void test_deferred(void)
     check_refused(try_deferred(&v, uri, &err), &err,
                   "The incoming migration has already been started");
     v.fd = connect_to(f.path);
-    in_wait_begun(&v);
     put_whole(b);
     in_send_bytes(&v, b);
+    in_wait_begun(&v);
     in_close(&v);
     check_arrived(&v);
     in_vm_fini(&v);
