@@ -6,12 +6,14 @@ migrates, driven over the human monitor with a connection for each command
 as `nc -U` makes it.
 
 The lines are those of OPNFV's scripts but for the size of memory, the folder
-of its file, where the sockets are, and the firmware, which is our guest.
-What a program's -help does not have is left out, and said."""
+of its file, where sockets and disk are, the number of the screen, and the
+firmware, which is our guest. What a program's -help does not have, or its
+build, is left out, and said."""
 
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 
@@ -38,12 +40,18 @@ class Nc:
         self.path = path
 
     def __call__(self, line):
-        self.t.reactor.poll(lambda: os.path.exists(self.path), self.path)
-        hmp = self.t.hmp(self.path)
+        hmp = self.t.reactor.poll(self._connect, self.path, every=0.05)
         try:
             return hmp.cmd(line)
         finally:
             hmp.close()
+
+    def _connect(self):
+        """None while nobody listens: the name is there a moment before."""
+        try:
+            return self.t.hmp(self.path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
 
     def field(self, line, start):
         """`... | grep START | cut -d: -f2`."""
@@ -63,7 +71,38 @@ def options_of(t):
     """The words of -help."""
     out = subprocess.run([t.host.binary, '-help'], stdout=subprocess.PIPE,
                          check=True).stdout.decode()
-    return set(re.findall(r'^-[\w-]+', out, re.MULTILINE))
+    words = set(re.findall(r'^-[\w-]+', out, re.MULTILINE))
+    # It can't listen there, if it has got so far.
+    out = subprocess.run([t.host.binary, '-machine', 'none', '-vnc',
+                          'unix:/proc/screen'], stdin=subprocess.DEVNULL,
+                         stderr=subprocess.PIPE, check=False).stderr.decode()
+    return words - {'-vnc'} if 'no VNC servers in this build' in out else words
+
+
+def disk(t):
+    """The image that source and destination share."""
+    path = t.path('guest1.qcow2')
+    if not os.path.exists(path):
+        subprocess.run(['qemu-img', 'create', '-q', '-f', 'qcow2', path,
+                        '64M'], check=True)
+    return path
+
+
+def screen():
+    """N for -vnc :N that nobody has now."""
+    for n in range(200, 400):
+        try:
+            with socket.socket(socket.AF_INET6) as sock:
+                sock.bind(('::', 5900 + n))
+            return n
+        except OSError:
+            pass
+    raise OSError('no port for a screen')
+
+
+def screen_args(t):
+    return ['-vnc :%d' % screen()] if '-vnc' in options_of(t) else [
+        '-display none']
 
 
 def with_what_is_there(t, *words):
@@ -84,7 +123,7 @@ def with_what_is_there(t, *words):
 def guest_args(t, config='mode=l2fwd report=100'):
     """What makes our guest of any of these lines."""
     return ['-bios', t.host.guest('guest.rom'), '-fw_cfg',
-            'name=opt/godwit/config,string=' + config, '-display', 'none',
+            'name=opt/godwit/config,string=' + config,
             '-device', 'isa-debug-exit,iobase=0xf4,iosize=0x04']
 
 
@@ -178,7 +217,8 @@ def kvm4nfv_line(t, side):
                  'mac=%d:54:00:12:34:56' % (i, first)]
     args += ['-m %d' % MEM, '-mem-path ' + t.folder, '-mem-prealloc',
              '-realtime mlock=on', '-monitor unix:%s,server,nowait' %
-             t.path('qmp-sock-' + side), '-balloon virtio']
+             t.path('qmp-sock-' + side), '-balloon virtio',
+             '-drive file=' + disk(t), *screen_args(t)]
     if not t.host.is_godwit:
         args += ['-object memory-backend-file,id=m,share=on,size=%dM,'
                  'mem-path=%s' % (MEM, t.folder), '-machine memory-backend=m']
@@ -219,18 +259,22 @@ def kvm4nfv_live_migration(t):
         check_equal(vm.wait_end(), 0, 'status of ' + vm.name)
 
 
+def low_latency_line(t, port, *more, drive=''):
+    return with_what_is_there(
+        t, '-smp 2', '-monitor unix:%s,server,nowait' % t.path('qmp-sock'),
+        '-cpu host,migratable=off,+invtsc,+tsc-deadline,pmu=off',
+        '-drive file=' + disk(t) + drive, *more,
+        '-netdev user,id=net0,hostfwd=tcp:127.0.0.1:%d-:22' % port,
+        '-realtime mlock=on', '-mem-prealloc', '-enable-kvm', '-m %d' % MEM,
+        '-mem-path ' + t.folder, '-device virtio-net-pci,netdev=net0',
+        *screen_args(t)) + guest_args(t, 'mode=idle')
+
+
 @test(godwit_only='QEMU 7.2 has no -realtime', needs_kvm=True)
 def kvm4nfv_low_latency(t):
     """-daemonize: the caller gets its prompt back once it runs."""
-    port = free_port()
-    args = with_what_is_there(
-        t, '-smp 2', '-monitor unix:%s,server,nowait' % t.path('qmp-sock'),
-        '-cpu host,migratable=off,+invtsc,+tsc-deadline,pmu=off',
-        '-daemonize', '-netdev user,id=net0,hostfwd=tcp:127.0.0.1:%d-:22' %
-        port, '-realtime mlock=on', '-mem-prealloc', '-enable-kvm',
-        '-m %d' % MEM, '-mem-path ' + t.folder,
-        '-device virtio-net-pci,netdev=net0', '-pidfile ' + t.path('pid'))
-    vm = t.run_to_end(args + guest_args(t, 'mode=idle'))
+    vm = t.run_to_end(low_latency_line(t, free_port(), '-daemonize') +
+                      ['-pidfile', t.path('pid')])
     check_equal(vm.status, 0, 'status: ' + vm.stderr)
     with open(t.path('pid'), encoding='ascii') as f:
         pid = int(f.read())
@@ -247,6 +291,25 @@ def kvm4nfv_low_latency(t):
     os.close(pidfd)
 
 
+@test(godwit_only='QEMU 7.2 has no -realtime', needs_kvm=True)
+def kvm4nfv_low_latency_published(t):
+    """Without anything on its terminal, and a disk past the page cache."""
+    vm = t.launch(low_latency_line(
+        t, free_port(), '-nographic', '-serial /dev/null',
+        '-parallel /dev/null', drive=',cache=none,aio=threads'),
+        qmp=False, serial=False)
+    nc = Nc(t, t.path('qmp-sock'))
+    check_equal(nc('info status').strip(), 'VM status: running', 'status')
+    check_in('writeback, direct', nc('info block'), 'info block')
+    check_equal(re.findall(r'^(serial0|parallel0): filename=(\w+)',
+                           nc('info chardev'), re.MULTILINE),
+                [('serial0', 'serial'), ('parallel0', 'serial')],
+                'info chardev')
+    vm.ends_expected = True
+    t.hmp(nc.path).send('quit')
+    check_equal(vm.wait_end(), 0, 'status')
+
+
 def _kill(pid):
     try:
         os.kill(pid, signal.SIGKILL)
@@ -254,7 +317,8 @@ def _kill(pid):
         pass
 
 
-def vsperf_line(t, side, queues=1, chardev=''):
+def vsperf_line(t, side, queues=1, chardev='', moves=False):
+    """moves: what a disk's guest wrote must not be in a temporary file."""
     offloads = 'csum=off,gso=off,guest_tso4=off,guest_tso6=off,guest_ecn=off'
     if queues > 1:
         offloads += ',mq=on,vectors=%d' % (2 * queues + 2)
@@ -263,8 +327,9 @@ def vsperf_line(t, side, queues=1, chardev=''):
             t.path('monitor-' + side),
             '-object memory-backend-file,id=mem,size=%dM,mem-path=%s,'
             'share=on' % (MEM, t.folder), '-numa node,memdev=mem',
-            '-mem-prealloc', '-name Client1', '-snapshot', '-net none',
-            '-no-reboot']
+            '-mem-prealloc', '-name Client1', '-net none',
+            '-no-reboot', '-nographic', *screen_args(t),
+            '-drive file=' + disk(t), *([] if moves else ['-snapshot'])]
     if '-numa' not in options_of(t):
         args += ['-machine memory-backend=mem']
         args.remove('-mem-prealloc')
@@ -297,12 +362,12 @@ def vsperf_forwards_all_sizes(t):
 def vsperf_multiqueue_migrates(t):
     """Two queue pairs, two vCPUs."""
     l2gen = generator(t, 'src', 'dst', args=('--queues', '2'))
-    src = t.launch(vsperf_line(t, 'src', 2), name='src', qmp=False)
+    src = t.launch(vsperf_line(t, 'src', 2, moves=True), name='src', qmp=False)
     src.wait_line('^ready$')
     l2gen.cmd('rate %d' % RATE)
     wait_forwarded(l2gen, 'src')
     port = free_port()
-    dst = t.launch(vsperf_line(t, 'dst', 2) +
+    dst = t.launch(vsperf_line(t, 'dst', 2, moves=True) +
                    ['-incoming', 'tcp:0:%d' % port], name='dst', qmp=False)
     check_equal(Nc(t, t.path('monitor-dst'))('info status').strip(), INCOMING,
                 'destination')
@@ -334,7 +399,7 @@ def paused_guest_keeps_its_frames(t):
 def undone_switchover_loses_nothing(t):
     """The rings are taken from the switch and given back, thrice."""
     l2gen = generator(t, 'src', 'dst')
-    src = t.launch(vsperf_line(t, 'src'), name='src', qmp=False)
+    src = t.launch(vsperf_line(t, 'src', moves=True), name='src', qmp=False)
     src.wait_line('^ready$')
     nc = Nc(t, t.path('monitor-src'))
     nc('migrate_set_capability pause-before-switchover on')
@@ -342,7 +407,7 @@ def undone_switchover_loses_nothing(t):
     for i in range(3):
         wait_forwarded(l2gen, 'src', 50)
         port = free_port()
-        dst = t.launch(vsperf_line(t, 'dst') +
+        dst = t.launch(vsperf_line(t, 'dst', moves=True) +
                        ['-incoming', 'tcp:127.0.0.1:%d' % port],
                        name='dst%d' % i, qmp=False)
         dst.ends_expected = True
