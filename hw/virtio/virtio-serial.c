@@ -488,7 +488,8 @@ static bool get_port(VirtioSerial *s, StreamIn *in, GError **errp)
         return false;
     }
     guest = stream_get_u8(in) != 0;
-    p->tell_guest = guest != p->guest_connected;
+    /* One that was loaded before, and not told, may have changed it back. */
+    p->tell_guest ^= guest != p->guest_connected;
     p->guest_connected = guest;
     host = stream_get_u8(in) != 0;
     p->tell_open = host != p->host_connected;

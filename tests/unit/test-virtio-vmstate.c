@@ -16,6 +16,7 @@
 #include "hw/input/virtio-input.h"
 #include "hw/net/virtio-net.h"
 #include "hw/virtio/virtio-devices.h"
+#include "hw/virtio/virtio-serial.h"
 #include "hw/virtio/virtio.h"
 #include "hw/virtio/virtqueue-priv.h"
 #include "net/net.h"
@@ -276,10 +277,63 @@ static void test_gpu_beyond(void)
     board_free(b);
 }
 
+static unsigned port_events;
+
+static void count_port_event(Vm *vm, const char *id, bool open)
+{
+    g_assert_cmpstr(id, ==, "p");
+    g_assert_true(open);
+    port_events++;
+}
+
+static const VmHooks port_hooks = { .event_serial_port = count_port_event };
+
+static SerialPort *port_new(Board *b)
+{
+    g_autoptr(GError) err = NULL;
+    Device *dev = device_new(b->vm, &virtserialport_type);
+
+    b->vm->hooks = &port_hooks;
+    dev->id = g_strdup("p");
+    g_assert_true(object_prop_set_str(&dev->obj, "nr", "1", &err));
+    g_assert_true(device_realize(dev, g_queue_peek_head(&b->dev->child_buses), &err));
+    return container_of(dev, SerialPort, dev);
+}
+
+/* The guest's agent has moved: management hears it, once, however often. */
+static void test_port_told(void)
+{
+    const Fixture f = { &virtio_serial_pci_type, serial_hex, "max_ports", "4",
+                        false };
+    g_autoptr(StreamOut) out = stream_out_new(NULL);
+    g_autoptr(GError) err = NULL;
+    const uint8_t *state;
+    size_t len;
+    Board *b = board_new(&f);
+    SerialPort *p = port_new(b);
+
+    p->guest_connected = true;
+    vmstate_save(out, b->dev->type->vmstate, b->dev, &err);
+    g_assert_no_error(err);
+    state = stream_out_data(out, &len);
+    p->guest_connected = false;
+    for (unsigned i = 0; i < 2; i++) {
+        g_assert_true(load_again(b, state, len, &err));
+    }
+    g_assert_cmpuint(port_events, ==, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        serial_port_resume(p);
+        g_assert_cmpuint(port_events, ==, 1);
+    }
+    b->vm->hooks = &no_hooks;
+    board_free(b);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/virtio-vmstate/gpu-beyond", test_gpu_beyond);
+    g_test_add_func("/virtio-vmstate/port-told", test_port_told);
     for (size_t i = 0; i < G_N_ELEMENTS(fixtures); i++) {
         const Fixture *f = &fixtures[i];
         const struct {
