@@ -11,7 +11,7 @@ import threading
 import time
 
 from lv.daemon import CommandFailed
-from lv.domain import MINIMAL, NIC
+from lv.domain import MINIMAL, NIC, agent_asks, wait_agent
 from lv.guest import make_disk, wait_until
 from lv.suite import default_letters, domain, everyday, row
 
@@ -189,6 +189,33 @@ def postcopy(t):
         dom.virsh('migrate-postcopy')
         check_equal(move.end(), None, 'error')
         dom.heart.wait()
+
+
+@test()
+def postcopy_recovery(t):
+    """It is interrupted when the guest runs at the destination already.  No
+    device waits for a page there, or libvirt would wait for it as well."""
+    dom = domain(t, 'recovery')
+    dom.start()
+    for _ in range(2):
+        move = Background(t, dom, '--postcopy', '--bandwidth', '4',
+                          '--postcopy-bandwidth', '4')
+        move.wait_active()
+        dom.virsh('migrate-postcopy')
+        dom.heart.wait()
+        dom.virsh('domjobabort', '--postcopy')
+        check(move.end(), 'it went on')
+        dom.migrate('--postcopy', '--postcopy-resume')
+
+
+@test()
+def the_agent_moves(t):
+    """Its channel is open at once."""
+    dom = everyday(t)
+    wait_agent(dom)
+    for _ in range(2):
+        dom.migrate()
+        check_equal(agent_asks(dom, 'guest-ping'), {}, 'ping')
 
 
 @test()

@@ -5,7 +5,8 @@ import os
 import xml.etree.ElementTree as ET
 
 from lv.daemon import CommandFailed
-from lv.domain import CHANNEL, CPU, MINIMAL, NIC, RNG, disk
+from lv.domain import (CHANNEL, CPU, MINIMAL, NIC, RNG, agent_asks, disk,
+                       wait_agent)
 from lv.guest import make_disk, wait_until
 from lv.suite import default_letters, domain, everyday, pair_of, row
 
@@ -309,8 +310,34 @@ def autostart(t):
 def channel_and_rng(t):
     dom = domain(t, 'channel', devices=MINIMAL + CHANNEL + RNG)
     dom.start()
-    channel = dom.live_xml().find('./devices/channel/target')
-    check_equal(channel.get('state'), 'disconnected', 'agent')
+    wait_agent(dom)
+
+
+@test()
+def guest_agent(t):
+    for machine in ('pc', 'q35'):
+        dom = everyday(t, machine)
+        wait_agent(dom)
+        check_equal(agent_asks(dom, 'guest-ping'), {}, 'ping')
+        check_equal(len(agent_asks(dom, 'guest-get-vcpus')), 1, 'vCPUs')
+        check_in('lo', dom.virsh('domifaddr', '--source', 'agent'),
+                 'interfaces')
+        check_in('Time', dom.virsh('domtime'), 'domtime')
+        dom.heart.wait()
+
+
+@test()
+def reboot_and_shutdown_by_agent(t):
+    dom = everyday(t)
+    wait_agent(dom)
+    boots = dom.heart.boots()
+    dom.virsh('reboot', '--mode', 'agent')
+    dom.heart.wait_boot(boots + 1)
+    wait_agent(dom)
+    dom.virsh('shutdown', '--mode', 'agent')
+    dom.wait_state('shut off')
+    check(any(line.startswith('lv shutdown ') and ' -P ' in line
+              for line in dom.heart.lines()), 'last words of the guest')
 
 
 @test()
@@ -358,7 +385,6 @@ def blkdeviotune(t):
     dom.heart.wait()
 
 
-row('guest_agent', "qemu-guest-agent isn't in the small guest")
 row('internal_snapshots', 'savevm and loadvm are not in this version')
 row('setvcpus', 'vCPU hot-plug is not in this version')
 row('virt_install_default',

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Domains, as XML and as what is done with them."""
 
+import json
 import os
 import time
 import xml.etree.ElementTree as ET
@@ -151,3 +152,15 @@ class Domain:
                     host.virsh(*command, self.name)
                 except CommandFailed:
                     pass
+
+
+def wait_agent(dom):
+    """The agent has opened the guest's end."""
+    wait_until(lambda: dom.live_xml().find('./devices/channel/target').get(
+        'state') == 'connected', 60, 'agent')
+
+
+def agent_asks(dom, command):
+    """What the agent returns."""
+    return json.loads(dom.virsh('qemu-agent-command', '--timeout', '30',
+                                json.dumps({'execute': command})))['return']

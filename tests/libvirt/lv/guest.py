@@ -23,24 +23,40 @@ MODULES = ('virtio_ring', 'virtio', 'virtio_pci_legacy_dev',
            'virtio_pci_modern_dev', 'virtio_pci', 'failover', 'net_failover',
            'virtio_net', 'virtio_blk', 'virtio_balloon', 'virtio_console',
            'virtio-rng', 'button', 'evdev')
+# What the agent is linked with.
+LIBRARIES = ('libc.so.6', 'libm.so.6', 'libglib-2.0.so.0',
+             'libgmodule-2.0.so.0', 'libnuma.so.1', 'libpcre2-8.so.0',
+             'libudev.so.1', 'liburing.so.2')
+LOADER = 'ld-linux-x86-64.so.2'
 BEAT = re.compile(r'^hb (\d+)$')
 BOOT_TIMEOUT = 120
 BEAT_TIMEOUT = 60
 
 
 def make_initramfs(path):
-    """Godwit's, with the drivers and the first process of these tests; the
-    kernel takes one archive behind another. Returns the kernel."""
+    """Godwit's, with the drivers, the agent and the first process of these
+    tests; the kernel takes one archive behind another. Returns the kernel."""
     assets = Assets(libvirt=True)
     here = os.path.dirname(os.path.abspath(__file__))
     extra = Initramfs()
-    extra.folder('modules')
+
+    def put(target, source):
+        with open(os.path.join(assets.folder, source), 'rb') as file:
+            extra.file(target, file.read())
+
+    for name in ('modules', 'lib', 'lib64', 'sbin', 'var', 'var/run'):
+        extra.folder(name)
     for name in MODULES:
-        with open(os.path.join(assets.folder, name + '.ko'), 'rb') as file:
-            extra.file('modules/%s.ko' % name, file.read())
+        put('modules/%s.ko' % name, name + '.ko')
     extra.file('modules/order', '\n'.join(MODULES).encode())
-    with open(os.path.join(here, '..', 'lv-init'), 'rb') as file:
-        extra.file('lv-init', file.read())
+    for name in LIBRARIES:
+        put('lib/' + name, name)
+    put('lib64/' + LOADER, LOADER)
+    put('sbin/qemu-ga', 'qemu-ga')
+    put('lv-init', os.path.join(here, '..', 'lv-init'))
+    # The agent runs them by these names.
+    put('sbin/shutdown', os.path.join(here, '..', 'lv-shutdown'))
+    extra.symlink('sbin/hwclock', '/bin/busybox')
     with open(assets.initramfs, 'rb') as file:
         whole = file.read() + extra.bytes()
     with open(path, 'wb') as file:
