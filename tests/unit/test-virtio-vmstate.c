@@ -296,7 +296,8 @@ static SerialPort *port_new(Board *b)
     b->vm->hooks = &port_hooks;
     dev->id = g_strdup("p");
     g_assert_true(object_prop_set_str(&dev->obj, "nr", "1", &err));
-    g_assert_true(device_realize(dev, g_queue_peek_head(&b->dev->child_buses), &err));
+    g_assert_true(
+        device_realize(dev, g_queue_peek_head(&b->dev->child_buses), &err));
     return container_of(dev, SerialPort, dev);
 }
 
