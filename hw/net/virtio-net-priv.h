@@ -67,6 +67,8 @@ struct VirtioNet {
     bool vhost_on;        /* the rings are handed over … */
     unsigned vhost_rings; /* … so many of them */
     bool vhost_go_on; /* given back, but where they stand isn't known here */
+    bool vhost_lost;  /* the link is down since the back end isn't there */
+    bool vhost_came;  /* from a source where it may have been lost */
 
     bool filter_event; /* NIC_RX_FILTER_CHANGED is due at a change */
 };
@@ -124,6 +126,8 @@ uint64_t vnet_vhost_features(const VirtioNet *n, uint64_t offered);
 /* Driver, run state or link changed: hands the rings over, or takes them. */
 void vnet_vhost_update(VirtioNet *n);
 void vnet_vhost_reset(VirtioNet *n);
+/* The card's link went up or down, by whomever. */
+void vnet_vhost_link_changed(VirtioNet *n);
 void vnet_vhost_set_pairs(VirtioNet *n);
 void vnet_vhost_call_changed(VirtioDevice *d, VirtQueue *q);
 /* After a migration: makes what costs time before the guest runs. */

@@ -130,6 +130,11 @@ void vnet_vhost_update(VirtioNet *n)
     if (n->vhost == NULL) {
         return;
     }
+    if (virtio_running(&n->vdev) && n->vhost_came) {
+        /* At the source the driver may have been told of a link that's down. */
+        n->vhost_came = false;
+        virtio_notify_config(&n->vdev);
+    }
     if (virtio_running(&n->vdev) && !vhost_user_is_up(n->vhost) &&
         !n->nic.port.link_down) {
         /* It came from a place where there was a back end. */
@@ -163,6 +168,12 @@ static void rings_settled(void *opaque)
         virtio_queue_settle_call(q);
     }
     n->vhost_go_on = false;
+}
+
+void vnet_vhost_link_changed(VirtioNet *n)
+{
+    n->vhost_lost = n->nic.port.link_down && n->vhost != NULL &&
+                    !vhost_user_is_up(n->vhost);
 }
 
 static void connection_changed(void *opaque)
@@ -201,6 +212,8 @@ void vnet_vhost_call_changed(VirtioDevice *d, VirtQueue *q)
 
 void vnet_vhost_loaded(VirtioNet *n)
 {
+    n->vhost_lost = false;
+    n->vhost_came = n->vhost != NULL && !n->nic.port.link_down;
     for (unsigned i = 0; n->vhost != NULL && i < vnet_vhost_nrings(n); i++) {
         VirtQueue *q = virtio_queue(&n->vdev, i);
 
@@ -229,6 +242,7 @@ bool vnet_vhost_realize(VirtioNet *n, GError **errp)
         return false;
     }
     n->nic.port.link_down = !vhost_user_is_up(n->vhost);
+    vnet_vhost_link_changed(n);
     return true;
 }
 
@@ -245,4 +259,5 @@ void vnet_vhost_gone(VirtioNet *n)
     n->vhost = NULL;
     n->vhost_on = false;
     n->vhost_go_on = false;
+    n->vhost_lost = false;
 }

@@ -55,7 +55,8 @@ static bool put_own(StreamOut *s, const void *field, size_t size, GError **errp)
     stream_put(s, n->mac.a, ETH_ADDR_LEN);
     stream_put_be32(s, n->pairs[0].tx_waiting);
     stream_put_be32(s, n->mergeable);
-    stream_put_be16(s, n->status);
+    /* A cable that only lacks its other end has one where the guest goes. */
+    stream_put_be16(s, n->status | (n->vhost_lost ? VIRTIO_NET_S_LINK_UP : 0));
     put_filter(s, n);
     stream_put_be32(s, peer_has_vnet(n));
     stream_put_u8(s, n->multi_overflow);
@@ -184,7 +185,7 @@ void vnet_load_queues(VirtioDevice *d, unsigned n)
     vnet_set_multiqueue(net, n > 3);
 }
 
-/* The cable is where the source had it. */
+/* The cable is where the source's user had it. */
 bool vnet_post_load(VirtioDevice *d, GError **errp)
 {
     VirtioNet *n = vnet_of(d);

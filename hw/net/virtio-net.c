@@ -213,6 +213,7 @@ static void vnet_link_changed(NetPort *p)
 
     n->status &= ~VIRTIO_NET_S_LINK_UP;
     n->status |= p->link_down ? 0 : VIRTIO_NET_S_LINK_UP;
+    vnet_vhost_link_changed(n);
     if (n->status != old) {
         virtio_notify_config(&n->vdev);
     }

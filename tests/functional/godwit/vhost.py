@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A vhost-user back end that does what a test says: it takes everything,
-serves no ring, and can fall silent at any request. Numbers are those of the
-public text "Vhost-user Protocol"."""
+serves no ring, and can fall silent, die or lie at any request. Numbers are
+those of the public text "Vhost-user Protocol"."""
 
 import os
 import socket
@@ -34,6 +34,8 @@ class VhostBackEnd:
         self.features = features
         self.silent_at = set()  # names of requests
         self.silent = False     # it was asked one of these: for ever, then
+        # {request: how it goes wrong, once; what was seen is forgotten then}
+        self.faults = {}
         self.seen = []          # (name, payload)
         self.connections = []
         self.fds = {}           # (name, ring): the last that came
@@ -103,9 +105,32 @@ class VhostBackEnd:
         if name in self.silent_at:
             self.silent = True
             return
+        fault = self.faults.pop(name, None)
+        if fault:
+            self.forget()
+        if fault == 'dies':
+            self._drop(sock)
+            return
         answer = self._answer(name, payload, flags)
         if answer is not None:
-            sock.sendall(HEADER.pack(request, REPLY, len(answer)) + answer)
+            self._send(sock, request, answer, fault)
+
+    @staticmethod
+    def _send(sock, request, answer, fault):
+        """Unless there is a fault: an answer as it should be."""
+        size = len(answer)
+        if fault == 'short':
+            answer = answer[:4]
+            size = len(answer)
+        elif fault == 'huge':
+            size = 0xffff0000
+        elif fault == 'other':
+            request += 1
+        data = HEADER.pack(request, REPLY, size) + answer
+        if fault == 'descriptor':
+            socket.send_fds(sock, [data], [sock.fileno()])
+        else:
+            sock.sendall(data * (2 if fault == 'twice' else 1))
 
     def _keep(self, name, payload, fds):
         if name in ('SET_VRING_KICK', 'SET_VRING_CALL') and fds:
