@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Networks of Linux guests: DHCP and HTTP through a user-mode network with
-each card, two guests on one cable of each kind, cards that come and go under
-traffic and a move right behind that, ten moves without a lost ping (--slow).
+each card, through a tap between network namespaces, two guests on one cable of
+each kind, cards that come and go under traffic and a move right behind that,
+ten moves without a lost ping (--slow).
 
 What else NFV guests rely on is in: pci.py (PXE), l2fwd.py (bare-metal guests
 on cables, a move with frames in them), nfv.py (vhost-user with DPDK's back
@@ -17,6 +18,7 @@ import http.server
 import os
 import re
 import socket
+import subprocess
 import sys
 import threading
 
@@ -63,14 +65,14 @@ def initrd(t, assets, card):
     return path
 
 
-def boot_vm(t, card, *args, name='linux', machine='pc', binary=None):
+def boot_vm(t, card, *args, name='linux', machine='pc', **kwargs):
     assets = Assets(network=True)
     argv = linux_args(assets, machine)
     if card in ('e1000', 'e1000e'):
         argv[argv.index('-kernel') + 1] = os.path.join(assets.folder,
                                                        'vmlinuz-generic')
     argv[argv.index('-initrd') + 1] = initrd(t, assets, card)
-    return t.launch(argv + list(args), name=name, binary=binary)
+    return t.launch(argv + list(args), name=name, **kwargs)
 
 
 def boot(t, card, *args, **kwargs):
@@ -308,13 +310,7 @@ def go(t, way, word):
 def scripts_are_not_waited_for(t):
     """Those of a tap that comes and goes while the guest runs. The interface
     is there until the second has ended."""
-    try:
-        with open('/dev/net/tun', 'rb'):
-            pass
-    except OSError as err:
-        raise Skip('no tap interfaces: %s' % err) from err
-    if os.geteuid() != 0:
-        raise Skip('no tap interfaces: needs root')
+    need_tap()
     name = 'gw%d' % (os.getpid() % 1000000)
     vm = t.machine(accel='tcg')
     vm.wait_line('^hb ')
@@ -334,6 +330,102 @@ def scripts_are_not_waited_for(t):
     t.reactor.wait(lambda: 'failed' in vm.stderr, 'message')
     check_in('netdev n: network script %s failed with status' % t.path('up'),
              vm.stderr, 'message')
+
+
+def need_tap():
+    try:
+        with open('/dev/net/tun', 'rb'):
+            pass
+    except OSError as err:
+        raise Skip('no tap interfaces: %s' % err) from err
+    if os.geteuid() != 0:
+        raise Skip('no tap interfaces: needs root')
+
+
+def ip(*words):
+    done = subprocess.run(['ip', *words], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                          check=False)
+    if done.returncode != 0:
+        raise Skip('ip %s: %s' % (' '.join(words),
+                                  done.stderr.decode().strip()))
+
+
+# Takes so many bytes from one connection, gives as many to the next, and says
+# each time what they were. (Busybox's nc goes on until the other side ends.)
+SERVER = '''import hashlib, os, socket, sys
+listener = socket.create_server((sys.argv[1], 7))
+print('listens', flush=True)
+sock = listener.accept()[0]
+size = int(sys.argv[2])
+data = sock.makefile('rb').read(size)
+print(hashlib.sha256(data).hexdigest(), flush=True)
+sock.close()
+data = os.urandom(size)
+sock = listener.accept()[0]
+sock.sendall(data)
+print(hashlib.sha256(data).hexdigest(), flush=True)
+sock.close()
+'''
+TRANSFER = 8 << 20
+
+
+class Namespaces:
+    """One with a tap interface for a machine, joined to one with a server:
+    10.2.0.1 and 10.2.1.2, with a router between."""
+
+    def __init__(self, t):
+        self.near, self.far = ('gw%d%s' % (os.getpid(), c) for c in 'nf')
+        for name in (self.near, self.far):
+            ip('netns', 'add', name)
+            t.defer(lambda n=name: ip('netns', 'del', n))
+        for words in (
+                'tuntap add tap0 mode tap vnet_hdr',
+                'addr add 10.2.0.1/24 dev tap0', 'link set tap0 up',
+                'link add veth0 type veth peer name veth0 netns ' + self.far,
+                'addr add 10.2.1.1/24 dev veth0', 'link set veth0 up'):
+            ip('-n', self.near, *words.split())
+        for words in ('addr add 10.2.1.2/24 dev veth0', 'link set veth0 up',
+                      'route add default via 10.2.1.1'):
+            ip('-n', self.far, *words.split())
+        ip('netns', 'exec', self.near, 'sh', '-c',
+           'echo 1 > /proc/sys/net/ipv4/ip_forward')
+
+    def server(self, t):
+        proc = subprocess.Popen(
+            ['ip', 'netns', 'exec', self.far, sys.executable, '-c', SERVER,
+             '10.2.1.2', str(TRANSFER)], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, text=True)
+
+        def end():
+            proc.kill()
+            proc.wait()
+            proc.stdout.close()
+        t.defer(end)
+        check_equal(proc.stdout.readline(), 'listens\n', 'server')
+        return proc.stdout
+
+
+@test()
+def tap_between_namespaces(t):
+    """TCP in both directions, as large as the guest likes its segments."""
+    need_tap()
+    spaces = Namespaces(t)
+    said = spaces.server(t)
+    shell = boot(t, 'virtio-net-pci', '-netdev',
+                 'tap,id=n,ifname=tap0,script=no,downscript=no', '-device',
+                 'virtio-net-pci,netdev=n',
+                 wrapper=('ip', 'netns', 'exec', spaces.near))
+    shell.run('ifconfig eth0 10.2.0.2 netmask 255.255.255.0 up; '
+              'route add default gw 10.2.0.1')
+    status, lines = shell.run(
+        'head -c %d /dev/urandom > /tmp/f && sha256sum /tmp/f && '
+        'nc 10.2.1.2 7 < /tmp/f' % TRANSFER)
+    check_equal(status, 0, 'status of sending: %r' % lines)
+    check_in(said.readline().strip(), ' '.join(lines), 'what was sent')
+    status, lines = shell.run('nc 10.2.1.2 7 < /dev/null > /tmp/f; '
+                              'sha256sum /tmp/f')
+    check_in(said.readline().strip(), ' '.join(lines), 'what came')
 
 
 class Responder:
