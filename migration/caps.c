@@ -22,6 +22,8 @@ static const MigCap mig_caps[MIGRATION_CAPABILITY__MAX] = {
     [MIGRATION_CAPABILITY_PAUSE_BEFORE_SWITCHOVER] = { .available = true },
     [MIGRATION_CAPABILITY_MULTIFD] = { .available = true },
     [MIGRATION_CAPABILITY_LATE_BLOCK_ACTIVATE] = { .available = true },
+    [MIGRATION_CAPABILITY_X_IGNORE_SHARED] = { .available = true },
+    [MIGRATION_CAPABILITY_VALIDATE_UUID] = { .available = true },
     [MIGRATION_CAPABILITY_DEFERRED_DIRTY_LOG_TEARDOWN] = { .available = true,
                                                            .on = true },
     [MIGRATION_CAPABILITY_AVX2_ZERO_PAGE] = { .available = true, .on = true },
@@ -58,6 +60,10 @@ bool mig_caps_check(MigCapSet want, GError **errp)
         if (mig_caps_has(want, i) && !check_one(want, i, errp)) {
             return false;
         }
+    }
+    if ((want & CAP(POSTCOPY_RAM)) && (want & CAP(X_IGNORE_SHARED))) {
+        error_setf(errp, "Postcopy is not compatible with ignore-shared");
+        return false;
     }
     /* Pages that follow their guest come on the main channel only. */
     if ((want & CAP(MULTIFD)) && (want & CAP(POSTCOPY_RAM))) {

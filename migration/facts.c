@@ -17,9 +17,10 @@
 /* Bytes of a peer's word that a message shows. */
 enum { SHOWN_MAX = 80 };
 
-char *mig_facts(Vm *vm, const MigrationHooks *hooks)
+char *mig_facts(Vm *vm, const MigrationHooks *hooks, bool ignore_shared)
 {
     GString *text;
+    RamBlock *rb;
 
     if (hooks->facts == NULL) {
         return NULL;
@@ -30,6 +31,12 @@ char *mig_facts(Vm *vm, const MigrationHooks *hooks)
         const VmstateEntry *e = l->data;
 
         g_string_append_printf(text, "device %s/%u\n", e->idstr, e->instance);
+    }
+    RAM_BLOCK_FOREACH(rb, &vm->mem.ram)
+    {
+        if (ignore_shared && rb->shared && rb->migratable) {
+            g_string_append_printf(text, "ignored %s\n", rb->name);
+        }
     }
     return g_string_free(text, FALSE);
 }
@@ -141,6 +148,20 @@ static bool check_devices(const GPtrArray *there_only,
     return there_only->len == 0;
 }
 
+static bool check_ignored(const GPtrArray *there_only,
+                          const GPtrArray *here_only, GString *differs,
+                          GError **errp)
+{
+    const GPtrArray *only = there_only->len > 0 ? there_only : here_only;
+    g_autofree char *list = shown_list(only);
+
+    if (only->len > 0) {
+        error_setf(errp, "x-ignore-shared: RAM is shared only %s: %s",
+                   only == there_only ? "at the source" : "here", list);
+    }
+    return only->len == 0;
+}
+
 /*
  * "SIZE NAME": the disk of that name has another size here?  It may only have
  * been opened before the source resized it, and is looked at again later.
@@ -195,7 +216,8 @@ bool mig_facts_check(const char *there, const char *here, char **ret_differs,
               (check_kind(there, here, "flag", check_flags, d, errp) &&
                check_kind(there, here, "device", check_devices, d, errp));
 
-    ok = ok && check_kind(there, here, "disk", check_disks, d, errp);
+    ok = ok && check_kind(there, here, "ignored", check_ignored, d, errp) &&
+         check_kind(there, here, "disk", check_disks, d, errp);
     *ret_differs = d->len > 0 ? g_strdup(d->str + strlen("; ")) : NULL;
     g_string_free(d, TRUE);
     return ok;

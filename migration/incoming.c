@@ -26,8 +26,8 @@
 #define LAST_WORD_MS 2000
 /* For the description behind the end of a plain stream, if there is one. */
 #define DESCRIPTION_MS 5000
-/* Bytes: magic and version; with the longest name of a machine type. */
-enum { WIRE_HEADER_LEN = 8, CONFIGURATION_END = 8 + 5 + 64 };
+/* Bytes: magic and version. */
+enum { WIRE_HEADER_LEN = 8 };
 /* And for the source to close the connection. */
 #define CLOSE_MS 30000
 
@@ -264,7 +264,7 @@ static bool compare_facts(MigLoad *l, const uint8_t *data, uint16_t len,
     }
     {
         VM_LOCK_GUARD();
-        ours = mig_facts(l->vm, l->m->hooks);
+        ours = mig_facts(l->vm, l->m->hooks, l->here.ignore_shared);
     }
     ok = mig_facts_check(theirs, ours, &differs, errp);
     if (differs != NULL) {
@@ -299,6 +299,9 @@ static bool open_return_path(MigLoad *l, GError **errp)
 static bool enable_features(MigLoad *l, uint64_t features, GError **errp)
 {
     l->features = features;
+    if (features & WIRE_F_ABSENT) {
+        ram_load_set_absent(l->ram);
+    }
     if (features & ~l->offered) {
         error_setf(errp, "features 0x%" PRIx64 ", offered 0x%" PRIx64, features,
                    l->offered);
@@ -416,6 +419,9 @@ static bool load_complete(void *opaque, bool *ret_more, GError **errp)
         error_setf(errp, "end of the stream without guest memory");
         return false;
     }
+    if (!ram_load_finished(l->ram, errp)) {
+        return false;
+    }
     if (l->packaged) {
         *ret_more = false;
         return mig_load_all_pages(l, errp);
@@ -484,15 +490,15 @@ static void finish_plain(MigLoad *l)
 }
 
 /*
- * A source of another machine type doesn't get to open the return path; but a
- * Godwit looks there next, and another program doesn't look.
+ * A source whose configuration doesn't fit doesn't get to open the return path;
+ * but a Godwit looks there next, and another program doesn't look.
  */
 static bool may_say_error(const MigLoad *l)
 {
     uint64_t have = stream_in_bytes(l->in);
 
     return l->return_path ||
-           (have > WIRE_HEADER_LEN && have <= CONFIGURATION_END &&
+           (have > WIRE_HEADER_LEN && loadvm_at_head(l->loadvm) &&
             !stream_in_ended(l->in) &&
             io_channel_has_feature(l->ch, IO_FEATURE_BIDIRECTIONAL));
 }
@@ -576,8 +582,12 @@ static bool load_init(MigLoad *l, Migration *m, const LoadvmRow *row,
     lock_init(&l->rp_lock);
     secure = m->load_secured || mig_load_secure(l, errp);
     l->in = stream_in_new(l->ch);
-    l->loadvm = loadvm_new(l->in, l->vm->vmstates, row, 1,
-                           m->hooks->machine_name(l->vm), ops);
+    l->here = (StreamConfig){
+        .machine = m->hooks->machine_name(l->vm),
+        .uuid = l->vm->uuid_set ? l->vm->uuid : NULL,
+        .ignore_shared = m->caps & CAP(X_IGNORE_SHARED),
+    };
+    l->loadvm = loadvm_new(l->in, l->vm->vmstates, row, 1, &l->here, ops);
     return secure;
 }
 
@@ -619,6 +629,9 @@ void *mig_load_thread(void *opaque)
 
     secure = load_init(&l, opaque, &row, &ops, &err);
     row.opaque = l.ram = ram_load_new(&l.vm->mem);
+    if (l.here.ignore_shared) {
+        ram_load_set_ignore_shared(l.ram);
+    }
     channels_begin(&l);
     ok = secure && loadvm_begin(l.loadvm, &err);
     stream_in_set_cancel(l.in, NULL);

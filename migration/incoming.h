@@ -33,6 +33,7 @@ typedef struct MigLoad {
     IoChannel *ch; /* changes with rp_lock held */
     Lock rp_lock;  /* words to the source come from several threads */
     StreamIn *in;
+    StreamConfig here; /* what the stream's has to fit */
     Loadvm *loadvm;
     RamLoad *ram;
     struct MultifdRecv *multifd; /* channels beside the stream; or NULL */

@@ -13,11 +13,6 @@
 
 enum {
     /*
-     * Little beyond the longest: a source that waits for our answer sends no
-     * more, so a length that isn't true must not be waited for.
-     */
-    MACHINE_NAME_MAX = 64,
-    /*
      * Of one device that says nothing else (Vmstate.max_bytes); the longest
      * that is known has some 70 KiB.
      */
@@ -42,7 +37,8 @@ typedef struct Row {
 struct Loadvm {
     StreamIn *s;
     VmstateRegistry *registry;
-    const char *machine;
+    const StreamConfig *here;
+    StreamConfigLoad config;
     const LoadvmOps *ops;
     Row *rows;
     size_t nrows;
@@ -54,30 +50,6 @@ struct Loadvm {
     bool packaged;          /* loadvm_devices_packaged() */
     uint8_t command[UINT16_MAX];
 };
-
-static bool load_configuration(Loadvm *l, GError **errp)
-{
-    char name[MACHINE_NAME_MAX + 1];
-    uint32_t len = stream_get_be32(l->s);
-
-    if (!stream_in_check(l->s, errp)) {
-        return false;
-    }
-    if (len > MACHINE_NAME_MAX) {
-        error_setf(errp, "machine type name of %u bytes", len);
-        return false;
-    }
-    if (!stream_get(l->s, name, len)) {
-        return stream_in_check(l->s, errp);
-    }
-    name[len] = '\0';
-    if (strcmp(name, l->machine) != 0) {
-        error_setf(errp, "Machine type received is '%s' and local is '%s'",
-                   name, l->machine);
-        return false;
-    }
-    return true;
-}
 
 static bool load_header(Loadvm *l, GError **errp)
 {
@@ -525,6 +497,37 @@ static void note_defaults(Loadvm *l)
     }
 }
 
+/*
+ * What the two sides have to agree on comes before anything that is an answer
+ * or guest memory.  A package has no head, and goes on in a stream that had.
+ */
+static bool go_behind_configuration(Loadvm *l, uint8_t type, GError **errp)
+{
+    bool first = !l->begun;
+
+    if (type == WIRE_CONFIGURATION || type == WIRE_SUBSECTION) {
+        l->begun = true;
+        return true;
+    }
+    l->begun = true;
+    return !(first || l->config.open) ||
+           configuration_load_end(&l->config, l->here, errp);
+}
+
+static bool load_config_part(Loadvm *l, uint64_t at, GError **errp)
+{
+    if (!l->config.open) {
+        error_setf(errp, "subsection at offset %" PRIu64 " of no section", at);
+        return false;
+    }
+    if (!configuration_load_subsection(&l->config, l->s, l->here, errp)) {
+        error_prefix(errp, "configuration, subsection at offset %" PRIu64 ": ",
+                     at);
+        return false;
+    }
+    return true;
+}
+
 static bool load_one(Loadvm *l, bool *ret_more, GError **errp)
 {
     uint64_t at = stream_in_bytes(l->s);
@@ -538,7 +541,10 @@ static bool load_one(Loadvm *l, bool *ret_more, GError **errp)
                    at);
         return false;
     }
-    l->begun = true;
+    if (!go_behind_configuration(l, type, errp)) {
+        error_prefix(errp, "configuration up to offset %" PRIu64 ": ", at);
+        return false;
+    }
     switch (type) {
     case WIRE_EOF:
         if (!check_all_came(l, errp)) {
@@ -554,7 +560,9 @@ static bool load_one(Loadvm *l, bool *ret_more, GError **errp)
     case WIRE_SECTION_END:
         return load_part(l, type, errp);
     case WIRE_CONFIGURATION:
-        return load_configuration(l, errp);
+        return configuration_load(&l->config, l->s, l->here, errp);
+    case WIRE_SUBSECTION:
+        return load_config_part(l, at, errp);
     case WIRE_COMMAND:
         return load_command(l, ret_more, errp);
     default:
@@ -565,13 +573,13 @@ static bool load_one(Loadvm *l, bool *ret_more, GError **errp)
 }
 
 Loadvm *loadvm_new(StreamIn *s, VmstateRegistry *r, const LoadvmRow *rows,
-                   size_t nrows, const char *machine, const LoadvmOps *ops)
+                   size_t nrows, const StreamConfig *here, const LoadvmOps *ops)
 {
     Loadvm *l = g_new0(Loadvm, 1);
 
     l->s = s;
     l->registry = r;
-    l->machine = machine;
+    l->here = here;
     l->ops = ops;
     l->rows = g_new0(Row, nrows);
     l->nrows = nrows;
@@ -616,12 +624,17 @@ bool loadvm_go_on(Loadvm *l, StreamIn *s, GError **errp)
 }
 
 bool loadvm_run(StreamIn *s, VmstateRegistry *r, const LoadvmRow *rows,
-                size_t nrows, const char *machine, const LoadvmOps *ops,
+                size_t nrows, const StreamConfig *here, const LoadvmOps *ops,
                 GError **errp)
 {
-    g_autoptr(Loadvm) l = loadvm_new(s, r, rows, nrows, machine, ops);
+    g_autoptr(Loadvm) l = loadvm_new(s, r, rows, nrows, here, ops);
 
     return loadvm_begin(l, errp);
+}
+
+bool loadvm_at_head(const Loadvm *l)
+{
+    return !l->config.done;
 }
 
 void loadvm_devices_packaged(Loadvm *l)
@@ -633,11 +646,12 @@ bool loadvm_package(const Loadvm *l, const void *data, size_t len,
                     const LoadvmOps *ops, GError **errp)
 {
     g_autoptr(StreamIn) s = stream_in_new_mem(data, len);
-    g_autoptr(Loadvm) p = loadvm_new(s, l->registry, NULL, 0, l->machine, ops);
+    g_autoptr(Loadvm) p = loadvm_new(s, l->registry, NULL, 0, l->here, ops);
     bool ok = true, more = true;
 
     g_hash_table_unref(p->defaults);
     p->defaults = g_hash_table_ref(l->defaults);
+    p->begun = true;
     while (ok && more && stream_in_bytes(s) < len) {
         ok = load_one(p, &more, errp);
     }

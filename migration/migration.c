@@ -254,6 +254,32 @@ void mig_thread_done(Migration *m)
     lock_release(&m->lock);
 }
 
+/*
+ * Memory that isn't a file's is nobody's but this program's: left out, it
+ * would be lost.
+ */
+static bool check_shared(Migration *m, GError **errp)
+{
+    RamBlock *rb;
+    RCU_READ_GUARD();
+
+    if (!mig_caps_has(m->caps, MIGRATION_CAPABILITY_X_IGNORE_SHARED)) {
+        return true;
+    }
+    RAM_BLOCK_FOREACH(rb, &m->vm->mem.ram)
+    {
+        if (rb->migratable && rb->shared && rb->backing != RAM_FILE) {
+            error_setf(errp,
+                       "x-ignore-shared: RAM block '%s' is shared, but has no "
+                       "file that another program could have: it would be "
+                       "lost",
+                       rb->name);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* May this VM be migrated at all, now? */
 static bool check_start(Migration *m, GError **errp)
 {
@@ -335,7 +361,8 @@ bool migration_start(Migration *m, const char *uri, GError **errp)
 {
     g_autoptr(IoUri) parsed = NULL;
 
-    if (!check_start(m, errp) || !io_uri_parse(uri, &parsed, errp)) {
+    if (!check_start(m, errp) || !check_shared(m, errp) ||
+        !io_uri_parse(uri, &parsed, errp)) {
         return false;
     }
     /* First: it closes what the one before has left, a descriptor too. */

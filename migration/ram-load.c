@@ -27,6 +27,10 @@ struct RamLoad {
     GPtrArray *blocks;
     RamBlock *last; /* of the record before, also across sections */
     bool ready;
+    bool ignore_shared; /* what is shared is the source's, too */
+    bool absent;        /* pages that never come are zero */
+    /* Atomic, in the order of blocks: has any page come?  NULL before ready. */
+    bool *came;
     struct MultifdRecv *multifd; /* borrowed; or NULL */
     bool marked;          /* records tell where its channels are in step */
     PostcopyIn *postcopy; /* NULL: it can't be one */
@@ -51,6 +55,7 @@ void ram_load_free(RamLoad *r)
     }
     postcopy_placer_fini(&r->placer);
     g_free(r->place);
+    g_free(r->came);
     g_ptr_array_unref(r->blocks);
     g_free(r);
 }
@@ -72,6 +77,16 @@ void ram_load_set_postcopy(RamLoad *r, PostcopyIn *p)
     postcopy_placer_init(&r->placer, p);
 }
 
+void ram_load_set_ignore_shared(RamLoad *r)
+{
+    r->ignore_shared = true;
+}
+
+void ram_load_set_absent(RamLoad *r)
+{
+    r->absent = true;
+}
+
 void ram_load_restart(RamLoad *r)
 {
     r->last = NULL;
@@ -81,6 +96,12 @@ void ram_load_restart(RamLoad *r)
 bool ram_load_ready(const RamLoad *r)
 {
     return r->ready;
+}
+
+/* It is the source's memory as well: nothing of it travels. */
+static bool is_ignored(const RamLoad *r, const RamBlock *rb)
+{
+    return r->ignore_shared && rb->shared;
 }
 
 static void zero_range(RamLoad *r, RamBlock *rb, uint64_t off, uint64_t len)
@@ -136,7 +157,7 @@ bool ram_load_make_pristine(RamLoad *r, int64_t until_ns)
     {
         uint64_t lo, hi;
 
-        if (!rb->migratable) {
+        if (!rb->migratable || is_ignored(r, rb)) {
             continue;
         }
         if (rb->read_only) {
@@ -257,6 +278,40 @@ static bool check_page_size(RamLoad *r, StreamIn *s, const RamBlock *rb,
     return true;
 }
 
+/* With x-ignore-shared the list tells where a block is. */
+static bool check_address(RamLoad *r, StreamIn *s, const RamBlock *rb,
+                          GError **errp)
+{
+    uint64_t there, here;
+
+    if (!r->ignore_shared) {
+        return true;
+    }
+    there = stream_get_be64(s);
+    if (!stream_in_check(s, errp) || !rb->shared) {
+        return stream_in_check(s, errp);
+    }
+    if (rb->backing != RAM_FILE) {
+        error_setf(errp,
+                   "RAM block '%s' is shared here (x-ignore-shared), but has "
+                   "no file that the source could have",
+                   rb->name);
+        return false;
+    }
+    {
+        VM_LOCK_GUARD();
+        here = memory_ram_address(r->mem, rb);
+    }
+    if (there != here) {
+        error_setf(errp,
+                   "RAM block '%s' is at 0x%" PRIx64 " here and at 0x%" PRIx64
+                   " at the source",
+                   rb->name, here, there);
+        return false;
+    }
+    return true;
+}
+
 static bool load_block_list(RamLoad *r, StreamIn *s, uint64_t total,
                             GError **errp)
 {
@@ -286,12 +341,14 @@ static bool load_block_list(RamLoad *r, StreamIn *s, uint64_t total,
             return false;
         }
         if (!check_block_size(r, rb, len, errp) ||
-            !check_page_size(r, s, rb, errp)) {
+            !check_page_size(r, s, rb, errp) ||
+            !check_address(r, s, rb, errp)) {
             return false;
         }
         g_ptr_array_add(r->blocks, rb);
         total -= len;
     }
+    r->came = g_new0(bool, r->blocks->len);
     r->ready = check_none_missing(r, errp);
     if (r->ready && r->postcopy != NULL) {
         postcopy_in_set_blocks(r->postcopy, r->blocks);
@@ -310,6 +367,13 @@ RamBlock *ram_load_block(RamLoad *r, const char *name, GError **errp)
     }
     if (found == NULL) {
         error_setf(errp, "page record names RAM block '%s', not listed", name);
+        return NULL;
+    }
+    if (is_ignored(r, found)) {
+        error_setf(errp,
+                   "RAM block '%s' is shared here (x-ignore-shared), but the "
+                   "source sends it",
+                   name);
         return NULL;
     }
     if (found->read_only) {
@@ -403,8 +467,37 @@ static bool store_pages(RamLoad *r, StreamIn *s, RamBlock *rb, uint64_t off,
     return stream_get(s, rb->host + off, len) || stream_in_check(s, errp);
 }
 
+/* For who is to know that none is missing as a whole. */
+static void note_came(RamLoad *r, const RamBlock *rb)
+{
+    guint i = 0;
+
+    if (r->ignore_shared && !r->absent && g_ptr_array_find(r->blocks, rb, &i)) {
+        __atomic_store_n(&r->came[i], true, __ATOMIC_RELAXED);
+    }
+}
+
+bool ram_load_finished(RamLoad *r, GError **errp)
+{
+    for (guint i = 0; r->ignore_shared && !r->absent && i < r->blocks->len;
+         i++) {
+        const RamBlock *rb = r->blocks->pdata[i];
+
+        if (!is_ignored(r, rb) &&
+            !__atomic_load_n(&r->came[i], __ATOMIC_RELAXED)) {
+            error_setf(errp,
+                       "RAM block '%s' isn't shared here, and the source sent "
+                       "nothing of it (x-ignore-shared)",
+                       rb->name);
+            return false;
+        }
+    }
+    return true;
+}
+
 void ram_load_stored(RamLoad *r, RamBlock *rb, uint64_t off, uint64_t len)
 {
+    note_came(r, rb);
     if (ram_dirty_enabled(&r->mem->ram)) {
         ram_block_set_dirty(&r->mem->ram, rb, off, len);
     }

@@ -59,6 +59,18 @@ bool ram_load_check_range(const RamBlock *rb, uint64_t off, uint64_t len,
                           GError **errp);
 /* The range has been written. */
 void ram_load_stored(RamLoad *r, RamBlock *rb, uint64_t off, uint64_t len);
+/*
+ * The capability x-ignore-shared: shared memory is the source's own, and is
+ * neither cleared nor loaded.  Before anything else.
+ */
+void ram_load_set_ignore_shared(RamLoad *r);
+/* Pages that never come are zero; else each of them comes. */
+void ram_load_set_absent(RamLoad *r);
+/*
+ * All parts have come.  False with errp if the other side seems to have left
+ * out a block that isn't shared here.
+ */
+bool ram_load_finished(RamLoad *r, GError **errp);
 /* Has the list of blocks arrived? */
 bool ram_load_ready(const RamLoad *r);
 

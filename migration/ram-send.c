@@ -50,7 +50,7 @@ enum {
 typedef struct SendBlock {
     RamBlock *rb;          /* a reference: the guest may eject its card */
     uint64_t length;       /* bytes; as it was announced to the peer */
-    uint64_t npages;       /* the same, in pages */
+    uint64_t npages;       /* that are sent: all of these, or none */
     unsigned long *absent; /* not armed: did not exist when last looked at */
     /* In a first pass with hints, else NULL: */
     unsigned long *unsent; /* were armed when it began */
@@ -64,6 +64,7 @@ struct RamSend {
     RamSendOptions opts;
     Presence presence;
     PageSink *sink;
+    uint64_t listed_bytes;    /* of all blocks */
     RamSendStats stats;       /* the sink's are added when asked for */
     uint64_t counted;         /* pages put before the last sync */
     bool first;               /* the next pass is the first */
@@ -126,10 +127,12 @@ RamSend *ram_send_new(Memory *mem, StreamOut *out, const RamSendOptions *opts,
         ram_block_ref(rb);
         b->rb = rb;
         b->length = rb->used_length;
-        b->npages = ram_block_npages(rb);
+        b->npages =
+            opts->ignore_shared && rb->shared ? 0 : ram_block_npages(rb);
         b->absent = bitmap_new(b->npages);
         g_ptr_array_add(r->blocks, b);
-        r->stats.total_bytes += b->length;
+        r->listed_bytes += b->length;
+        r->stats.total_bytes += b->npages > 0 ? b->length : 0;
     }
     r->stats.remaining_pages = r->stats.total_bytes >> RAM_PAGE_BITS;
     return g_steal_pointer(&r);
@@ -160,17 +163,24 @@ void ram_send_free(RamSend *r)
     g_free(r);
 }
 
+static void put_listed(RamSend *r, const SendBlock *b)
+{
+    stream_put_str8(r->out, b->rb->name);
+    stream_put_be64(r->out, b->length);
+    if (r->opts.postcopy && b->rb->page_size != RAM_PAGE_SIZE) {
+        stream_put_be64(r->out, b->rb->page_size);
+    }
+    if (r->opts.ignore_shared) {
+        VM_LOCK_GUARD();
+        stream_put_be64(r->out, memory_ram_address(r->mem, b->rb));
+    }
+}
+
 bool ram_send_setup(RamSend *r, GError **errp)
 {
-    stream_put_be64(r->out, r->stats.total_bytes | RAM_REC_MEM_SIZE);
+    stream_put_be64(r->out, r->listed_bytes | RAM_REC_MEM_SIZE);
     for (guint i = 0; i < r->blocks->len; i++) {
-        const SendBlock *b = r->blocks->pdata[i];
-
-        stream_put_str8(r->out, b->rb->name);
-        stream_put_be64(r->out, b->length);
-        if (r->opts.postcopy && b->rb->page_size != RAM_PAGE_SIZE) {
-            stream_put_be64(r->out, b->rb->page_size);
-        }
+        put_listed(r, r->blocks->pdata[i]);
     }
     if (!r->sink->ops->end(r->sink, errp)) {
         return false;
@@ -543,7 +553,10 @@ static void note_free(void *opaque, const RamBlock *rb, uint64_t off,
     for (guint i = 0; i < r->blocks->len; i++) {
         SendBlock *b = r->blocks->pdata[i];
         uint64_t first = ROUND_UP(off, RAM_PAGE_SIZE) >> RAM_PAGE_BITS;
-        uint64_t end = MIN(off + len, b->length) >> RAM_PAGE_BITS;
+        uint64_t end =
+            MIN((off + len) >> RAM_PAGE_BITS, b->length >> RAM_PAGE_BITS);
+
+        end = MIN(end, b->npages);
 
         if (b->rb == rb && first < end) {
             bitmap_set_atomic(b->hinted, first, end - first);

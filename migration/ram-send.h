@@ -21,6 +21,8 @@ typedef struct RamSendOptions {
     /* ADVISE was said: the list of blocks has the sizes of pages, and a pass
      * that is broken off leaves what was not sent dirty. */
     bool postcopy;
+    /* Shared blocks are listed only: the destination has the same memory. */
+    bool ignore_shared;
     const PresenceOps *presence; /* NULL: the system's */
     /* Called after each flush with the bytes put so far; may sleep (limit of
      * bandwidth).  False ends the pass: the migration was cancelled. */
@@ -30,7 +32,7 @@ typedef struct RamSendOptions {
 
 /* One writer (the migration thread); readers get each word atomically. */
 typedef struct RamSendStats {
-    uint64_t total_bytes;     /* of all migratable blocks */
+    uint64_t total_bytes;     /* of all blocks that are sent */
     uint64_t remaining_pages; /* dirty, as far as is known */
     uint64_t normal_pages;    /* sent with their bytes */
     uint64_t zero_pages;      /* sent as zero, or not at all as never touched */

@@ -13,13 +13,11 @@
 /* Bytes of device state, but for sections that say what they may have. */
 enum { DEVICES_MAX = 64 << 20 };
 
-void savevm_put_header(StreamOut *s, const char *machine)
+void savevm_put_header(StreamOut *s, const StreamConfig *config)
 {
     stream_put_be32(s, WIRE_MAGIC);
     stream_put_be32(s, WIRE_VERSION);
-    stream_put_u8(s, WIRE_CONFIGURATION);
-    stream_put_be32(s, strlen(machine));
-    stream_put(s, machine, strlen(machine));
+    configuration_put(s, config);
 }
 
 void savevm_put_command(StreamOut *s, uint16_t cmd, const void *data,

@@ -6,11 +6,12 @@
 #ifndef MIGRATION_SAVEVM_H
 #define MIGRATION_SAVEVM_H
 
+#include "migration/configuration.h"
 #include "migration/iterative.h"
 #include "vmstate/vmstate.h"
 
-/* File header and configuration section (the machine type's name). */
-void savevm_put_header(StreamOut *s, const char *machine);
+/* File header and configuration section. */
+void savevm_put_header(StreamOut *s, const StreamConfig *config);
 /* A command; `len` bytes of data, at most 65535. */
 void savevm_put_command(StreamOut *s, uint16_t cmd, const void *data,
                         uint16_t len);
@@ -65,18 +66,21 @@ typedef struct LoadvmRow {
  */
 typedef struct Loadvm Loadvm;
 
-/* All is borrowed; `rows` outlives it. */
+/* All is borrowed, and outlives it. */
 Loadvm *loadvm_new(StreamIn *s, VmstateRegistry *r, const LoadvmRow *rows,
-                   size_t nrows, const char *machine, const LoadvmOps *ops);
+                   size_t nrows, const StreamConfig *here,
+                   const LoadvmOps *ops);
 void loadvm_free(Loadvm *l);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Loadvm, loadvm_free)
 /* The header, and sections until `complete` or `command` want no more. */
 bool loadvm_begin(Loadvm *l, GError **errp);
 /* Goes on with sections of another stream, when one has broken off. */
 bool loadvm_go_on(Loadvm *l, StreamIn *s, GError **errp);
+/* Nothing behind the configuration has been taken. */
+bool loadvm_at_head(const Loadvm *l);
 /* Both ends of it, for a stream that has all of a guest. */
 bool loadvm_run(StreamIn *s, VmstateRegistry *r, const LoadvmRow *rows,
-                size_t nrows, const char *machine, const LoadvmOps *ops,
+                size_t nrows, const StreamConfig *here, const LoadvmOps *ops,
                 GError **errp);
 /*
  * All devices come in a package: those that are met outside of it from now on

@@ -301,7 +301,7 @@ static void put_facts(MigSource *s)
 
     {
         VM_LOCK_GUARD();
-        text = mig_facts(s->vm, s->m->hooks);
+        text = mig_facts(s->vm, s->m->hooks, MIG_HAS(s, X_IGNORE_SHARED));
     }
     savevm_put_command(s->out, WIRE_CMD_FACTS, text,
                        MIN(strlen(text), (size_t)UINT16_MAX));
@@ -338,8 +338,14 @@ static void put_advise(MigSource *s)
 bool mig_source_greet(MigSource *s, GError **errp)
 {
     uint8_t hello[4], enable[8];
+    const StreamConfig config = {
+        .machine = s->m->hooks->machine_name(s->vm),
+        .uuid =
+            MIG_HAS(s, VALIDATE_UUID) && s->vm->uuid_set ? s->vm->uuid : NULL,
+        .ignore_shared = MIG_HAS(s, X_IGNORE_SHARED),
+    };
 
-    savevm_put_header(s->out, s->m->hooks->machine_name(s->vm));
+    savevm_put_header(s->out, &config);
     if (!s->return_path) {
         return stream_out_flush(s->out, errp);
     }

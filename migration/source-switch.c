@@ -138,12 +138,17 @@ static bool settle_requests(MigSource *s)
     return !done.needs_running;
 }
 
+/*
+ * An attempt isn't undone where the memory that the guest would go on with
+ * here is the destination's, too, which has devices loaded on it.
+ */
 static void make_plan(MigSource *s)
 {
     const SwitchInput in = {
         .peer = s->peer,
         .was_running = s->was_running,
-        .abort_on = MIG_HAS(s, SWITCHOVER_ABORT) && !s->postcopy,
+        .abort_on = MIG_HAS(s, SWITCHOVER_ABORT) && !s->postcopy &&
+                    !MIG_HAS(s, X_IGNORE_SHARED),
         .pause_before = MIG_HAS(s, PAUSE_BEFORE_SWITCHOVER),
         .stop_ns = s->stop_ns,
         .limit_ns = mig_downtime_limit_ns(s->m),

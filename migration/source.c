@@ -221,6 +221,7 @@ static bool source_setup(MigSource *s, GError **errp)
                   .nscanners = scanner_count(),
                   .multifd = s->multifd,
                   .postcopy = MIG_HAS(s, POSTCOPY_RAM),
+                  .ignore_shared = MIG_HAS(s, X_IGNORE_SHARED),
                   .pace = source_pace,
                   .opaque = s },
     };

@@ -373,3 +373,29 @@ void *memory_region_ram_ptr(MemoryRegion *mr)
     }
     return mr->ram ? mr->ram->host + off : NULL;
 }
+
+/* Also what is shown by aliases only, as the machine's own memory is. */
+static const MemoryRegion *find_ram_region(const MemoryRegion *mr,
+                                           const RamBlock *rb)
+{
+    const MemoryRegion *found = NULL;
+
+    if (mr->kind == MEMORY_ALIAS) {
+        return find_ram_region(mr->alias, rb);
+    }
+    if (mr->ram == rb) {
+        return mr;
+    }
+    for (GList *l = mr->children.head; l != NULL && found == NULL;
+         l = l->next) {
+        found = find_ram_region(container_of(l, MemoryRegion, link), rb);
+    }
+    return found;
+}
+
+uint64_t memory_ram_address(const Memory *mem, const RamBlock *rb)
+{
+    const MemoryRegion *mr = find_ram_region(&mem->root, rb);
+
+    return mr != NULL ? mr->addr : 0;
+}

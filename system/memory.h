@@ -269,6 +269,11 @@ void memory_region_add_coalescing(MemoryRegion *mr, uint64_t off,
                                   uint64_t size);
 void memory_region_clear_coalescing(MemoryRegion *mr);
 void *memory_region_ram_ptr(MemoryRegion *mr);
+/*
+ * Where the region that has the block is in its parent, as the migration
+ * stream tells it; 0 if it isn't in any.  vm_lock held.
+ */
+uint64_t memory_ram_address(const Memory *mem, const RamBlock *rb);
 
 void memory_transaction_begin(Memory *mem);
 void memory_transaction_commit(Memory *mem);

@@ -109,6 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     g_autoptr(RamLoad) ram = ram_load_new(&w->mem);
     g_autoptr(GError) err = NULL;
     uint8_t sum = 0;
+    const StreamConfig config = { .machine = "pc-i440fx-7.2" };
     const LoadvmOps ops = { .command_begins = toy_command_begins,
                             .command = toy_command,
                             .complete = toy_complete,
@@ -117,7 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     bool ok;
 
     w->toy.count = 0; /* else a refused one of an earlier input may be there */
-    ok = loadvm_run(in, w->registry, &row, 1, "pc-i440fx-7.2", &ops, &err);
+    ok = loadvm_run(in, w->registry, &row, 1, &config, &ops, &err);
     if (ok == (err != NULL)) {
         fuzz_fail("a result and an error, or neither");
     }

@@ -7,11 +7,14 @@
 #ifndef TESTS_UNIT_LOADVM_SCRIPT_H
 #define TESTS_UNIT_LOADVM_SCRIPT_H
 
+#include "migration/configuration.h"
 #include "migration/wire.h"
 #include "system/ramblock.h"
 #include "util/bswap.h"
 
 #define MACHINE "pc-test-1.0"
+
+static const StreamConfig script_config = { .machine = MACHINE };
 
 enum { SCRIPT_RAM_ID = 2, SCRIPT_PAGES = 4, SCRIPT_TOY_ID = 0x0a0b0c0d };
 

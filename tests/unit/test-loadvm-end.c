@@ -77,7 +77,7 @@ static bool load(World *w, const GByteArray *b, GError **errp)
                             .complete = on_complete,
                             .opaque = w };
 
-    return loadvm_run(in, w->registry, &row, 1, MACHINE, &ops, errp);
+    return loadvm_run(in, w->registry, &row, 1, &script_config, &ops, errp);
 }
 
 static bool run(World *w, const GByteArray *b, GError **errp)

@@ -237,7 +237,7 @@ static bool try_run(World *w, const GByteArray *b, GError **errp)
         vmstate_register(w->registry, NULL, i, &always_vmstate, &w->always);
     }
     vm_lock_release();
-    ok = loadvm_run(in, w->registry, &row, 1, MACHINE, &ops, errp);
+    ok = loadvm_run(in, w->registry, &row, 1, &script_config, &ops, errp);
     vm_lock_acquire();
     vmstate_registry_free(w->registry);
     timer_del(&w->optional.runs);

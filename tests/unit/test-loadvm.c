@@ -201,7 +201,7 @@ static bool run(World *w, StreamIn *in, GError **errp)
                             .complete = on_complete,
                             .opaque = w };
 
-    return loadvm_run(in, w->registry, &row, 1, MACHINE, &ops, errp);
+    return loadvm_run(in, w->registry, &row, 1, &script_config, &ops, errp);
 }
 
 static void check_toy(const Toy *t)

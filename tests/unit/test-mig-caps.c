@@ -36,6 +36,8 @@ static void test_rules(void)
         { CAP(POSTCOPY_PREEMPT), false, "postcopy-preempt" },
         { CAP(MULTIFD), true, NULL },
         { CAP(MULTIFD) | CAP(POSTCOPY_RAM), false, "multifd" },
+        { CAP(X_IGNORE_SHARED) | CAP(VALIDATE_UUID), true, NULL },
+        { CAP(X_IGNORE_SHARED) | CAP(POSTCOPY_RAM), false, "ignore-shared" },
         { CAP(RDMA_PIN_ALL), false, "rdma-pin-all" },
     };
 

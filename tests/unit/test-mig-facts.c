@@ -41,6 +41,8 @@ static const Case cases[] = {
     { "nothing", "accel kvm", NULL, "hpet/0, pckbd/0" },
     { "short", "accel kvm\ndisk\ndisk \ndisk 512\nflag\ndevice", NULL,
       "hpet/0" },
+    { "ignored", HERE "ignored m0\n", "RAM is shared only at the source: m0",
+      NULL },
     { "control", HERE "flag \033[2Jx\n", "\\033[2Jx", NULL },
 };
 

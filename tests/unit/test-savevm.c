@@ -29,7 +29,7 @@ static void test_header(void)
 {
     g_autoptr(StreamOut) s = stream_out_new(NULL);
 
-    savevm_put_header(s, "pc-1");
+    savevm_put_header(s, &(StreamConfig){ .machine = "pc-1" });
     CHECK(s, "QEVM\0\0\0\3\7\0\0\0\4pc-1");
 }
 

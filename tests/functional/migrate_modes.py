@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Capabilities that few use: each between two Godwits, and with QEMU 7.2.
+
+GODWIT_PEER is the other program; tests with it are skipped if it isn't a 7.2.
+"""
+
+from godwit.migration import (check_lines, check_pattern_goes_on, go,
+                              last_numbers, query, set_capabilities,
+                              set_parameters, start, start_incoming,
+                              start_pattern, transport, wait_drained,
+                              wait_running, wait_status)
+from godwit.peer import need_peer
+from godwit.qmp import QmpError
+from godwit.tap import check, check_equal, main, test
+
+UUID = '00112233-4455-6677-8899-aabbccddeeff'
+OTHER_UUID = '00112233-4455-6677-8899-aabbccddee00'
+
+
+def move(t, src, *extra, binary=None, name='dst', caps=None, there=None):
+    """To another program, with these capabilities on both sides; what the
+    source's query-migrate says at the end is in src.info."""
+    way = transport(t, 'unix')
+    dst = start_incoming(t, src, 'defer', *extra, name=name, binary=binary)
+    set_capabilities(src, **(caps or {}))
+    set_capabilities(dst, **(caps if there is None else there))
+    dst.qmp.cmd('migrate-incoming', uri=way.incoming)
+    set_parameters(src, **{'max-bandwidth': 0})
+    src.info = go(src, way)
+    wait_running(dst)
+    dst.pattern_args = src.pattern_args
+    wait_drained(src)
+    numbers = last_numbers(src)
+    check_lines(src.serial.lines)
+    dst.serial.adopt(src.serial)
+    check_pattern_goes_on(dst, numbers)
+    src.qmp.cmd('quit')
+    check_equal(src.wait_end(), 0, 'exit status')
+    return dst
+
+
+def there_and_back(t, *extra, caps, check_info=None, **guest):
+    """From Godwit to the peer, back, and to another Godwit."""
+    peer = need_peer()
+    vm = start_pattern(t, *extra, **guest)
+    for i, binary in enumerate((peer, None, None)):
+        old = vm
+        vm = move(t, old, *extra, binary=binary, name='vm%d' % i, caps=caps)
+        if check_info:
+            check_info(old.info)
+    return vm
+
+
+def refused(t, src, dst, says):
+    """The destination ends, says why, and the guest stays."""
+    way = transport(t, 'unix')
+    dst.ends_expected = True
+    dst.qmp.cmd('migrate-incoming', uri=way.incoming)
+    start(src, way)
+    info = wait_status(src, 'failed')
+    dst.wait_end()
+    check(says in dst.stderr, 'destination says: ' + dst.stderr)
+    check_equal(src.qmp.cmd('query-status')['status'], 'running', 'source')
+    return info
+
+
+@test()
+def uuid_is_the_same(t):
+    there_and_back(t, '-uuid', UUID, caps={'validate-uuid': True})
+
+
+@test()
+def uuid_is_another(t):
+    src = start_pattern(t, '-uuid', UUID)
+    dst = start_incoming(t, src, 'defer', '-uuid', OTHER_UUID)
+    set_capabilities(src, **{'validate-uuid': True})
+    info = refused(t, src, dst, 'UUID received is %s and local is %s' % (
+        UUID, OTHER_UUID))
+    check(OTHER_UUID in info['error-desc'], 'source says: %s' % info)
+
+
+def shared(t, share='on'):
+    return ('-object', 'memory-backend-file,id=m0,size=64M,share=%s,mem-path='
+            '%s' % (share, t.path('guest.ram')), '-machine',
+            'memory-backend=m0')
+
+
+def nothing_sent(info):
+    check(info['ram']['total'] < 2 << 20, 'total: %s' % info['ram'])
+    check(info['ram']['transferred'] < 2 << 20, 'sent: %s' % info['ram'])
+
+
+@test()
+def shared_memory_stays(t):
+    there_and_back(t, *shared(t), caps={'x-ignore-shared': True},
+                   check_info=nothing_sent)
+
+
+@test()
+def shared_memory_on_one_side(t):
+    src = start_pattern(t, *shared(t))
+    dst = start_incoming(t, src, 'defer', *shared(t), name='off')
+    set_capabilities(src, **{'x-ignore-shared': True})
+    says = 'Capability x-ignore-shared is off, but received capability is on'
+    check(says in refused(t, src, dst, says)['error-desc'], 'source')
+    dst = start_incoming(t, src, 'defer', *shared(t, 'off'), name='private')
+    set_capabilities(dst, **{'x-ignore-shared': True})
+    refused(t, src, dst, 'RAM is shared only at the source: m0')
+    peer = need_peer()
+    dst = start_incoming(t, src, 'defer', *shared(t), name='on')
+    set_capabilities(src, **{'x-ignore-shared': False})
+    set_capabilities(dst, **{'x-ignore-shared': True})
+    refused(t, src, dst, 'is on, but received capability is off')
+    # The peer would start the guest without the memory that isn't sent.
+    src.qmp.cmd('quit')
+    src.wait_end()
+    src = start_pattern(t, *shared(t), binary=peer, name='peer')
+    dst = start_incoming(t, src, 'defer', *shared(t, 'off'), name='lacks')
+    set_capabilities(src, **{'x-ignore-shared': True})
+    set_capabilities(dst, **{'x-ignore-shared': True})
+    way = transport(t, 'unix')
+    dst.ends_expected = True
+    dst.qmp.cmd('migrate-incoming', uri=way.incoming)
+    start(src, way)
+    dst.wait_end()
+    check("'m0' isn't shared here, and the source sent nothing" in dst.stderr,
+          dst.stderr)
+
+
+@test()
+def shared_memory_without_a_file(t):
+    args = ('-object', 'memory-backend-memfd,id=m0,size=64M,share=on',
+            '-machine', 'memory-backend=m0')
+    src = start_pattern(t, *args)
+    set_capabilities(src, **{'x-ignore-shared': True})
+    try:
+        src.qmp.cmd('migrate', uri='unix:' + t.path('nobody'))
+        raise AssertionError('it began')
+    except QmpError as err:
+        check("'m0' is shared, but has no file" in err.desc, err.desc)
+
+
+@test()
+def modes_that_exclude_each_other(t):
+    vm = t.machine()
+    for one, other in (('x-ignore-shared', 'postcopy-ram'),):
+        try:
+            set_capabilities(vm, **{one: True, other: True})
+            raise AssertionError('%s with %s' % (one, other))
+        except QmpError as err:
+            check(other.split('-', maxsplit=1)[0] in err.desc.lower(),
+                  err.desc)
+    check('status' not in query(vm), 'nothing began')
+
+
+if __name__ == '__main__':
+    main()
