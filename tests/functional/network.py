@@ -3,7 +3,7 @@
 """Networks of Linux guests: DHCP and HTTP through a user-mode network with
 each card, through a tap between network namespaces, two guests on one cable of
 each kind, cards that come and go under traffic and a move right behind that,
-ten moves without a lost ping (--slow).
+and with --slow: ten moves without a lost ping, two guests with DPDK between.
 
 What else NFV guests rely on is in: pci.py (PXE), l2fwd.py (bare-metal guests
 on cables, a move with frames in them), nfv.py (vhost-user with DPDK's back
@@ -17,6 +17,7 @@ import hashlib
 import http.server
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -180,6 +181,58 @@ def two_guests(t):
         check_equal(status, 0, 'status of ping over ' + kind[0])
         check(any('5 packets received' in line for line in lines),
               'all answers over %s: %r' % (kind[0], lines[-3:]))
+
+
+def switch(t, paths):
+    """Debian's dpdk-testpmd between two guests' vhost-user cards: it listens
+    there, and what comes on one goes to the other."""
+    program = shutil.which('dpdk-testpmd')
+    if not program:
+        raise Skip('no dpdk-testpmd: scripts/install-deps --nfv')
+    args = [program, '--lcores', '0,1', '--no-pci', '--no-shconf', '--no-huge',
+            '-m', '128', '--no-telemetry']
+    for i, path in enumerate(paths):
+        args += ['--vdev', 'net_vhost%d,iface=%s' % (i, path)]
+    with open(t.path('switch.log'), 'wb') as log:
+        proc = subprocess.Popen(
+            args + ['--', '--auto-start', '--total-num-mbufs=2048'],
+            stdin=subprocess.PIPE, stdout=log, stderr=log)
+
+    def end():
+        proc.kill()
+        proc.wait()
+        proc.stdin.close()
+    t.defer(end)
+    t.reactor.poll(lambda: proc.poll() is not None or
+                   all(os.path.exists(path) for path in paths), 'switch')
+    check_equal(proc.poll(), None, 'status of ' + program)
+
+
+@slow()
+def two_guests_vhost_user(t):
+    """With DPDK between them. One's memory is that of -mem-path."""
+    paths = [t.path('port%d' % i) for i in range(2)]
+    switch(t, paths)
+    memory = (('-mem-path', t.folder),
+              ('-object', 'memory-backend-memfd,id=m,share=on,size=256M',
+               '-machine', 'memory-backend=m'))
+    shells = [boot(t, 'virtio-net-pci', *mem, '-chardev',
+                   'socket,id=c,path=' + path, '-netdev',
+                   'vhost-user,id=n,chardev=c', '-device',
+                   'virtio-net-pci,netdev=n,mac=52:54:00:00:00:0%d' % i,
+                   name='guest%d' % i)
+              for i, (mem, path) in enumerate(zip(memory, paths))]
+    for i, shell in enumerate(shells):
+        shell.run('ifconfig eth0 10.0.0.%d netmask 255.255.255.0 up' % (i + 1))
+    status, lines = shells[0].run('ping -c 5 -s 1400 10.0.0.2')
+    check(any('5 packets received' in line for line in lines),
+          'all answers: %r' % lines[-3:])
+    status, sums = shells[1].run(
+        'head -c 1000000 /dev/urandom > /tmp/f; sha256sum < /tmp/f; '
+        'httpd -h /tmp')
+    check_equal(status, 0, 'status of httpd: %r' % sums)
+    status, lines = shells[0].run('wget -q -O - http://10.0.0.2/f | sha256sum')
+    check_equal(lines[-2], sums[-2], 'what came')
 
 
 def card_there(shell, there):
