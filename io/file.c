@@ -45,6 +45,19 @@ void io_ignore_sigpipe(void)
     }
 }
 
+/*
+ * O_NONBLOCK is the open file's, which another program may have as well: it
+ * may make it block again, as this one does when it closes it.
+ */
+static void file_keep_nonblock(const IoChannel *ch, int fd)
+{
+    int flags = ch->wake_fd[0] >= 0 ? fcntl(fd, F_GETFL) : -1;
+
+    if (flags >= 0 && !(flags & O_NONBLOCK)) {
+        fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    }
+}
+
 ssize_t io_file_readv(IoChannel *ch, const struct iovec *iov, size_t niov,
                       int *fds, size_t *nfds, bool dontwait)
 {
@@ -63,6 +76,7 @@ ssize_t io_file_readv(IoChannel *ch, const struct iovec *iov, size_t niov,
         }
         f->no_writer = false;
     }
+    file_keep_nonblock(ch, f->rfd);
     n = readv(f->rfd, iov, niov);
     return n < 0 ? -errno : n;
 }
@@ -71,9 +85,14 @@ ssize_t io_file_writev(IoChannel *ch, const struct iovec *iov, size_t niov,
                        const int *fds, size_t nfds, bool dontwait)
 {
     int fd = container_of(ch, IoChannelFile, ch)->wfd;
-    ssize_t n = fd < 0 ? -1 : writev(fd, iov, niov);
+    ssize_t n;
 
-    return fd < 0 ? -ENOTSUP : n < 0 ? -errno : n;
+    if (fd < 0) {
+        return -ENOTSUP;
+    }
+    file_keep_nonblock(ch, fd);
+    n = writev(fd, iov, niov);
+    return n < 0 ? -errno : n;
 }
 
 int io_file_fd(const IoChannel *ch, GIOCondition cond)

@@ -13,6 +13,8 @@
 #include "io/error.h"
 #include "util/thread.h"
 
+enum { HANG_S = 60 };
+
 static void test_file(void)
 {
     g_autofree char *dir = g_dir_make_tmp("test-io-XXXXXX", NULL);
@@ -78,6 +80,37 @@ static void test_flags_back(void)
     g_assert_false(fcntl(copy, F_GETFL) & O_NONBLOCK);
     close(copy);
     close(fds[1]);
+}
+
+/* Another program has made it block again: nobody waits in the kernel. */
+static void test_flags_lost(void)
+{
+    static const char block[4096];
+    int fds[2], copy[2];
+    IoChannel *in, *out;
+    char byte;
+    ssize_t n;
+
+    g_assert_cmpint(pipe2(fds, O_CLOEXEC), ==, 0);
+    copy[0] = dup(fds[0]);
+    copy[1] = dup(fds[1]);
+    in = io_channel_new_fd(fds[0], NULL, NULL);
+    out = io_channel_new_fd(fds[1], NULL, NULL);
+    io_channel_set_blocking(in, false);
+    io_channel_set_blocking(out, false);
+    alarm(HANG_S); /* ends a test that hangs */
+    g_assert_cmpint(fcntl(copy[0], F_SETFL, 0), ==, 0);
+    g_assert_cmpint(io_channel_read(in, &byte, 1), ==, -EAGAIN);
+    g_assert_cmpint(fcntl(copy[1], F_SETFL, 0), ==, 0);
+    do {
+        n = io_channel_write(out, block, sizeof(block));
+    } while (n > 0);
+    g_assert_cmpint(n, ==, -EAGAIN);
+    alarm(0);
+    io_channel_unref(in);
+    io_channel_unref(out);
+    close(copy[0]);
+    close(copy[1]);
 }
 
 static void test_command_read(void)
@@ -206,6 +239,7 @@ int main(int argc, char **argv)
     g_test_add_func("/io/file/file", test_file);
     g_test_add_func("/io/file/disk-full", test_disk_full);
     g_test_add_func("/io/file/flags-back", test_flags_back);
+    g_test_add_func("/io/file/flags-lost", test_flags_lost);
     g_test_add_func("/io/command/read", test_command_read);
     g_test_add_func("/io/command/write", test_command_write);
     g_test_add_func("/io/command/both", test_command_both);
