@@ -136,19 +136,40 @@ static bool take_disks(MigLoad *l)
     return false;
 }
 
-bool mig_load_start_guest(MigLoad *l, GError **errp)
+bool mig_load_check_waits(const MigLoad *l, GError **errp)
 {
-    Migration *m = l->m;
-    RunState state = engine_state_loaded(m->state);
-    bool starts, ok;
-    VM_LOCK_GUARD();
+    RunState now = runstate_get(l->vm);
 
-    if (runstate_get(l->vm) != RUN_STATE_INMIGRATE) {
-        error_setf(errp, "run state '%s' instead of inmigrate",
-                   run_state_str(runstate_get(l->vm)));
-        return false;
+    if (now == RUN_STATE_INMIGRATE) {
+        return true;
     }
-    l->running = true;
+    error_setf(errp, "run state '%s' instead of inmigrate", run_state_str(now));
+    return false;
+}
+
+/*
+ * The guest is nowhere else, so it is ours, whatever became of the run state
+ * since the last look; but what it would start from may have been touched.
+ */
+static void keep_paused(MigLoad *l, GError *err)
+{
+    RunState now = runstate_get(l->vm);
+
+    error_prefix(&err, "migration: the guest has come, and stays paused: ");
+    log_take_error(err);
+    if (now == RUN_STATE_RUNNING) {
+        vm_stop(l->vm, RUN_STATE_PAUSED);
+    } else if (now != RUN_STATE_PAUSED &&
+               runstate_may_change(now, RUN_STATE_PAUSED)) {
+        runstate_set(l->vm, RUN_STATE_PAUSED);
+    }
+}
+
+static void start_or_pause(MigLoad *l)
+{
+    RunState state = engine_state_loaded(l->m->state);
+    bool starts, ok;
+
     /* A user's `stop` or `cont` may come while the disks let us wait. */
     do {
         starts = guest_starts(l);
@@ -163,10 +184,22 @@ bool mig_load_start_guest(MigLoad *l, GError **errp)
     } else {
         runstate_set(l->vm, RUN_STATE_PAUSED);
     }
-    if (!l->packaged) {
-        mig_set_status(m, MIGRATION_STATUS_COMPLETED);
+}
+
+void mig_load_start_guest(MigLoad *l)
+{
+    GError *err = NULL;
+    VM_LOCK_GUARD();
+
+    l->running = true;
+    if (mig_load_check_waits(l, &err)) {
+        start_or_pause(l);
+    } else {
+        keep_paused(l, err);
     }
-    return true;
+    if (!l->packaged) {
+        mig_set_status(l->m, MIGRATION_STATUS_COMPLETED);
+    }
 }
 
 /*
@@ -195,9 +228,7 @@ static bool handle_run(MigLoad *l, const uint8_t *data, bool *ret_more,
         return true;
     }
     *ret_more = false; /* what came now would hit a running guest */
-    if (!mig_load_start_guest(l, errp)) {
-        return false;
-    }
+    mig_load_start_guest(l);
     stq_be_p(us, (clock_monotonic_ns() - start) / NS_PER_US);
     /* The guest runs: whether the source hears of it changes nothing. */
     mig_load_say(l, WIRE_RP_RESUMED, us, sizeof(us), NULL);
@@ -401,10 +432,11 @@ static bool start_plain(MigLoad *l, GError **errp)
         error_setf(errp, "the program is to end");
         return false;
     }
-    if (!close_channels(l, errp) || !mig_load_start_guest(l, errp)) {
+    if (!close_channels(l, errp)) {
         set_owes_shut(l, false);
         return false;
     }
+    mig_load_start_guest(l);
     return true;
 }
 
@@ -433,7 +465,8 @@ static bool load_complete(void *opaque, bool *ret_more, GError **errp)
     {
         VM_LOCK_GUARD();
         if (!ram_lost_check(&l->vm->mem.ram, errp) ||
-            !l->m->hooks->cpus_put(l->vm, errp)) {
+            !l->m->hooks->cpus_put(l->vm, errp) ||
+            !mig_load_check_waits(l, errp)) {
             return false;
         }
     }

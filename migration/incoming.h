@@ -64,8 +64,17 @@ bool mig_load_write_back(MigLoad *l, int64_t ns, const void *data, size_t len,
                          GError **errp);
 /* Shakes hands over a new channel, if there are credentials. */
 bool mig_load_secure(MigLoad *l, GError **errp);
-/* All devices are loaded, and the guest is ours. */
-bool mig_load_start_guest(MigLoad *l, GError **errp);
+/*
+ * The guest that is loaded may be started here; else it stays the source's.
+ * Before LOADED or a plain source's end: behind them it is too late.  vm_lock.
+ */
+bool mig_load_check_waits(const MigLoad *l, GError **errp);
+/*
+ * All devices are loaded, and the guest is ours: it runs, or is paused where
+ * it was so, where the disks can't be had, or where something else has been
+ * done to it.
+ */
+void mig_load_start_guest(MigLoad *l);
 
 /*
  * The guest runs before all of its memory has come (postcopy-load.c): the

@@ -270,7 +270,7 @@ static bool load_package(MigLoad *l, GError **errp)
     VM_LOCK_GUARD();
     /* Zeros may be there instead of what has come. */
     return ram_lost_check(&l->vm->mem.ram, errp) &&
-           l->m->hooks->cpus_put(l->vm, errp);
+           l->m->hooks->cpus_put(l->vm, errp) && mig_load_check_waits(l, errp);
 }
 
 /*
@@ -319,15 +319,17 @@ static bool package_run(MigLoad *l, GError **errp)
         return false;
     }
     if (!(l->features & WIRE_F_COMMIT)) {
-        return package_is_loaded(l, errp) && mig_load_start_guest(l, errp);
+        if (!package_is_loaded(l, errp)) {
+            return false;
+        }
+        mig_load_start_guest(l);
+        return true;
     }
     if (!package_say_loaded(l, start, errp)) {
         return false;
     }
     start = clock_monotonic_ns();
-    if (!mig_load_start_guest(l, errp)) {
-        return false;
-    }
+    mig_load_start_guest(l);
     stq_be_p(us, (clock_monotonic_ns() - start) / NS_PER_US);
     mig_load_say(l, WIRE_RP_RESUMED, us, sizeof(us), NULL);
     return true;
