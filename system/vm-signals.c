@@ -30,6 +30,29 @@ static int signal_sender; /* atomic; pid; 0: the kernel */
 static void (*signal_at_once)(void *opaque);
 static void *signal_opaque;
 
+static const Vm *signal_vm;
+
+enum { AWAITED_END_S = 1 };
+
+/*
+ * The main thread hasn't ended the program yet.  If it waits for a page, or for
+ * vm_lock that somebody has who does, it never may; a guest whose memory isn't
+ * here is lost in any case (see vm_run_main_loop()).
+ */
+static void on_alarm(int signo)
+{
+    static const char text[] =
+        "the guest ends before all of its memory has come\n";
+
+    if (vm_memory_awaited(signal_vm)) {
+        if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0) {
+            _exit(EXIT_FAILURE); /* nobody listens */
+        }
+        _exit(EXIT_FAILURE);
+    }
+    alarm(AWAITED_END_S); /* it may be that it is awaited soon */
+}
+
 static void on_signal(int signo, siginfo_t *info, void *unused)
 {
     int err = errno;
@@ -40,6 +63,7 @@ static void on_signal(int signo, siginfo_t *info, void *unused)
                      __ATOMIC_RELAXED);
     event_notifier_set(&signal_notifier);
     signal_at_once(signal_opaque);
+    alarm(AWAITED_END_S);
     errno = err;
 }
 
@@ -105,6 +129,7 @@ bool vm_catch_signals(Vm *vm, void (*at_once)(void *opaque), void *opaque,
 {
     static const int signals[] = { SIGINT, SIGHUP, SIGTERM };
     struct sigaction act = { .sa_flags = SA_SIGINFO | SA_RESTART };
+    struct sigaction late = { .sa_flags = SA_RESTART };
 
     if (!ram_lost_catch(memory_lost, vm, errp) ||
         !event_notifier_init(&signal_notifier, false, errp)) {
@@ -114,6 +139,7 @@ bool vm_catch_signals(Vm *vm, void (*at_once)(void *opaque), void *opaque,
                        G_IO_IN, on_notifier, vm, NULL);
     signal_at_once = at_once;
     signal_opaque = opaque;
+    signal_vm = vm;
     act.sa_sigaction = on_signal;
     sigfillset(&act.sa_mask);
     for (size_t i = 0; i < G_N_ELEMENTS(signals); i++) {
@@ -121,6 +147,12 @@ bool vm_catch_signals(Vm *vm, void (*at_once)(void *opaque), void *opaque,
             error_setf_errno(errp, errno, "can't catch signal %d", signals[i]);
             return false;
         }
+    }
+    late.sa_handler = on_alarm;
+    sigfillset(&late.sa_mask);
+    if (sigaction(SIGALRM, &late, NULL) < 0) {
+        error_setf_errno(errp, errno, "can't catch signal %d", SIGALRM);
+        return false;
     }
     return true;
 }

@@ -162,7 +162,7 @@ int vm_run_main_loop(Vm *vm)
     if (!vm->quitting) {
         g_main_loop_run(vm->loop);
     }
-    if (__atomic_load_n(&vm->memory_awaited, __ATOMIC_RELAXED)) {
+    if (vm_memory_awaited(vm)) {
         /* A vCPU that waits for a page can't be stopped, nor let go on. */
         log_error("the guest ends before all of its memory has come");
         _exit(EXIT_FAILURE);

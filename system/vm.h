@@ -157,10 +157,17 @@ Vm *vm_new(const VmHooks *hooks);
 void vm_free(Vm *vm);
 /* The VM whose tree the object is in; NULL for an orphan. */
 Vm *vm_of_object(Object *obj);
+/* See memory_awaited.  Any thread; what it says may change at once. */
+static inline bool vm_memory_awaited(const Vm *vm)
+{
+    return __atomic_load_n(&vm->memory_awaited, __ATOMIC_RELAXED);
+}
 /*
  * From now on SIGINT, SIGHUP and SIGTERM are printed and shut the VM down,
  * whatever no_shutdown says.  Once per process.  at_once(opaque) is called by
- * the handler itself, to end what waits outside of the main loop.
+ * the handler itself, to end what waits outside of the main loop.  A main
+ * thread that waits for a page of memory_awaited can't end in good order: the
+ * program ends a second later then.
  */
 bool vm_catch_signals(Vm *vm, void (*at_once)(void *opaque), void *opaque,
                       GError **errp);

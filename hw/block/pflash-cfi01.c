@@ -471,7 +471,7 @@ static void write_loaded(void *opaque)
     if (!s->loaded || !runstate_is_running(vm)) {
         return;
     }
-    if (__atomic_load_n(&vm->memory_awaited, __ATOMIC_RELAXED)) {
+    if (vm_memory_awaited(vm)) {
         timer_mod(&s->later, clock_monotonic_ns() + LATER_NS);
         return;
     }
