@@ -7,6 +7,7 @@
 
 #include "accel/guest-memory.h"
 
+#include "system/vm.h"
 #include "target/i386/cpu.h"
 #include "util/bswap.h"
 
@@ -25,7 +26,7 @@ bool vcpu_load_phys(void *opaque, uint64_t pa, unsigned size, uint64_t *ret)
     uint8_t buf[8] = { 0 };
     Vcpu *cpu = opaque;
 
-    if (size > sizeof(buf) ||
+    if (size > sizeof(buf) || vm_memory_awaited(cpu->vm) ||
         address_space_read(space_of(cpu), pa, buf, size) != MEM_OK) {
         return false;
     }
@@ -42,6 +43,9 @@ bool vcpu_virt_to_phys(Vcpu *cpu, uint64_t va, uint64_t *ret_pa)
 static bool copy_virt(Vcpu *cpu, uint64_t va, uint8_t *buf, size_t len,
                       bool write)
 {
+    if (vm_memory_awaited(cpu->vm)) {
+        return false;
+    }
     while (len > 0) {
         size_t n = MIN(len, RAM_PAGE_SIZE - (va & (RAM_PAGE_SIZE - 1)));
         AddressSpace *as;

@@ -2,7 +2,8 @@
  * Guest memory as a vCPU sees it: through its page tables.  For the monitor
  * and the debugger.
  *
- * vm_lock held.
+ * vm_lock held.  All fails while memory is still to come (postcopy): a monitor
+ * must not wait for it.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -329,7 +329,9 @@ NO_TSA bool vcpu_sync_state(Vcpu *cpu, GError **errp)
     if (cpu == vcpu_self) {
         return vcpu_get_state(cpu, errp);
     }
-    vcpu_run_on(cpu, vcpu_get_state_work, &err);
+    if (vcpu_can_be_read(cpu, &err)) {
+        vcpu_run_on(cpu, vcpu_get_state_work, &err);
+    }
     if (err != NULL) {
         g_propagate_error(errp, err);
         return false;

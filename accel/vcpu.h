@@ -122,6 +122,11 @@ void vcpu_sleep_until(Vcpu *cpu, int64_t until_ns);
 /* Is this the vCPU's own thread? NULL if on no vCPU's thread. */
 Vcpu *vcpu_current(void);
 /*
+ * The vCPU's thread can be asked for its state; false with errp: it runs, and
+ * may wait for a page that is still to come, where nobody gets it out.
+ */
+bool vcpu_can_be_read(Vcpu *cpu, GError **errp);
+/*
  * Runs fn under vm_lock in the vCPU's thread and waits; directly if on it or
  * stopped.  vm_lock is dropped while waiting.
  */

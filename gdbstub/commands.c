@@ -10,6 +10,7 @@
 #include "gdbstub/gdbstub-priv.h"
 
 #include "accel/guest-memory.h"
+#include "system/vm.h"
 
 /* Bytes that fit into a packet as hex digits. */
 enum { MEMORY_MAX = GDB_PACKET_MAX / 2 };
@@ -122,6 +123,9 @@ static bool memory_read(GdbServer *g, uint64_t addr, void *buf, size_t n)
 {
     Vcpu *cpu = gdb_cpu(g, g->g_cpu);
 
+    if (vm_memory_awaited(g->vm)) {
+        return false; /* a debugger must not wait for a source */
+    }
     if (g->phys_mem) {
         return address_space_read(&g->vm->mem.memory, addr, buf, n) == MEM_OK;
     }
@@ -132,6 +136,9 @@ static bool memory_write(GdbServer *g, uint64_t addr, const void *buf, size_t n)
 {
     Vcpu *cpu = gdb_cpu(g, g->g_cpu);
 
+    if (vm_memory_awaited(g->vm)) {
+        return false;
+    }
     if (g->phys_mem) {
         return address_space_write_rom(&g->vm->mem.memory, addr, buf, n) ==
                MEM_OK;

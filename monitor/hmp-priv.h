@@ -45,6 +45,7 @@ struct HmpCommand {
     const char *params, *help; /* for `help` */
     void (*run)(HmpOut *out, const HmpArgs *a);
     const HmpCommand *sub; /* `info`: a table of its own */
+    bool memory; /* looks at guest memory: see vm_control_memory_here() */
     /* Adds what the last argument may be; may be NULL. */
     void (*complete)(Vm *vm, const char *word, GPtrArray *matches);
 };

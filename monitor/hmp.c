@@ -12,6 +12,7 @@
 #include "monitor/known-commands.h"
 #include "monitor/qmp.h"
 #include "monitor/readline.h"
+#include "monitor/vm-control.h"
 #include "qapi/version.h"
 #include "util/cutils.h"
 #include "util/error.h"
@@ -191,6 +192,17 @@ static void print_unknown(HmpOut *out, const char *prefix, const char *name)
                prefix, name);
 }
 
+static bool memory_here(HmpOut *out, const HmpCommand *c, const char *name)
+{
+    g_autoptr(GError) err = NULL;
+
+    if (c->memory && !vm_control_memory_here(out->vm, name, &err)) {
+        hmp_printf(out, "Error: %s\n", err->message);
+        return false;
+    }
+    return true;
+}
+
 static void run_command(HmpOut *out, const HmpCommand *table,
                         const char *prefix, const char *text)
 {
@@ -210,7 +222,9 @@ static void run_command(HmpOut *out, const HmpCommand *table,
         return;
     }
     if (hmp_parse_args(c, rest, &args, out)) {
-        c->run(out, &args);
+        if (memory_here(out, c, name)) {
+            c->run(out, &args);
+        }
     } else {
         hmp_printf(out, "Try \"help %s%s\" for more information\n", prefix,
                    name);

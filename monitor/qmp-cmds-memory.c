@@ -9,6 +9,7 @@
 
 #include "accel/guest-memory.h"
 #include "monitor/qmp.h"
+#include "monitor/vm-control.h"
 #include "qapi/qapi-commands.h"
 #include "system/memory.h"
 #include "system/vm.h"
@@ -109,6 +110,9 @@ static size_t read_virtual(void *opaque, uint64_t addr, void *buf, size_t len)
 bool qmp_memsave(QmpCtx *ctx, int64_t val, int64_t size, const char *filename,
                  bool has_cpu_index, int64_t cpu_index, GError **errp)
 {
+    if (!vm_control_memory_here(ctx->vm, "memsave", errp)) {
+        return false;
+    }
     cpu_index = has_cpu_index ? cpu_index : 0;
     if (cpu_index < 0 || cpu_index >= (int64_t)ctx->vm->nvcpus) {
         error_setf(errp, "Parameter 'cpu-index' expects a CPU number");
@@ -121,5 +125,6 @@ bool qmp_memsave(QmpCtx *ctx, int64_t val, int64_t size, const char *filename,
 bool qmp_pmemsave(QmpCtx *ctx, int64_t val, int64_t size, const char *filename,
                   GError **errp)
 {
-    return save_to_file(read_physical, ctx->vm, val, size, filename, errp);
+    return vm_control_memory_here(ctx->vm, "pmemsave", errp) &&
+           save_to_file(read_physical, ctx->vm, val, size, filename, errp);
 }

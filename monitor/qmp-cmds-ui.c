@@ -7,6 +7,7 @@
 
 #include "hw/core/device.h"
 #include "monitor/qmp.h"
+#include "monitor/vm-control.h"
 #include "qapi/qapi-commands.h"
 #include "system/vm.h"
 #include "ui/screendump.h"
@@ -56,7 +57,7 @@ bool qmp_screendump(QmpCtx *ctx, const char *filename, const char *device,
 {
     Console *con = find_console(ctx, device, has_head, head, errp);
 
-    return con != NULL &&
+    return con != NULL && vm_control_memory_here(ctx->vm, "screendump", errp) &&
            console_save_picture(con, filename,
                                 has_format && format == IMAGE_FORMAT_PNG
                                     ? PICTURE_PNG

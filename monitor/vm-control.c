@@ -124,6 +124,16 @@ bool vm_control_may_change(Vm *vm, const char *command, GError **errp)
     return true;
 }
 
+bool vm_control_memory_here(Vm *vm, const char *command, GError **errp)
+{
+    if (vm_memory_awaited(vm)) {
+        error_setf(errp, "%s: guest memory is still to come (postcopy)",
+                   command);
+        return false;
+    }
+    return true;
+}
+
 bool vm_control_netdev_add(Vm *vm, const Netdev *nd, GError **errp)
 {
     bool served, ok;

@@ -42,6 +42,12 @@ void vm_control_unlocked(void *vm, void (*fn)(void *arg), void *arg);
  */
 bool vm_control_may_change(Vm *vm, const char *command, GError **errp);
 /*
+ * Guest memory, and the state of CPUs that may wait for it, can be looked at:
+ * false with errp, which names the command, while some of it is still to come
+ * (postcopy).  Its source may be away, and a monitor must not wait for it.
+ */
+bool vm_control_memory_here(Vm *vm, const char *command, GError **errp);
+/*
  * Makes a network's back end.  One outside is waited for: others are served
  * meanwhile (system/serve.h).
  */

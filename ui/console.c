@@ -19,12 +19,21 @@ struct Consoles {
     Vm *vm;
     GQueue list; /* Console; the first one may have no device */
     Timer timer;
+    bool owed; /* a picture, when all of the screens' memory has come */
     Inputs *inputs;
 };
+
+/* The main thread must not wait for a page of a screen (postcopy). */
+static bool memory_is_here(Consoles *cs)
+{
+    cs->owed |= vm_memory_awaited(cs->vm);
+    return !vm_memory_awaited(cs->vm);
+}
 
 static void refresh_all(void *opaque)
 {
     Consoles *cs = opaque;
+    bool here = memory_is_here(cs), whole = here && cs->owed;
     bool seen = false;
 
     for (GList *l = cs->list.head; l; l = l->next) {
@@ -34,10 +43,11 @@ static void refresh_all(void *opaque)
             continue;
         }
         seen = true;
-        if (con->ops) {
-            con->ops->refresh(con->opaque, false);
+        if (con->ops && here) {
+            con->ops->refresh(con->opaque, whole);
         }
     }
+    cs->owed &= !here || !seen;
     if (seen) {
         timer_mod(&cs->timer,
                   clock_get_ns(cs->vm->clocks, CLOCK_TYPE_REALTIME) +
@@ -250,7 +260,7 @@ void console_viewer_del(ConsoleViewer *v)
 
 void console_redraw(Console *con)
 {
-    if (con->ops) {
+    if (con->ops && memory_is_here(con->all)) {
         con->ops->refresh(con->opaque, true);
     }
 }

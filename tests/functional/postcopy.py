@@ -2,6 +2,7 @@
 """The guest goes ahead of its memory, which it checks all the time."""
 
 import re
+import signal
 
 from godwit.migration import (check_lines, check_pattern_goes_on,
                               last_numbers, query, refused, set_capabilities,
@@ -180,6 +181,31 @@ def recovers_by_itself(t):
     t.defer(proxy.close)
     way.src.qmp.cmd('migrate', uri=proxy.uri, resume=True)
     way.check_arrived()
+
+
+@test(needs_kvm=True, godwit_only='the peer waits with them')
+def nobody_waits_for_memory_that_is_away(t):
+    """Monitors look at neither memory nor CPUs; a signal ends it."""
+    way = slow_way(t)
+    wait_status(way.dst, 'postcopy-active')
+    way.proxy.close()
+    for vm in (way.src, way.dst):
+        wait_status(vm, 'postcopy-paused')
+    dst = way.dst
+    for line in ('x /4xw 0x200000', 'xp /4xw 0x200000', 'sum 0 16777216',
+                 'gva2gpa 0x200000', 'info tlb', 'info mem', 'info lapic',
+                 'info registers'):
+        check_in('still to come', dst.qmp.hmp(line), line)
+    dst.qmp.hmp('p $eax')
+    path = t.path('saved')
+    for command in 'memsave', 'pmemsave':
+        check_in('still to come', refused(dst, command, val=0, size=16 << 20,
+                                          filename=path).desc, command)
+    check_equal(dst.qmp.cmd('query-status')['status'], 'running', 'status')
+    dst.ends_expected = True  # without its memory: with an error
+    dst.signal(signal.SIGTERM)
+    check_equal(dst.wait_end(), 1, 'exit status of the destination')
+    check_in('before all of its memory', '\n'.join(dst.error_lines()), 'error')
 
 
 @test(needs_kvm=True)
