@@ -62,6 +62,11 @@ bench-ab: deps all
 	@python3 tests/bench/ab.py --binary $(EMULATOR) --base $(BASE) \
 	    $(BENCH_ARGS)
 
+.PHONY: bench-multifd
+bench-multifd: deps all
+	@$(NINJA) tests/guest/guest.rom
+	@python3 tests/bench/bench-multifd.py --binary $(EMULATOR) $(BENCH_ARGS)
+
 .PHONY: bench-cpu
 bench-cpu: deps all
 	@scripts/get-guest-assets --build $(BUILD)
@@ -179,6 +184,7 @@ help:
 	@echo 'make demo              migrate a guest and print the table'
 	@echo 'make bench             the same with more runs: JSON, Markdown'
 	@echo 'make bench-ab BASE=REV two builds, alternating, with a rank test'
+	@echo 'make bench-multifd     many channels, and plain sockets'
 	@echo 'make bench-cpu         speed of the software CPU in a Linux guest'
 	@echo 'make bench-nfv         migration of a packet-forwarding guest'
 	@echo 'make bench-net         packet rate and CPU cost of back ends'

@@ -68,7 +68,7 @@ class Workload:
 
     def __init__(self, name, mem, guest='mode=idle', limit_ms=300, smp=1,
                  prealloc=False, hugepages=False, needs=0, only=None,
-                 devices=()):
+                 devices=(), channels=0, compression='none'):
         self.name = name
         self.mem = mem              # MiB
         self.guest = guest
@@ -79,6 +79,8 @@ class Workload:
         self.needs = needs          # MiB of host memory, both sides
         self.only = only            # names of the programs to run, or all
         self.devices = devices      # -device, each
+        self.channels = channels    # of multifd; 0: without it
+        self.compression = compression  # on them
 
     def describe(self):
         text = '%d MiB, %d vCPU' % (self.mem, self.smp)
@@ -86,6 +88,8 @@ class Workload:
             text += ', preallocated'
         if self.hugepages:
             text += ', hugepages'
+        if self.channels:
+            text += ', %d channels (%s)' % (self.channels, self.compression)
         return '%s; guest: %s; limit %d ms' % (text, self.guest,
                                                self.limit_ms)
 
@@ -209,9 +213,10 @@ class Bench:
         src.wait_line('^ready$', timeout=120)
         uri = 'tcp:127.0.0.1:%d' % free_port()
         dst = self._launch(program, workload, reactor, folder, 'dst',
-                           '-incoming', uri)
+                           '-incoming', 'defer')
         machines.append(dst)
         self._prepare(program, workload, src, dst)
+        dst.qmp.cmd('migrate-incoming', uri=uri)
         mark = src.mark()
         for _ in range(3):
             src.wait_line('^hb ')
@@ -274,6 +279,12 @@ class Bench:
                 vm.qmp.cmd('migrate-set-capabilities', capabilities=[
                     {'capability': name, 'state': state}
                     for name, state in program.capabilities.items()])
+            if workload.channels:
+                vm.qmp.cmd('migrate-set-capabilities', capabilities=[
+                    {'capability': 'multifd', 'state': True}])
+                vm.qmp.cmd('migrate-set-parameters',
+                           multifd_channels=workload.channels,
+                           multifd_compression=workload.compression)
         src.qmp.cmd('migrate-set-parameters', max_bandwidth=0,
                     downtime_limit=workload.limit_ms)
 
