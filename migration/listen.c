@@ -171,9 +171,6 @@ static bool check_multifd(Migration *m, GError **errp)
     const IoUri *uri = m->incoming_uri;
     g_autofree char *from = io_uri_to_string(uri);
 
-    if (!mig_tls_check_caps(m, errp)) {
-        return false;
-    }
     if ((uri->type == IO_URI_SOCKET && uri->addr->type != IO_ADDRESS_FD) ||
         !(migration_capabilities(m) & CAP(MULTIFD))) {
         return true;

@@ -156,7 +156,23 @@ bool mig_source_connect(MigSource *s, GError **errp)
     return true;
 }
 
-/* To the same address, one after the other: that is their number. */
+/* To the same address, and inside TLS as the stream. */
+static IoChannel *connect_channel(MigSource *s, GError **errp)
+{
+    Migration *m = s->m;
+    g_autoptr(IoChannel) ch =
+        io_socket_connect(m->uri->addr, m->cancel, 0, errp);
+
+    if (ch == NULL) {
+        return NULL;
+    }
+    io_channel_set_nodelay(ch, true);
+    return mig_tls_wrap_channel(m, ch,
+                                clock_monotonic_ns() + m->waits.answer_ns,
+                                errp);
+}
+
+/* One after the other: that is their number. */
 static bool connect_channels(MigSource *s, GError **errp)
 {
     static const uint8_t no_uuid[16];
@@ -164,15 +180,13 @@ static bool connect_channels(MigSource *s, GError **errp)
     const Vm *vm = s->vm;
 
     for (uint64_t i = 0; i < n; i++) {
-        IoChannel *ch =
-            io_socket_connect(s->m->uri->addr, s->m->cancel, 0, errp);
+        IoChannel *ch = connect_channel(s, errp);
 
         if (ch == NULL) {
             error_prefix(errp, "multifd channel %" PRIu64 " of %" PRIu64 ": ",
                          i, n);
             return false;
         }
-        io_channel_set_nodelay(ch, true);
         if (!multifd_send_add(s->multifd, ch, vm->uuid_set ? vm->uuid : no_uuid,
                               errp)) {
             return false;

@@ -37,17 +37,6 @@ static bool check_way(const IoUri *uri, GError **errp)
     return false;
 }
 
-bool mig_tls_check_caps(Migration *m, GError **errp)
-{
-    if (*m->params.tls_creds == '\0' ||
-        !mig_caps_has(m->caps, MIGRATION_CAPABILITY_MULTIFD)) {
-        return true;
-    }
-    error_setf(errp, "Parameter 'tls-creds': TLS on the channels of capability "
-                     "'multifd' is not available in this version");
-    return false;
-}
-
 bool mig_tls_wanted(const Migration *m)
 {
     return *m->params.tls_creds != '\0';
@@ -64,7 +53,7 @@ bool mig_tls_find(Migration *m, const IoUri *uri, bool incoming, TlsCreds **ret,
     if (*m->params.tls_creds == '\0') {
         return true;
     }
-    if (!mig_tls_check_caps(m, errp) || !check_way(uri, errp)) {
+    if (!check_way(uri, errp)) {
         return false;
     }
     creds = tls_creds_lookup(m->vm->root, m->params.tls_creds, incoming, errp);
@@ -93,6 +82,16 @@ void mig_tls_forget(Migration *m)
 {
     g_clear_pointer(&m->tls, tls_creds_unref);
     g_clear_pointer(&m->tls_hostname, g_free);
+}
+
+IoChannel *mig_tls_wrap_channel(Migration *m, IoChannel *ch, int64_t end_ns,
+                                GError **errp)
+{
+    if (m->tls == NULL) {
+        return io_channel_ref(ch);
+    }
+    return io_channel_tls_new(ch, m->tls, m->tls_hostname, m->cancel,
+                              end_ns / NS_PER_US, errp);
 }
 
 IoChannel *mig_tls_wrap(Migration *m, IoChannel *ch, IoChannel **shown,

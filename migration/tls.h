@@ -8,10 +8,6 @@
 
 #include "migration/migration-priv.h"
 
-/*
- * What would go unencrypted although TLS is asked for is refused.  Main thread.
- */
-bool mig_tls_check_caps(Migration *m, GError **errp);
 /* Whether tls-creds names any.  Main thread. */
 bool mig_tls_wanted(const Migration *m);
 /*
@@ -28,6 +24,13 @@ bool mig_tls_find(Migration *m, const IoUri *uri, bool incoming, TlsCreds **ret,
                   char **ret_hostname, GError **errp);
 /* What mig_tls_choose() has found isn't needed any more. */
 void mig_tls_forget(Migration *m);
+/*
+ * Shakes hands over @ch, at the source a channel of multifd, if there are
+ * credentials; returns the channel inside, or @ch again, with a reference.
+ * Within `end_ns` of CLOCK_MONOTONIC, without vm_lock.
+ */
+IoChannel *mig_tls_wrap_channel(Migration *m, IoChannel *ch, int64_t end_ns,
+                                GError **errp);
 /*
  * Shakes hands over @ch if there are credentials; returns the channel inside,
  * or @ch again, with a reference.  *shown, the one that others shut down

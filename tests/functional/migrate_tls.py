@@ -37,13 +37,17 @@ def x509(folder, end, extra=''):
             f'tls-creds-x509,id=tls,dir={folder},endpoint={end}{extra}')
 
 
-def pair(t, client, server, kind='unix', peer_src=None, peer_dst=None):
+def pair(t, client, server, kind='unix', peer_src=None, peer_dst=None,
+         channels=0):
     """Source and destination that use the credentials `tls`."""
     way = transport(t, kind)
     src = start_pattern(t, *client, mb=16, binary=peer_src)
     dst = start_incoming(t, src, 'defer', *server, binary=peer_dst)
-    set_parameters(src, tls_creds='tls')
-    set_parameters(dst, tls_creds='tls')
+    for vm in src, dst:
+        set_parameters(vm, tls_creds='tls')
+        if channels:
+            set_capabilities(vm, multifd=True)
+            set_parameters(vm, multifd_channels=channels)
     dst.qmp.cmd('migrate-incoming', uri=way.incoming)
     return src, dst, way
 
@@ -96,6 +100,39 @@ def shared_key_from_the_peer(t):
 @test()
 def shared_key_to_the_peer(t):
     shared_key_with(t, None, need_peer())
+
+
+def over_channels(t, client, server, *args):
+    """Pages go over channels, each inside TLS as the stream is."""
+    src, dst, way = pair(t, client, server, 'tcp', *args, channels=3)
+    info = go(src, way)
+    check(info['ram']['multifd-bytes'] > 0, info)
+    arrived(src, dst)
+
+
+@test()
+def channels_with_certificates(t):
+    folder = certificates(t)
+    over_channels(t, x509(folder, 'client'), x509(folder, 'server'))
+
+
+@test()
+def channels_from_the_peer(t):
+    over_channels(t, psk(t, 'a', 'client'), psk(t, 'a', 'server'), need_peer())
+
+
+@test()
+def channels_to_the_peer(t):
+    over_channels(t, psk(t, 'a', 'client'), psk(t, 'a', 'server'), None,
+                  need_peer())
+
+
+@test(godwit_only='the peer ends')
+def channels_and_another_key(t):
+    src, dst, way = pair(t, psk(t, 'a', 'client'),
+                         psk(t, 'b', 'server', KEYS.replace('0', 'f')), 'tcp',
+                         channels=3)
+    stays(src, dst, way, 'TLS handshake failed')
 
 
 @test(godwit_only='the peer ends')
@@ -212,15 +249,6 @@ def refusals(t):
     check_equal(refused(src, 'migrate', uri=uri).desc,
                 'Expected TLS credentials for a client endpoint', 'error')
     set_parameters(src, tls_creds='tls')
-    set_capabilities(src, multifd=True)
-    check_in("of capability 'multifd'", refused(src, 'migrate', uri=uri).desc,
-             'error')
-    set_capabilities(src, multifd=False)
-    dst = start_incoming(t, src, 'defer', *psk(t, 'a', 'server'))
-    set_parameters(dst, tls_creds='tls')
-    set_capabilities(dst, multifd=True)
-    check_in("of capability 'multifd'",
-             refused(dst, 'migrate-incoming', uri=uri).desc, 'error')
     check_in('TLS needs a socket',
              refused(src, 'migrate', uri='exec:cat').desc, 'error')
     folder = certificates(t)
