@@ -265,6 +265,8 @@ static void print_ram(HmpOut *out, const MigrationStats *r)
                r->normal_bytes >> 10);
     hmp_printf(out, "dirty sync count: %" PRId64 "\n", r->dirty_sync_count);
     hmp_printf(out, "page size: %" PRId64 " kbytes\n", r->page_size >> 10);
+    hmp_printf(out, "multifd bytes: %" PRIu64 " kbytes\n",
+               r->multifd_bytes >> 10);
     hmp_printf(out, "pages-per-second: %" PRIu64 "\n", r->pages_per_second);
     if (r->dirty_pages_rate != 0) {
         hmp_printf(out, "dirty pages rate: %" PRId64 " pages\n",
