@@ -59,6 +59,11 @@ gpointer io_channel_alloc(const IoChannelOps *ops, unsigned features,
                           const char *name);
 /* It can be read at once, whatever the descriptor says. */
 bool io_channel_has_pending(IoChannel *ch);
+/*
+ * Waits for what poll() may say of the writing descriptor (@events, and errors
+ * in any case), within the limits of writes.  0 or -errno, as -ETIMEDOUT.
+ */
+int io_channel_wait_events(IoChannel *ch, short events);
 /* For kinds whose descriptors know no shutdown(2).  0 or -errno. */
 int io_channel_init_wake_fds(IoChannel *ch);
 

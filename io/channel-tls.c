@@ -24,7 +24,11 @@
 #include "util/error.h"
 #include "util/lock.h"
 
-enum { TLS_RECORD = 16384 }; /* bytes of ours in one; RFC 8446, 5.1 */
+enum {
+    TLS_RECORD = 16384, /* bytes of ours in one; RFC 8446, 5.1 */
+    /* What the channel below can and this one can't. */
+    TLS_UNLIKE = IO_FEATURE_FD_PASS | IO_FEATURE_TCP,
+};
 
 typedef struct IoChannelTls {
     IoChannel ch;
@@ -357,7 +361,7 @@ IoChannel *io_channel_tls_new(IoChannel *ch, TlsCreds *creds,
                               int64_t end_us, GError **errp)
 {
     IoChannelTls *t =
-        io_channel_alloc(&tls_ops, ch->features & ~(unsigned)IO_FEATURE_FD_PASS,
+        io_channel_alloc(&tls_ops, ch->features & ~(unsigned)TLS_UNLIKE,
                          ch->name);
     g_autoptr(IoChannel) own = &t->ch;
 

@@ -276,6 +276,16 @@ int io_channel_wait(IoChannel *ch, GIOCondition cond, int timeout_ms)
                                  NULL);
 }
 
+int io_channel_wait_events(IoChannel *ch, short events)
+{
+    struct pollfd fd = { .fd = io_channel_fd(ch, G_IO_OUT), .events = events };
+    int n;
+
+    vm_lock_check_wait(ch->name);
+    n = poll_until(&fd, 1, channel_wait_end_us(ch, G_IO_OUT, -1));
+    return n == 0 ? -ETIMEDOUT : MIN(n, 0);
+}
+
 int io_channel_wait_or_cancel(IoChannel *ch, GIOCondition cond,
                               const IoCancel *cancel)
 {

@@ -33,6 +33,8 @@ typedef enum IoFeature {
     IO_FEATURE_SHUTDOWN = 1 << 1,      /* the peer sees a shutdown */
     IO_FEATURE_SEEKABLE = 1 << 2,      /* seek, pread and pwrite work */
     IO_FEATURE_BIDIRECTIONAL = 1 << 3, /* both read and write work */
+    IO_FEATURE_TCP = 1 << 4,           /* the descriptor is a TCP socket, and
+                                          has what is read and written here */
 } IoFeature;
 
 typedef enum IoShutdown {

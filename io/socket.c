@@ -264,6 +264,9 @@ IoChannel *io_channel_new_socket(int fd, const char *name, GError **errp)
     if (family == AF_UNIX) {
         features |= IO_FEATURE_FD_PASS;
     }
+    if (family == AF_INET || family == AF_INET6) {
+        features |= IO_FEATURE_TCP;
+    }
     if (!name) {
         name = own = socket_name(fd);
     }
