@@ -21,6 +21,7 @@ static const MigCap mig_caps[MIGRATION_CAPABILITY__MAX] = {
     [MIGRATION_CAPABILITY_POSTCOPY_BLOCKTIME] = { .available = true },
     [MIGRATION_CAPABILITY_PAUSE_BEFORE_SWITCHOVER] = { .available = true },
     [MIGRATION_CAPABILITY_MULTIFD] = { .available = true },
+    [MIGRATION_CAPABILITY_ZERO_COPY_SEND] = { .available = true },
     [MIGRATION_CAPABILITY_LATE_BLOCK_ACTIVATE] = { .available = true },
     [MIGRATION_CAPABILITY_X_IGNORE_SHARED] = { .available = true },
     [MIGRATION_CAPABILITY_VALIDATE_UUID] = { .available = true },
@@ -49,6 +50,19 @@ static bool check_one(MigCapSet want, int i, GError **errp)
     if (!cap->available) {
         error_setf(errp, "Capability '%s' is not available in this version",
                    name);
+        return false;
+    }
+    return true;
+}
+
+bool mig_caps_check_params(MigCapSet caps, const MigParams *p, GError **errp)
+{
+    if ((caps & CAP(ZERO_COPY_SEND)) &&
+        (!(caps & CAP(MULTIFD)) ||
+         strcmp(p->multifd_compression, "none") != 0 ||
+         *p->tls_creds != '\0')) {
+        error_setf(errp, "Zero copy only available for non-compressed non-TLS "
+                         "multifd migration");
         return false;
     }
     return true;

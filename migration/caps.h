@@ -9,6 +9,7 @@
 #define MIGRATION_CAPS_H
 
 #include "util/base.h"
+#include "migration/params.h"
 #include "qapi/qapi-types-migration.h"
 
 typedef uint64_t MigCapSet; /* bit n: MigrationCapability n */
@@ -19,6 +20,8 @@ typedef uint64_t MigCapSet; /* bit n: MigrationCapability n */
 MigCapSet mig_caps_default(void);
 /* Is the set allowed?  False with an error that names what isn't available. */
 bool mig_caps_check(MigCapSet want, GError **errp);
+/* Do they go with the parameters?  False with errp. */
+bool mig_caps_check_params(MigCapSet caps, const MigParams *p, GError **errp);
 static inline bool mig_caps_has(MigCapSet set, MigrationCapability cap)
 {
     return (set >> cap) & 1;

@@ -44,6 +44,7 @@ typedef struct MigShow {
     RamSendStats ram;
     uint64_t transferred;   /* bytes */
     uint64_t multifd_bytes; /* of these, on additional channels */
+    uint64_t zero_copy_misses;
     uint64_t precopy_bytes, downtime_bytes;
     uint64_t bytes_per_s; /* of whole passes: what decisions rest on; 0: none */
     uint64_t dirty_pages_per_s;

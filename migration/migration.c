@@ -550,6 +550,10 @@ bool migration_set_capabilities(Migration *m, MigCapSet mask, MigCapSet on,
     if (!mig_caps_check(want, errp)) {
         return false;
     }
+    LOCK_GUARD(&m->lock);
+    if (!mig_caps_check_params(want, &m->params, errp)) {
+        return false;
+    }
     m->caps = want;
     return true;
 }
@@ -567,21 +571,39 @@ MigCapSet migration_capabilities(Migration *m)
     return m->caps;
 }
 
+/* Takes the new parameters if they are `ok` and go with the capabilities. */
+static bool replace_params_locked(Migration *m, MigParams *want, bool ok,
+                                  GError **errp) REQUIRES(&m->lock)
+{
+    if (!ok || !mig_caps_check_params(m->caps, want, errp)) {
+        mig_params_fini(want);
+        return false;
+    }
+    mig_params_fini(&m->params);
+    m->params = *want;
+    cond_broadcast(&m->cond); /* who waits for bandwidth looks again */
+    return true;
+}
+
 bool migration_set_params(Migration *m, const JsonValue *obj, GError **errp)
 {
+    MigParams want;
     LOCK_GUARD(&m->lock);
 
-    cond_broadcast(&m->cond); /* who waits for bandwidth looks again */
-    return mig_params_set(&m->params, obj, errp);
+    mig_params_copy(&want, &m->params);
+    return replace_params_locked(m, &want, mig_params_set(&want, obj, errp),
+                                 errp);
 }
 
 static bool set_param_text(Migration *m, const char *name, const char *val,
                            uint64_t size_unit, GError **errp)
 {
+    MigParams want;
     LOCK_GUARD(&m->lock);
 
-    cond_broadcast(&m->cond);
-    return mig_params_set_text(&m->params, name, val, size_unit, errp);
+    mig_params_copy(&want, &m->params);
+    return replace_params_locked(
+        m, &want, mig_params_set_text(&want, name, val, size_unit, errp), errp);
 }
 
 bool migration_set_param_text(Migration *m, const char *name, const char *val,

@@ -7,6 +7,7 @@
 
 #include "migration/multifd-send.h"
 
+#include "io/zero-copy.h"
 #include "migration/multifd-codec.h"
 #include "migration/wire.h"
 #include "util/bufferiszero.h"
@@ -17,6 +18,8 @@
 enum {
     JOBS_PER_CHANNEL = 2,
     UNDER_WAY_PAGES = 2048, /* about, in all first jobs of the channels */
+    /* To lock and to report less than this costs more than to copy it. */
+    ZERO_COPY_PAGES = 4,
 };
 
 typedef struct SendChannel {
@@ -25,6 +28,8 @@ typedef struct SendChannel {
     IoChannel *ch;
     StreamOut *out;
     MultifdCodec *packer; /* or NULL */
+    ZeroCopy *zero_copy;  /* or NULL */
+    uint64_t uncopied;    /* bytes written so, beside those of `out` */
     const RamBlock *last; /* named on this channel before */
     uint64_t synced;      /* ms->lock: in step as often as this */
     Thread thread;
@@ -68,6 +73,7 @@ MultifdSend *multifd_send_new(void)
 static void send_channel_free(SendChannel *c)
 {
     multifd_codec_free(c->packer);
+    zero_copy_free(c->zero_copy);
     stream_out_free(c->out);
     io_channel_unref(c->ch);
     g_free(c);
@@ -169,8 +175,23 @@ static uint64_t count_alike(const MultifdSend *ms, const uint8_t *host,
     return i;
 }
 
-static void put_run(SendChannel *c, const MultifdJob *job, MultifdRun run,
-                    MultifdSendStats *st)
+/* False with errp; or it is seen at the next flush. */
+static bool put_pages(SendChannel *c, const uint8_t *host, uint64_t n,
+                      GError **errp)
+{
+    size_t len = n << RAM_PAGE_BITS;
+
+    if (c->zero_copy == NULL || n < ZERO_COPY_PAGES) {
+        stream_put_ref(c->out, host, len);
+        return true;
+    }
+    c->uncopied += len;
+    return stream_out_flush(c->out, errp) &&
+           zero_copy_write(c->zero_copy, host, len, errp);
+}
+
+static bool put_run(SendChannel *c, const MultifdJob *job, MultifdRun run,
+                    MultifdSendStats *st, GError **errp)
 {
     while (run.n > 0) {
         const uint8_t *host = job->rb->host + (run.page << RAM_PAGE_BITS);
@@ -179,7 +200,9 @@ static void put_run(SendChannel *c, const MultifdJob *job, MultifdRun run,
 
         if (!zero) {
             put_record(c, job->rb, run.page, n, 0);
-            stream_put_ref(c->out, host, n << RAM_PAGE_BITS);
+            if (!put_pages(c, host, n, errp)) {
+                return false;
+            }
             st->normal_pages += n;
         } else {
             if (!job->fresh || !c->ms->opts.absent) {
@@ -190,13 +213,16 @@ static void put_run(SendChannel *c, const MultifdJob *job, MultifdRun run,
         run.page += n;
         run.n -= n;
     }
+    return true;
 }
 
 static bool send_records(SendChannel *c, const MultifdJob *job,
                          MultifdSendStats *st, GError **errp)
 {
     for (unsigned i = 0; i < job->nruns; i++) {
-        put_run(c, job, job->runs[i], st);
+        if (!put_run(c, job, job->runs[i], st, errp)) {
+            return false;
+        }
     }
     return stream_out_flush(c->out, errp);
 }
@@ -242,20 +268,34 @@ static bool send_packet(SendChannel *c, const MultifdJob *job, GError **errp)
     for (unsigned i = 0; i < job->nruns; i++) {
         const MultifdRun *run = &job->runs[i];
 
-        stream_put_ref(c->out, job->rb->host + (run->page << RAM_PAGE_BITS),
-                       run->n << RAM_PAGE_BITS);
+        if (!put_pages(c, job->rb->host + (run->page << RAM_PAGE_BITS), run->n,
+                       errp)) {
+            return false;
+        }
     }
     return stream_out_flush(c->out, errp);
 }
 
-static bool send_sync(SendChannel *c, GError **errp)
+/* From here on the kernel reads nothing any more of what came before. */
+static bool send_sync(SendChannel *c, MultifdSendStats *st, GError **errp)
 {
+    bool copied = false, ok;
+
     c->packet.flags = MULTIFD_SYNC;
     c->packet.npages = 0;
     c->packet.bytes = 0;
     c->packet.block[0] = '\0';
     put_header(c);
-    return stream_out_flush(c->out, errp);
+    ok =
+        stream_out_flush(c->out, errp) &&
+        (c->zero_copy == NULL || zero_copy_settle(c->zero_copy, &copied, errp));
+    st->copied += copied;
+    return ok;
+}
+
+static uint64_t channel_bytes(const SendChannel *c)
+{
+    return stream_out_bytes(c->out) + c->uncopied;
 }
 
 void multifd_send_hint(GError *err)
@@ -288,23 +328,24 @@ static bool channel_turn_locked(MultifdSend *ms, SendChannel *c)
     REQUIRES(&ms->lock)
 {
     MultifdJob *job = g_queue_pop_head(&ms->queue);
-    uint64_t sync = ms->sync, before = stream_out_bytes(c->out);
+    uint64_t sync = ms->sync, before = channel_bytes(c);
     MultifdSendStats st = { 0 };
     GError *err = NULL;
     bool ok;
 
     lock_release(&ms->lock);
     if (job == NULL) {
-        ok = send_sync(c, &err);
+        ok = send_sync(c, &st, &err);
     } else if (ms->records) {
         ok = send_records(c, job, &st, &err);
     } else {
         ok = send_packet(c, job, &err);
     }
     lock_acquire(&ms->lock);
-    ms->stats.bytes += stream_out_bytes(c->out) - before;
+    ms->stats.bytes += channel_bytes(c) - before;
     ms->stats.normal_pages += st.normal_pages;
     ms->stats.zero_pages += st.zero_pages;
+    ms->stats.copied += st.copied;
     if (job != NULL) {
         ms->under_way -= job->npages << RAM_PAGE_BITS;
         g_queue_push_tail(&ms->free, job);
@@ -335,6 +376,27 @@ static void *send_thread(void *opaque)
     return NULL;
 }
 
+static bool send_channel_start(SendChannel *c, GError **errp)
+{
+    const MultifdSendOptions *opts = &c->ms->opts;
+    g_autofree char *name = g_strdup_printf("mig-send%u", c->id);
+
+    if (opts->packed != 0) {
+        c->packer = multifd_packer_new(opts->packed, opts->level, errp);
+        if (c->packer == NULL) {
+            return false;
+        }
+    }
+    if (opts->zero_copy) {
+        c->zero_copy = zero_copy_new(c->ch, errp);
+        if (c->zero_copy == NULL) {
+            error_prefix(errp, "multifd channel %u: ", c->id);
+            return false;
+        }
+    }
+    return thread_create(&c->thread, name, send_thread, c, errp);
+}
+
 bool multifd_send_start(MultifdSend *ms, const MultifdSendOptions *opts,
                         GError **errp)
 {
@@ -355,16 +417,7 @@ bool multifd_send_start(MultifdSend *ms, const MultifdSendOptions *opts,
     }
     lock_release(&ms->lock);
     for (guint i = 0; i < ms->channels->len; i++) {
-        SendChannel *c = ms->channels->pdata[i];
-        g_autofree char *name = g_strdup_printf("mig-send%u", i);
-
-        if (opts->packed != 0) {
-            c->packer = multifd_packer_new(opts->packed, opts->level, errp);
-            if (c->packer == NULL) {
-                return false;
-            }
-        }
-        if (!thread_create(&c->thread, name, send_thread, c, errp)) {
+        if (!send_channel_start(ms->channels->pdata[i], errp)) {
             return false;
         }
     }

@@ -45,12 +45,14 @@ typedef struct MultifdSendOptions {
     uint32_t packed; /* MULTIFD_PACKED_*, 0: not */
     int level;       /* of packing */
     bool wide_scanner;
+    bool zero_copy; /* the kernel is to send pages from where they are */
 } MultifdSendOptions;
 
 typedef struct MultifdSendStats {
     uint64_t bytes;        /* that the channels have taken */
     uint64_t normal_pages; /* records only: the packets' are known before */
     uint64_t zero_pages;
+    uint64_t copied; /* so often a channel was in step and had to copy */
 } MultifdSendStats;
 
 typedef struct MultifdSend MultifdSend;

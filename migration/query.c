@@ -50,6 +50,7 @@ static MigrationStats *query_ram(const MigShow *s)
     r->dirty_sync_count = s->ram.syncs;
     r->page_size = RAM_PAGE_SIZE;
     r->multifd_bytes = s->multifd_bytes;
+    r->dirty_sync_missed_zero_copy = s->zero_copy_misses;
     r->precopy_bytes = s->precopy_bytes;
     r->downtime_bytes = s->downtime_bytes;
     r->postcopy_bytes = s->postcopy_bytes;

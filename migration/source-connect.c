@@ -221,6 +221,7 @@ static bool start_channels(MigSource *s, GError **errp)
         .records = s->features & WIRE_F_MULTIFD,
         .absent = s->features & WIRE_F_ABSENT,
         .wide_scanner = MIG_HAS(s, AVX2_ZERO_PAGE),
+        .zero_copy = MIG_HAS(s, ZERO_COPY_SEND),
     };
 
     if (s->multifd == NULL) {

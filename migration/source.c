@@ -58,17 +58,20 @@ static void limit_bandwidth(MigSource *s, uint64_t bytes)
     pace_advance(&s->pace, now > start && due > start ? due : now, total);
 }
 
-uint64_t mig_source_bytes(const MigSource *s)
+static MultifdSendStats channel_stats(const MigSource *s)
 {
     MultifdSendStats st = { 0 };
 
-    if (s->out == NULL) {
-        return 0;
-    }
     if (s->multifd != NULL) {
         multifd_send_stats(s->multifd, &st);
     }
-    return stream_out_bytes(s->out) + st.bytes;
+    return st;
+}
+
+uint64_t mig_source_bytes(const MigSource *s)
+{
+    return s->out == NULL ? 0
+                          : stream_out_bytes(s->out) + channel_stats(s).bytes;
 }
 
 /* Without the capability at the start, nobody has prepared for it. */
@@ -149,6 +152,7 @@ void mig_source_show(MigSource *s)
     iterative_stats(s->set, &st);
     show->ram = st;
     show->transferred = bytes;
+    show->zero_copy_misses = channel_stats(s).copied;
     show->multifd_bytes = s->out != NULL ? bytes - stream_out_bytes(s->out) : 0;
     show->precopy_bytes = s->stopped ? s->stop_bytes : bytes;
     show->downtime_bytes = bytes - show->precopy_bytes;

@@ -276,6 +276,11 @@ static void print_ram(HmpOut *out, const MigrationStats *r)
                r->precopy_bytes >> 10);
     hmp_printf(out, "downtime ram: %" PRIu64 " kbytes\n",
                r->downtime_bytes >> 10);
+    if (r->dirty_sync_missed_zero_copy != 0) {
+        hmp_printf(out,
+                   "Zero-copy-send fallbacks happened: %" PRIu64 " times\n",
+                   r->dirty_sync_missed_zero_copy);
+    }
 }
 
 static void print_breakdown(HmpOut *out, const DowntimeBreakdown *b)

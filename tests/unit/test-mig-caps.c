@@ -53,10 +53,39 @@ static void test_rules(void)
     }
 }
 
+/* The kernel can send guest memory as it is only if nothing is done to it. */
+static void test_zero_copy(void)
+{
+    static const struct {
+        MigCapSet caps;
+        const char *compression, *creds;
+        bool ok;
+    } t[] = {
+        { CAP(ZERO_COPY_SEND) | CAP(MULTIFD), "none", "", true },
+        { CAP(ZERO_COPY_SEND), "none", "", false },
+        { CAP(ZERO_COPY_SEND) | CAP(MULTIFD), "zstd", "", false },
+        { CAP(ZERO_COPY_SEND) | CAP(MULTIFD), "none", "tls0", false },
+        { CAP(MULTIFD), "zstd", "tls0", true },
+        { 0, "zlib", "tls0", true },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
+        const MigParams p = { .multifd_compression = (char *)t[i].compression,
+                              .tls_creds = (char *)t[i].creds };
+        g_autoptr(GError) err = NULL;
+
+        g_test_message("case %zu", i);
+        g_assert_cmpint(mig_caps_check_params(t[i].caps, &p, &err), ==,
+                        t[i].ok);
+        g_assert_cmpint(err == NULL, ==, t[i].ok);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/mig-caps/default", test_default);
     g_test_add_func("/mig-caps/rules", test_rules);
+    g_test_add_func("/mig-caps/zero-copy", test_zero_copy);
     return g_test_run();
 }
