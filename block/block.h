@@ -77,6 +77,16 @@ typedef struct BlockNodeInfo {
     bool lazy_refcounts, corrupt, extended_l2;
 } BlockNodeInfo;
 
+/* A snapshot inside an image; strings are the node's. */
+typedef struct BlockSnapshotInfo {
+    char *id, *name;
+    uint64_t vm_state_size; /* bytes; 0: of the disk alone */
+    uint64_t disk_size;     /* bytes */
+    uint32_t date_sec, date_nsec;
+    uint64_t vm_clock_ns; /* how long the guest had run */
+    uint64_t icount;      /* UINT64_MAX: none */
+} BlockSnapshotInfo;
+
 typedef struct BlockInfo {
     const char *name; /* "ide0-hd0", "drive0" */
     const char *device_path;

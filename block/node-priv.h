@@ -50,6 +50,29 @@ typedef struct BlockMap {
     unsigned epoch;
 } BlockMap;
 
+/*
+ * Snapshots inside an image.  Nothing of the node is in flight; without
+ * vm_lock, and they block.
+ */
+typedef struct BlockSnapshotOps {
+    /* The i-th, or NULL; with vm_lock, and valid as long. */
+    const BlockSnapshotInfo *(*info)(const BlockNode *n, unsigned i);
+    /* Of the disk as it is, and the state that was written before. */
+    bool (*create)(BlockNode *n, const BlockSnapshotInfo *info, GError **errp);
+    /* The disk, and the state, are as they were then. */
+    bool (*go_back)(BlockNode *n, const char *id, GError **errp);
+    /* By what isn't NULL. */
+    bool (*remove)(BlockNode *n, const char *id, const char *name,
+                   GError **errp);
+    /*
+     * The machine's state beside the disk: none any more; at `off`, in whole
+     * clusters.  0 or -errno.
+     */
+    int (*state_drop)(BlockNode *n);
+    int (*state_write)(BlockNode *n, uint64_t off, const void *buf, size_t len);
+    int (*state_read)(BlockNode *n, uint64_t off, void *buf, size_t len);
+} BlockSnapshotOps;
+
 struct BlockDriver {
     const char *name;
     bool is_protocol;      /* it has no child */
@@ -89,6 +112,7 @@ struct BlockDriver {
     /* All of it is to be in the files afterwards; -errno. */
     int (*inactivate)(BlockNode *n);
     void (*info)(const BlockNode *n, BlockNodeInfo *ret);
+    const BlockSnapshotOps *snapshots; /* NULL: it has none */
 };
 
 struct BlockNode {

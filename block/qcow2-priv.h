@@ -111,6 +111,13 @@ typedef struct Qcow2Free {
     uint64_t epoch; /* in which it was gone */
 } Qcow2Free;
 
+typedef struct Qcow2Snapshot {
+    BlockSnapshotInfo info;
+    uint64_t l1_offset, l1_size; /* entries */
+    uint8_t *entry;              /* in the table, as it is there */
+    size_t entry_len;
+} Qcow2Snapshot;
+
 typedef struct Qcow2 {
     BlockNode *node;
 
@@ -152,6 +159,7 @@ typedef struct Qcow2 {
     bool broken;        /* nothing more is written */
     uint64_t epoch;
     unsigned pins[2];        /* by epoch % 2 */
+    GArray *snapshots;       /* Qcow2Snapshot; changed with vm_lock too */
     uint64_t unpacked_entry; /* L2 entry of `unpacked`; 0: none */
     uint8_t *unpacked;       /* the compressed cluster read last */
 } Qcow2;
@@ -194,6 +202,11 @@ void qcow2_unref_locked(Qcow2 *s, uint64_t off, uint64_t n) REQUIRES(&s->lock);
 int qcow2_free_flushed_locked(Qcow2 *s) REQUIRES(&s->lock);
 int qcow2_refcount_get_locked(Qcow2 *s, uint64_t cluster, uint64_t *ret_n)
     REQUIRES(&s->lock);
+/* Its block is there. */
+int qcow2_refcount_set_locked(Qcow2 *s, uint64_t cluster, uint64_t n)
+    REQUIRES(&s->lock);
+/* A reference that isn't on disk any more; at 0 the cluster is free. */
+int qcow2_refcount_lower_locked(Qcow2 *s, uint64_t off) REQUIRES(&s->lock);
 uint64_t qcow2_refcount_in(const Qcow2 *s, const uint8_t *block, uint64_t i);
 void qcow2_refcount_put(const Qcow2 *s, uint8_t *block, uint64_t i, uint64_t n);
 /* Bytes [ret_off, +len) of the file that a compressed cluster takes. */
@@ -233,7 +246,45 @@ int qcow2_write_zeroes(BlockNode *n, uint64_t off, uint64_t len, bool unmap);
 /* qcow2-check.c: counts all references anew, and writes the refcounts. */
 bool qcow2_rebuild_refcounts(Qcow2 *s, GError **errp);
 
+/*
+ * qcow2-refs.c: all clusters that an L1 table leads to, its L2 tables included.
+ * -errno; -ERANGE: a refcount can't be higher.  Changes of refcounts and marks
+ * are in memory until a flush.
+ */
+int qcow2_refs_check_locked(Qcow2 *s, const uint64_t *l1, uint64_t n)
+    REQUIRES(&s->lock);
+int qcow2_refs_add_locked(Qcow2 *s, const uint64_t *l1, uint64_t n)
+    REQUIRES(&s->lock);
+int qcow2_refs_drop_locked(Qcow2 *s, const uint64_t *l1, uint64_t n)
+    REQUIRES(&s->lock);
+/* Marks what is only the disk's, and nothing else. */
+int qcow2_refs_mark_locked(Qcow2 *s) REQUIRES(&s->lock);
+/* Before and after: all is on disk. */
+int qcow2_refs_begin_locked(Qcow2 *s) REQUIRES(&s->lock);
+/* The same; -EBUSY: requests are in flight. */
+int qcow2_refs_begin_alone_locked(Qcow2 *s) REQUIRES(&s->lock);
+int qcow2_refs_end_locked(Qcow2 *s) REQUIRES(&s->lock);
+
+/* qcow2-snapshot.c */
+GArray *qcow2_snapshots_new(void);
+bool qcow2_read_snapshots(const Qcow2 *s, GArray *to, GError **errp);
+/* Its index, by what isn't NULL; -1: there is none. */
+int qcow2_snapshot_find(const Qcow2 *s, const char *id, const char *name);
+/* These of BlockSnapshotOps. */
+const BlockSnapshotInfo *qcow2_snapshot_info(const BlockNode *n, unsigned i);
+bool qcow2_snapshot_create(BlockNode *n, const BlockSnapshotInfo *info,
+                           GError **errp);
+bool qcow2_snapshot_goto(BlockNode *n, const char *id, GError **errp);
+bool qcow2_snapshot_delete(BlockNode *n, const char *id, const char *name,
+                           GError **errp);
+int qcow2_vmstate_drop(BlockNode *n);
+int qcow2_vmstate_write(BlockNode *n, uint64_t off, const void *buf,
+                        size_t len);
+int qcow2_vmstate_read(BlockNode *n, uint64_t off, void *buf, size_t len);
+
 /* qcow2-resize.c */
+/* So that the L1 table has at least that many. */
+int qcow2_grow_l1_locked(Qcow2 *s, uint64_t entries) REQUIRES(&s->lock);
 bool qcow2_resize(BlockNode *n, uint64_t size, GError **errp);
 
 /* qcow2-bitmap.c: before the first write; -errno. */

@@ -90,9 +90,7 @@ int qcow2_refcount_get_locked(Qcow2 *s, uint64_t cluster, uint64_t *ret_n)
     return ret;
 }
 
-/* Its block is there. */
-static int refcount_set(Qcow2 *s, uint64_t cluster, uint64_t n)
-    REQUIRES(&s->lock)
+int qcow2_refcount_set_locked(Qcow2 *s, uint64_t cluster, uint64_t n)
 {
     uint64_t i = 0;
     Qcow2Slice *slice;
@@ -260,6 +258,9 @@ int64_t qcow2_alloc_locked(Qcow2 *s, uint64_t n)
     if (s->broken) {
         return -EIO;
     }
+    if (n >= s->rb_entries) {
+        return -EFBIG; /* each block stands between what it describes */
+    }
     ret = find_free(s, n, &first);
     off = first << s->cluster_bits;
     if (ret == 0 &&
@@ -270,7 +271,7 @@ int64_t qcow2_alloc_locked(Qcow2 *s, uint64_t n)
                                off);
     }
     for (uint64_t i = first; i < first + n && ret == 0; i++) {
-        ret = refcount_set(s, i, 1);
+        ret = qcow2_refcount_set_locked(s, i, 1);
     }
     if (ret < 0) {
         return ret;
@@ -319,7 +320,7 @@ static uint64_t advance_epoch(Qcow2 *s)
     return now;
 }
 
-static int lower_refcount(Qcow2 *s, uint64_t off) REQUIRES(&s->lock)
+int qcow2_refcount_lower_locked(Qcow2 *s, uint64_t off)
 {
     uint64_t cluster = off >> s->cluster_bits, n = 0;
     int ret = qcow2_refcount_get_locked(s, cluster, &n);
@@ -328,7 +329,7 @@ static int lower_refcount(Qcow2 *s, uint64_t off) REQUIRES(&s->lock)
         return qcow2_is_corrupt(s, "cluster 0x%" PRIx64 " is freed twice", off);
     }
     if (ret == 0) {
-        ret = refcount_set(s, cluster, n - 1);
+        ret = qcow2_refcount_set_locked(s, cluster, n - 1);
     }
     if (ret < 0 || n > 1) {
         return ret;
@@ -352,7 +353,7 @@ int qcow2_free_flushed_locked(Qcow2 *s)
         if (f->epoch + 2 > epoch) {
             break;
         }
-        ret = lower_refcount(s, f->off);
+        ret = qcow2_refcount_lower_locked(s, f->off);
         done++;
     }
     g_array_remove_range(s->flushed, 0, done);

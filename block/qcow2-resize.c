@@ -9,8 +9,8 @@
 #include "util/bswap.h"
 #include "util/error.h"
 
-/* A longer L1 table elsewhere. */
-static int grow_l1(Qcow2 *s, uint64_t entries) REQUIRES(&s->lock)
+/* Elsewhere in the file. */
+int qcow2_grow_l1_locked(Qcow2 *s, uint64_t entries)
 {
     uint64_t per_cluster = s->cluster_size / 8;
     uint64_t n = DIV_ROUND_UP(entries, per_cluster), size = n * per_cluster;
@@ -63,7 +63,8 @@ static int qcow2_do_resize(Qcow2 *s, uint64_t size) REQUIRES(&s->lock)
     int ret = qcow2_mark_bitmaps_locked(s);
 
     if (ret == 0 && entries > s->l1_size) {
-        ret = entries > QCOW2_MAX_L1 / 8 ? -EFBIG : grow_l1(s, entries);
+        ret = entries > QCOW2_MAX_L1 / 8 ? -EFBIG
+                                         : qcow2_grow_l1_locked(s, entries);
     }
     if (ret < 0) {
         return ret;

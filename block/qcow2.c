@@ -211,7 +211,8 @@ static bool make_clean(BlockNode *n, GError **errp)
 
 static bool read_image(Qcow2 *s, GError **errp)
 {
-    return qcow2_read_header(s, errp) && qcow2_read_tables(s, errp);
+    return qcow2_read_header(s, errp) && qcow2_read_tables(s, errp) &&
+           qcow2_read_snapshots(s, s->snapshots, errp);
 }
 
 /* Who takes an image over makes it clean then. */
@@ -238,6 +239,7 @@ static bool qcow2_open(BlockNode *n, KeyVal *kv, const BlockInherit *inh,
     lock_init(&s->map_lock);
     s->freed = g_array_new(FALSE, FALSE, sizeof(Qcow2Free));
     s->flushed = g_array_new(FALSE, FALSE, sizeof(Qcow2Free));
+    s->snapshots = qcow2_snapshots_new();
     if (!block_aio_need_engine(n->all->aio, BLOCK_ENGINE_THREADS, errp) ||
         !read_image(s, errp)) {
         return false;
@@ -253,6 +255,7 @@ static void free_tables(Qcow2 *s)
     g_free(s->rt);
     g_free(s->backing_file);
     g_free(s->backing_format);
+    g_array_unref(s->snapshots);
 }
 
 static void qcow2_close(BlockNode *n)
@@ -313,6 +316,7 @@ static void take_over(Qcow2 *s, const Qcow2 *fresh)
     s->rt = fresh->rt;
     s->rt_size = fresh->rt_size;
     s->rt_offset = fresh->rt_offset;
+    s->snapshots = fresh->snapshots;
     lock_release(&s->map_lock);
     g_array_set_size(s->freed, 0);
     g_array_set_size(s->flushed, 0);
@@ -324,7 +328,7 @@ static void take_over(Qcow2 *s, const Qcow2 *fresh)
 
 static bool qcow2_activate(BlockNode *n, GError **errp)
 {
-    Qcow2 fresh = { .node = n };
+    Qcow2 fresh = { .node = n, .snapshots = qcow2_snapshots_new() };
 
     if (!read_image(&fresh, errp)) {
         free_tables(&fresh);
@@ -350,6 +354,16 @@ static void qcow2_info(const BlockNode *n, BlockNodeInfo *ret)
     ret->extended_l2 = s->extended_l2;
 }
 
+static const BlockSnapshotOps snapshot_ops = {
+    .info = qcow2_snapshot_info,
+    .create = qcow2_snapshot_create,
+    .go_back = qcow2_snapshot_goto,
+    .remove = qcow2_snapshot_delete,
+    .state_drop = qcow2_vmstate_drop,
+    .state_write = qcow2_vmstate_write,
+    .state_read = qcow2_vmstate_read,
+};
+
 const BlockDriver block_qcow2_driver = {
     .name = "qcow2",
     .open = qcow2_open,
@@ -365,4 +379,5 @@ const BlockDriver block_qcow2_driver = {
     .activate = qcow2_activate,
     .inactivate = qcow2_inactivate,
     .info = qcow2_info,
+    .snapshots = &snapshot_ops,
 };
