@@ -149,6 +149,7 @@ struct Migration {
     char *tls_hostname;
 
     /* State that travels in sections of the engine's own. */
+    bool snapshot; /* migration_snapshot_begin(); vm_lock */
     struct EngineState *state;
 };
 

@@ -303,6 +303,10 @@ static bool check_start(Migration *m, GError **errp)
         error_setf(errp, "Can't migrate now: %s", vm_busy(m->vm));
         return false;
     }
+    if (m->snapshot) {
+        error_setf(errp, "Can't migrate now: there is a snapshot in process");
+        return false;
+    }
     if (why != NULL) {
         error_setf(errp, "%s", why);
         return false;
