@@ -486,3 +486,10 @@ bool cli_incoming(Cli *cli, CliArg *a, GError **errp)
     cli->incoming = g_strdup(a->text);
     return true;
 }
+
+bool cli_loadvm(Cli *cli, CliArg *a, GError **errp)
+{
+    g_free(cli->loadvm);
+    cli->loadvm = g_strdup(a->text);
+    return true;
+}

@@ -19,6 +19,7 @@
 #include "monitor/hooks.h"
 #include "monitor/qmp-fds.h"
 #include "monitor/qmp.h"
+#include "monitor/snapshots.h"
 #include "monitor/vm-control.h"
 #include "net/filter.h"
 #include "system/hostmem.h"
@@ -196,7 +197,11 @@ static bool start_guest(Cli *cli, GError **errp)
         error_prefix(errp, "-incoming %s: ", cli->incoming);
         return false;
     }
-    return true;
+    if (cli->loadvm != NULL && cli->incoming != NULL) {
+        error_setf(errp, "-loadvm and -incoming are mutually exclusive");
+        return false;
+    }
+    return cli->loadvm == NULL || vm_snapshot_load(vm, cli->loadvm, errp);
 }
 
 /* For a person who looks: what was chosen for him. */

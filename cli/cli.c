@@ -58,6 +58,7 @@ void cli_fini(Cli *cli)
     g_free(cli->user);
     g_free(cli->qtest_log);
     g_free(cli->incoming);
+    g_free(cli->loadvm);
     g_free(cli->mem_path);
     g_free(cli->debugcon);
 }

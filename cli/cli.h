@@ -82,6 +82,7 @@ struct Cli {
     char *user;      /* its name; NULL: none, just numbers */
     char *qtest_log; /* NULL: stderr */
     char *incoming;
+    char *loadvm; /* a snapshot's name; NULL: none */
     char *mem_path;
     bool mem_prealloc;
     bool snapshot; /* drives write to temporary files */
@@ -246,6 +247,7 @@ CLI_HANDLER(cli_device);
 CLI_HANDLER(cli_fw_cfg);
 CLI_HANDLER(cli_set);
 CLI_HANDLER(cli_incoming);
+CLI_HANDLER(cli_loadvm);
 CLI_HANDLER(cli_display);
 CLI_HANDLER(cli_vga);
 CLI_HANDLER(cli_vnc);

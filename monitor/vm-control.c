@@ -26,6 +26,11 @@ bool vm_control_stop(Vm *vm, GError **errp)
         error_setf(errp, "There is a dump in process, please wait.");
         return false;
     }
+    if (runstate_get(vm) == RUN_STATE_SAVE_VM ||
+        runstate_get(vm) == RUN_STATE_RESTORE_VM) {
+        error_setf(errp, "There is a snapshot in process, please wait.");
+        return false;
+    }
     if (runstate_get(vm) == RUN_STATE_INMIGRATE) {
         vm->autostart = false;
         return true;

@@ -210,6 +210,7 @@ static bool state_is_taken(const Vm *vm)
     RunState now = __atomic_load_n(&vm->run_state, __ATOMIC_SEQ_CST);
 
     return now == RUN_STATE_FINISH_MIGRATE || now == RUN_STATE_SAVE_VM ||
+           now == RUN_STATE_RESTORE_VM ||
            (now == RUN_STATE_INMIGRATE && vm->loading);
 }
 
@@ -522,8 +523,11 @@ static void do_shutdown(Vm *vm)
 
 const char *vm_busy(const Vm *vm)
 {
-    return vm->resetting    ? "a reset waits for storage"
-           : vm->dumping    ? "the guest's memory is being dumped"
+    return vm->resetting ? "a reset waits for storage"
+           : vm->dumping ? "the guest's memory is being dumped"
+           : vm->run_state == RUN_STATE_SAVE_VM ? "a snapshot is being taken"
+           : vm->run_state == RUN_STATE_RESTORE_VM
+               ? "a snapshot is being loaded"
            : vm->activating ? "its disk images are being taken over"
                             : NULL;
 }

@@ -385,7 +385,22 @@ def blkdeviotune(t):
     dom.heart.wait()
 
 
-row('internal_snapshots', 'savevm and loadvm are not in this version')
+@test()
+def internal_snapshots(t):
+    dom = everyday(t)
+    dom.virsh('snapshot-create-as', '--name', 'one')
+    dom.heart.wait()
+    check_in('one', dom.virsh('snapshot-list'), 'list')
+    dom.virsh('snapshot-create-as', '--name', 'two')
+    dom.virsh('snapshot-revert', '--snapshotname', 'one')
+    check_equal(dom.state(), 'running', 'state')
+    dom.heart.wait()
+    for name in ('one', 'two'):
+        dom.virsh('snapshot-delete', '--snapshotname', name)
+    check('one' not in dom.virsh('snapshot-list'), 'it is still there')
+    dom.heart.wait()
+
+
 row('setvcpus', 'vCPU hot-plug is not in this version')
 row('virt_install_default',
     'SPICE and USB redirection, which it asks for, are not in this version')
