@@ -12,7 +12,6 @@
 
 #include "hw/core/boot-order.h"
 #include "system/vm.h"
-#include "util/bswap.h"
 #include "util/error.h"
 
 #define UNIT_FREE UINT32_MAX
@@ -27,46 +26,6 @@ static const char *const trans_names[] = { "auto",  "none",  "lba",
 
 /* Geometry */
 
-#define MBR_ENTRY     16
-#define MBR_TABLE     446
-#define MBR_SIGNATURE 0xaa55
-
-/* Heads and sectors of who made the partitions; false: no telling. */
-static bool guess_from_partitions(IdeDevice *s, Geometry *ret)
-{
-    uint8_t mbr[IDE_SECTOR];
-    uint64_t n = block_size(s->blk) / IDE_SECTOR;
-
-    if (block_read_sync(s->blk, 0, mbr, sizeof(mbr)) < 0 ||
-        lduw_le_p(mbr + 510) != MBR_SIGNATURE) {
-        return false;
-    }
-    for (unsigned i = 0; i < 4; i++) {
-        const uint8_t *p = mbr + MBR_TABLE + MBR_ENTRY * i;
-        unsigned heads = p[5] + 1, sectors = p[6] & 63;
-        uint64_t cylinders;
-
-        /* A partition ends with a cylinder. */
-        if (ldl_le_p(p + 12) == 0 || p[5] == 0 || sectors == 0) {
-            continue;
-        }
-        cylinders = n / (heads * sectors);
-        if (cylinders >= 1 && cylinders <= 16383) {
-            *ret = (Geometry){ cylinders, heads, sectors };
-            return true;
-        }
-    }
-    return false;
-}
-
-/* What disks of that size say: ATA limits both to 16 heads, 63 sectors. */
-static Geometry geometry_by_size(uint64_t nsectors)
-{
-    uint64_t cylinders = nsectors / (16 * 63);
-
-    return (Geometry){ CLAMP(cylinders, UINT64_C(2), UINT64_C(16383)), 16, 63 };
-}
-
 static bool translation_needed(const Geometry *geo)
 {
     return geo->cylinders > 1024 || geo->heads > 16 || geo->sectors > 63;
@@ -78,7 +37,7 @@ void ide_guess_geometry(IdeDevice *s)
     int translation;
     Geometry guess;
 
-    if (!guess_from_partitions(s, &guess)) {
+    if (!geometry_from_partitions(s->blk, &guess)) {
         guess = geometry_by_size(n);
         translation = translation_needed(&guess) ? TRANS_LBA : TRANS_NONE;
     } else if (guess.heads > 16) {

@@ -12,6 +12,7 @@
 #define HW_IDE_IDE_PRIV_H
 
 #include "block/block.h"
+#include "hw/block/geometry.h"
 #include "hw/ide/ide.h"
 #include "system/runstate.h"
 
@@ -202,10 +203,6 @@ enum {
     RETRY_TRIM = 0x80,
     RETRY_NCQ = 0x100, /* queued commands wait: in AHCI's stream only */
 };
-
-typedef struct Geometry {
-    uint32_t cylinders, heads, sectors;
-} Geometry;
 
 /* ide-hd and ide-cd */
 typedef struct IdeDevice {
