@@ -221,6 +221,9 @@ static char *bus_firmware_node(Bus *b, Device *dev)
     g_autofree char *name = NULL, *place = NULL;
 
     switch (lduw_le_p(d->config + PCI_CLASS_DEVICE)) {
+    case PCI_CLASS_STORAGE_SCSI:
+        name = g_strdup("scsi");
+        break;
     case PCI_CLASS_STORAGE_IDE:
         name = g_strdup("ide");
         break;

@@ -20,6 +20,7 @@ enum {
 
 /* Base class << 8 | sub-class (PCI Code and ID Assignment Specification). */
 enum {
+    PCI_CLASS_STORAGE_SCSI = 0x0100,
     PCI_CLASS_STORAGE_IDE = 0x0101,
     PCI_CLASS_NETWORK_ETHERNET = 0x0200,
     PCI_CLASS_BRIDGE_HOST = 0x0600,
