@@ -31,6 +31,7 @@
 #include "hw/pci/i440fx.h"
 #include "hw/pci/mch.h"
 #include "hw/pci/pci-bridge.h"
+#include "hw/scsi/scsi.h"
 #include "hw/usb/usb-devices.h"
 #include "hw/virtio/virtio-devices.h"
 
@@ -102,6 +103,9 @@ const DeviceType *const device_table[] = {
     &pcie_pci_bridge_type,
     &pcie_root_port_type,
     &q35_pcihost_type,
+    /* scsi */
+    &scsi_cd_type,
+    &scsi_hd_type,
     /* timer */
     &hpet_type,
     &kvm_pit_type,

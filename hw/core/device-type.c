@@ -152,6 +152,7 @@ static const ObjectType abstract_types[] = {
     ABSTRACT("isa-device", "device"),
     ABSTRACT("ide-device", "device"),
     ABSTRACT("scsi-device", "device"),
+    ABSTRACT("scsi-disk-base", "scsi-device"),
     { .name = "usb-device",
       .parent = "device",
       .abstract = true,

@@ -21,6 +21,7 @@
 
 struct Machine;
 struct PciInfo;
+struct ScsiType;
 struct UsbType;
 struct VirtioType;
 struct Vm;
@@ -58,6 +59,7 @@ struct DeviceType {
     const struct PciInfo *pci;       /* BUS_PCI: identity; else NULL */
     const struct VirtioType *virtio; /* what a virtio function carries */
     const struct UsbType *usb;       /* BUS_USB: what it does; else NULL */
+    const struct ScsiType *scsi;     /* BUS_SCSI: the same */
     void (*init)(Device *dev); /* before properties are set; may be NULL */
     /*
      * Of a device that a user asks for, before it is plugged in: waits for
