@@ -106,6 +106,9 @@ const DeviceType *const device_table[] = {
     /* scsi */
     &scsi_cd_type,
     &scsi_hd_type,
+    &virtio_scsi_pci_non_transitional_type,
+    &virtio_scsi_pci_transitional_type,
+    &virtio_scsi_pci_type,
     /* timer */
     &hpet_type,
     &kvm_pit_type,

@@ -185,6 +185,7 @@ static const ObjectType abstract_types[] = {
     ABSTRACT("virtio-net-pci-base", "virtio-pci"),
     ABSTRACT("virtio-balloon-pci-base", "virtio-pci"),
     ABSTRACT("virtio-rng-pci-base", "virtio-pci"),
+    ABSTRACT("virtio-scsi-pci-base", "virtio-pci"),
     ABSTRACT("virtio-serial-pci-base", "virtio-pci"),
     ABSTRACT("virtio-gpu-pci-base", "virtio-pci"),
     ABSTRACT("virtio-gpu-pci-base-type", "virtio-gpu-pci-base"),
