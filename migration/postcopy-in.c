@@ -27,7 +27,12 @@
 #include "util/thread.h"
 #include "util/userfault.h"
 
-enum { FAULTS = 16 /* read at once */ };
+enum {
+    FAULTS = 16, /* read at once */
+    HUGE_PAGES = (2 << 20) / RAM_PAGE_SIZE,
+    DROP_TRIES = 20,
+    DROP_AGAIN_US = 1000,
+};
 
 typedef struct InBlock {
     RamBlock *rb; /* borrowed: none goes while a migration comes in */
@@ -443,6 +448,68 @@ static void *postcopy_fault_thread(void *opaque)
 
 /* ---- listening ---------------------------------------------------------- */
 
+/* Whether a page of the range, which has at most HUGE_PAGES, is there. */
+static bool any_is_there(const InBlock *b, uint64_t lo, uint64_t hi)
+{
+    uint8_t there[HUGE_PAGES];
+
+    if (lo >= hi) {
+        return false;
+    }
+    if (mincore(b->rb->host + (lo << RAM_PAGE_BITS), (hi - lo) << RAM_PAGE_BITS,
+                there) < 0) {
+        return true; /* nobody says that it isn't */
+    }
+    for (uint64_t i = 0; i < hi - lo; i++) {
+        if (there[i] & 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * A transparent huge page that reaches over an end of the range has to be
+ * split.  In shared memory the kernel may fail to, and leaves it there, zeroed:
+ * no fault would tell of that.  So what it could be is looked at.
+ */
+static bool range_is_dropped(const InBlock *b, uint64_t lo, uint64_t hi)
+{
+    uint64_t head = MIN(lo + HUGE_PAGES, hi);
+    uint64_t tail = MAX(hi - MIN(hi, (uint64_t)HUGE_PAGES), head);
+
+    return b->rb->page_size > RAM_PAGE_SIZE ||
+           (!any_is_there(b, lo, head) && !any_is_there(b, tail, hi));
+}
+
+/* Pages of the block; of whole ones of its backing. */
+static bool drop_range(const InBlock *b, uint64_t lo, uint64_t hi,
+                       GError **errp)
+{
+    for (unsigned i = 0; i < DROP_TRIES; i++) {
+        int r = ram_block_discard(b->rb, lo << RAM_PAGE_BITS,
+                                  (hi - lo) << RAM_PAGE_BITS);
+
+        if (r < 0) {
+            error_setf_errno(errp, -r,
+                             "RAM block '%s': dropping 0x%" PRIx64
+                             " bytes at 0x%" PRIx64,
+                             b->rb->name, (hi - lo) << RAM_PAGE_BITS,
+                             lo << RAM_PAGE_BITS);
+            return false;
+        }
+        if (range_is_dropped(b, lo, hi)) {
+            return true;
+        }
+        g_usleep(DROP_AGAIN_US); /* who holds the huge page lets go of it */
+    }
+    error_setf(errp,
+               "RAM block '%s': of 0x%" PRIx64 " bytes at 0x%" PRIx64
+               " something is still there after they were dropped",
+               b->rb->name, (hi - lo) << RAM_PAGE_BITS, lo << RAM_PAGE_BITS);
+    return false;
+}
+
 /*
  * Whatever is there of pages that have not come goes: an old content, or what
  * somebody made who looked at memory before it was registered.
@@ -455,18 +522,10 @@ static bool drop_missing(InBlock *b, GError **errp)
     while (i < b->npages) {
         uint64_t end = bitmap_find_next(b->received, b->npages, i);
         uint64_t lo = ROUND_DOWN(i, unit), hi = ROUND_UP(end, unit);
-        int r;
 
         /* A page of the backing comes as a whole, or not at all. */
         bitmap_clear_atomic(b->received, lo, MIN(hi, b->npages) - lo);
-        r = ram_block_discard(b->rb, lo << RAM_PAGE_BITS,
-                              (hi - lo) << RAM_PAGE_BITS);
-        if (r < 0) {
-            error_setf_errno(errp, -r,
-                             "RAM block '%s': dropping 0x%" PRIx64
-                             " bytes at 0x%" PRIx64,
-                             b->rb->name, (hi - lo) << RAM_PAGE_BITS,
-                             lo << RAM_PAGE_BITS);
+        if (!drop_range(b, lo, hi, errp)) {
             return false;
         }
         i = bitmap_find_next_zero(b->received, b->npages, MIN(hi, b->npages));

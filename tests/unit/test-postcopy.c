@@ -10,6 +10,9 @@
 #include "util/base.h"
 
 #include "migration/postcopy-out.h"
+
+#include <sys/mman.h>
+
 #include "migration/ram-load.h"
 #include "migration/wire.h"
 #include "util/bitmap.h"
@@ -507,6 +510,111 @@ static void test_unsupported(void)
     drop_memory(&mem, rb);
 }
 
+/* ---- pages of the host that are larger ---------------------------------- */
+
+enum { HUGE_BLOCK = 8 << 20, HUGE_BLOCK_PAGES = HUGE_BLOCK / PAGE };
+
+typedef struct HugeWorld {
+    Memory mem;
+    RamBlock *rb;
+    PostcopyIn *in;
+} HugeWorld;
+
+static bool is_here(const RamBlock *rb, unsigned page)
+{
+    uint8_t there;
+
+    g_assert_cmpint(mincore(rb->host + page * PAGE, PAGE, &there), ==, 0);
+    return there & 1;
+}
+
+static void ask_nobody(void *opaque, const RamBlock *rb, uint64_t off,
+                       uint64_t len)
+{
+    g_assert_not_reached();
+}
+
+/* All of it has an old content, in huge pages where the host has them. */
+static bool huge_init(HugeWorld *h, bool shared)
+{
+    const RamBlockOptions o = { .size = HUGE_BLOCK,
+                                .share = shared,
+                                .backing = shared ? RAM_MEMFD : RAM_ANONYMOUS };
+    g_autoptr(GPtrArray) blocks = g_ptr_array_new();
+    GError *err = NULL;
+    VM_LOCK_GUARD();
+
+    memory_init(&h->mem);
+    h->rb = ram_block_new(&h->mem.ram, "ram", &o, &err);
+    g_assert_no_error(err);
+    madvise(h->rb->host, HUGE_BLOCK, MADV_HUGEPAGE);
+    memset(h->rb->host, 0x55, HUGE_BLOCK);
+    h->in = postcopy_in_new(&h->mem, false, &err);
+    if (h->in == NULL) {
+        ram_block_free(&h->mem.ram, h->rb);
+        memory_fini(&h->mem);
+        g_test_skip(err->message);
+        g_error_free(err);
+        return false;
+    }
+    g_ptr_array_add(blocks, h->rb);
+    postcopy_in_set_blocks(h->in, blocks);
+    return true;
+}
+
+static void huge_fini(HugeWorld *h)
+{
+    postcopy_in_free(h->in);
+    drop_memory(&h->mem, h->rb);
+}
+
+/* What came of a huge page stays, and the rest of it is really gone. */
+static void test_huge(gconstpointer shared)
+{
+    GError *err = NULL;
+    HugeWorld h;
+
+    if (!huge_init(&h, shared != NULL)) {
+        return;
+    }
+    for (unsigned i = 0; i < HUGE_BLOCK_PAGES; i++) {
+        if (i % 7 != 0) {
+            postcopy_in_stored(h.in, h.rb, (uint64_t)i * PAGE, PAGE);
+        }
+    }
+    g_assert_true(postcopy_in_listen(h.in, ask_nobody, NULL, &err));
+    g_assert_no_error(err);
+    for (unsigned i = 0; i < HUGE_BLOCK_PAGES; i++) {
+        g_assert_cmpint(is_here(h.rb, i), ==, i % 7 != 0);
+        g_assert_true(i % 7 == 0 || h.rb->host[i * PAGE] == 0x55);
+    }
+    huge_fini(&h);
+}
+
+/* Something is still there, as half of a huge page that could not be split. */
+static void test_not_dropped(void)
+{
+    int other = memfd_create("other", MFD_CLOEXEC);
+    GError *err = NULL;
+    HugeWorld h;
+
+    g_assert_cmpint(other, >=, 0);
+    if (!huge_init(&h, true)) {
+        close(other);
+        return;
+    }
+    postcopy_in_stored(h.in, h.rb, PAGE, HUGE_BLOCK - PAGE);
+    g_assert_cmpint(ftruncate(other, HUGE_BLOCK), ==, 0);
+    g_assert_cmpint(dup2(other, h.rb->fd), ==, h.rb->fd);
+    g_assert_false(postcopy_in_listen(h.in, ask_nobody, NULL, &err));
+    g_assert_cmpstr(err->message, ==,
+                    "RAM block 'ram': of 0x1000 bytes at 0x0 something is "
+                    "still there after they were dropped");
+    g_error_free(err);
+    close(other);
+    huge_fini(&h);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -521,5 +629,8 @@ int main(int argc, char **argv)
     g_test_add_func("/postcopy/bad-discards", test_bad_discards);
     g_test_add_func("/postcopy/asked-again", test_asked_again_and_again);
     g_test_add_func("/postcopy/unsupported", test_unsupported);
+    g_test_add_data_func("/postcopy/huge", NULL, test_huge);
+    g_test_add_data_func("/postcopy/huge-shared", "shared", test_huge);
+    g_test_add_func("/postcopy/not-dropped", test_not_dropped);
     return g_test_run();
 }
