@@ -13,7 +13,8 @@ import collections
 import signal
 
 from faultproxy import FaultProxy
-from godwit.migration import set_capabilities, start_incoming, start_pattern
+from godwit.migration import (set_capabilities, set_parameters, start_incoming,
+                              start_pattern)
 from godwit.peer import PEER
 from godwit.qmp import QmpError
 from godwit.tap import check, check_equal, free_port
@@ -38,7 +39,25 @@ LAST_WORDS = {'gg': ('run', '<resumed', '<shut'),
               'gq': ('eof', 'description', '<shut')}
 ENDED = ('completed', 'failed', 'cancelled')
 
-Cell = collections.namedtuple('Cell', 'pair accel row fault')
+CHANNELS = 3
+MULTIFD = 'mf:'  # before the name of one of the stream's messages
+
+
+class Cell(collections.namedtuple('Cell', 'pair accel row fault')):
+    """Rows 'ch:...' and 'mf:...' are with capability multifd."""
+
+    @property
+    def multifd(self):
+        return self.row.startswith(('ch:', MULTIFD))
+
+    @property
+    def message(self):
+        return self.row.removeprefix(MULTIFD)
+
+    @property
+    def late(self):
+        """The source has given the guest up, or can't know better."""
+        return self.message in LAST_WORDS[self.pair]
 
 
 def cell_name(cell):
@@ -67,7 +86,7 @@ class Migration:
         with open(self.image, 'wb') as f:
             f.truncate(DISK_SIZE)
         # A lock would keep a second guest from running, and hide the fault.
-        self.locked = cell.row not in LAST_WORDS[cell.pair]
+        self.locked = not cell.late
         extra = ['-drive', 'if=ide,format=raw,file=%s,file.locking=%s' % (
             self.image, 'on' if self.locked else 'off')]
         binaries = {'g': None, 'q': PEER}
@@ -75,11 +94,17 @@ class Migration:
         src = start_pattern(t, *extra, mem=mem, smp=smp, accel=cell.accel,
                             binary=binaries[cell.pair[0]], **load)
         port = free_port()
-        dst = start_incoming(t, src, 'tcp:127.0.0.1:%d' % port, *extra,
+        way = 'tcp:127.0.0.1:%d' % port
+        dst = start_incoming(t, src, 'defer' if cell.multifd else way, *extra,
                              binary=binaries[cell.pair[1]])
+        if cell.multifd:
+            for vm in (src, dst):
+                set_capabilities(vm, multifd=True)
+                set_parameters(vm, multifd_channels=CHANNELS)
+            dst.qmp.cmd('migrate-incoming', uri=way)
         if row and fault in ('cancel', 'term', 'quit'):
             fault = 'hold'
-        self.proxy = FaultProxy(port, row, fault, again)
+        self.proxy = FaultProxy(port, row and cell.message, fault, again)
         t.defer(self.proxy.close)
         self.src = Observed(src, smp, False)
         self.dst = Observed(dst, smp, True)
@@ -109,7 +134,7 @@ class Migration:
 
 def starting_parameters(cell):
     """Later passes come only if the first is not the last."""
-    if cell.row.startswith('pass2') or cell.row == 'ping':
+    if cell.message.startswith('pass2') or cell.message == 'ping':
         return {'downtime-limit': 1, 'max-bandwidth': 24 << 20}
     return {'max-bandwidth': 0, 'downtime-limit': 300}
 
@@ -169,7 +194,7 @@ def act(m):
     elif fault == 'hold':
         marks = marks_of(m)
         # Where one side may run already, the other has to keep still.
-        late = m.cell.row in LAST_WORDS[m.cell.pair]
+        late = m.cell.late
         watch.until(lambda: not late and progress(m, marks), HOLD_S)
 
 
@@ -256,15 +281,15 @@ def check_words(m, here):
 def nobody_is_right(m):
     """Nobody runs the guest: allowed?  Then both must say so."""
     src, dst, cell = m.src, m.dst, m.cell
-    late = cell.row in LAST_WORDS[cell.pair]
+    late = cell.late
     if cell.fault == 'quit':
         return  # the user ended the only one who had it
     if cell.fault == 'term' and (
-            cell.row == '<resumed' or
-            cell.row == '<shut' and src.status == 'completed'):
+            cell.message == '<resumed' or
+            cell.message == '<shut' and src.status == 'completed'):
         return  # it had the guest and said so before it was ended
     # A destination that was ended can't hear the last message.
-    late |= cell.fault == 'term' and cell.row == '<loaded'
+    late |= cell.fault == 'term' and cell.message == '<loaded'
     # To a plain peer the end of the stream may have been written while an
     # earlier message was still on its way.
     late |= cell.pair == 'gq' and 'handed over' in src.info.get('error-desc',

@@ -29,14 +29,47 @@ def reset_on_close(sock):
         pass
 
 
-class FaultProxy:
-    """Listens on a port of its own and connects to `target_port`.
+class Link:
+    """A connection of the source's, and the one to the destination."""
 
-    At the first message `row` (see wire.py; 'connect' is the connection) it
-    does what `fault` says, and passes on all else as it comes:
+    def __init__(self, client):
+        self.socks = [client]
+
+    def connect(self, port):
+        self.socks.append(socket.create_connection(('127.0.0.1', port)))
+        return self.socks
+
+    def reset(self):
+        for sock in self.socks:
+            reset_on_close(sock)
+            try:
+                sock.shutdown(socket.SHUT_RD)  # wakes who reads it
+            except OSError:
+                pass
+
+    def hang_up(self):
+        for sock in self.socks:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def close(self):
+        for sock in self.socks:
+            sock.close()
+
+
+class FaultProxy:
+    """Listens on a port of its own and connects to `target_port`, once for
+    each connection that comes: the first one is the stream, all others are
+    channels of multifd.
+
+    At the first message `row` (see wire.py; 'connect' is the connection,
+    'ch:...' are a channel's) it does what `fault` says, and passes on all else
+    as it comes:
       hold      this message and what is behind it wait for let_go()
       delay     the same, for a moment
-      cut       both connections are closed, the message is not passed on
+      cut       its two connections are closed, the message is not passed on
       reset     the same with RST
       truncate  as cut, but half of the message is passed on
       corrupt   its first byte has its bits inverted
@@ -64,10 +97,11 @@ class FaultProxy:
         self._go_on = threading.Event()
         self._go_on.set()
         self._closing = False
-        self._socks = []
+        self._lock = threading.Lock()  # who acts; the links
+        self._links = []
         self._listener = socket.socket()
         self._listener.bind(('127.0.0.1', 0))
-        self._listener.listen(1)
+        self._listener.listen(64)
         self.port = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -102,31 +136,46 @@ class FaultProxy:
         self._thread.join(10)
 
     def _run(self):
-        try:
-            client, _ = self._listener.accept()
-        except OSError:
-            return
-        self._socks.append(client)
+        threads = []
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                break
+            link = Link(client)
+            with self._lock:
+                first = not self._links
+                self._links.append(link)
+            threads.append(threading.Thread(
+                target=self._serve, daemon=True, args=(link, first)))
+            threads[-1].start()
+        for thread in threads:
+            thread.join()
+
+    def _serve(self, link, first):
+        there, back = ((wire.Forward, wire.Back) if first else
+                       (wire.Channel, wire.Quiet))
         threads = []
         try:
-            self._deliver('connect', b'', None)
-            server = socket.create_connection(('127.0.0.1', self.target_port))
-            self._socks.append(server)
+            self._deliver('connect' if first else 'ch:connect', b'', link,
+                          None)
+            client, server = link.connect(self.target_port)
             self.connected = True
             threads = [threading.Thread(target=self._pass, daemon=True,
-                                        args=(wire.Forward, client, server)),
+                                        args=(there, link, client, server)),
                        threading.Thread(target=self._pass, daemon=True,
-                                        args=(wire.Back, server, client))]
+                                        args=(back, link, server, client))]
         except (OSError, HungUp):
             pass
+        if self._closing:
+            link.hang_up()
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        for sock in self._socks:
-            sock.close()
+        link.close()
 
-    def _pass(self, parser, source, sink):
+    def _pass(self, parser, link, source, sink):
         """One direction, to its end."""
         def recv(size):
             self._go_on.wait()
@@ -134,7 +183,7 @@ class FaultProxy:
         try:
             try:
                 for name, data in parser(recv).messages():
-                    self._deliver(name, data, sink)
+                    self._deliver(name, data, link, sink)
             except wire.Unknown as err:
                 sink.sendall(err.rest)
                 while data := recv(1 << 16):
@@ -148,28 +197,36 @@ class FaultProxy:
             self._swallow(source)
         except OSError:
             # One side is gone: the other gets to know.
-            self._hang_up()
+            link.hang_up()
 
-    def _deliver(self, name, data, sink):
-        if name not in self.names:
-            self.names.append(name)
-        self.counts[name] += 1
+    def _deliver(self, name, data, link, sink):
+        with self._lock:
+            if name not in self.names:
+                self.names.append(name)
+            self.counts[name] += 1
         self._go_on.wait()
-        if name == self.row and (self.again or not self.acted.is_set()):
-            data = self._act(data, sink)
+        if self._is_due(name):
+            data = self._act(data, link, sink)
         if sink and data:
             sink.sendall(data)
 
-    def _act(self, data, sink):
+    def _is_due(self, name):
+        """Only one acts, whatever comes elsewhere at the same time."""
+        with self._lock:
+            if name != self.row or (self.acted.is_set() and not self.again):
+                return False
+            if self.fault == 'hold':
+                self._let_go.clear()
+                self.holds += 1
+            self.acted.set()
+            return True
+
+    def _act(self, data, link, sink):
         """Returns what is to be passed on then."""
         if self.fault == 'hold':
-            self._let_go.clear()
-            self.holds += 1
-            self.acted.set()
             if not self._closing:
                 self._let_go.wait()
             return data
-        self.acted.set()
         if self.fault == 'delay':
             self._let_go.wait(DELAY_S)
         elif self.fault == 'duplicate':
@@ -186,9 +243,9 @@ class FaultProxy:
             if self.fault == 'truncate':
                 sink.sendall(data[:len(data) // 2])
             if self.fault == 'reset':
-                self._reset()
+                link.reset()
             else:
-                self._hang_up()
+                link.hang_up()
             raise HungUp()
         return data
 
@@ -200,17 +257,14 @@ class FaultProxy:
         except OSError:
             pass
 
+    def _all_links(self):
+        with self._lock:
+            return list(self._links)
+
     def _reset(self):
-        for sock in self._socks:
-            reset_on_close(sock)
-            try:
-                sock.shutdown(socket.SHUT_RD)  # wakes who reads it
-            except OSError:
-                pass
+        for link in self._all_links():
+            link.reset()
 
     def _hang_up(self):
-        for sock in self._socks:
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        for link in self._all_links():
+            link.hang_up()

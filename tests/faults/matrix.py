@@ -33,6 +33,10 @@ from watch import PeerFault  # noqa: E402
 PAIRS = ('gg', 'qg', 'gq')
 # Rows that an undisturbed migration doesn't have for certain.
 EXTRA_ROWS = ('pass2', 'pass2.page', 'pre-switchover')
+# With multifd: what the channels carry, and what the stream does beside them.
+CHANNEL_ROWS = ('ch:connect', 'ch:greeting', 'ch:pages', 'ch:sync', 'mf:hello',
+                'mf:pass1.page', 'mf:pass2', 'mf:last', 'mf:dev:cpu', 'mf:eof')
+GODWIT_CHANNEL_ROWS = ('mf:switchover', 'mf:<loaded', 'mf:run', 'mf:<resumed')
 # Devices at which everything is tried; at the others, what differs by place.
 # A last pass may find nothing to send when the guest isn't run for a while.
 TRIES = 12
@@ -49,7 +53,8 @@ QUICK = {
            'dev:cpu/hold', 'dev:cpu/cancel', 'dev:0000:00:01.1/ide/cut',
            'eof/hold', '<loaded/hold', '<loaded/duplicate',
            '<loaded/corrupt', 'run/cut', 'run/hold', '<resumed/reset',
-           '<resumed/drop'),
+           '<resumed/drop', 'ch:connect/cut', 'ch:greeting/truncate',
+           'ch:pages/hold', 'ch:pages/cut', 'ch:sync/delay', 'mf:eof/hold'),
     'qg': ('pass1.page/cut', 'dev:cpu/truncate', '<shut/hold'),
     'gq': ('setup/cut', 'dev:cpu/reset', 'eof/cut', '<shut/hold',
            '<shut/cancel'),
@@ -57,10 +62,10 @@ QUICK = {
 
 
 def faults_at(pair, row):
-    if row in ('connect', 'pre-switchover'):
+    if row in ('connect', 'ch:connect', 'pre-switchover'):
         return cells.WITHOUT_BYTES
     # A message that is lost in the middle is what 'corrupt' is.
-    if row not in LOST or pair[0] == 'q':
+    if row.startswith('ch:') or row not in LOST or pair[0] == 'q':
         return tuple(f for f in faults_of(row) if f != 'drop')
     return faults_of(row)
 
@@ -170,6 +175,9 @@ def rows_of(host, pair, accel):
     stop = next((i for i, r in enumerate(rows) if r in ('switchover', 'last')),
                 at)
     rows[stop:stop] = [r for r in EXTRA_ROWS if r not in rows]
+    rows += CHANNEL_ROWS
+    if pair == 'gg':
+        rows += GODWIT_CHANNEL_ROWS
     return rows, out
 
 

@@ -16,7 +16,10 @@ ANSWERS = {1: '<shut', 2: '<pong', 0x4701: '<features', 0x4702: '<loaded',
 
 PAGE = 4096
 REC_FILL, REC_BLOCKS, REC_PAGE, REC_EOS = 0x02, 0x04, 0x08, 0x10
-REC_CONTINUE, REC_EXTENT, REC_FLAGS = 0x20, 0x800, 0xfff
+REC_CONTINUE, REC_SYNC, REC_EXTENT, REC_FLAGS = 0x20, 0x200, 0x800, 0xfff
+
+MULTIFD_MAGIC, MULTIFD_SYNC, MULTIFD_PACKED = 0x11223344, 1, 7 << 1
+GREETING_LEN, PACKET_LEN = 64, 1344
 
 
 class End(Exception):
@@ -156,7 +159,7 @@ class Forward:
                 t.name()
                 offset -= t.be64()
             return kind
-        if kind == REC_EOS:
+        if kind in (REC_EOS, REC_SYNC):
             return kind
         if not flags & REC_CONTINUE:
             self._block = t.name()
@@ -211,3 +214,55 @@ class Back:
             if name == '<pong' and data == struct.pack('>I', HELLO):
                 name = '<hello'
             yield name, self.t.message()
+
+
+class Channel:
+    """One of multifd's, from the source to the destination: packets, and
+    between two Godwits records as in the stream."""
+
+    def __init__(self, recv):
+        self.t = Taker(recv)
+
+    def messages(self):
+        """Yields (name, bytes)."""
+        self.t.take(GREETING_LEN)
+        yield 'ch:greeting', self.t.message()
+        while True:
+            word = self.t.be32()
+            if word == MULTIFD_MAGIC:
+                yield self._packet(), self.t.message()
+            else:
+                self._record(word << 32 | self.t.be32())
+                yield 'ch:pages', self.t.message()
+
+    def _packet(self):
+        self.t.be32()
+        flags = self.t.be32()
+        self.t.be32()
+        npages, size = self.t.be32(), self.t.be32()
+        self.t.take(PACKET_LEN - 6 * 4)
+        if npages:
+            self.t.take(size if flags & MULTIFD_PACKED else npages * PAGE)
+        return 'ch:sync' if flags & MULTIFD_SYNC else 'ch:pages'
+
+    def _record(self, word):
+        kind = word & REC_FLAGS & ~REC_CONTINUE
+        if kind & ~REC_FILL != REC_EXTENT:
+            raise self.t.unknown()
+        if not word & REC_CONTINUE:
+            self.t.name()
+        count = self.t.be32()
+        if not kind & REC_FILL:
+            self.t.take(count * PAGE)
+
+
+class Quiet:
+    """The other way on a channel: nothing is said."""
+
+    def __init__(self, recv):
+        self.t = Taker(recv)
+
+    def messages(self):
+        self.t.u8()
+        raise self.t.unknown()
+        yield  # pylint: disable=unreachable
