@@ -40,7 +40,7 @@ typedef struct Candidate {
     guint watch;   /* of ch, or of `done` */
     uint8_t magic[MAGIC_LEN];
     unsigned nmagic; /* bytes of it that have come */
-    /* With TLS; the thread's until it has set `done`. */
+    /* With TLS; the thread's until it is joined. */
     Thread thread;
     IoCancel *cancel;
     EventNotifier done;
@@ -132,7 +132,6 @@ static void candidate_decide(Candidate *c)
                                      : MIG_CANDIDATE_CHANNEL;
     if (c->inside != NULL) {
         ch = g_steal_pointer(&c->inside);
-        thread_join(&c->thread);
         /* What is ended below is no more than the thread's waits. */
         g_clear_pointer(&c->cancel, io_cancel_unref);
         event_notifier_fini(&c->done);
@@ -181,9 +180,11 @@ static void *candidate_thread(void *opaque)
 static gboolean candidate_shook_hands(gint fd, GIOCondition cond,
                                       gpointer opaque)
 {
+    Candidate *c = opaque;
     VM_LOCK_GUARD();
 
-    candidate_decide(opaque);
+    thread_join(&c->thread); /* this was its last word */
+    candidate_decide(c);
     return G_SOURCE_REMOVE;
 }
 
