@@ -117,13 +117,14 @@ static bool save_devices(Migration *m, StreamOut *out, GError **errp)
 bool migration_save_state(Migration *m, RunState was, IoChannel *ch,
                           GError **errp)
 {
+    const StreamConfig config = { .machine = m->hooks->machine_name(m->vm) };
     g_autoptr(StreamOut) out = stream_out_new(ch);
     bool ok;
 
     if (!save_begin(m, was, errp)) {
         return false;
     }
-    savevm_put_header(out, m->hooks->machine_name(m->vm));
+    savevm_put_header(out, &config);
     ok = save_memory(m, out, errp);
     save_end(m);
     return ok && save_devices(m, out, errp);
@@ -159,7 +160,8 @@ static bool load_complete(void *opaque, bool *ret_more, GError **errp)
         error_setf(errp, "end of the stream without guest memory");
         return false;
     }
-    return l->m->hooks->cpus_put(l->m->vm, errp);
+    return ram_load_finished(l->ram, errp) &&
+           l->m->hooks->cpus_put(l->m->vm, errp);
 }
 
 bool migration_load_state(Migration *m, IoChannel *ch, GError **errp)
@@ -172,7 +174,8 @@ bool migration_load_state(Migration *m, IoChannel *ch, GError **errp)
                             .command = never_command,
                             .complete = load_complete,
                             .opaque = &l };
+    const StreamConfig here = { .machine = m->hooks->machine_name(m->vm) };
 
-    return loadvm_run(in, m->vm->vmstates, rows, G_N_ELEMENTS(rows),
-                      m->hooks->machine_name(m->vm), &ops, errp);
+    return loadvm_run(in, m->vm->vmstates, rows, G_N_ELEMENTS(rows), &here,
+                      &ops, errp);
 }
