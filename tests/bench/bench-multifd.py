@@ -21,6 +21,7 @@ OURS, PEER, PLAIN = 'Godwit', "Debian's QEMU", 'plain sockets'
 CHANNELS = (0, 1, 2, 4, 8)
 COMPRESSIONS = ('none', 'zlib', 'zstd')
 SPARE = 256     # MiB of the guest beside the data
+ZLIB_MIB_S = 10  # that one CPU packs at the very least
 FOUND = (
     ('total_ms', 'total ms', 0),
     ('cpu_s', 'CPU s', 2),
@@ -34,7 +35,8 @@ def workload(size, channels, compression):
         channels, 's' if channels > 1 else '', compression)
     return Workload(name, size + SPARE, guest='mode=idle touch=%d' % size,
                     prealloc=True, needs=2 * (size + SPARE) + 600,
-                    channels=channels, compression=compression)
+                    channels=channels, compression=compression,
+                    timeout_s=60 + size // ZLIB_MIB_S)
 
 
 def workloads(size, channels, compressions):

@@ -68,7 +68,7 @@ class Workload:
 
     def __init__(self, name, mem, guest='mode=idle', limit_ms=300, smp=1,
                  prealloc=False, hugepages=False, needs=0, only=None,
-                 devices=(), channels=0, compression='none'):
+                 devices=(), channels=0, compression='none', timeout_s=60):
         self.name = name
         self.mem = mem              # MiB
         self.guest = guest
@@ -81,6 +81,7 @@ class Workload:
         self.devices = devices      # -device, each
         self.channels = channels    # of multifd; 0: without it
         self.compression = compression  # on them
+        self.timeout_s = timeout_s  # for the whole migration
 
     def describe(self):
         text = '%d MiB, %d vCPU' % (self.mem, self.smp)
@@ -231,10 +232,10 @@ class Bench:
         try:
             done = src.qmp.wait_event(
                 'MIGRATION', lambda e: e['data']['status'] in (
-                    'completed', 'failed'), timeout=60)
+                    'completed', 'failed'), timeout=workload.timeout_s)
         except WaitTimeout:
-            raise MeasureError('%s, %s: did not complete within 60 s' % (
-                program.name, workload.name)) from None
+            raise MeasureError('%s, %s: did not complete within %d s' % (
+                program.name, workload.name, workload.timeout_s)) from None
         if done['data']['status'] == 'failed':
             raise MeasureError('%s, %s: migration failed: %s' % (
                 program.name, workload.name,
