@@ -14,31 +14,8 @@ enum {
     ARM_GAP = 512, /* pages between two runs that are armed in one call */
 };
 
-bool memory_dirty_log_start(Memory *mem, GError **errp)
+static void log_off(Memory *mem)
 {
-    /* The bitmaps first: a listener may report pages at once. */
-    if (!ram_dirty_start(&mem->ram, DIRTY_MIGRATION, true, errp)) {
-        return false;
-    }
-    mem->dirty_log = true;
-    for (GList *l = mem->memory.listeners.head; l; l = l->next) {
-        MemoryListener *m = container_of(l, MemoryListener, link);
-
-        if (m->log_global_start && !m->log_global_start(m, errp)) {
-            memory_dirty_log_stop(mem);
-            return false;
-        }
-    }
-    address_space_update(&mem->smm);
-    address_space_update(&mem->memory);
-    return true;
-}
-
-void memory_dirty_log_stop(Memory *mem)
-{
-    if (!mem->dirty_log) {
-        return;
-    }
     mem->dirty_log = false;
     address_space_update(&mem->smm);
     address_space_update(&mem->memory);
@@ -50,6 +27,73 @@ void memory_dirty_log_stop(Memory *mem)
         }
     }
     ram_dirty_stop(&mem->ram, DIRTY_MIGRATION);
+}
+
+static bool log_on(Memory *mem, GError **errp)
+{
+    /* The bitmaps first: a listener may report pages at once. */
+    if (!ram_dirty_start(&mem->ram, DIRTY_MIGRATION, true, errp)) {
+        return false;
+    }
+    mem->dirty_log = true;
+    for (GList *l = mem->memory.listeners.head; l; l = l->next) {
+        MemoryListener *m = container_of(l, MemoryListener, link);
+
+        if (m->log_global_start && !m->log_global_start(m, errp)) {
+            log_off(mem);
+            return false;
+        }
+    }
+    address_space_update(&mem->smm);
+    address_space_update(&mem->memory);
+    return true;
+}
+
+bool memory_dirty_log_watch(Memory *mem, DirtyLogUser user, GError **errp)
+{
+    if (mem->log_users & user) {
+        error_setf(errp, "dirty log %d is on already", (int)user);
+        return false;
+    }
+    if (mem->log_users == 0 && !log_on(mem, errp)) {
+        return false;
+    }
+    mem->log_users |= user;
+    return true;
+}
+
+void memory_dirty_log_unwatch(Memory *mem, DirtyLogUser user)
+{
+    bool was = mem->log_users != 0;
+
+    mem->log_users &= ~user;
+    if (was && mem->log_users == 0) {
+        log_off(mem);
+    }
+}
+
+bool memory_dirty_log_start(Memory *mem, GError **errp)
+{
+    bool shared = mem->log_users != 0;
+    RamBlock *rb;
+
+    if (!memory_dirty_log_watch(mem, DIRTY_LOG_MIGRATION, errp)) {
+        return false;
+    }
+    mem->log_migrations++;
+    /* Somebody else may have taken bits of what was never sent. */
+    if (shared) {
+        RAM_BLOCK_FOREACH(rb, &mem->ram)
+        {
+            memory_dirty_log_mark(rb, 0, ram_block_max_pages(rb));
+        }
+    }
+    return true;
+}
+
+void memory_dirty_log_stop(Memory *mem)
+{
+    memory_dirty_log_unwatch(mem, DIRTY_LOG_MIGRATION);
 }
 
 /* All logged sections, to one listener. */

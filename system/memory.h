@@ -205,8 +205,10 @@ struct Memory {
     FreeHints hints;
     unsigned depth; /* of open transactions */
     bool changed;
-    bool dirty_log; /* migration logs: DIRTY_MIGRATION in every RAM range */
-    unsigned display_logs; /* regions that a display logs */
+    bool dirty_log;          /* it is on: DIRTY_MIGRATION in every RAM range */
+    unsigned log_users;      /* mask of DirtyLogUser; vm_lock */
+    unsigned log_migrations; /* how many have begun; vm_lock */
+    unsigned display_logs;   /* regions that a display logs */
     /* Flushes coalesced MMIO before a device is read; set by accelerators. */
     void (*flush_coalesced)(void *opaque);
     void *flush_opaque;
@@ -299,10 +301,30 @@ void memory_listener_del(MemoryListener *l);
  */
 
 /*
- * Bitmaps all set; accelerators log from then on.  vm_lock held.  False with
- * errp, and nothing is on, if it is on already or somebody can't log.
+ * Who wants it on.  Bits are the migration's: others may take them only while
+ * memory_dirty_log_migrates() says no, in one section of vm_lock with that.
+ */
+typedef enum DirtyLogUser {
+    DIRTY_LOG_MIGRATION = 1 << 0,
+    DIRTY_LOG_RATE = 1 << 1,  /* calc-dirty-rate */
+    DIRTY_LOG_LIMIT = 1 << 2, /* set-vcpu-dirty-limit */
+} DirtyLogUser;
+
+/*
+ * For a migration: bitmaps all set; accelerators log from then on.  vm_lock
+ * held.  False with errp, and nothing is on, if a migration has it on already
+ * or somebody can't log.
  */
 bool memory_dirty_log_start(Memory *mem, GError **errp);
+/* For another user, which has it not; the same otherwise. */
+bool memory_dirty_log_watch(Memory *mem, DirtyLogUser user, GError **errp);
+/* It needs it no more; nothing happens if it didn't.  vm_lock held. */
+void memory_dirty_log_unwatch(Memory *mem, DirtyLogUser user);
+/* Does a migration have it on?  vm_lock held. */
+static inline bool memory_dirty_log_migrates(const Memory *mem)
+{
+    return (mem->log_users & DIRTY_LOG_MIGRATION) != 0;
+}
 /*
  * Merges what accelerators know into the bitmaps; takes vm_lock.  last_stage:
  * the guest has stopped.

@@ -689,6 +689,50 @@ static void test_displays(void)
     box_fini(&b);
 }
 
+/*
+ * Others have it on when a migration begins: all pages are new to that one,
+ * whatever bits were taken before; it ends with the last user.
+ */
+static void test_users(void)
+{
+    GError *err = NULL;
+    Box b;
+    VM_LOCK_GUARD();
+
+    box_init(&b, false);
+    g_assert_true(memory_dirty_log_watch(&b.mem, DIRTY_LOG_LIMIT, &err));
+    g_assert_false(memory_dirty_log_watch(&b.mem, DIRTY_LOG_LIMIT, &err));
+    g_clear_error(&err);
+    g_assert_true(memory_dirty_log_watch(&b.mem, DIRTY_LOG_RATE, &err));
+    g_assert_false(memory_dirty_log_migrates(&b.mem));
+    box_clean(&b);
+    g_assert_true(memory_dirty_log_start(&b.mem, &err));
+    g_assert_true(memory_dirty_log_migrates(&b.mem));
+    g_assert_cmpuint(b.mem.log_migrations, ==, 1);
+    g_assert_cmpuint(b.starts, ==, 1);
+    g_assert_cmpuint(memory_dirty_log_take(&b.mem, b.ram.ram, 0, PAGES, NULL,
+                                           b.bits),
+                     ==, PAGES);
+    g_assert_cmpuint(memory_dirty_log_take(&b.mem, b.small.ram, 0, SMALL, NULL,
+                                           b.bits),
+                     ==, SMALL);
+    g_assert_false(memory_dirty_log_start(&b.mem, &err));
+    g_clear_error(&err);
+    /* The first goes, the migration's stays as it is. */
+    memory_dirty_log_mark(b.ram.ram, 5, 1);
+    memory_dirty_log_unwatch(&b.mem, DIRTY_LOG_LIMIT);
+    memory_dirty_log_unwatch(&b.mem, DIRTY_LOG_LIMIT);
+    g_assert_cmpuint(memory_dirty_log_peek(b.ram.ram, 0, PAGES, NULL, b.bits),
+                     ==, 1);
+    memory_dirty_log_stop(&b.mem);
+    g_assert_false(memory_dirty_log_migrates(&b.mem));
+    g_assert_cmpuint(b.stops, ==, 0);
+    memory_dirty_log_unwatch(&b.mem, DIRTY_LOG_RATE);
+    g_assert_cmpuint(b.stops, ==, 1);
+    g_assert_null(b.ram.ram->dirty[DIRTY_MIGRATION]);
+    box_fini(&b);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -710,5 +754,6 @@ int main(int argc, char **argv)
     g_test_add_func("/dirty-log/clients", test_clients);
     g_test_add_func("/dirty-log/display", test_display);
     g_test_add_func("/dirty-log/displays", test_displays);
+    g_test_add_func("/dirty-log/users", test_users);
     return g_test_run();
 }
