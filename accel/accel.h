@@ -63,6 +63,14 @@ typedef struct AccelType {
     void (*vcpu_smi)(Vcpu *cpu);
     /* IGNNE#: x87 exceptions are ignored until they are cleared. */
     void (*vcpu_ignne)(Vcpu *cpu);
+    /*
+     * How many pages each vCPU has dirtied while writes were logged
+     * (memory_dirty_log_watch()): ret[nvcpus], which only grow, by each page
+     * once until it is armed again.  arm: all of them count again from now on.
+     * Any thread, vm_lock held.  False, and ret may be NULL to ask: it doesn't
+     * count for each vCPU.  NULL: the same.
+     */
+    bool (*dirtied)(Accel *acc, uint64_t *ret, bool arm);
     const IrqchipOps *irqchip; /* NULL or unused if not in the kernel */
     /*
      * What CPU models may offer, for x86_cpu_model_realize(); NULL: no

@@ -148,6 +148,8 @@ struct Migration {
     TlsCreds *tls;
     char *tls_hostname;
 
+    struct DirtyRate *dirty_rate; /* main thread */
+
     /* State that travels in sections of the engine's own. */
     bool snapshot; /* migration_snapshot_begin(); vm_lock */
     struct EngineState *state;

@@ -5,6 +5,7 @@
  */
 #include "util/base.h"
 
+#include "migration/dirty-rate.h"
 #include "migration/migration-priv.h"
 #include "migration/multifd-send.h"
 #include "migration/postcopy-times.h"
@@ -43,6 +44,7 @@ Migration *migration_new(Vm *vm, const MigrationHooks *hooks)
     cond_init(&m->cond);
     mig_params_init(&m->params);
     m->state = engine_state_new(vm);
+    m->dirty_rate = dirty_rate_new(vm, hooks);
     return m;
 }
 
@@ -140,6 +142,7 @@ void migration_free(Migration *m)
     mig_incoming_join(m);
     mig_tls_forget(m);
     engine_state_free(m->state);
+    dirty_rate_free(m->dirty_rate);
     mig_params_fini(&m->params);
     g_free(m->error_desc);
     backend_answer_list_free(m->answers);
@@ -652,6 +655,11 @@ bool migration_set_global(Migration *m, const char *name, const char *val,
                migration_set_capability(m, cap, on, errp);
     }
     return set_param_text(m, plain, val, 1, errp);
+}
+
+struct DirtyRate *migration_dirty_rate(Migration *m)
+{
+    return m->dirty_rate;
 }
 
 void migration_set_only_migratable(Migration *m, bool on)

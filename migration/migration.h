@@ -39,6 +39,8 @@ typedef struct MigrationHooks {
     /* The guest's CPUs rest for so many percent (0 to 99) of the time from now
      * on.  Without vm_lock. */
     bool (*throttle)(Vm *vm, unsigned percent, GError **errp);
+    /* AccelType.dirtied() of the guest's CPUs; may be NULL. */
+    bool (*dirtied)(Vm *vm, uint64_t *ret, bool arm);
 } MigrationHooks;
 
 /* Registers the "timer" and "globalstate" sections too. */
@@ -102,6 +104,9 @@ bool migration_set_global(Migration *m, const char *name, const char *val,
 /* -only-migratable: devices that block migration are refused at start. */
 void migration_set_only_migratable(Migration *m, bool on);
 bool migration_only_migratable(const Migration *m);
+
+/* calc-dirty-rate (dirty-rate.h) */
+struct DirtyRate *migration_dirty_rate(Migration *m);
 
 MigrationInfo *migration_query(Migration *m);
 MigrationStatus migration_status(Migration *m);

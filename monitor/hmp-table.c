@@ -47,6 +47,11 @@ const HmpCommand hmp_commands[] = {
         hmp_cmd_block_set_io_throttle),
     ROW("boot_set", "order:s", "bootdevice",
         "boot from these devices after the next reset", hmp_cmd_boot_set),
+    ROW("calc_dirty_rate", "-r -b second:i sample_pages_per_GB:i?",
+        "[-r] [-b] second [sample_pages_per_GB]",
+        "measure how fast the guest writes to its memory (-r: by dirty rings, "
+        "-b: by the log of writes)",
+        hmp_cmd_calc_dirty_rate),
     ROW("change", "device:s -f filename:s format:s? mode:s?",
         "device [-f] filename [format [read-only-mode]]",
         "put another medium into a drive (-f: a locked one too); 'change vnc "
@@ -222,6 +227,8 @@ const HmpCommand hmp_info_commands[] = {
         hmp_info_blockstats),
     ROW("chardev", "", "", "show the character devices", hmp_info_chardev),
     ROW("cpus", "", "", "show each CPU's thread", hmp_info_cpus),
+    ROW("dirty_rate", "", "", "show what calc_dirty_rate has found",
+        hmp_info_dirty_rate),
     ROW("dump", "", "", "show the last dump of memory", hmp_info_dump),
     ROW("hotpluggable-cpus", "", "", "show the places for CPUs",
         hmp_info_hotpluggable_cpus),

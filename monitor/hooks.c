@@ -459,6 +459,13 @@ static int cpu_of_thread(Vm *vm, pid_t tid)
     return -1;
 }
 
+static bool cpus_dirtied(Vm *vm, uint64_t *ret, bool arm)
+{
+    const AccelType *type = vm->accel->type;
+
+    return type->dirtied != NULL && type->dirtied(vm->accel, ret, arm);
+}
+
 const MigrationHooks monitor_migration_hooks = {
     .event_status = event_migration,
     .event_pass = event_migration_pass,
@@ -470,4 +477,5 @@ const MigrationHooks monitor_migration_hooks = {
     .prepare = events_prepare,
     .cpu_of_thread = cpu_of_thread,
     .throttle = vcpus_throttle,
+    .dirtied = cpus_dirtied,
 };

@@ -5,6 +5,7 @@
  */
 #include "util/base.h"
 
+#include "migration/dirty-rate.h"
 #include "migration/migration.h"
 #include "monitor/qmp.h"
 #include "qapi/qapi-commands.h"
@@ -116,4 +117,21 @@ bool qmp_migrate_pause(QmpCtx *ctx, GError **errp)
 bool qmp_migrate_recover(QmpCtx *ctx, const char *uri, GError **errp)
 {
     return migration_recover(ctx->vm->migration, uri, errp);
+}
+
+bool qmp_calc_dirty_rate(QmpCtx *ctx, int64_t calc_time, bool has_sample_pages,
+                         int64_t sample_pages, bool has_mode,
+                         DirtyRateMeasureMode mode, GError **errp)
+{
+    return dirty_rate_start(migration_dirty_rate(ctx->vm->migration), calc_time,
+                            has_sample_pages, sample_pages,
+                            has_mode ? mode
+                                     : DIRTY_RATE_MEASURE_MODE_PAGE_SAMPLING,
+                            errp);
+}
+
+bool qmp_query_dirty_rate(QmpCtx *ctx, DirtyRateInfo **ret, GError **errp)
+{
+    *ret = dirty_rate_query(migration_dirty_rate(ctx->vm->migration));
+    return true;
 }

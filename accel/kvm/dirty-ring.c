@@ -82,6 +82,45 @@ static void run_add(KvmAccel *k, RingRun *run, uint32_t id, uint64_t page)
     }
 }
 
+/* Counts what the kernel has put into one ring, and leaves it there. */
+static void ring_count(KvmAccel *k, KvmVcpu *v)
+{
+    while (v->dirty_seen - v->dirty_next < k->dirty_entries) {
+        const struct kvm_dirty_gfn *e =
+            &v->dirty_ring[v->dirty_seen & (k->dirty_entries - 1)];
+
+        if (__atomic_load_n(&e->flags, __ATOMIC_ACQUIRE) !=
+            KVM_DIRTY_GFN_F_DIRTY) {
+            break;
+        }
+        v->dirty_seen++;
+        v->dirty_count++;
+    }
+}
+
+bool kvm_ring_dirtied(Accel *acc, uint64_t *ret, bool arm)
+{
+    KvmAccel *k = container_of(acc, KvmAccel, acc);
+
+    if (!k->dirty_entries || ret == NULL) {
+        return k->dirty_entries != 0;
+    }
+    memset(ret, 0, k->acc.vm->nvcpus * sizeof(*ret));
+    LOCK_GUARD(&k->slots_lock);
+    if (arm) {
+        kvm_ring_drain(k);
+    }
+    for (unsigned i = 0; i < k->dirty_vcpus->len; i++) {
+        KvmVcpu *v = g_ptr_array_index(k->dirty_vcpus, i);
+
+        ring_count(k, v);
+        if (v->cpu->index < k->acc.vm->nvcpus) {
+            ret[v->cpu->index] = v->dirty_count;
+        }
+    }
+    return true;
+}
+
 /* What the kernel put into one ring, to the blocks' bitmaps. */
 static void harvest_vcpu(KvmAccel *k, KvmVcpu *v)
 {
@@ -102,6 +141,11 @@ static void harvest_vcpu(KvmAccel *k, KvmVcpu *v)
         k->dirty_unarmed = true;
     }
     run_flush(&run);
+    /* Those that were not seen in between count now. */
+    if ((int32_t)(v->dirty_next - v->dirty_seen) > 0) {
+        v->dirty_count += v->dirty_next - v->dirty_seen;
+        v->dirty_seen = v->dirty_next;
+    }
 }
 
 static void ring_harvest(KvmAccel *k)

@@ -70,6 +70,8 @@ struct KvmVcpu {
     int64_t tsc_khz;                  /* the kernel's; 0: not asked yet */
     struct kvm_dirty_gfn *dirty_ring; /* dirty-ring.c; NULL: none */
     uint32_t dirty_next;              /* entry to harvest; slots_lock */
+    uint32_t dirty_seen;              /* of those not counted, the first */
+    uint64_t dirty_count;             /* entries seen so far; slots_lock */
     /* debug.c: as the last kvm_debug_update() left it. */
     const DebugState *debug; /* borrowed; NULL: not debugged */
     struct kvm_guest_debug debug_ctl;
@@ -199,6 +201,7 @@ void kvm_log_global_stop(MemoryListener *l);
 
 /* dirty-ring.c: with dirty-ring-size, in place of the bitmaps */
 bool kvm_ring_init(KvmAccel *k, GError **errp);
+bool kvm_ring_dirtied(Accel *acc, uint64_t *ret, bool arm);
 /* After the vCPU was made, before it goes; nothing where there are bitmaps. */
 bool kvm_ring_add_vcpu(KvmAccel *k, KvmVcpu *v, GError **errp);
 void kvm_ring_del_vcpu(KvmAccel *k, KvmVcpu *v);

@@ -320,6 +320,7 @@ const AccelType kvm_accel_type = {
     .vcpu_put_state = kvm_vcpu_put_state,
     .vcpu_get_tsc = kvm_vcpu_get_tsc,
     .vcpu_nmi = kvm_vcpu_nmi,
+    .dirtied = kvm_ring_dirtied,
     .irqchip = &kvm_irqchip_ops,
     .cpu_support = kvm_cpu_support,
     .enable_cpu_pm = kvm_enable_cpu_pm,

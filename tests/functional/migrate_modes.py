@@ -17,13 +17,13 @@ UUID = '00112233-4455-6677-8899-aabbccddeeff'
 OTHER_UUID = '00112233-4455-6677-8899-aabbccddee00'
 
 
-def move(t, src, *extra, binary=None, name='dst', caps=None, there=None):
+def move(t, src, *extra, binary=None, name='dst', caps=None):
     """To another program, with these capabilities on both sides; what the
     source's query-migrate says at the end is in src.info."""
     way = transport(t, 'unix')
     dst = start_incoming(t, src, 'defer', *extra, name=name, binary=binary)
-    set_capabilities(src, **(caps or {}))
-    set_capabilities(dst, **(caps if there is None else there))
+    for vm in (src, dst):
+        set_capabilities(vm, **(caps or {}))
     dst.qmp.cmd('migrate-incoming', uri=way.incoming)
     set_parameters(src, **{'max-bandwidth': 0})
     src.info = go(src, way)
@@ -138,6 +138,44 @@ def shared_memory_without_a_file(t):
         raise AssertionError('it began')
     except QmpError as err:
         check("'m0' is shared, but has no file" in err.desc, err.desc)
+
+
+def measured(vm, **args):
+    vm.qmp.cmd('calc-dirty-rate', **args)
+    return vm.reactor.poll(
+        lambda: (lambda i: i if i['status'] == 'measured' else None)(
+            vm.qmp.cmd('query-dirty-rate')), 'dirty rate')
+
+
+@test(needs_kvm=True)
+def dirty_rate(t):
+    vm = start_pattern(t, mem=32, smp=2)
+    for args in ({'sample-pages': 4096}, {'mode': 'dirty-bitmap'}):
+        info = measured(vm, **{'calc-time': 1}, **args)
+        check(0 < info['dirty-rate'] <= 32, str(info))
+        check('vcpu-dirty-rate' not in info, str(info))
+    try:
+        vm.qmp.cmd('calc-dirty-rate', **{'calc-time': 1,
+                                         'mode': 'dirty-ring'})
+        raise AssertionError('without rings')
+    except QmpError as err:
+        check('mode dirty-ring is not enabled' in err.desc, err.desc)
+    # It has lost nothing of what a migration has to know.
+    vm.qmp.cmd('calc-dirty-rate', **{'calc-time': 1, 'mode': 'dirty-bitmap'})
+    move(t, vm)
+
+
+@test(needs_kvm=True)
+def dirty_rate_by_rings(t):
+    vm = start_pattern(t, mem=32, smp=2, accel='kvm,dirty-ring-size=4096')
+    info = measured(vm, **{'calc-time': 1, 'mode': 'dirty-ring'})
+    vcpus = info['vcpu-dirty-rate']
+    check_equal([v['id'] for v in vcpus], [0, 1], 'vCPUs')
+    check(all(v['dirty-rate'] > 0 for v in vcpus), str(info))
+    check_equal(info['dirty-rate'], sum(v['dirty-rate'] for v in vcpus),
+                'sum')
+    vm.qmp.cmd('calc-dirty-rate', **{'calc-time': 2, 'mode': 'dirty-ring'})
+    move(t, vm)
 
 
 @test()
