@@ -14,6 +14,7 @@ typedef struct MigCap {
 } MigCap;
 
 static const MigCap mig_caps[MIGRATION_CAPABILITY__MAX] = {
+    [MIGRATION_CAPABILITY_XBZRLE] = { .available = true },
     [MIGRATION_CAPABILITY_AUTO_CONVERGE] = { .available = true },
     [MIGRATION_CAPABILITY_EVENTS] = { .available = true },
     [MIGRATION_CAPABILITY_RETURN_PATH] = { .available = true },
@@ -77,6 +78,12 @@ bool mig_caps_check(MigCapSet want, GError **errp)
     }
     if ((want & CAP(POSTCOPY_RAM)) && (want & CAP(X_IGNORE_SHARED))) {
         error_setf(errp, "Postcopy is not compatible with ignore-shared");
+        return false;
+    }
+    /* Deltas go in order, behind what they are deltas of. */
+    if ((want & CAP(MULTIFD)) && (want & CAP(XBZRLE))) {
+        error_setf(errp, "Capability 'multifd' is not available together "
+                         "with 'xbzrle' in this version");
         return false;
     }
     /* Pages that follow their guest come on the main channel only. */

@@ -26,6 +26,7 @@ typedef struct PageWindow {
 typedef struct PageSinkStats {
     uint64_t normal_pages; /* put with their bytes */
     uint64_t zero_pages;   /* put as zero, or left out as never touched */
+    XbzrleStats xbzrle;    /* its deltas are no normal_pages */
 } PageSinkStats;
 
 typedef struct PageSink PageSink;
@@ -50,6 +51,9 @@ typedef struct PageSinkOps {
      * now.
      */
     bool (*end)(PageSink *k, GError **errp);
+    /* What the destination has isn't what was given, as it had the guest, or
+     * was told to drop pages.  NULL: that makes no difference. */
+    void (*forget)(PageSink *k);
     void (*stats)(const PageSink *k, PageSinkStats *ret); /* any thread */
     void (*free)(PageSink *k);
 } PageSinkOps;

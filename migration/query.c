@@ -58,6 +58,27 @@ static MigrationStats *query_ram(const MigShow *s)
     return r;
 }
 
+/* NULL: there is no cache. */
+static XbzrleCacheStats *query_xbzrle(const XbzrleStats *st)
+{
+    uint64_t looked = st->pages + st->misses;
+    XbzrleCacheStats *r;
+
+    if (st->cache_bytes == 0) {
+        return NULL;
+    }
+    r = g_new0(XbzrleCacheStats, 1);
+    r->cache_size = st->cache_bytes;
+    r->bytes = st->bytes;
+    r->pages = st->pages;
+    r->cache_miss = st->misses;
+    r->cache_miss_rate = looked > 0 ? (double)st->misses / looked : 0;
+    r->encoding_rate =
+        st->bytes > 0 ? (double)st->pages * RAM_PAGE_SIZE / st->bytes : 0;
+    r->overflow = st->overflows;
+    return r;
+}
+
 static BackendAnswerList *query_answers(const BackendAnswerList *from)
 {
     BackendAnswerList *list = backend_answer_list_new();
@@ -126,6 +147,7 @@ static void query_progress(const MigShow *s, const BackendAnswerList *answers,
     info->has_setup_time = s->have_setup;
     info->setup_time = to_ms(s->setup_ns);
     info->ram = query_ram(s);
+    info->xbzrle_cache = query_xbzrle(&s->ram.xbzrle);
     info->has_progress = true;
     info->progress = s->progress;
     if (s->have_downtime && s->end_ns) {

@@ -9,6 +9,7 @@
 #include "migration/multifd-recv.h"
 #include "migration/ram-load.h"
 #include "migration/wire.h"
+#include "migration/xbzrle.h"
 #include "util/bufferiszero.h"
 #include "util/error.h"
 #include "util/rcu.h"
@@ -545,6 +546,49 @@ bool ram_load_pages(RamLoad *r, RamBlock **last, StreamIn *s, uint64_t head,
     return ok;
 }
 
+/* What has changed in a page since it came last. */
+static bool load_delta(RamLoad *r, StreamIn *s, uint64_t head, GError **errp)
+{
+    uint64_t off = head & ~(uint64_t)RAM_REC_FLAGS;
+    RamBlock *rb = record_block(r, &r->last, s, head, errp);
+    uint8_t delta[XBZRLE_PAGE];
+    unsigned kind, len;
+
+    if (rb == NULL || !ram_load_check_range(rb, off, RAM_PAGE_SIZE, errp)) {
+        return false;
+    }
+    kind = stream_get_u8(s);
+    len = stream_get_be16(s);
+    if (!stream_in_check(s, errp)) {
+        return false;
+    }
+    if (kind != RAM_XBZRLE_DELTA || len == 0 || len > sizeof(delta)) {
+        error_setf(errp, "RAM block '%s': xbzrle of kind %u and %u bytes",
+                   rb->name, kind, len);
+        return false;
+    }
+    if (r->postcopy != NULL && postcopy_in_listening(r->postcopy)) {
+        error_setf(errp,
+                   "RAM block '%s': xbzrle of a page that follows the "
+                   "guest",
+                   rb->name);
+        return false;
+    }
+    if (!stream_get(s, delta, len)) {
+        return stream_in_check(s, errp);
+    }
+    if (!xbzrle_decode(delta, len, rb->host + off, errp)) {
+        error_prefix(errp, "RAM block '%s', page 0x%" PRIx64 ": ", rb->name,
+                     off);
+        return false;
+    }
+    if (r->postcopy != NULL) {
+        postcopy_in_stored(r->postcopy, rb, off, RAM_PAGE_SIZE);
+    }
+    ram_load_stored(r, rb, off, RAM_PAGE_SIZE);
+    return true;
+}
+
 /* What came on any channel until here is in its place. */
 static bool load_sync(RamLoad *r, bool mark, GError **errp)
 {
@@ -581,14 +625,15 @@ static bool load_record(RamLoad *r, StreamIn *s, uint64_t head, bool *ret_end,
     case RAM_REC_PAGE:
     case RAM_REC_EXTENT:
     case RAM_REC_EXTENT | RAM_REC_FILL:
+    case RAM_REC_XBZRLE:
         if (!r->ready) {
             error_setf(errp, "page record before the list of RAM blocks");
             return false;
         }
+        if (flags & RAM_REC_XBZRLE) {
+            return load_delta(r, s, head, errp);
+        }
         return ram_load_pages(r, &r->last, s, head, errp);
-    case RAM_REC_XBZRLE:
-        error_setf(errp, "page record uses xbzrle, which is not available");
-        return false;
     case RAM_REC_COMPRESSED:
         error_setf(errp, "page record uses compress, which is not available");
         return false;

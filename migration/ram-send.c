@@ -330,7 +330,8 @@ static uint64_t pages_put(const RamSend *r)
     PageSinkStats st = { 0 };
 
     r->sink->ops->stats(r->sink, &st);
-    return st.normal_pages + st.zero_pages + r->stats.free_pages;
+    return st.normal_pages + st.zero_pages + st.xbzrle.deltas +
+           r->stats.free_pages;
 }
 
 uint64_t ram_send_sync(RamSend *r, bool last)
@@ -643,10 +644,24 @@ bool ram_send_pass(RamSend *r, GError **errp)
     return stream_out_check(r->out, errp);
 }
 
+/*
+ * The destination loads devices now, which may write to guest memory; if it
+ * goes on here, nothing is known of what it has.
+ */
+static void forget_sent(RamSend *r)
+{
+    if (r->sink->ops->forget != NULL) {
+        r->sink->ops->forget(r->sink);
+    }
+}
+
 bool ram_send_finish(RamSend *r, GError **errp)
 {
-    return foreach_window(r, finish_window, PASS_LAST, errp) &&
-           stream_out_check(r->out, errp);
+    bool ok = foreach_window(r, finish_window, PASS_LAST, errp) &&
+              stream_out_check(r->out, errp);
+
+    forget_sent(r);
+    return ok;
 }
 
 /*
@@ -678,6 +693,7 @@ PostcopyOut *ram_send_postcopy(RamSend *r, GError **errp)
     bool absent = r->opts.features & WIRE_F_ABSENT;
     g_autoptr(PostcopyOut) p = postcopy_out_new(r->opts.features);
 
+    forget_sent(r);
     /* Others are to be told of each page. */
     if (absent) {
         find_rest(r);
@@ -710,7 +726,8 @@ void ram_send_get_stats(const RamSend *r, RamSendStats *ret)
     ret->normal_pages = st.normal_pages;
     ret->zero_pages = st.zero_pages;
     /* remaining_pages is of the last sync: what was put since isn't left. */
-    put = ret->normal_pages + ret->zero_pages + ret->free_pages -
-          __atomic_load_n(&r->counted, __ATOMIC_RELAXED);
+    ret->xbzrle = st.xbzrle;
+    put = ret->normal_pages + ret->zero_pages + ret->xbzrle.deltas +
+          ret->free_pages - __atomic_load_n(&r->counted, __ATOMIC_RELAXED);
     ret->remaining_pages -= MIN(put, ret->remaining_pages);
 }

@@ -23,12 +23,24 @@ typedef struct RamSendOptions {
     bool postcopy;
     /* Shared blocks are listed only: the destination has the same memory. */
     bool ignore_shared;
+    /* xbzrle: bytes of the cache as they are to be now; NULL: there is none. */
+    uint64_t (*cache_bytes)(void *opaque);
     const PresenceOps *presence; /* NULL: the system's */
     /* Called after each flush with the bytes put so far; may sleep (limit of
      * bandwidth).  False ends the pass: the migration was cancelled. */
     bool (*pace)(void *opaque, uint64_t bytes, GError **errp);
     void *opaque;
 } RamSendOptions;
+
+/* Since the beginning, as the user knows them. */
+typedef struct XbzrleStats {
+    uint64_t cache_bytes; /* 0: there is no cache */
+    uint64_t pages;       /* that were in it */
+    uint64_t bytes;       /* that went for these */
+    uint64_t misses;      /* pages that were not */
+    uint64_t overflows;   /* of `pages`: their delta was too long */
+    uint64_t deltas; /* of `pages`: those that went as one, or not at all */
+} XbzrleStats;
 
 /* One writer (the migration thread); readers get each word atomically. */
 typedef struct RamSendStats {
@@ -39,6 +51,7 @@ typedef struct RamSendStats {
     uint64_t free_pages;      /* not sent, as the guest said it's free */
     uint64_t syncs;           /* passes begun */
     uint64_t dirtied_pages;   /* found by the last sync */
+    XbzrleStats xbzrle;
 } RamSendStats;
 
 RamSend *ram_send_new(Memory *mem, StreamOut *out, const RamSendOptions *opts,

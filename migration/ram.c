@@ -55,6 +55,7 @@ static void ram_stats(const void *opaque, RamSendStats *stats)
     stats->free_pages += mine.free_pages;
     stats->syncs += mine.syncs;
     stats->dirtied_pages += mine.dirtied_pages;
+    stats->xbzrle = mine.xbzrle;
 }
 
 static void ram_cleanup(void *opaque)

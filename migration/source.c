@@ -207,6 +207,15 @@ static bool check_machine(MigSource *s, GError **errp)
     return mig_source_check_machine(s, errp);
 }
 
+/* As the user has it now. */
+static uint64_t cache_bytes(void *opaque)
+{
+    MigSource *s = opaque;
+    LOCK_GUARD(&s->m->lock);
+
+    return s->m->params.xbzrle_cache_size;
+}
+
 static bool source_setup(MigSource *s, GError **errp)
 {
     const IterativeOps *const *rows;
@@ -226,6 +235,7 @@ static bool source_setup(MigSource *s, GError **errp)
                   .multifd = s->multifd,
                   .postcopy = MIG_HAS(s, POSTCOPY_RAM),
                   .ignore_shared = MIG_HAS(s, X_IGNORE_SHARED),
+                  .cache_bytes = MIG_HAS(s, XBZRLE) ? cache_bytes : NULL,
                   .pace = source_pace,
                   .opaque = s },
     };

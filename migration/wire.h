@@ -92,6 +92,8 @@ enum {
     RAM_REC_FLAGS = 0xfff,
 };
 
+enum { RAM_XBZRLE_DELTA = 1 /* u8 behind RAM_REC_XBZRLE; then be16, delta */ };
+
 enum {
     RAM_SECTION_ID = 2,
     RAM_SECTION_VERSION = 4,

@@ -306,6 +306,20 @@ static void print_breakdown(HmpOut *out, const DowntimeBreakdown *b)
     hmp_printf(out, "\n");
 }
 
+static void print_xbzrle(HmpOut *out, const XbzrleCacheStats *x)
+{
+    hmp_printf(out,
+               "cache size: %" PRIu64 " bytes\n"
+               "xbzrle transferred: %" PRId64 " kbytes\n"
+               "xbzrle pages: %" PRId64 " pages\n"
+               "xbzrle cache miss: %" PRId64 " pages\n"
+               "xbzrle cache miss rate: %0.2f\n"
+               "xbzrle encoding rate: %0.2f\n"
+               "xbzrle overflow: %" PRId64 "\n",
+               x->cache_size, x->bytes >> 10, x->pages, x->cache_miss,
+               x->cache_miss_rate, x->encoding_rate, x->overflow);
+}
+
 static void print_globals(HmpOut *out)
 {
     hmp_printf(out,
@@ -339,6 +353,9 @@ void hmp_info_migrate(HmpOut *out, const HmpArgs *a)
     print_times(out, info);
     if (info->ram != NULL) {
         print_ram(out, info->ram);
+    }
+    if (info->xbzrle_cache != NULL) {
+        print_xbzrle(out, info->xbzrle_cache);
     }
     if (info->has_cpu_throttle_percentage) {
         hmp_printf(out, "cpu throttle percentage: %" PRId64 "\n",

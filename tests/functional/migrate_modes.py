@@ -178,10 +178,71 @@ def dirty_rate_by_rings(t):
     move(t, vm)
 
 
+def some_passes(src):
+    """A channel so narrow that pages are sent again and again."""
+    set_parameters(src, **{'max-bandwidth': 16 << 20, 'downtime-limit': 0,
+                           'xbzrle-cache-size': 64 << 20})
+
+
+def deltas_sent(src):
+    """Until some have been; then there is no limit any more."""
+    def ask():
+        info = query(src)
+        cache = info.get('xbzrle-cache', {})
+        check(info['status'] in ('setup', 'active'), str(info))
+        return cache.get('pages', 0) > cache.get('overflow', 0) + 20
+    src.reactor.poll(ask, 'deltas')
+    set_parameters(src, **{'max-bandwidth': 0, 'downtime-limit': 2000})
+    info = wait_status(src, 'completed')
+    cache = info['xbzrle-cache']
+    check(cache['pages'] > cache['overflow'] + 20, str(info))
+    check_equal(cache['cache-size'], 64 << 20, 'cache size')
+    check(cache['cache-miss'] > 0 and cache['bytes'] > 0, str(info))
+    check(0 < cache['cache-miss-rate'] < 1, str(info))
+    check(cache['encoding-rate'] > 1, str(info))
+    text = src.qmp.cmd('human-monitor-command',
+                       **{'command-line': 'info migrate'})
+    for line in ('cache size: %d bytes' % (64 << 20),
+                 'xbzrle pages: %d pages' % cache['pages'],
+                 'xbzrle overflow: %d' % cache['overflow']):
+        check(line in text, 'info migrate: ' + text)
+
+
+@test()
+def xbzrle(t):
+    """From Godwit to the peer, and back."""
+    peer = need_peer()
+    vm = start_pattern(t, mem=16)
+    for i, binary in enumerate((peer, None)):
+        old = vm
+        way = transport(t, 'unix')
+        vm = start_incoming(t, old, way.incoming, name='vm%d' % i,
+                            binary=binary)
+        set_capabilities(old, xbzrle=True)
+        some_passes(old)
+        start(old, way)
+        if old.name == 'vm0':  # the peer counts otherwise
+            set_parameters(old, **{'max-bandwidth': 0,
+                                   'downtime-limit': 2000})
+            wait_status(old, 'completed')
+        else:
+            deltas_sent(old)
+        wait_running(vm)
+        vm.pattern_args = old.pattern_args
+        wait_drained(old)
+        numbers = last_numbers(old)
+        check_lines(old.serial.lines)
+        vm.serial.adopt(old.serial)
+        check_pattern_goes_on(vm, numbers)
+        old.qmp.cmd('quit')
+        old.wait_end()
+
+
 @test()
 def modes_that_exclude_each_other(t):
     vm = t.machine()
-    for one, other in (('x-ignore-shared', 'postcopy-ram'),):
+    for one, other in (('x-ignore-shared', 'postcopy-ram'),
+                       ('xbzrle', 'multifd')):
         try:
             set_capabilities(vm, **{one: True, other: True})
             raise AssertionError('%s with %s' % (one, other))

@@ -285,9 +285,6 @@ static void test_hostile(void)
     put_u32(b, 0);
     expect_refused(&s, b, "small");
     put_list(b, ram, small);
-    put_rec(b, RAM_REC_XBZRLE, "small");
-    expect_refused(&s, b, "xbzrle");
-    put_list(b, ram, small);
     put_rec(b, 0x401, NULL);
     expect_refused(&s, b, "0x401");
     put_list(b, ram, small);
@@ -307,6 +304,40 @@ static void test_hostile(void)
     put_list(b, ram, small);
     put_rec(b, RAM_REC_PAGE, "small"); /* and no bytes */
     expect_refused(&s, b, "offset");
+    side_fini(&s);
+}
+
+static void test_hostile_delta(void)
+{
+    const uint64_t ram = PAGES * RAM_PAGE_SIZE;
+    const uint64_t small = SMALL_PAGES * RAM_PAGE_SIZE;
+    g_autoptr(GByteArray) b = g_byte_array_new();
+    Side s = { 0 };
+
+    side_init(&s);
+    put_list(b, ram, small);
+    put_rec(b, RAM_REC_XBZRLE, "small");
+    g_byte_array_append(b, (const uint8_t *)"\2\0\3\0\1x", 6);
+    expect_refused(&s, b, "xbzrle of kind 2 and 3 bytes");
+    put_list(b, ram, small);
+    put_rec(b, RAM_REC_XBZRLE, "small");
+    g_byte_array_append(b, (const uint8_t *)"\1\x10\1", 3);
+    expect_refused(&s, b, "xbzrle of kind 1 and 4097 bytes");
+    put_list(b, ram, small);
+    put_rec(b, RAM_REC_XBZRLE, "small");
+    g_byte_array_append(b, (const uint8_t *)"\1\0\0", 3);
+    expect_refused(&s, b, "0 bytes");
+    put_list(b, ram, small);
+    put_rec(b, (small - RAM_PAGE_SIZE) | RAM_REC_XBZRLE, "small");
+    g_byte_array_append(b, (const uint8_t *)"\1\0\5\xff\x1f\2xy", 8);
+    expect_refused(&s, b, "'small', page 0x2000: xbzrle: 2 bytes behind 4095");
+    put_list(b, ram, small);
+    put_rec(b, small | RAM_REC_XBZRLE, "small");
+    expect_refused(&s, b, "at offset 0x3000 of 0x3000");
+    put_list(b, ram, small);
+    put_rec(b, RAM_REC_XBZRLE, "small");
+    g_byte_array_append(b, (const uint8_t *)"\1\0\5\0\1", 5);
+    expect_refused(&s, b, "stream ends");
     side_fini(&s);
 }
 
@@ -397,6 +428,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ram-stream/plain", test_plain);
     g_test_add_func("/ram-stream/features", test_features);
     g_test_add_func("/ram-stream/hostile", test_hostile);
+    g_test_add_func("/ram-stream/hostile-delta", test_hostile_delta);
     g_test_add_func("/ram-stream/late", test_late);
     return g_test_run();
 }
