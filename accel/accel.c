@@ -6,6 +6,7 @@
 #include "util/base.h"
 
 #include "accel/accel.h"
+#include "accel/dirty-limit.h"
 
 #include "qom/type-cache.h"
 #include "util/error.h"
@@ -81,6 +82,7 @@ void accel_free(Accel *acc)
     if (acc == NULL) {
         return;
     }
+    vcpu_dirty_limit_end(acc);
     if (acc->vm->accel == acc) {
         if (acc->type->fini != NULL) {
             acc->type->fini(acc);

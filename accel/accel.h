@@ -114,6 +114,7 @@ struct Accel {
     Cond vcpu_cond;    /* with vm_lock; a vCPU started, paused, did work */
     unsigned npausing; /* vm_lock; threads inside vcpus_pause() */
     unsigned nrunning; /* atomic; vCPUs that are not stopped */
+    struct VcpuDirtyLimits *dirty_limits; /* dirty-limit.c; vm_lock; or NULL */
     struct VcpuThrottle *throttle; /* of who calls vcpus_throttle(); or NULL */
 };
 

@@ -7,6 +7,7 @@
 
 #include "monitor/hmp-priv.h"
 
+#include "accel/dirty-limit.h"
 #include "migration/dirty-rate.h"
 #include "util/error.h"
 
@@ -72,5 +73,57 @@ void hmp_info_dirty_rate(HmpOut *out, const HmpArgs *a)
 
         hmp_printf(out, "vcpu[%" PRId64 "], Dirty rate: %" PRId64 " (MB/s)\n",
                    v->id, v->dirty_rate);
+    }
+}
+
+static const char limit_hint[] = "[Please use 'info vcpu_dirty_limit' to query "
+                                 "dirty limit for virtual CPU]\n";
+
+void hmp_cmd_set_vcpu_dirty_limit(HmpOut *out, const HmpArgs *a)
+{
+    int64_t cpu = a->arg[1].given ? a->arg[1].num : -1;
+    GError *err = NULL;
+
+    if (a->arg[0].num < 0) {
+        hmp_printf(out, "Error: dirty_rate %" PRId64 ": it is below 0\n",
+                   a->arg[0].num);
+        return;
+    }
+    if (!vcpu_dirty_limit_set(out->vm, cpu, a->arg[0].num, &err)) {
+        hmp_error(out, err);
+        return;
+    }
+    hmp_printf(out, "%s", limit_hint);
+}
+
+void hmp_cmd_cancel_vcpu_dirty_limit(HmpOut *out, const HmpArgs *a)
+{
+    int64_t cpu = a->arg[0].given ? a->arg[0].num : -1;
+    GError *err = NULL;
+
+    if (!vcpu_dirty_limit_cancel(out->vm, cpu, &err)) {
+        hmp_error(out, err);
+        return;
+    }
+    hmp_printf(out, "%s", limit_hint);
+}
+
+void hmp_info_vcpu_dirty_limit(HmpOut *out, const HmpArgs *a)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < out->vm->nvcpus; i++) {
+        uint64_t limit, current;
+
+        if (vcpu_dirty_limit_get(out->vm, i, &limit, &current)) {
+            hmp_printf(out,
+                       "vcpu[%u], limit rate %" PRIu64
+                       " (MB/s), current rate %" PRIu64 " (MB/s)\n",
+                       i, limit, current);
+            n++;
+        }
+    }
+    if (n == 0) {
+        hmp_printf(out, "Dirty page limit not enabled!\n");
     }
 }

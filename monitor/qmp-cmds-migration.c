@@ -5,6 +5,7 @@
  */
 #include "util/base.h"
 
+#include "accel/dirty-limit.h"
 #include "migration/dirty-rate.h"
 #include "migration/migration.h"
 #include "monitor/qmp.h"
@@ -133,5 +134,55 @@ bool qmp_calc_dirty_rate(QmpCtx *ctx, int64_t calc_time, bool has_sample_pages,
 bool qmp_query_dirty_rate(QmpCtx *ctx, DirtyRateInfo **ret, GError **errp)
 {
     *ret = dirty_rate_query(migration_dirty_rate(ctx->vm->migration));
+    return true;
+}
+
+/* What isn't given stands for all; -1 isn't a CPU that somebody could mean. */
+static bool given_cpu(bool has_cpu, int64_t cpu, int64_t *ret, GError **errp)
+{
+    if (has_cpu && cpu < 0) {
+        error_setf(errp, "incorrect cpu index specified");
+        return false;
+    }
+    *ret = has_cpu ? cpu : -1;
+    return true;
+}
+
+bool qmp_set_vcpu_dirty_limit(QmpCtx *ctx, bool has_cpu_index,
+                              int64_t cpu_index, uint64_t dirty_rate,
+                              GError **errp)
+{
+    int64_t cpu;
+
+    return given_cpu(has_cpu_index, cpu_index, &cpu, errp) &&
+           vcpu_dirty_limit_set(ctx->vm, cpu, dirty_rate, errp);
+}
+
+bool qmp_cancel_vcpu_dirty_limit(QmpCtx *ctx, bool has_cpu_index,
+                                 int64_t cpu_index, GError **errp)
+{
+    int64_t cpu;
+
+    return given_cpu(has_cpu_index, cpu_index, &cpu, errp) &&
+           vcpu_dirty_limit_cancel(ctx->vm, cpu, errp);
+}
+
+bool qmp_query_vcpu_dirty_limit(QmpCtx *ctx, DirtyLimitInfoList **ret,
+                                GError **errp)
+{
+    *ret = dirty_limit_info_list_new();
+    for (unsigned i = 0; i < ctx->vm->nvcpus; i++) {
+        DirtyLimitInfo *info;
+        uint64_t limit, current;
+
+        if (!vcpu_dirty_limit_get(ctx->vm, i, &limit, &current)) {
+            continue;
+        }
+        info = g_new0(DirtyLimitInfo, 1);
+        info->cpu_index = i;
+        info->limit_rate = limit;
+        info->current_rate = current;
+        dirty_limit_info_list_append(*ret, info);
+    }
     return true;
 }

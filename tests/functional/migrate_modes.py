@@ -178,6 +178,26 @@ def dirty_rate_by_rings(t):
     move(t, vm)
 
 
+@test(needs_kvm=True)
+def dirty_limit(t):
+    vm = start_pattern(t, mem=32, rate=0, smp=2,
+                       accel='kvm,dirty-ring-size=4096')
+    free = measured(vm, **{'calc-time': 1, 'mode': 'dirty-ring'})
+    vm.qmp.cmd('set-vcpu-dirty-limit', **{'cpu-index': 1, 'dirty-rate': 4})
+    limits = vm.qmp.cmd('query-vcpu-dirty-limit')
+    check_equal([(v['cpu-index'], v['limit-rate']) for v in limits], [(1, 4)],
+                'limits')
+    slow = measured(vm, **{'calc-time': 2, 'mode': 'dirty-ring'})
+    before, after = (i['vcpu-dirty-rate'][1]['dirty-rate']
+                     for i in (free, slow))
+    # A burst is as long as a look at the rings, which a busy host delays.
+    check(after < before / 2, 'CPU 1: %d, then %d' % (before, after))
+    text = vm.qmp.cmd('human-monitor-command',
+                      **{'command-line': 'info vcpu_dirty_limit'})
+    check('vcpu[1], limit rate 4 (MB/s), current rate ' in text, text)
+    move(t, vm)
+
+
 def some_passes(src):
     """A channel so narrow that pages are sent again and again."""
     set_parameters(src, **{'max-bandwidth': 16 << 20, 'downtime-limit': 0,
