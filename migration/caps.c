@@ -17,6 +17,7 @@ static const MigCap mig_caps[MIGRATION_CAPABILITY__MAX] = {
     [MIGRATION_CAPABILITY_XBZRLE] = { .available = true },
     [MIGRATION_CAPABILITY_AUTO_CONVERGE] = { .available = true },
     [MIGRATION_CAPABILITY_EVENTS] = { .available = true },
+    [MIGRATION_CAPABILITY_RELEASE_RAM] = { .available = true },
     [MIGRATION_CAPABILITY_RETURN_PATH] = { .available = true },
     [MIGRATION_CAPABILITY_POSTCOPY_RAM] = { .available = true },
     [MIGRATION_CAPABILITY_POSTCOPY_BLOCKTIME] = { .available = true },

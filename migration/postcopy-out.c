@@ -22,10 +22,18 @@ enum {
 typedef struct OutBlock {
     RamBlock *rb; /* a reference */
     uint64_t npages;
-    uint64_t unit;          /* pages of RAM_PAGE_SIZE in one of the backing */
-    unsigned long *pending; /* atomic */
-    unsigned long *asked;   /* lock; one bit for each unit, its first page */
+    uint64_t unit;           /* pages of RAM_PAGE_SIZE in one of the backing */
+    unsigned long *pending;  /* atomic */
+    unsigned long *asked;    /* lock; one bit for each unit, its first page */
+    unsigned long *released; /* are no longer here; NULL: none is */
 } OutBlock;
+
+/* Pages that were put, and may be on their way. */
+typedef struct OutSent {
+    unsigned block;
+    uint64_t page, npages;
+    uint32_t number; /* of the mark behind them, once there is one */
+} OutSent;
 
 /* A unit that is waited for. */
 typedef struct OutRequest {
@@ -44,7 +52,9 @@ struct PostcopyOut {
     unsigned block; /* where it goes on */
     uint64_t page;
     const RamBlock *last_rb; /* named in this part */
-    PostcopyOutStats stats;  /* atomic; one writer each */
+    GArray *sent;            /* OutSent, from sent_head on; NULL: isn't kept */
+    guint sent_head, sent_marked;
+    PostcopyOutStats stats; /* atomic; one writer each */
 };
 
 static void out_block_clear(void *opaque)
@@ -53,6 +63,7 @@ static void out_block_clear(void *opaque)
 
     bitmap_free(b->pending);
     bitmap_free(b->asked);
+    bitmap_free(b->released);
     ram_block_unref(b->rb);
 }
 
@@ -76,6 +87,9 @@ void postcopy_out_free(PostcopyOut *p)
     }
     g_array_unref(p->blocks);
     g_array_unref(p->queue);
+    if (p->sent != NULL) {
+        g_array_unref(p->sent);
+    }
     lock_fini(&p->lock);
     g_free(p);
 }
@@ -291,10 +305,25 @@ static bool page_is_zero(const PostcopyOut *p, const RamBlock *rb,
     return p->is_zero(rb->host + (page << RAM_PAGE_BITS), RAM_PAGE_SIZE);
 }
 
+static void note_sent(PostcopyOut *p, const OutBlock *b, uint64_t lo,
+                      uint64_t hi)
+{
+    const OutSent s = { .block = b - out_block(p, 0),
+                        .page = lo,
+                        .npages = hi - lo };
+
+    if (p->sent != NULL) {
+        g_array_append_val(p->sent, s);
+    }
+}
+
 /* Pages [lo, hi) are the caller's to put. */
-static void put_run(PostcopyOut *p, StreamOut *out, const RamBlock *rb,
+static void put_run(PostcopyOut *p, StreamOut *out, const OutBlock *b,
                     uint64_t lo, uint64_t hi)
 {
+    const RamBlock *rb = b->rb;
+
+    note_sent(p, b, lo, hi);
     while (lo < hi) {
         bool zero = page_is_zero(p, rb, lo);
         uint64_t end = lo + 1;
@@ -320,7 +349,7 @@ static uint64_t put_unit(PostcopyOut *p, StreamOut *out, OutBlock *b,
         bitmap_clear_atomic(b->pending, page + 1, end - page - 1);
     }
     stat_add(&p->stats.pending_pages, -(int64_t)(end - page));
-    put_run(p, out, b->rb, page, end);
+    put_run(p, out, b, page, end);
     return end - page;
 }
 
@@ -396,7 +425,7 @@ bool postcopy_out_put_some(PostcopyOut *p, StreamOut *out)
         n++;
     }
     stat_add(&p->stats.pending_pages, -(int64_t)n);
-    put_run(p, out, b->rb, p->page, end);
+    put_run(p, out, b, p->page, end);
     p->page = end;
     return true;
 }
@@ -413,11 +442,25 @@ uint64_t postcopy_out_bitmap_len(const PostcopyOut *p, unsigned i)
     return ROUND_UP(DIV_ROUND_UP(out_block(p, i)->npages, 8), 8);
 }
 
-void postcopy_out_set_received(PostcopyOut *p, unsigned i,
-                               const uint8_t *bitmap)
+bool postcopy_out_set_received(PostcopyOut *p, unsigned i,
+                               const uint8_t *bitmap, GError **errp)
 {
     OutBlock *b = out_block(p, i);
     LOCK_GUARD(&p->lock);
+
+    for (uint64_t n = 0; b->released != NULL && n < b->npages; n++) {
+        if (bitmap_test(b->released, n) && !(bitmap[n / 8] & (1 << n % 8))) {
+            error_setf(errp,
+                       "RAM block '%s': page 0x%" PRIx64
+                       " has been released here, and isn't there any more",
+                       b->rb->name, n << RAM_PAGE_BITS);
+            return false;
+        }
+    }
+    if (p->sent != NULL) {
+        g_array_set_size(p->sent, 0);
+        p->sent_head = p->sent_marked = 0;
+    }
 
     stat_add(&p->stats.pending_pages,
              -(int64_t)bitmap_count(b->pending, 0, b->npages));
@@ -433,6 +476,52 @@ void postcopy_out_set_received(PostcopyOut *p, unsigned i,
     p->head = 0;
     p->block = 0;
     p->page = 0;
+    return true;
+}
+
+/* ---- memory that is needed no more ------------------------------------- */
+
+void postcopy_out_keep_sent(PostcopyOut *p)
+{
+    p->sent = g_array_new(false, true, sizeof(OutSent));
+    for (unsigned i = 0; i < p->blocks->len; i++) {
+        OutBlock *b = out_block(p, i);
+
+        b->released = bitmap_new(b->npages);
+    }
+}
+
+void postcopy_out_mark_sent(PostcopyOut *p, uint32_t number)
+{
+    while (p->sent_marked < p->sent->len) {
+        g_array_index(p->sent, OutSent, p->sent_marked++).number = number;
+    }
+}
+
+static void release_pages(PostcopyOut *p, const OutSent *s)
+{
+    OutBlock *b = out_block(p, s->block);
+    uint64_t len = ROUND_UP(s->npages, b->unit) << RAM_PAGE_BITS;
+
+    /* Before it: what is gone by half must not be sent again. */
+    bitmap_set(b->released, s->page, s->npages);
+    ram_block_discard(b->rb, s->page << RAM_PAGE_BITS, len);
+}
+
+void postcopy_out_release(PostcopyOut *p, uint32_t number)
+{
+    while (p->sent_head < p->sent_marked) {
+        const OutSent *s = &g_array_index(p->sent, OutSent, p->sent_head);
+
+        if ((int32_t)(number - s->number) < 0) {
+            return;
+        }
+        release_pages(p, s);
+        p->sent_head++;
+    }
+    g_array_remove_range(p->sent, 0, p->sent_head);
+    p->sent_marked -= p->sent_head;
+    p->sent_head = 0;
 }
 
 void postcopy_out_get_stats(const PostcopyOut *p, PostcopyOutStats *ret)

@@ -53,10 +53,19 @@ const char *postcopy_out_block(const PostcopyOut *p, unsigned i);
 uint64_t postcopy_out_bitmap_len(const PostcopyOut *p, unsigned i);
 /*
  * The destination has these pages (a bitmap of the wire) and no others: all
- * that it lacks is due, and nothing was asked for.
+ * that it lacks is due, and nothing was asked for.  False with errp: it lacks
+ * one that was released.
  */
-void postcopy_out_set_received(PostcopyOut *p, unsigned i,
-                               const uint8_t *bitmap);
+bool postcopy_out_set_received(PostcopyOut *p, unsigned i,
+                               const uint8_t *bitmap, GError **errp);
+/*
+ * release-ram: memory that the destination has is given back to the host.
+ * From now on; then what was put until here is `number`'s, which grows; and
+ * all up to a number has been taken there.  The sender's.
+ */
+void postcopy_out_keep_sent(PostcopyOut *p);
+void postcopy_out_mark_sent(PostcopyOut *p, uint32_t number);
+void postcopy_out_release(PostcopyOut *p, uint32_t number);
 void postcopy_out_get_stats(const PostcopyOut *p, PostcopyOutStats *ret);
 
 #endif

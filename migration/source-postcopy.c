@@ -25,6 +25,8 @@
 
 /* Behind the bits of RECV_BITMAP. */
 #define BITMAP_END UINT64_C(0x0123456789abcdef)
+/* Pings of release-ram have numbers behind this; no others have. */
+#define RELEASE_MARK UINT32_C(0x52000000)
 
 enum {
     COMMAND_LEN = 5, /* of a command without data */
@@ -32,6 +34,7 @@ enum {
     RESUMED_LEN = 8,
     REQUEST_LEN = 12,
     SHUT_LEN = 4,
+    PONG_LEN = 4,
     FLUSH_EVERY = 256 << 10, /* bytes: who asks waits for no more */
 };
 
@@ -46,6 +49,8 @@ typedef struct PostcopyWay {
     bool loaded, resumed;
     uint64_t load_us, resume_us;
     int64_t resumed_ns; /* when that was heard */
+    uint32_t taken;     /* of these, the last that was answered; 0: none */
+    uint32_t marks;     /* the sender's: how many were sent */
     bool shut;          /* all has arrived */
     bool broken;        /* no more words */
     GError *err;        /* why; or NULL */
@@ -101,6 +106,12 @@ static bool hear_word(PostcopyWay *w, const RpMessage *msg, GError **errp)
             w->resumed = true;
             w->resumed_ns = clock_monotonic_ns();
             w->resume_us = ldq_be_p(msg->data);
+        }
+        return true;
+    case WIRE_RP_PONG:
+        /* Others may be of what was sent before. */
+        if (msg->len >= PONG_LEN && ldl_be_p(msg->data) > RELEASE_MARK) {
+            w->taken = ldl_be_p(msg->data);
         }
         return true;
     case WIRE_RP_SHUT:
@@ -393,6 +404,26 @@ static bool check_lost(MigSource *s, GError **errp)
     return ram_lost_check(&s->vm->mem.ram, errp);
 }
 
+/* release-ram: what has arrived isn't needed here; asks for the rest. */
+static void release_taken(MigSource *s)
+{
+    uint8_t number[4];
+    uint32_t taken;
+
+    if (!MIG_HAS(s, RELEASE_RAM)) {
+        return;
+    }
+    lock_acquire(&s->m->lock);
+    taken = s->way->taken;
+    lock_release(&s->m->lock);
+    if (taken != 0) {
+        postcopy_out_release(s->later, taken);
+    }
+    stl_be_p(number, RELEASE_MARK + ++s->way->marks);
+    savevm_put_command(s->out, WIRE_CMD_PING, number, sizeof(number));
+    postcopy_out_mark_sent(s->later, RELEASE_MARK + s->way->marks);
+}
+
 /* One part of the section: up to FLUSH_EVERY, what is asked for first. */
 static bool send_piece(MigSource *s, bool *ret_more, GError **errp)
 {
@@ -404,6 +435,7 @@ static bool send_piece(MigSource *s, bool *ret_more, GError **errp)
         *ret_more = postcopy_out_put_some(s->later, s->out);
     } while (*ret_more && stream_out_bytes(s->out) - start < FLUSH_EVERY);
     end_part(s);
+    release_taken(s);
     return check_lost(s, errp) && stream_out_flush(s->out, errp);
 }
 
@@ -529,8 +561,7 @@ static bool read_bitmap(MigSource *s, unsigned i, GError **errp)
                    name);
         return false;
     }
-    postcopy_out_set_received(s->later, i, bits);
-    return true;
+    return postcopy_out_set_received(s->later, i, bits, errp);
 }
 
 static bool read_bitmaps(MigSource *s, GError **errp)
@@ -585,8 +616,12 @@ static void postcopy_pause(MigSource *s, const GError *err)
 
 bool mig_source_postcopy(MigSource *s, GError **errp)
 {
-    bool ok = postcopy_round(s, errp);
+    bool ok;
 
+    if (MIG_HAS(s, RELEASE_RAM)) {
+        postcopy_out_keep_sent(s->later); /* those put before LOADED stay */
+    }
+    ok = postcopy_round(s, errp);
     while (!ok) {
         postcopy_pause(s, *errp);
         if (!wait_resume(s)) {

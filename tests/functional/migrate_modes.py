@@ -198,6 +198,47 @@ def dirty_limit(t):
     move(t, vm)
 
 
+def resident(vm):
+    """KiB of memory that the program has."""
+    with open('/proc/%d/status' % vm.proc.pid, encoding='ascii') as status:
+        return int(next(line for line in status
+                        if line.startswith('VmRSS')).split()[1])
+
+
+def release(t, binary):
+    src = start_pattern(t)
+    way = transport(t, 'unix')
+    dst = start_incoming(t, src, 'defer', binary=binary)
+    for vm in (src, dst):
+        set_capabilities(vm, **{'postcopy-ram': True, 'release-ram': True})
+    dst.qmp.cmd('migrate-incoming', uri=way.incoming)
+    before = resident(src)
+    # Little has been sent when the guest goes.
+    set_parameters(src, **{'max-bandwidth': 4 << 20})
+    start(src, way)
+    wait_status(src, 'active')
+    src.qmp.cmd('migrate-start-postcopy')
+    wait_status(src, 'completed')
+    wait_running(dst)
+    after = resident(src)
+    check(after < before - (32 << 10), '%d, then %d KiB' % (before, after))
+    dst.pattern_args = src.pattern_args
+    wait_drained(src)
+    numbers = last_numbers(src)
+    dst.serial.adopt(src.serial)
+    check_pattern_goes_on(dst, numbers)
+
+
+@test()
+def release_ram(t):
+    release(t, None)
+
+
+@test()
+def release_ram_to_peer(t):
+    release(t, need_peer())
+
+
 def some_passes(src):
     """A channel so narrow that pages are sent again and again."""
     set_parameters(src, **{'max-bandwidth': 16 << 20, 'downtime-limit': 0,

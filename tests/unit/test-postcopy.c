@@ -399,7 +399,7 @@ static void test_cut(void)
             g_assert_cmpuint(postcopy_out_bitmap_len(w.out, 0), ==, PAGES / 8);
             g_free(wire);
             wire = g_memdup2(bits, PAGES / 8);
-            postcopy_out_set_received(w.out, 0, wire);
+            g_assert_true(postcopy_out_set_received(w.out, 0, wire, NULL));
             postcopy_out_get_stats(w.out, &st);
             g_assert_cmpuint(st.pending_pages, >, 0);
             postcopy_in_ask_again(w.in);
@@ -615,6 +615,57 @@ static void test_not_dropped(void)
     huge_fini(&h);
 }
 
+/* How much of the source's memory the host still has, in pages. */
+static unsigned resident(const World *w)
+{
+    unsigned char in[PAGES];
+    unsigned n = 0;
+
+    g_assert_cmpint(mincore(w->from->host, PAGES * PAGE, in), ==, 0);
+    for (unsigned i = 0; i < PAGES; i++) {
+        n += in[i] & 1;
+    }
+    return n;
+}
+
+/*
+ * release-ram: a page goes when a mark behind it was answered, and not before;
+ * if the destination lacks it then, it isn't sent as zeros.
+ */
+static void test_release(void)
+{
+    g_autofree uint8_t *wire = g_malloc(PAGES / 8);
+    g_autoptr(GError) err = NULL;
+    World w;
+
+    if (world_init(&w, 0, false)) {
+        listen(&w);
+        g_assert_cmpuint(resident(&w), ==, PAGES);
+        postcopy_out_keep_sent(w.out);
+        send_part(&w, 1, 0);
+        postcopy_out_release(w.out, 5); /* there is no mark yet */
+        g_assert_cmpuint(resident(&w), ==, PAGES);
+        postcopy_out_mark_sent(w.out, 10);
+        while (send_part(&w, 1, 0)) {
+        }
+        postcopy_out_release(w.out, 9);
+        g_assert_cmpuint(resident(&w), ==, PAGES);
+        postcopy_out_release(w.out, 10); /* the first part */
+        g_assert_cmpuint(resident(&w), <, PAGES);
+        g_assert_cmpuint(resident(&w), >, PAGES / 2);
+        postcopy_out_mark_sent(w.out, 11);
+        postcopy_out_release(w.out, 11);
+        g_assert_cmpuint(resident(&w), ==, PAGES / 2); /* never put here */
+        check_all_here(&w);
+        memset(wire, 0xff, PAGES / 8);
+        g_assert_true(postcopy_out_set_received(w.out, 0, wire, &err));
+        wire[0] &= ~4; /* page 2: it was due */
+        g_assert_false(postcopy_out_set_received(w.out, 0, wire, &err));
+        g_assert_nonnull(strstr(err->message, "page 0x2000 has been released"));
+    }
+    world_fini(&w);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -632,5 +683,6 @@ int main(int argc, char **argv)
     g_test_add_data_func("/postcopy/huge", NULL, test_huge);
     g_test_add_data_func("/postcopy/huge-shared", "shared", test_huge);
     g_test_add_func("/postcopy/not-dropped", test_not_dropped);
+    g_test_add_func("/postcopy/release", test_release);
     return g_test_run();
 }
