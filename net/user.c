@@ -35,6 +35,7 @@ typedef struct NetUser {
     GSource *source;
     GPtrArray *polled;    /* GPollFD, part of source */
     GArray *wanted;       /* GPollFD; scratch of the next wait */
+    bool fed;             /* it has had a packet, and may have some for us */
     int64_t due_us;       /* when the library wants to run; INT64_MAX: never */
     struct in_addr guest; /* where forwardings lead by default */
     GPtrArray *forwards;  /* UserForward */
@@ -220,7 +221,7 @@ static gboolean user_prepare(GSource *source, gint *timeout)
     u->due_us = ms == UINT32_MAX ? INT64_MAX
                                  : g_get_monotonic_time() + (int64_t)ms * 1000;
     *timeout = ms == UINT32_MAX ? -1 : (gint)MIN(ms, (uint32_t)INT_MAX);
-    return ms == 0;
+    return ms == 0 || u->fed;
 }
 
 static gboolean user_check(GSource *source)
@@ -232,6 +233,9 @@ static gboolean user_check(GSource *source)
             return TRUE;
         }
     }
+    if (__atomic_load_n(&u->fed, __ATOMIC_RELAXED)) {
+        return TRUE;
+    }
     return g_get_monotonic_time() >= u->due_us;
 }
 
@@ -240,6 +244,7 @@ static gboolean user_dispatch(GSource *source, GSourceFunc fn, gpointer opaque)
     NetUser *u = ((UserSource *)source)->u;
     VM_LOCK_GUARD();
 
+    __atomic_store_n(&u->fed, false, __ATOMIC_RELAXED);
     slirp_pollfds_poll(u->slirp, 0, get_revents, u);
     return G_SOURCE_CONTINUE;
 }
@@ -264,6 +269,13 @@ static bool user_receive(NetPort *p, const NetPacket *pkt)
         data = flat;
     }
     slirp_input(u->slirp, data, (int)pkt->size);
+    /* What waited for an answer to ARP goes on in slirp_pollfds_poll(). */
+    if (!u->fed) {
+        __atomic_store_n(&u->fed, true, __ATOMIC_RELAXED);
+        if (!g_main_context_is_owner(NULL)) {
+            g_main_context_wakeup(NULL);
+        }
+    }
     return true;
 }
 

@@ -13,7 +13,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 # pylint: disable=wrong-import-position
 from godwit.migration import (check_lines, go, set_parameters,  # noqa: E402
                               transport, wait_drained, wait_running)
-from godwit.tap import check, check_equal, main, test  # noqa: E402
+from godwit.tap import (check, check_equal, free_port, main,  # noqa: E402
+                        test)
 
 HOST_MAC = bytes.fromhex('020000000001')
 GUEST_MAC = bytes.fromhex('020000000002')
@@ -193,6 +194,27 @@ def answers_arp_and_udp(t):
     t.reactor.wait(lambda: cable.got, 'a datagram')
     check_equal(cable.got.pop(), HOST_MAC + GUEST_MAC + head +
                 ipv4_udp(theirs, ours, 7, 1234, payload), 'datagram')
+
+
+@test()
+def user_network_keeps_what_waits(t):
+    """The first datagrams from the host wait until the guest has said where
+    it is; nothing else happens that would send them on."""
+    port = free_port()
+    vm = t.machine('-netdev', 'user,id=n,hostfwd=udp:127.0.0.1:%d-:7' % port,
+                   '-device', 'virtio-net-pci,netdev=n',
+                   config='mode=l2fwd report=100 echo=1')
+    vm.wait_line('^ready$')
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    t.defer(sock.close)
+    sock.connect(('127.0.0.1', port))
+    sent = {b'datagram %d' % i for i in range(32)}
+    for data in sorted(sent):
+        sock.send(data)
+    came = set()
+    t.reactor.add(sock, lambda: came.add(sock.recv(64)))
+    t.defer(lambda: t.reactor.remove(sock))
+    t.reactor.wait(lambda: came == sent, 'all answers')
 
 
 @test()
