@@ -2,8 +2,10 @@
  * Back end "user": a network of its own in user space, by libslirp.
  *
  * The library polls its sockets in our main loop: it says before each wait
- * what it waits for.  While packets wait for the card it is asked for no more
- * of them, and so the senders out there wait too.
+ * what it waits for.  It takes one packet from each of them at a time, so when
+ * some had one they are asked a few times more before the main loop goes on.
+ * While packets wait for the card it is asked for no more of them, and so the
+ * senders out there wait too.
  *
  * Stream: "slirp" version 4 in the library's own form (older than
  * descriptions).  Its connections don't travel: only those to character
@@ -29,12 +31,15 @@
 #include "util/log.h"
 #include "vmstate/vmstate.h"
 
+/* How often the sockets are asked, at most, while vm_lock is held. */
+enum { USER_TURNS = 8 };
+
 typedef struct NetUser {
     NetPort port;
     Slirp *slirp;
     GSource *source;
     GPtrArray *polled;    /* GPollFD, part of source */
-    GArray *wanted;       /* GPollFD; scratch of the next wait */
+    GArray *wanted;       /* GPollFD; what the library asked for last */
     bool fed;             /* it has had a packet, and may have some for us */
     int64_t due_us;       /* when the library wants to run; INT64_MAX: never */
     struct in_addr guest; /* where forwardings lead by default */
@@ -171,7 +176,7 @@ static int add_poll(int fd, int events, void *opaque)
 static int get_revents(int idx, void *opaque)
 {
     NetUser *u = opaque;
-    const GPollFD *p = u->polled->pdata[idx];
+    const GPollFD *p = &g_array_index(u->wanted, GPollFD, idx);
     int events = 0;
 
     for (unsigned i = 0; i < G_N_ELEMENTS(conditions); i++) {
@@ -207,16 +212,25 @@ static void update_polled(NetUser *u)
     }
 }
 
-static gboolean user_prepare(GSource *source, gint *timeout)
+/* Returns in how many milliseconds it wants to run; UINT32_MAX: never. */
+static uint32_t ask_wanted(NetUser *u)
 {
-    NetUser *u = ((UserSource *)source)->u;
     uint32_t ms = UINT32_MAX;
-    VM_LOCK_GUARD();
 
     g_array_set_size(u->wanted, 0);
     if (net_out_empty(&u->port)) {
         slirp_pollfds_fill(u->slirp, &ms, add_poll, u);
     }
+    return ms;
+}
+
+static gboolean user_prepare(GSource *source, gint *timeout)
+{
+    NetUser *u = ((UserSource *)source)->u;
+    uint32_t ms;
+    VM_LOCK_GUARD();
+
+    ms = ask_wanted(u);
     update_polled(u);
     u->due_us = ms == UINT32_MAX ? INT64_MAX
                                  : g_get_monotonic_time() + (int64_t)ms * 1000;
@@ -242,10 +256,20 @@ static gboolean user_check(GSource *source)
 static gboolean user_dispatch(GSource *source, GSourceFunc fn, gpointer opaque)
 {
     NetUser *u = ((UserSource *)source)->u;
+    unsigned turn = 0;
     VM_LOCK_GUARD();
 
     __atomic_store_n(&u->fed, false, __ATOMIC_RELAXED);
-    slirp_pollfds_poll(u->slirp, 0, get_revents, u);
+    for (guint i = 0; i < u->polled->len; i++) {
+        const GPollFD *p = u->polled->pdata[i];
+
+        g_array_index(u->wanted, GPollFD, i).revents = p->revents;
+    }
+    do {
+        slirp_pollfds_poll(u->slirp, 0, get_revents, u);
+        ask_wanted(u);
+    } while (++turn < USER_TURNS && u->wanted->len > 0 &&
+             g_poll((GPollFD *)u->wanted->data, u->wanted->len, 0) > 0);
     return G_SOURCE_CONTINUE;
 }
 
