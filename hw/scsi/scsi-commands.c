@@ -139,7 +139,8 @@ static const ScsiCommand commands[256] = {
     [SCSI_SERVICE_ACTION_IN_16] = { run_service_action_in, OF_BOTH | READY },
     [SCSI_READ_12] = { scsi_disk_read, OF_BOTH | READY },
     [SCSI_WRITE_12] = { scsi_disk_write, OF_BOTH | READY },
-    [SCSI_READ_DVD_STRUCTURE] = { scsi_cd_read_dvd_structure, OF_CD | CD_DATA },
+    [SCSI_READ_DVD_STRUCTURE] = { scsi_cd_read_dvd_structure,
+                                  OF_CD | CD_DATA | READY },
     [SCSI_WRITE_VERIFY_12] = { scsi_disk_write, OF_BOTH | READY },
     [SCSI_VERIFY_12] = { scsi_disk_verify, OF_BOTH | READY },
     [SCSI_MECHANISM_STATUS] = { scsi_cd_mechanism_status, OF_CD | CD_DATA },
@@ -151,11 +152,12 @@ static void disk_run(ScsiRequest *r)
     const ScsiCommand *c = &commands[r->cdb[0]];
     unsigned kind = s->cd ? OF_CD : OF_DISK;
 
-    if (!(c->flags & kind)) {
+    if (((c->flags & READY) || !(c->flags & (kind | CD_DATA))) &&
+        !scsi_disk_has_medium(s)) {
+        scsi_request_check(r, SCSI_NO_MEDIUM);
+    } else if (!(c->flags & kind)) {
         scsi_request_check(r, c->flags & CD_DATA ? SCSI_BAD_FIELD
                                                  : SCSI_BAD_OPCODE);
-    } else if ((c->flags & READY) && !scsi_disk_has_medium(s)) {
-        scsi_request_check(r, SCSI_NO_MEDIUM);
     } else if (r->xfer > SCSI_TRANSFER_MAX) {
         scsi_request_check(r, SCSI_BAD_FIELD);
     } else {
