@@ -145,6 +145,28 @@ def firmware_ahci(t):
     vm.wait_end()
 
 
+def scsi_disk(path, name, more=''):
+    return ['-drive', 'file=%s,format=raw,if=none,id=%s' % (path, name),
+            '-device', 'scsi-hd,drive=%s,bus=scsi.0%s' % (name, more)]
+
+
+@test()
+def firmware_scsi(t):
+    """Not from the first unit, but from the one with the lowest index."""
+    empty = t.path('empty')
+    qemu_img('create', '-q', '-f', 'raw', empty, '1M')
+    vm = t.launch(['-machine', 'pc', '-accel', accel(), '-m', '64',
+                   '-nodefaults', '-nographic',
+                   '-device', 'virtio-scsi-pci,id=scsi',
+                   *scsi_disk(empty, 'd0'),
+                   *scsi_disk(boot_image(t, 'raw'), 'd1',
+                              ',scsi-id=3,lun=2,bootindex=1')],
+                  name='boot-scsi')
+    wait_text(vm, 'A=virtio disk', BOOT_TIMEOUT)
+    vm.qmp.cmd('quit')
+    vm.wait_end()
+
+
 @test()
 def snapshot(t):
     """What is written with -snapshot is gone, and can't move."""
