@@ -510,7 +510,10 @@ static void resume_guest(MigSource *s)
         return;
     }
     s->stopped = false;
-    if (!vm_block_activate(s->vm, &err)) {
+    if (vm_is_ending(s->vm)) {
+        /* vCPUs and disks have been, or will be, stopped for good. */
+        runstate_set(s->vm, RUN_STATE_PAUSED);
+    } else if (!vm_block_activate(s->vm, &err)) {
         error_prefix(&err, "migration: the guest stays paused: ");
         log_take_error(err);
         runstate_set(s->vm, RUN_STATE_PAUSED);

@@ -539,9 +539,30 @@ static void add_for_both(const char *name, size_t ndeeds, GTestDataFunc fn)
     }
 }
 
+/* A program that ends starts no guest, whose disks it has closed. */
+static void test_quit_running(void)
+{
+    SpVm v;
+    SpPeer p;
+
+    sp_vm_init(&v, SMALL_DEVICE);
+    patient(&v);
+    sp_caps(&v, MIGRATION_CAPABILITY_PAUSE_BEFORE_SWITCHOVER, true);
+    sp_connect(&v, &p);
+    sp_greet(&p, WIRE_F_ALL);
+    sp_read_to(&p, SP_RAM_PART);
+    sp_read_to(&p, WIRE_CMD_PING);
+    sp_wait_status(&v, MIGRATION_STATUS_PRE_SWITCHOVER);
+    vm_request_shutdown(v.vm, SHUTDOWN_CAUSE_HOST_QMP_QUIT);
+    sp_vm_fini(&v);
+    g_assert_cmpuint(v.starts, ==, 0);
+    sp_peer_fini(&p);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/mig-source/quit", test_quit_running);
     g_test_add_func("/mig-source/godwit/completes", test_godwit);
     g_test_add_func("/mig-source/plain/completes", test_plain);
     add_matrix();
