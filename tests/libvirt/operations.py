@@ -392,7 +392,9 @@ def internal_snapshots(t):
     dom.heart.wait()
     check_in('one', dom.virsh('snapshot-list'), 'list')
     dom.virsh('snapshot-create-as', '--name', 'two')
-    dom.virsh('snapshot-revert', '--snapshotname', 'one')
+    dom.virsh('snapshot-revert', '--snapshotname', 'one', '--paused')
+    dom.heart.goes_back()
+    dom.virsh('resume')
     check_equal(dom.state(), 'running', 'state')
     dom.heart.wait()
     for name in ('one', 'two'):
