@@ -313,7 +313,6 @@ static void test_records_refused(void)
         const char *what;
     } t[] = {
         { RAM_REC_COMPRESSED, "uses compress" },
-        { RAM_REC_XBZRLE, "uses xbzrle" },
         { RAM_REC_HOOK, "unknown flags 0x80" },
         { RAM_REC_PAGE | RAM_REC_FILL, "unknown flags 0xa" },
         { RAM_REC_EOS | RAM_REC_FILL, "unknown flags 0x12" },
@@ -349,6 +348,42 @@ static void test_records_refused(void)
     load_bad(&w, "continues no block");
     w.a->read_only = false;
     world_fini(&w);
+}
+
+/* What has changed in a page: of a wrong kind, length, or beyond the page. */
+static void test_deltas_refused(void)
+{
+    static const struct {
+        uint8_t kind;
+        uint16_t len;
+        uint8_t delta[4];
+        uint64_t page;
+        const char *what;
+    } t[] = {
+        { 9, 4, { 0 }, 0, "xbzrle of kind 9 and 4 bytes" },
+        { RAM_XBZRLE_DELTA, 0, { 0 }, 0, "of kind 1 and 0 bytes" },
+        { RAM_XBZRLE_DELTA, 4097, { 0 }, 0, "of kind 1 and 4097 bytes" },
+        { RAM_XBZRLE_DELTA, 4, { 0xff, 0x1f, 2, 7 }, 0, "page 0x0: xbzrle: " },
+        { RAM_XBZRLE_DELTA, 2, { 0, 0 }, 0, "xbzrle: an empty run" },
+        { RAM_XBZRLE_DELTA, 3, { 1, 4, 7 }, 0, "page 0x0: xbzrle: " },
+        { RAM_XBZRLE_DELTA, 3, { 1, 1, 7 }, PAGES, "RAM block 'a'" },
+    };
+    World w;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {
+        world_init(&w);
+        put_list(&w);
+        put64(&w, t[i].page * PAGE | RAM_REC_XBZRLE);
+        put_name(&w, "a");
+        put8(&w, t[i].kind);
+        put8(&w, t[i].len >> 8);
+        put8(&w, t[i].len);
+        for (unsigned k = 0; k < MIN(t[i].len, sizeof(t[i].delta)); k++) {
+            put8(&w, t[i].delta[k]);
+        }
+        load_bad(&w, t[i].what);
+        world_fini(&w);
+    }
 }
 
 /* Whatever arrives is written, for whoever keeps a log here. */
@@ -657,6 +692,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ram-load/bounds", test_bounds);
     g_test_add_func("/ram-load/list-refused", test_list_refused);
     g_test_add_func("/ram-load/records-refused", test_records_refused);
+    g_test_add_func("/ram-load/deltas-refused", test_deltas_refused);
     g_test_add_func("/ram-load/dirty", test_dirty);
     g_test_add_func("/ram-load/huge-pages", test_huge_pages);
     g_test_add_func("/ram-load/absent-stay", test_absent_stay);
