@@ -378,7 +378,7 @@ static void test_deltas_refused(void)
         put8(&w, t[i].kind);
         put8(&w, t[i].len >> 8);
         put8(&w, t[i].len);
-        for (unsigned k = 0; k < MIN(t[i].len, sizeof(t[i].delta)); k++) {
+        for (unsigned k = 0; k < t[i].len && k < sizeof(t[i].delta); k++) {
             put8(&w, t[i].delta[k]);
         }
         load_bad(&w, t[i].what);

@@ -254,10 +254,14 @@ static void test_cache(void)
 
 static void test_cache_too_large(void)
 {
+#ifdef __SANITIZE_ADDRESS__
+    g_test_skip("the sanitizer ends who asks for so much");
+#else
     g_autoptr(GError) err = NULL;
 
     g_assert_null(page_cache_new(UINT64_C(1) << 62, &err));
     g_assert_nonnull(strstr(err->message, "cache of 4611686018427387904"));
+#endif
 }
 
 int main(int argc, char **argv)
