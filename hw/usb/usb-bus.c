@@ -62,6 +62,32 @@ UsbDevice *usb_device_at(const UsbPort *root, uint32_t route)
     return d;
 }
 
+UsbDevice *usb_device_addressed(const UsbPort *root, unsigned addr)
+{
+    UsbDevice *d = root->dev;
+    const UsbType *type;
+
+    if (d == NULL || d->addr == addr) {
+        return d;
+    }
+    type = d->dev.type->usb;
+    /* Hubs don't lie deeper than usb-hub.c allows: USB_TIERS. */
+    for (unsigned n = 1; type->hub_port != NULL; n++) {
+        const UsbPort *port = type->hub_port(d, n);
+        UsbDevice *below;
+
+        if (port == NULL) {
+            break;
+        }
+        below = type->hub_port_enabled(d, n) ? usb_device_addressed(port, addr)
+                                             : NULL;
+        if (below != NULL) {
+            return below;
+        }
+    }
+    return NULL;
+}
+
 void usb_wakeup(UsbDevice *d, unsigned ep)
 {
     if (d->attached) {

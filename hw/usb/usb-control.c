@@ -3,9 +3,8 @@
  *
  * (Universal Serial Bus Specification 2.0, chapter 9.)
  *
- * Stream: "USBDevice" version 1, ABI.  A transfer is never under way in it, and
- * what configuration is chosen isn't said: a device with an address has the
- * only one that there is.
+ * Stream: "USBDevice" version 1, ABI.  What configuration is chosen isn't said
+ * in it: a device with an address has the only one that there is.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -27,7 +26,6 @@ enum {
     QUALIFIER_SIZE = 10,
     STRING_MAX = 126, /* characters in one descriptor */
     ADDRESS_MAX = 127,
-    SETUP_IDLE = 0, /* UsbDevice.setup_state */
 };
 
 static const UsbDesc *desc_of(const UsbDevice *d)
@@ -302,6 +300,7 @@ void usb_device_reset(UsbDevice *d)
     d->configuration = 0;
     d->remote_wakeup = 0;
     d->state = USB_STATE_RESET;
+    d->setup_state = d->setup_len = d->setup_index = 0;
     memset(d->setup_buf, 0, sizeof(d->setup_buf));
     if (d->dev.type->usb->bus_reset != NULL) {
         d->dev.type->usb->bus_reset(d);
@@ -320,9 +319,7 @@ static bool usb_device_post_load(void *opaque, int version, GError **errp)
         return false;
     }
     d->configuration = d->addr != 0;
-    d->setup_state = SETUP_IDLE;
-    d->setup_len = d->setup_index = 0;
-    return true;
+    return usb_packet_load(d, errp);
 }
 
 const Vmstate usb_device_vmstate = {

@@ -130,6 +130,14 @@ static UsbPort *hub_usb_port(UsbDevice *d, unsigned n)
     return p != NULL ? &p->usb : NULL;
 }
 
+static bool hub_port_enabled(UsbDevice *d, unsigned n)
+{
+    const HubPort *p = hub_port_at(hub_of(d), n);
+
+    return p != NULL &&
+           (p->wPortStatus & (PORT_ENABLE | PORT_SUSPEND)) == PORT_ENABLE;
+}
+
 static void port_changed(UsbHub *s, HubPort *p, uint16_t bit)
 {
     p->wPortChange |= bit;
@@ -497,6 +505,7 @@ static const UsbType hub_usb = {
     .in = hub_in,
     .bus_reset = hub_bus_reset,
     .hub_port = hub_usb_port,
+    .hub_port_enabled = hub_port_enabled,
 };
 
 const DeviceType usb_hub_type = {

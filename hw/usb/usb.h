@@ -120,6 +120,8 @@ typedef struct UsbType {
     void (*bus_reset)(UsbDevice *d); /* its port was reset; may be NULL */
     /* A hub's port, from 1 on; NULL: it has no such port.  May be NULL. */
     UsbPort *(*hub_port)(UsbDevice *d, unsigned n);
+    /* Does a port that it has pass packets on?  With hub_port only. */
+    bool (*hub_port_enabled)(UsbDevice *d, unsigned n);
 } UsbType;
 
 /* What a port's owner does. */
@@ -158,6 +160,9 @@ struct UsbDevice {
     unsigned speed_mask; /* set in realize() */
     bool attached;
     uint8_t configuration; /* not migrated: see usb_device_vmstate */
+    /* Of a control transfer that comes in packets; not migrated, either. */
+    uint8_t control_data[USB_CONTROL_MAX];
+    bool control_lost; /* control_data isn't what the state speaks of */
 
     /* Properties. */
     char *port_path, *serial, *pcap;
@@ -187,6 +192,11 @@ void usb_port_del(UsbPort *port);
  * each 4 bits, from the lowest up, 0 ends it (USB 3.2, 8.9).  NULL: nobody.
  */
 UsbDevice *usb_device_at(const UsbPort *root, uint32_t route);
+/*
+ * Who answers to an address at an enabled port of a controller, or behind
+ * enabled ports of hubs there.  NULL: nobody.
+ */
+UsbDevice *usb_device_addressed(const UsbPort *root, unsigned addr);
 /*
  * An endpoint that has answered USB_NAK has something to say.  Ports that are
  * suspended resume, if the driver allows that.
@@ -221,6 +231,22 @@ UsbResult usb_control(UsbDevice *d, const uint8_t *setup, uint8_t *data,
 /* One transfer from an interrupt or bulk endpoint. */
 UsbResult usb_in(UsbDevice *d, unsigned ep, uint8_t *data, size_t len,
                  size_t *ret_len);
+
+/*
+ * usb-packet.c: the same by single packets, for controllers whose drivers see
+ * them.  Endpoint 0 takes the stages of control transfers, one packet after the
+ * other; each packet of another endpoint is a transfer.
+ *
+ * `len` is the most that the host takes, or what it sends; a call without
+ * USB_OK moves nothing.
+ */
+UsbResult usb_packet_setup(UsbDevice *d, const uint8_t *setup);
+UsbResult usb_packet_in(UsbDevice *d, unsigned ep, uint8_t *data, size_t len,
+                        size_t *ret_len);
+UsbResult usb_packet_out(UsbDevice *d, unsigned ep, const uint8_t *data,
+                         size_t len);
+/* Checks a control transfer that was under way when state was sent. */
+bool usb_packet_load(UsbDevice *d, GError **errp);
 
 /* usb-msos.c; both as UsbType.control */
 UsbResult usb_msos_string(const UsbDevice *d, uint8_t *data, size_t room,
