@@ -177,6 +177,7 @@ static const ObjectType abstract_types[] = {
     ABSTRACT("ivshmem-common", "pci-device"),
     ABSTRACT("pci-ide", "pci-device"),
     ABSTRACT("pci-piix3", "pci-device"),
+    ABSTRACT("pci-uhci-usb", "pci-device"),
     ABSTRACT("pci-vga", "pci-device"),
     ABSTRACT("pci-xhci", "pci-device"),
     ABSTRACT("usb-hid", "usb-device"),

@@ -2,7 +2,8 @@
  * Machine "pc" = "pc-i440fx-7.2": a PC of 1996 with much memory.
  *
  *   RAM       0 to at most 3.5 GiB, the rest from 4 GiB
- *   00.0 82441FX, 01.0 PIIX3, 01.1 IDE, 01.3 PIIX4 power management
+ *   00.0 82441FX, 01.0 PIIX3, 01.1 IDE, 01.2 USB if it is asked for,
+ *   01.3 PIIX4 power management
  *
  * The order in which devices are made is that of their sections in a stream.
  *
@@ -22,6 +23,7 @@
 #include "util/bswap.h"
 
 enum {
+    PIIX3_USB_DEVFN = 1 << 3 | 2,
     PM_BASE_REG = 0x40, /* PIIX4 function 3: PM base address, bits 15:6 */
 };
 
@@ -56,6 +58,20 @@ static bool i440fx_init_storage(PcMachine *p, GError **errp)
     return p->ide != NULL && piix3_ide_create_drives(p->ide, errp);
 }
 
+static bool i440fx_init_usb(PcMachine *p, GError **errp)
+{
+    Vm *vm = p->x.m.vm;
+    Device *dev;
+
+    if (!p->x.m.usb) {
+        return true;
+    }
+    dev = device_new(vm, device_type_find(p->board->usb));
+    PCI_DEVICE(dev)->devfn = PIIX3_USB_DEVFN;
+    PCI_DEVICE(dev)->addr_set = true;
+    return device_realize(dev, &p->pci->bus, errp);
+}
+
 static bool i440fx_init_pm(PcMachine *p, GError **errp)
 {
     X86Machine *x = &p->x;
@@ -70,7 +86,8 @@ static bool i440fx_init_pm(PcMachine *p, GError **errp)
 
 static bool i440fx_init_functions(PcMachine *p, GError **errp)
 {
-    return i440fx_init_storage(p, errp) && i440fx_init_pm(p, errp);
+    return i440fx_init_storage(p, errp) && i440fx_init_usb(p, errp) &&
+           i440fx_init_pm(p, errp);
 }
 
 /* Disks may have come by -device. */
@@ -122,6 +139,7 @@ static const PcBoard i440fx_board = {
     /* The I/O APIC's pin 2 alone: others may be shared with PCI. */
     .hpet_intcap = 1U << 2,
     .fdc = true,
+    .usb = "piix3-usb-uhci",
     .init_bridges = i440fx_init_bridges,
     .init_functions = i440fx_init_functions,
     .complete = i440fx_complete,

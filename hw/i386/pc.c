@@ -289,7 +289,7 @@ static bool pc_check_options(const PcMachine *p, GError **errp)
                    p->x.m.type->alias);
         return false;
     }
-    if (p->x.m.usb) {
+    if (p->x.m.usb && p->board->usb == NULL) {
         error_setf(errp, "machine '%s': usb=on: not in this version",
                    p->x.m.type->alias);
         return false;

@@ -25,6 +25,7 @@ typedef struct PcBoard {
     uint64_t low_max, low_large; /* where low RAM ends; there, if it is more */
     uint32_t hpet_intcap;        /* I/O APIC pins that the HPET can drive */
     bool fdc;
+    const char *usb; /* type of the USB controller, made by init_functions */
     /* Makes p->pci, p->isa, ROMs and ports; m->gsi is to be there for them. */
     bool (*init_bridges)(PcMachine *p, GError **errp);
     /* What follows the network cards: disks, p->pm if there is ACPI. */

@@ -217,6 +217,13 @@ def same_stream_usb(t):
 
 
 @test()
+def same_stream_uhci(t):
+    check_same(t, '-device', 'usb-tablet,port=1', '-device', 'usb-hub,port=2',
+               '-device', 'usb-kbd,port=2.1', '-device',
+               'ich9-usb-uhci2,addr=7', machine='pc,usb=on')
+
+
+@test()
 def there_and_back_vga(t):
     there_and_back(t, '-vga', 'std')
 

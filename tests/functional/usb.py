@@ -14,12 +14,14 @@ from godwit.tap import check, check_equal, check_in, main, test
 sys.path.insert(0, os.path.join(top_folder(), 'scripts'))
 from initramfs import Initramfs  # noqa: E402
 
-MODULES = ('usb-common', 'usbcore', 'xhci-hcd', 'xhci-pci', 'hid', 'usbhid',
-           'hid-generic', 'evdev')
+MODULES = ('usb-common', 'usbcore', 'uhci-hcd', 'xhci-hcd', 'xhci-pci', 'hid',
+           'usbhid', 'hid-generic', 'evdev')
 DEVICES = ('-device', 'qemu-xhci,p2=15,p3=15,id=usb',
            '-device', 'usb-tablet,id=input0,bus=usb.0,port=1',
            '-device', 'usb-hub,bus=usb.0,port=2',
            '-device', 'usb-kbd,bus=usb.0,port=2.1')
+# As libvirt asks for the controller of a `pc`.
+UHCI = ('-device', 'piix3-usb-uhci,id=usb,bus=pci.0,addr=0x1.0x2', *DEVICES[2:])
 TABLET, KEYBOARD, MOUSE = ('QEMU QEMU USB Tablet', 'QEMU QEMU USB Keyboard',
                            'QEMU QEMU USB Mouse')
 # Waits for an event's device, and keeps what it says.
@@ -124,8 +126,8 @@ class Guest:
         self.shell.vm = dst
 
 
-def start(t):
-    guest = Guest(t, *DEVICES)
+def start(t, devices=DEVICES):
+    guest = Guest(t, *devices)
     guest.listen('tablet', TABLET)
     guest.listen('kbd', KEYBOARD)
     guest.place(1000, 2000)
@@ -137,10 +139,9 @@ def current(guest):
     return [m['name'] for m in guest.vm.qmp.cmd('query-mice') if m['current']]
 
 
-@test()
-def linux(t):
+def find_and_move(t, devices):
     """Finds them, and one that comes and goes; moves to another process."""
-    guest = start(t)
+    guest = start(t, devices)
     check_equal(current(guest), ['QEMU HID Tablet'], 'the pointer in use')
     guest.vm.qmp.cmd('device_add', driver='usb-mouse', id='m', bus='usb.0',
                      port='2.3')
@@ -156,7 +157,8 @@ def linux(t):
     guest.move(None, 'vm1')
     guest.place(1001, 2001)
     guest.press('b', 48)
-    _, lines = guest.run("dmesg | grep -E 'BUG:|WARNING:|xhci.*(died|ERROR)'; "
+    _, lines = guest.run("dmesg | grep -E 'BUG:|WARNING:|"
+                         "[ux]hci.*(died|ERROR|halted|error)'; "
                          'echo end')
     check_equal([line for line in lines if '] ' in line], [], 'complaints')
     check_in('Port 2.1, Speed 12 Mb/s, Product QEMU USB Keyboard',
@@ -164,10 +166,9 @@ def linux(t):
              'x-query-usb')
 
 
-@test()
-def to_the_peer_and_back(t):
+def to_the_peer_and_back(t, devices):
     peer = need_peer()
-    guest = start(t)
+    guest = start(t, devices)
     guest.move(peer, 'peer')
     guest.place(1001, 2001)
     guest.press('b', 48)
@@ -175,6 +176,26 @@ def to_the_peer_and_back(t):
     guest.place(1002, 2002)
     guest.press('c', 46)
     check_equal(current(guest), ['QEMU HID Tablet'], 'the pointer in use')
+
+
+@test()
+def linux_xhci(t):
+    find_and_move(t, DEVICES)
+
+
+@test()
+def linux_uhci(t):
+    find_and_move(t, UHCI)
+
+
+@test()
+def to_the_peer_and_back_xhci(t):
+    to_the_peer_and_back(t, DEVICES)
+
+
+@test()
+def to_the_peer_and_back_uhci(t):
+    to_the_peer_and_back(t, UHCI)
 
 
 if __name__ == '__main__':
