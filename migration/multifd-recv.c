@@ -33,6 +33,7 @@ typedef struct RecvChannel {
     Thread thread;
     MultifdPacket packet;
     uint8_t header[MULTIFD_HEADER_LEN];
+    uint64_t sync_number; /* of the last packet with SYNC, if one has come */
     /* mr->lock */
     int id;         /* NO_ID: it has not said it */
     uint64_t syncs; /* it has been in step so often */
@@ -332,18 +333,29 @@ static bool load_packet_pages(RecvChannel *c, GError **errp)
     return true;
 }
 
-/* In step: the others, and the stream, come to this point first. */
-static void channel_sync(RecvChannel *c)
+/*
+ * In step: the others, and the stream, come to this point first.  One that
+ * comes twice would be taken for that of the next pass, whose pages may still
+ * be on their way when the guest starts.  A source numbers them.
+ */
+static bool channel_sync(RecvChannel *c, GError **errp)
 {
     MultifdRecv *mr = c->mr;
     LOCK_GUARD(&mr->lock);
 
+    if (c->syncs > 0 && c->packet.number <= c->sync_number) {
+        error_setf(errp, "in step by packet %" PRIu64 " behind packet %" PRIu64,
+                   c->packet.number, c->sync_number);
+        return false;
+    }
+    c->sync_number = c->packet.number;
     c->syncs++;
     c->busy = false;
     cond_broadcast(&mr->cond);
     while (mr->syncs < c->syncs && !mr->quit) {
         cond_wait(&mr->cond, &mr->lock);
     }
+    return true;
 }
 
 static bool load_packet(RecvChannel *c, GError **errp)
@@ -358,10 +370,7 @@ static bool load_packet(RecvChannel *c, GError **errp)
     if (c->packet.npages > 0 && !load_packet_pages(c, errp)) {
         return false;
     }
-    if (c->packet.flags & MULTIFD_SYNC) {
-        channel_sync(c);
-    }
-    return true;
+    return !(c->packet.flags & MULTIFD_SYNC) || channel_sync(c, errp);
 }
 
 static bool load_channel_record(RecvChannel *c, uint64_t head, GError **errp)

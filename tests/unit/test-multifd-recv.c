@@ -33,11 +33,18 @@ static void say_packet(IoChannel *ch, const MultifdPacket *p)
     say(ch, buf, sizeof(buf));
 }
 
-static void say_sync(IoChannel *ch)
+static uint64_t packets; /* with SYNC, numbered so far */
+
+static void say_sync_numbered(IoChannel *ch, uint64_t number)
 {
-    static const MultifdPacket sync = { .flags = MULTIFD_SYNC };
+    const MultifdPacket sync = { .flags = MULTIFD_SYNC, .number = number };
 
     say_packet(ch, &sync);
+}
+
+static void say_sync(IoChannel *ch)
+{
+    say_sync_numbered(ch, packets++);
 }
 
 /* One page that is all `byte`. */
@@ -269,6 +276,13 @@ static void say_half_page(IoChannel *ch)
     io_channel_shutdown(ch, IO_SHUTDOWN_BOTH);
 }
 
+/* Taken for that of the next pass, it would let the guest start without it. */
+static void say_sync_again(IoChannel *ch)
+{
+    say_sync(ch);
+    say_sync_numbered(ch, packets - 1);
+}
+
 static void say_end(IoChannel *ch)
 {
     io_channel_shutdown(ch, IO_SHUTDOWN_BOTH);
@@ -289,6 +303,7 @@ static const HostileCase hostile[] = {
     { "end-of-section", say_end_of_section, "neither a packet nor a run" },
     { "half", say_half, "stream ends at offset 1508: 1244 more" },
     { "half-page", say_half_page, "stream ends at offset" },
+    { "sync-again", say_sync_again, "in step by packet" },
     { "end", say_end, "it ended before all of pass 1" },
 };
 
@@ -308,6 +323,9 @@ static void test_hostile(const void *opaque)
     expect_sync(&w);
     say_sync(other);
     c->say(ch);
+    if (c->say == say_sync_again) {
+        expect_sync(&w); /* it is no answer to what comes then */
+    }
     expect_error(&w, "multifd channel 1: ");
     expect_error(&w, c->says);
     if (c->say != say_end) {
