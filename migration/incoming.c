@@ -186,11 +186,16 @@ static void start_or_pause(MigLoad *l)
     }
 }
 
-void mig_load_start_guest(MigLoad *l)
+bool mig_load_start_guest(MigLoad *l, GError **errp)
 {
     GError *err = NULL;
     VM_LOCK_GUARD();
 
+    /* vCPUs and disks have been, or will be, stopped for good. */
+    if (vm_is_ending(l->vm)) {
+        error_setf(errp, "the program is to end");
+        return false;
+    }
     l->running = true;
     if (mig_load_check_waits(l, &err)) {
         start_or_pause(l);
@@ -200,6 +205,7 @@ void mig_load_start_guest(MigLoad *l)
     if (!l->packaged) {
         mig_set_status(l->m, MIGRATION_STATUS_COMPLETED);
     }
+    return true;
 }
 
 /*
@@ -228,7 +234,10 @@ static bool handle_run(MigLoad *l, const uint8_t *data, bool *ret_more,
         return true;
     }
     *ret_more = false; /* what came now would hit a running guest */
-    mig_load_start_guest(l);
+    if (!mig_load_start_guest(l, errp)) {
+        l->loaded = false; /* nobody is left here who could start it */
+        return false;
+    }
     stq_be_p(us, (clock_monotonic_ns() - start) / NS_PER_US);
     /* The guest runs: whether the source hears of it changes nothing. */
     mig_load_say(l, WIRE_RP_RESUMED, us, sizeof(us), NULL);
@@ -432,11 +441,10 @@ static bool start_plain(MigLoad *l, GError **errp)
         error_setf(errp, "the program is to end");
         return false;
     }
-    if (!close_channels(l, errp)) {
+    if (!close_channels(l, errp) || !mig_load_start_guest(l, errp)) {
         set_owes_shut(l, false);
         return false;
     }
-    mig_load_start_guest(l);
     return true;
 }
 

@@ -72,9 +72,9 @@ bool mig_load_check_waits(const MigLoad *l, GError **errp);
 /*
  * All devices are loaded, and the guest is ours: it runs, or is paused where
  * it was so, where the disks can't be had, or where something else has been
- * done to it.
+ * done to it.  False with errp: the program ends, and it stays the source's.
  */
-void mig_load_start_guest(MigLoad *l);
+bool mig_load_start_guest(MigLoad *l, GError **errp);
 
 /*
  * The guest runs before all of its memory has come (postcopy-load.c): the

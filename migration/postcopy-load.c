@@ -319,17 +319,15 @@ static bool package_run(MigLoad *l, GError **errp)
         return false;
     }
     if (!(l->features & WIRE_F_COMMIT)) {
-        if (!package_is_loaded(l, errp)) {
-            return false;
-        }
-        mig_load_start_guest(l);
-        return true;
+        return package_is_loaded(l, errp) && mig_load_start_guest(l, errp);
     }
     if (!package_say_loaded(l, start, errp)) {
         return false;
     }
     start = clock_monotonic_ns();
-    mig_load_start_guest(l);
+    if (!mig_load_start_guest(l, errp)) {
+        return false;
+    }
     stq_be_p(us, (clock_monotonic_ns() - start) / NS_PER_US);
     mig_load_say(l, WIRE_RP_RESUMED, us, sizeof(us), NULL);
     return true;
