@@ -336,16 +336,25 @@ static bool open_return_path(MigLoad *l, GError **errp)
     return true;
 }
 
+/*
+ * Once, and before any memory: what has come by then was read by other rules,
+ * and who is told to run by one rule must not be asked to by another.
+ */
 static bool enable_features(MigLoad *l, uint64_t features, GError **errp)
 {
-    l->features = features;
-    if (features & WIRE_F_ABSENT) {
-        ram_load_set_absent(l->ram);
-    }
     if (features & ~l->offered) {
         error_setf(errp, "features 0x%" PRIx64 ", offered 0x%" PRIx64, features,
                    l->offered);
         return false;
+    }
+    if (l->enabled || l->pc != NULL || ram_load_ready(l->ram)) {
+        error_setf(errp, "it comes twice, or behind an advise or guest memory");
+        return false;
+    }
+    l->enabled = true;
+    l->features = features;
+    if (features & WIRE_F_ABSENT) {
+        ram_load_set_absent(l->ram);
     }
     if (features & WIRE_F_MULTIFD) {
         ram_load_set_marked(l->ram);
@@ -354,6 +363,18 @@ static bool enable_features(MigLoad *l, uint64_t features, GError **errp)
                          "source");
         return false;
     }
+    return true;
+}
+
+static bool handle_switchover(MigLoad *l, const uint8_t *data, GError **errp)
+{
+    if (l->packaged) {
+        error_setf(errp, "behind the package, which is all of an attempt");
+        return false;
+    }
+    l->attempt = ldl_be_p(data);
+    l->loaded = false;
+    io_channel_set_spin_us(l->ch, WIRE_SPIN_US);
     return true;
 }
 
@@ -382,17 +403,15 @@ static bool load_command(void *opaque, uint16_t cmd, const uint8_t *data,
     case WIRE_CMD_ENABLE:
         return enable_features(l, ldq_be_p(data), errp);
     case WIRE_CMD_SWITCHOVER:
-        l->attempt = ldl_be_p(data);
-        l->loaded = false;
-        io_channel_set_spin_us(l->ch, WIRE_SPIN_US);
-        return true;
+        return handle_switchover(l, data, errp);
     case WIRE_CMD_RUN:
         io_channel_set_spin_us(l->ch, 0);
         return handle_run(l, data, ret_more, errp);
     default:
         l->loaded = false; /* nothing is owed to anybody here */
-        mig_load_aborted(l);
-        error_setf(errp, "the source keeps the guest");
+        error_setf(errp, mig_load_aborted(l)
+                             ? "the source keeps the guest"
+                             : "the guest has been given away already");
         return false;
     }
 }

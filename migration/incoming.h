@@ -39,6 +39,7 @@ typedef struct MigLoad {
     struct MultifdRecv *multifd; /* channels beside the stream; or NULL */
     uint64_t offered;            /* WIRE_F_* that this side can keep */
     uint64_t features;           /* of these, in use */
+    bool enabled;                /* ENABLE has come */
     bool return_path;            /* it is open, and there is a way back */
     bool one_way;                /* it was opened, and there is none */
     bool loaded;       /* all state of `attempt` is in, LOADED was said */
@@ -91,8 +92,8 @@ bool mig_load_recv_bitmap(MigLoad *l, const uint8_t *name, uint16_t len,
 bool mig_load_package_loaded(MigLoad *l);
 /* The source has given the guest away (RUN). */
 void mig_load_may_run(MigLoad *l);
-/* It keeps it, whatever was loaded (ABORT). */
-void mig_load_aborted(MigLoad *l);
+/* It keeps it, whatever was loaded (ABORT); false: it has been given. */
+bool mig_load_aborted(MigLoad *l);
 /* The end of file mark: all pages have come, or an error says how many not. */
 bool mig_load_all_pages(MigLoad *l, GError **errp);
 /*

@@ -464,12 +464,16 @@ static void give_up_locked(MigLoad *l) REQUIRES(&l->m->lock)
     cond_broadcast(&l->m->cond);
 }
 
-/* ABORT: the source has not given it. */
-void mig_load_aborted(MigLoad *l)
+bool mig_load_aborted(MigLoad *l)
 {
     LOCK_GUARD(&l->m->lock);
 
+    /* What is wrong in the stream then must not end a guest that runs. */
+    if (l->package.may_run) {
+        return false;
+    }
     give_up_locked(l);
+    return true;
 }
 
 /*

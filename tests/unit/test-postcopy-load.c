@@ -380,6 +380,50 @@ static void test_given_up(void)
     check_given_up(put_abort);
 }
 
+/*
+ * A wrong word when the guest runs here and waits for pages: they are lost if
+ * it is given up.
+ */
+static void check_behind_run(void (*fill)(GByteArray *b))
+{
+    g_autoptr(GByteArray) b = g_byte_array_new();
+    g_autoptr(GByteArray) wrong = g_byte_array_new();
+    InWord word;
+    InVm v;
+
+    begin(&v);
+    put_greeting(b);
+    put_loading_guest(b);
+    in_send_bytes(&v, b);
+    g_assert_true(in_hear(&v, &word));
+    g_assert_cmpuint(word.type, ==, WIRE_RP_FEATURES);
+    hear_pong(&v, WIRE_HELLO);
+    hear_pong(&v, 1);
+    g_assert_true(in_hear(&v, &word));
+    g_assert_cmpuint(word.type, ==, WIRE_RP_LOADED);
+    put_command_u32(wrong, WIRE_CMD_RUN, 1);
+    fill(wrong);
+    in_send_bytes(&v, wrong);
+    wait_status(&v, MIGRATION_STATUS_POSTCOPY_PAUSED);
+    while (in_run_state(&v) != RUN_STATE_RUNNING) {
+        g_usleep(1000);
+    }
+    g_assert_true(vm_memory_awaited(v.vm));
+    in_vm_fini(&v);
+}
+
+static void put_switchover(GByteArray *b)
+{
+    put_command_u32(b, WIRE_CMD_SWITCHOVER, 2);
+}
+
+static void test_behind_run(void)
+{
+    check_behind_run(put_abort);
+    check_behind_run(put_switchover);
+    check_behind_run(put_nonsense);
+}
+
 /* ---- what ends it before the guest is ours ------------------------------- */
 
 static void bad_sizes(GByteArray *b)
@@ -602,6 +646,7 @@ int main(int argc, char **argv)
     g_test_add_func("/postcopy-load/page-missing", test_page_missing);
     g_test_add_func("/postcopy-load/connection-lost", test_connection_lost);
     g_test_add_func("/postcopy-load/given-up", test_given_up);
+    g_test_add_func("/postcopy-load/behind-run", test_behind_run);
     g_test_add_func("/postcopy-load/lost", test_lost);
     g_test_add_func("/postcopy-load/silent-stranger", test_silent_stranger);
     g_test_add_func("/postcopy-load/address-stays", test_address_stays);
