@@ -19,5 +19,10 @@ bool vm_requests_pending(Vm *vm);
 void vm_requests_run(Vm *vm);
 /* Ends vm_run_main_loop(). */
 void vm_quit(Vm *vm);
+/*
+ * If vm_catch_signals() was called for this VM: no handler looks at it from
+ * now on, and signals that still come do no more than leave a note.
+ */
+void vm_forget_signals(const Vm *vm);
 
 #endif

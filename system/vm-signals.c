@@ -8,10 +8,11 @@
  */
 #include "util/base.h"
 
+#include <sched.h>
 #include <signal.h>
 
 #include "system/ramblock-lost.h"
-#include "system/vm.h"
+#include "system/vm-priv.h"
 #include "util/error.h"
 #include "util/event-notifier.h"
 #include "util/log.h"
@@ -30,9 +31,32 @@ static int signal_sender; /* atomic; pid; 0: the kernel */
 static void (*signal_at_once)(void *opaque);
 static void *signal_opaque;
 
+/* Atomic; NULL: the VM is being freed, and is not to be looked at any more. */
 static const Vm *signal_vm;
+static int signal_looks; /* atomic: handlers that may be looking at it */
 
 enum { AWAITED_END_S = 1 };
+
+/* In a handler. */
+static bool memory_awaited(void)
+{
+    const Vm *vm;
+    bool awaited;
+
+    __atomic_fetch_add(&signal_looks, 1, __ATOMIC_SEQ_CST);
+    vm = __atomic_load_n(&signal_vm, __ATOMIC_SEQ_CST);
+    awaited = vm != NULL && vm_memory_awaited(vm);
+    __atomic_fetch_sub(&signal_looks, 1, __ATOMIC_SEQ_CST);
+    return awaited;
+}
+
+/* Again, as it may be that memory is awaited soon; but for a VM that ends. */
+static void set_alarm(void)
+{
+    if (__atomic_load_n(&signal_vm, __ATOMIC_SEQ_CST) != NULL) {
+        alarm(AWAITED_END_S);
+    }
+}
 
 /*
  * The main thread hasn't ended the program yet.  If it waits for a page, or for
@@ -44,13 +68,13 @@ static void on_alarm(int signo)
     static const char text[] =
         "the guest ends before all of its memory has come\n";
 
-    if (vm_memory_awaited(signal_vm)) {
-        if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0) {
-            _exit(EXIT_FAILURE); /* nobody listens */
-        }
+    if (memory_awaited()) {
+        ssize_t n = write(STDERR_FILENO, text, sizeof(text) - 1);
+
+        (void)n; /* nobody listens, perhaps */
         _exit(EXIT_FAILURE);
     }
-    alarm(AWAITED_END_S); /* it may be that it is awaited soon */
+    set_alarm();
 }
 
 static void on_signal(int signo, siginfo_t *info, void *unused)
@@ -63,7 +87,7 @@ static void on_signal(int signo, siginfo_t *info, void *unused)
                      __ATOMIC_RELAXED);
     event_notifier_set(&signal_notifier);
     signal_at_once(signal_opaque);
-    alarm(AWAITED_END_S);
+    set_alarm();
     errno = err;
 }
 
@@ -139,7 +163,7 @@ bool vm_catch_signals(Vm *vm, void (*at_once)(void *opaque), void *opaque,
                        G_IO_IN, on_notifier, vm, NULL);
     signal_at_once = at_once;
     signal_opaque = opaque;
-    signal_vm = vm;
+    __atomic_store_n(&signal_vm, vm, __ATOMIC_SEQ_CST);
     act.sa_sigaction = on_signal;
     sigfillset(&act.sa_mask);
     for (size_t i = 0; i < G_N_ELEMENTS(signals); i++) {
@@ -155,4 +179,18 @@ bool vm_catch_signals(Vm *vm, void (*at_once)(void *opaque), void *opaque,
         return false;
     }
     return true;
+}
+
+void vm_forget_signals(const Vm *vm)
+{
+    const Vm *mine = vm;
+
+    if (!__atomic_compare_exchange_n(&signal_vm, &mine, NULL, false,
+                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+        return;
+    }
+    alarm(0);
+    while (__atomic_load_n(&signal_looks, __ATOMIC_SEQ_CST) != 0) {
+        sched_yield(); /* a handler in another thread is at its last look */
+    }
 }

@@ -115,6 +115,7 @@ void vm_free(Vm *vm)
     if (!vm) {
         return;
     }
+    vm_forget_signals(vm);
     g_source_destroy(vm->request_source);
     g_source_unref(vm->request_source);
     g_main_context_set_poll_func(NULL, NULL);

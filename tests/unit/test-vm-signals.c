@@ -111,10 +111,30 @@ static void test_in_good_order(void)
     g_test_trap_assert_stderr("*terminating on signal 15*");
 }
 
+/* The VM is freed while there is an alarm to come, and another signal comes. */
+static void test_behind_end(void)
+{
+    if (g_test_subprocess()) {
+        Vm *vm = vm_that_catches();
+
+        kill(getpid(), SIGTERM);
+        vm_lock_acquire();
+        vm_free(vm);
+        vm_lock_release();
+        kill(getpid(), SIGTERM);
+        g_assert_cmpuint(alarm(0), ==, 0); /* none is under way any more */
+        raise(SIGALRM);                    /* one that was */
+        exit(0);
+    }
+    g_test_trap_subprocess(NULL, HANG_S * G_USEC_PER_SEC, 0);
+    g_test_trap_assert_passed();
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/vm-signals/waits-for-page", test_waits_for_page);
     g_test_add_func("/vm-signals/in-good-order", test_in_good_order);
+    g_test_add_func("/vm-signals/behind-end", test_behind_end);
     return g_test_run();
 }
