@@ -189,6 +189,10 @@ static void guest_goes_on(SnapshotOp *op)
 
     if (op->changed && !op->ok) {
         runstate_set(op->vm, RUN_STATE_INTERNAL_ERROR);
+    } else if (op->changed && (op->was == RUN_STATE_INTERNAL_ERROR ||
+                               op->was == RUN_STATE_SHUTDOWN)) {
+        /* What a reset was required for is no more: this one is whole. */
+        runstate_set(op->vm, RUN_STATE_PAUSED);
     } else if (op->was != RUN_STATE_RUNNING) {
         runstate_set(op->vm, op->was);
     } else if (vm_stop_is_asked(op->vm, &stands) || vm_is_ending(op->vm)) {

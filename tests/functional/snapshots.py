@@ -4,7 +4,7 @@ on its disk, which qemu-img finds nothing wrong with."""
 
 import subprocess
 
-from godwit.migration import (check_pattern_goes_on, last_numbers,
+from godwit.migration import (check_pattern_goes_on, last_numbers, refused,
                               start_pattern)
 from godwit.tap import Skip, check, check_equal, check_in, main, test
 
@@ -68,6 +68,38 @@ def back_and_on(t):
     qemu_img('check', '-q', path)
     check_runs(t.machine('-loadvm', 'one', *drive, name='again',
                          **vm.pattern_args))
+
+
+@test()
+def loaded_by_half(t):
+    """A snapshot that has a device more fails behind its memory: nobody
+    starts what has come, and another snapshot makes it a machine again."""
+    path, drive = disk(t)
+    vm = start_pattern(t, *drive, disk=8, mem=32, mb=2)
+    hmp(vm, 'savevm own')
+    base = vm.pattern_args
+    vm.qmp.cmd('quit')
+    vm.wait_end()
+    vm = t.machine(*drive, '-device', 'virtio-rng-pci', name='more', **base)
+    hmp(vm, 'savevm more')
+    vm.qmp.cmd('quit')
+    vm.wait_end()
+    vm = t.machine(*drive, name='less', **base)
+    for command in ('', 'stop'):
+        if command:
+            vm.qmp.cmd(command)
+        check_in('no such device here', vm.qmp.hmp('loadvm more'), 'loadvm')
+        check_equal(vm.qmp.cmd('query-status')['status'], 'internal-error',
+                    'status')
+        check_in('Resetting the Virtual Machine is required',
+                 refused(vm, 'cont').desc, 'cont')
+        hmp(vm, 'loadvm own')
+        check_equal(vm.qmp.cmd('query-status')['status'], 'paused', 'status')
+        vm.qmp.cmd('cont')
+        check_runs(vm)
+    vm.qmp.cmd('quit')
+    vm.wait_end()
+    qemu_img('check', '-q', path)
 
 
 @test()
