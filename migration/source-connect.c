@@ -444,7 +444,8 @@ bool mig_source_hang_up(MigSource *s, GError **errp)
     shutdown(io_channel_fd(s->ch, G_IO_OUT), SHUT_WR);
     ok = hear_late_words(s, end_ns, errp);
     io_channel_set_read_deadline_us(s->ch, end_ns / NS_PER_US);
-    while (io_channel_read(s->ch, sink, sizeof(sink)) > 0) {
+    while (clock_monotonic_ns() < end_ns &&
+           io_channel_read(s->ch, sink, sizeof(sink)) > 0) {
     }
     return ok;
 }
