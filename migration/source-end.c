@@ -31,6 +31,7 @@ void mig_source_completed(MigSource *s)
     m->show.end_ns = clock_monotonic_ns();
     lock_release(&m->lock);
     VM_LOCK_GUARD();
+    s->vm->given = false;
     mig_set_status(m, MIGRATION_STATUS_COMPLETED);
 }
 
@@ -131,6 +132,7 @@ void mig_source_failed(MigSource *s, GError *err)
     }
     mig_source_fini(s);
     VM_LOCK_GUARD();
+    s->vm->given = false;
     if (cancelled) {
         g_clear_error(&err);
         mig_set_status(m, MIGRATION_STATUS_CANCELLED);

@@ -484,8 +484,7 @@ static void postcopy_completed(MigSource *s)
     VM_LOCK_GUARD();
 
     mig_source_event(s, HEARD_SHUT);
-    vm_requests_drop(s->vm);
-    runstate_set(s->vm, RUN_STATE_POSTMIGRATE);
+    mig_source_leave(s);
 }
 
 /* ---- a new connection -------------------------------------------------- */

@@ -525,6 +525,13 @@ static void resume_guest(MigSource *s)
     }
 }
 
+void mig_source_leave(MigSource *s)
+{
+    vm_requests_drop(s->vm);
+    s->vm->given = true;
+    runstate_set(s->vm, RUN_STATE_POSTMIGRATE);
+}
+
 SwitchResult mig_source_switch(MigSource *s, GError **errp)
 {
     SwitchResult r = do_switch(s, errp);
@@ -544,8 +551,7 @@ SwitchResult mig_source_switch(MigSource *s, GError **errp)
         return r;
     }
     if (s->later == NULL) {
-        vm_requests_drop(s->vm);
-        runstate_set(s->vm, RUN_STATE_POSTMIGRATE);
+        mig_source_leave(s);
     }
     return r;
 }

@@ -120,6 +120,11 @@ bool mig_source_rehearse(MigSource *s, GError **errp);
 /* Stops the guest and hands it over (source-switch.c). */
 SwitchResult mig_source_switch(MigSource *s, GError **errp);
 /*
+ * The guest has left: it is `postmigrate`, and nothing starts it here until
+ * the migration has ended (see Vm.given).  vm_lock held.
+ */
+void mig_source_leave(MigSource *s);
+/*
  * After a switch-over that was late: writes what is left of it and waits for
  * its LOADED, so that the next one finds the way to the destination empty. The
  * guest runs meanwhile.  False with errp if it is cancelled or the destination

@@ -62,7 +62,7 @@ static bool control_may_cont(Vm *vm, GError **errp)
         error_setf(errp, "Resetting the Virtual Machine is required");
         return false;
     }
-    if (runstate_get(vm) == RUN_STATE_FINISH_MIGRATE ||
+    if (runstate_get(vm) == RUN_STATE_FINISH_MIGRATE || vm->given ||
         migration_status(vm->migration) == MIGRATION_STATUS_PRE_SWITCHOVER) {
         error_setf(errp, "Migration is not finalized yet");
         return false;

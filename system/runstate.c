@@ -525,6 +525,8 @@ const char *vm_busy(const Vm *vm)
 {
     return vm->resetting ? "a reset waits for storage"
            : vm->dumping ? "the guest's memory is being dumped"
+           : vm->given   ? "it has just been given to the destination of a "
+                           "migration"
            : vm->run_state == RUN_STATE_SAVE_VM ? "a snapshot is being taken"
            : vm->run_state == RUN_STATE_RESTORE_VM
                ? "a snapshot is being loaded"

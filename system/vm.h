@@ -64,6 +64,8 @@ typedef struct Vm {
      * touches one waits for it. */
     bool memory_awaited;
     bool dumping;        /* guest memory is being written out: see vm_busy() */
+    bool given;          /* to a migration's destination, which has not said yet
+                            whether it runs there; vm_lock */
     unsigned activating; /* disk images are being taken over */
     unsigned resetting;  /* resets that wait for what outside still writes */
     bool autostart;      /* no -S */

@@ -144,6 +144,13 @@ static bool hook_sync(Vm *vm, GError **errp)
 static void hook_prepare(Vm *vm, bool active, bool single)
 {
     the_vm->prepared = active;
+    /* It may run there: nobody starts it here before it is said what became
+     * of the migration. */
+    if (!active && runstate_get(vm) == RUN_STATE_POSTMIGRATE &&
+        !migration_is_idle(the_vm->m)) {
+        g_assert_nonnull(vm_busy(vm));
+        the_vm->held++;
+    }
 }
 
 static bool hook_throttle(Vm *vm, unsigned percent, GError **errp)
@@ -624,6 +631,8 @@ void sp_check_given(SpVm *v)
     g_assert_cmpint(end, ==, MIGRATION_STATUS_FAILED);
     g_assert_cmpstr(run_state_str(sp_run_state(v)), ==, "postmigrate");
     g_assert_cmpuint(v->starts + 1, ==, v->stops);
+    g_assert_cmpuint(v->held, ==, 1);
+    g_assert_null(vm_busy(v->vm)); /* it is the user's decision now */
     sp_check_error(v, "may run at the destination");
     sp_check_error(v, "'cont' starts it");
 }

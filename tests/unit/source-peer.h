@@ -33,6 +33,7 @@ typedef struct SpVm {
     /* Counted with vm_lock held. */
     unsigned stops, starts, resets, powerdowns, activated, inactivated;
     unsigned cpu_syncs, nmis, drain_steps;
+    unsigned held;     /* given guests that nothing could start */
     unsigned passes;   /* that events told */
     unsigned statuses; /* mask of 1 << MigrationStatus that events told */
     bool prepared;
