@@ -11,14 +11,15 @@ What must hold afterwards, whatever the fault:
 
 import collections
 import signal
+import socket
 
-from faultproxy import FaultProxy
+from faultproxy import MAGIC, FaultProxy
 from godwit.migration import (set_capabilities, set_parameters, start_incoming,
                               start_pattern)
 from godwit.peer import PEER
 from godwit.qmp import QmpError
 from godwit.tap import check, check_equal, free_port
-from watch import Observed, PeerFault, Watch
+from watch import QMP_BOUND_S, Observed, PeerFault, Watch
 
 REACH_S = 40    # until the message comes
 SETTLE_S = 40   # until both sides have made up their minds
@@ -121,8 +122,23 @@ class Migration:
         self.watch.command(self.src, 'migrate', uri=self.proxy.uri)
 
     def still_waits(self):
-        """Who has not said that it is a source has never been there."""
-        return self.dst.state == 'inmigrate' and not self.dst.status
+        """Who has not said that it is a source has never been there; one
+        that has is taken up, or the destination hangs."""
+        return (self.dst.state == 'inmigrate' and not self.dst.status and
+                self.proxy.begins != MAGIC)
+
+    def check_waits(self):
+        """Who only waits has to be there for the next source."""
+        if self.dst.ended or self.dst.state != 'inmigrate':
+            return
+        check(self.still_waits(), 'the destination hangs: ' + self.dst.told())
+        try:
+            socket.create_connection(('127.0.0.1', self.proxy.target_port),
+                                     QMP_BOUND_S).close()
+        except OSError as err:
+            raise AssertionError('the destination only waits, and does not '
+                                 'listen: %s; %s' % (err, self.dst.told())
+                                 ) from None
 
     def decided(self):
         """Neither side is on its way any more."""
@@ -331,6 +347,8 @@ def run_cell(t, cell):
     else:
         nobody_is_right(m)
     m.watch.check_one_guest(m.src, m.dst)
+    if cell.fault != 'quit' and 'q' not in cell.pair[1]:
+        m.check_waits()
     for o in m.watch.observed:
         o.check_guest()
         check(not o.problems, '; '.join(o.problems))

@@ -10,6 +10,7 @@ import wire
 
 FLOOD_BYTES = 8 << 20
 DELAY_S = 0.15
+MAGIC = b'QEVM'  # what makes a connection a source's
 
 
 class HungUp(Exception):
@@ -91,6 +92,8 @@ class FaultProxy:
         self.acted = threading.Event()
         self.holds = 0
         self.connected = False  # to the destination
+        self.begins = b''       # what the stream's connection there began with
+        self._stream = None
         self.names = []
         self.counts = collections.Counter()
         self._let_go = threading.Event()
@@ -160,6 +163,8 @@ class FaultProxy:
             self._deliver('connect' if first else 'ch:connect', b'', link,
                           None)
             client, server = link.connect(self.target_port)
+            if first:
+                self._stream = server
             self.connected = True
             threads = [threading.Thread(target=self._pass, daemon=True,
                                         args=(there, link, client, server)),
@@ -185,11 +190,11 @@ class FaultProxy:
                 for name, data in parser(recv).messages():
                     self._deliver(name, data, link, sink)
             except wire.Unknown as err:
-                sink.sendall(err.rest)
+                self._put(sink, err.rest)
                 while data := recv(1 << 16):
-                    sink.sendall(data)
+                    self._put(sink, data)
             except wire.End as err:
-                sink.sendall(err.rest)
+                self._put(sink, err.rest)
             sink.shutdown(socket.SHUT_WR)
         except HungUp:
             pass
@@ -198,6 +203,11 @@ class FaultProxy:
         except OSError:
             # One side is gone: the other gets to know.
             link.hang_up()
+
+    def _put(self, sink, data):
+        sink.sendall(data)
+        if sink is self._stream:
+            self.begins = (self.begins + data)[:len(MAGIC)]
 
     def _deliver(self, name, data, link, sink):
         with self._lock:
@@ -208,7 +218,7 @@ class FaultProxy:
         if self._is_due(name):
             data = self._act(data, link, sink)
         if sink and data:
-            sink.sendall(data)
+            self._put(sink, data)
 
     def _is_due(self, name):
         """Only one acts, whatever comes elsewhere at the same time."""
@@ -230,18 +240,18 @@ class FaultProxy:
         if self.fault == 'delay':
             self._let_go.wait(DELAY_S)
         elif self.fault == 'duplicate':
-            sink.sendall(data)
+            self._put(sink, data)
         elif self.fault == 'flood':
             blob = data * (65536 // len(data) + 1)
             for _ in range(FLOOD_BYTES // len(blob) + 1):
-                sink.sendall(blob)
+                self._put(sink, blob)
         elif self.fault == 'drop':
             raise Dropped()
         elif self.fault == 'corrupt':
             return bytes([data[0] ^ 0xff]) + data[1:]
         else:
             if self.fault == 'truncate':
-                sink.sendall(data[:len(data) // 2])
+                self._put(sink, data[:len(data) // 2])
             if self.fault == 'reset':
                 link.reset()
             else:
