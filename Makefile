@@ -116,6 +116,7 @@ check-faults: everything
 	@$(NINJA) tests/guest/guest.rom
 	@python3 tests/faults/matrix.py $(EMULATOR) $(FAULTS)
 	@python3 tests/faults/retries.py $(EMULATOR)
+	@python3 tests/faults/schedule.py --seconds 600 $(EMULATOR)
 
 # Data races in what concerns migrations: unit and functional tests.
 TSAN ?=
