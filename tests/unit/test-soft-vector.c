@@ -106,7 +106,7 @@ static void build(const uint8_t *insn, size_t len)
 }
 
 /* False: it trapped. */
-static bool run_native(void)
+static bool run_native_once(void)
 {
     if (sigsetjmp(trap, 1)) {
         __builtin_ia32_ldmxcsr(0x1f80);
@@ -116,6 +116,19 @@ static bool run_native(void)
     ((void (*)(void))(uintptr_t)code)();
     __builtin_ia32_ldmxcsr(0x1f80);
     return true;
+}
+
+/* An instruction that traps does so each time.  A kernel that is itself a
+ * paravirtual guest may also end one that an interrupt met, as RSP is wild. */
+static bool run_native(const uint8_t *data)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        memcpy(memory, data, SCRATCH);
+        if (run_native_once()) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool run_guest(SoftGuest *g, const uint8_t *insn, size_t len,
@@ -352,9 +365,8 @@ static void one(SoftGuest *g, GRand *r, uint8_t *data, Made *m, unsigned *ran)
 
         memcpy(data + i, &v, 8);
     }
-    memcpy(memory, data, SCRATCH);
     build(m->b, m->len);
-    nat = run_native();
+    nat = run_native(data);
     soft = run_guest(g, m->b, m->len, &n->in, data);
     if (nat && !soft && m->desc->feat == FT_SHA) {
         return; /* AMD's take unaligned memory, the SDM says they don't */
