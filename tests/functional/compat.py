@@ -10,7 +10,8 @@ from godwit.analyze import analyze_file, migcompare
 from godwit.migration import (Transport, check_lines, check_pattern_goes_on,
                               go, last_numbers, set_capabilities,
                               set_parameters, start_incoming, start_pattern,
-                              transport, wait_drained, wait_running)
+                              transport, wait_drained, wait_run_state,
+                              wait_running)
 from godwit.peer import need_peer
 from godwit.qmp import QmpError
 from godwit.tap import check, check_equal, main, test
@@ -41,6 +42,10 @@ VARIES = re.compile(r'^(cpu(_common)? \d+/|timer 0/|kvmclock 0/|'
 OTHER = {'ps2mouse 0/mouse_resolution', 'ps2mouse 0/mouse_sample_rate',
          'fw_cfg 0/fw_cfg/acpi_mr/table_mr_size',
          'fw_cfg 0/fw_cfg/acpi_mr/linker_mr_size'}
+# The software CPU tells the rate of its time stamp counter, as KVM does, so
+# that the guest's clock goes on at it.  The peer's takes it, and sends none.
+ONLY_OURS_WITH_TCG = re.compile(
+    r'description: cpu \d+/subsections/cpu/tsc_khz: .* and absent')
 
 
 def save_guest(t, binary, name, extra, **base):
@@ -61,6 +66,9 @@ def check_same(t, *extra, **base):
     ours = save_guest(t, None, 'ours', extra, **base)
     theirs = save_guest(t, peer, 'theirs', extra, **base)
     lines = list(migcompare.compare_structure(ours, theirs))
+    if t.host.accel == 'tcg':
+        lines = [line for line in lines
+                 if not ONLY_OURS_WITH_TCG.fullmatch(line)]
     check_equal(lines, [], 'differences in structure')
     values = ['%s: %s, %s there' % found for found
               in migcompare.compare_values(ours, theirs)
@@ -335,8 +343,10 @@ def same_stream_microvm(t):
     check_same(t, machine='microvm')
 
 
-def move(t, src, binary, name, *extra, kind='tcp', before=None, **kwargs):
-    """To the program `binary`; returns the machine there."""
+def move(t, src, binary, name, *extra, kind='tcp', before=None, paused=False,
+         **kwargs):
+    """To the program `binary`; returns the machine there. The guest runs in
+    the meantime, or is `paused`."""
     way = transport(t, kind)
     dst = None
     if not way.after:
@@ -345,10 +355,15 @@ def move(t, src, binary, name, *extra, kind='tcp', before=None, **kwargs):
     set_parameters(src, **{'max-bandwidth': 0})
     if before:
         before(src, dst)
+    if paused:
+        src.qmp.cmd('stop')
     go(src, way)
     if way.after:
         dst = start_incoming(t, src, way.incoming, *extra, name=name,
                              binary=binary, **kwargs)
+    if paused:
+        wait_run_state(dst, 'paused')
+        dst.qmp.cmd('cont')
     wait_running(dst)
     dst.pattern_args = src.pattern_args
     wait_drained(src)
@@ -360,13 +375,17 @@ def move(t, src, binary, name, *extra, kind='tcp', before=None, **kwargs):
 
 
 def there_and_back(t, *extra, kind='tcp', before=None, **base):
-    """From Godwit to the peer and back; each checks all of its memory."""
+    """From Godwit to the peer and back; each checks all of its memory.
+
+    QEMU 7.2 with tcg loses pages of a guest that runs, to itself as well: it
+    goes back paused."""
     peer = need_peer()
     vm = start_pattern(t, *extra, **base)
     for i, binary in enumerate((peer, None)):
         old = vm
         vm = move(t, old, binary, 'vm%d' % i, *extra, kind=kind,
-                  before=before)
+                  before=before,
+                  paused=binary is None and t.host.accel == 'tcg')
         old.qmp.cmd('quit')
         check_equal(old.wait_end(), 0, 'exit status')
     return vm
@@ -430,9 +449,8 @@ def there_and_back_q35(t):
                    machine='q35', smp=2)
 
 
-@test(needs_kvm=True)
+@test()
 def there_and_back_above_4g(t):
-    """QEMU 7.2 with tcg loses pages of such a guest, to itself as well."""
     there_and_back(t, mem=5120, mb=32)
 
 

@@ -112,10 +112,14 @@ def go(src, way, timeout=DEFAULT_TIMEOUT):
     return wait_status(src, 'completed', timeout)
 
 
-def wait_running(vm, timeout=DEFAULT_TIMEOUT):
+def wait_run_state(vm, status, timeout=DEFAULT_TIMEOUT):
     def ask():
-        return vm.qmp.cmd('query-status')['status'] == 'running'
-    vm.reactor.poll(ask, vm.name + ' running', timeout)
+        return vm.qmp.cmd('query-status')['status'] == status
+    vm.reactor.poll(ask, f'{vm.name} {status}', timeout)
+
+
+def wait_running(vm, timeout=DEFAULT_TIMEOUT):
+    wait_run_state(vm, 'running', timeout)
 
 
 def last_numbers(vm):
