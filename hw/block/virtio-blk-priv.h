@@ -6,7 +6,7 @@
 #ifndef HW_BLOCK_VIRTIO_BLK_PRIV_H
 #define HW_BLOCK_VIRTIO_BLK_PRIV_H
 
-#include "block/block.h"
+#include "hw/block/disk-conf.h"
 #include "hw/block/orphans.h"
 #include "hw/virtio/virtio.h"
 
@@ -23,17 +23,13 @@ typedef struct VirtioBlk {
     GArray *loaded; /* VblkLoaded: between loading and post_load() */
 
     /* Properties. */
-    char *drive_name, *serial;
-    uint64_t logical_block, physical_block, min_io, opt_io, discard_gran;
-    int write_cache; /* OnOffAuto */
-    int backend_defaults, account_invalid, account_failed;
-    int rerror, werror; /* BlockOnError */
-    uint32_t cyls, heads, secs;
-    uint32_t lcyls, lheads, lsecs; /* of BIOSes: nobody asks this device */
+    DiskConf conf;
+    Geometry geo;
+    Geometry lgeo; /* of BIOSes: nobody asks this device */
+    char *serial;
     uint32_t max_discard, max_write_zeroes; /* sectors */
     uint16_t num_queues, queue_size;
-    int32_t bootindex;
-    bool share_rw, config_wce, discard, write_zeroes, seg_max_adjust;
+    bool config_wce, discard, write_zeroes, seg_max_adjust;
     bool request_merging, report_granularity, scsi, wce_if_config_wce;
     char *iothread;
 } VirtioBlk;

@@ -97,8 +97,8 @@ static bool range_is_good(const VirtioBlk *s, uint64_t sector, uint64_t bytes)
 {
     uint64_t nsectors = block_size(s->blk) / VBLK_SECTOR;
 
-    return bytes <= TRANSFER_MAX && bytes % s->logical_block == 0 &&
-           sector % (s->logical_block / VBLK_SECTOR) == 0 &&
+    return bytes <= TRANSFER_MAX && bytes % s->conf.logical_block == 0 &&
+           sector % (s->conf.logical_block / VBLK_SECTOR) == 0 &&
            range_fits(sector, bytes / VBLK_SECTOR, nsectors);
 }
 

@@ -11,7 +11,7 @@
 #include <linux/virtio_blk.h>
 
 #include "hw/block/virtio-blk-priv.h"
-#include "hw/core/boot-order.h"
+#include "hw/core/machine.h"
 #include "hw/virtio/virtio-pci.h"
 #include "system/vm.h"
 #include "util/bswap.h"
@@ -19,8 +19,7 @@
 
 enum {
     QUEUES_AUTO = 0xffff, /* as many as there are vCPUs */
-    GRANULARITY_AUTO = 0xffffffff,
-    SEG_MAX_FIXED = 126, /* as devices told before seg-max-adjust */
+    SEG_MAX_FIXED = 126,  /* as devices told before seg-max-adjust */
     CONFIG_BYTES_PLAIN =
         offsetof(struct virtio_blk_config, max_discard_sectors),
     CONFIG_BYTES_DISCARD =
@@ -28,9 +27,6 @@ enum {
     CONFIG_BYTES_ZEROES =
         offsetof(struct virtio_blk_config, write_zeroes_may_unmap) + 1,
 };
-
-static const char *const error_names[] = { "auto",   "report", "ignore",
-                                           "enospc", "stop",   NULL };
 
 /* Configuration */
 
@@ -68,32 +64,33 @@ static uint64_t vblk_features(VirtioDevice *d, uint64_t offered)
  */
 static uint8_t shown_secs(const VirtioBlk *s)
 {
-    uint64_t track = block_size(s->blk) / s->heads / s->secs;
+    uint64_t track = block_size(s->blk) / s->geo.heads / s->geo.sectors;
 
-    return track % s->logical_block == 0
-               ? s->secs
-               : ROUND_DOWN((uint64_t)s->secs, s->logical_block / VBLK_SECTOR);
+    return track % s->conf.logical_block == 0
+               ? s->geo.sectors
+               : ROUND_DOWN((uint64_t)s->geo.sectors,
+                            s->conf.logical_block / VBLK_SECTOR);
 }
 
 static void vblk_get_config(VirtioDevice *d, uint8_t *config)
 {
     VirtioBlk *s = vblk_of(d);
-    uint64_t gran = s->report_granularity && s->discard_gran != 0
-                        ? s->discard_gran
-                        : s->logical_block;
+    uint64_t gran = s->report_granularity && s->conf.discard_gran != 0
+                        ? s->conf.discard_gran
+                        : s->conf.logical_block;
     struct virtio_blk_config c = { 0 };
 
     stq_le_p(&c.capacity, block_size(s->blk) / VBLK_SECTOR);
     stl_le_p(&c.seg_max,
              s->seg_max_adjust ? s->queue_size - 2u : SEG_MAX_FIXED);
-    stw_le_p(&c.geometry.cylinders, s->cyls);
-    c.geometry.heads = s->heads;
+    stw_le_p(&c.geometry.cylinders, s->geo.cylinders);
+    c.geometry.heads = s->geo.heads;
     c.geometry.sectors = shown_secs(s);
-    stl_le_p(&c.blk_size, s->logical_block);
+    stl_le_p(&c.blk_size, s->conf.logical_block);
     c.physical_block_exp =
-        __builtin_ctzll(s->physical_block / s->logical_block);
-    stw_le_p(&c.min_io_size, s->min_io / s->logical_block);
-    stl_le_p(&c.opt_io_size, s->opt_io / s->logical_block);
+        __builtin_ctzll(s->conf.physical_block / s->conf.logical_block);
+    stw_le_p(&c.min_io_size, s->conf.min_io / s->conf.logical_block);
+    stl_le_p(&c.opt_io_size, s->conf.opt_io / s->conf.logical_block);
     c.wce = block_write_cache(s->blk);
     stw_le_p(&c.num_queues, s->nqueues);
     if (s->discard) {
@@ -207,52 +204,6 @@ static const BlockDevOps vblk_dev_ops = { .resized = vblk_resized };
 
 /* Properties */
 
-static bool check_block(const char *what, uint64_t val, GError **errp)
-{
-    if (!is_pow2(val) || val < VBLK_SECTOR || val > 2 * MiB) {
-        error_setf(errp,
-                   "Property .%s doesn't take value %" PRIu64
-                   " (a power of two from 512 B to 2 MiB)",
-                   what, val);
-        return false;
-    }
-    return true;
-}
-
-static bool check_sizes(VirtioBlk *s, GError **errp)
-{
-    s->logical_block = s->logical_block != 0 ? s->logical_block : VBLK_SECTOR;
-    s->physical_block =
-        s->physical_block != 0 ? s->physical_block : s->logical_block;
-    if (s->discard_gran == GRANULARITY_AUTO) {
-        s->discard_gran = s->logical_block;
-    }
-    if (!check_block("logical_block_size", s->logical_block, errp) ||
-        !check_block("physical_block_size", s->physical_block, errp)) {
-        return false;
-    }
-    if (s->logical_block > s->physical_block) {
-        error_setf(errp, "logical_block_size > physical_block_size not "
-                         "supported");
-        return false;
-    }
-    if (s->min_io % s->logical_block != 0 ||
-        s->min_io / s->logical_block > UINT16_MAX ||
-        s->opt_io % s->logical_block != 0 ||
-        s->opt_io / s->logical_block > UINT32_MAX) {
-        error_setf(errp, "min_io_size and opt_io_size must be multiples of "
-                         "logical_block_size, of 65535 and 2^32 - 1 blocks at "
-                         "most");
-        return false;
-    }
-    if (s->discard_gran % s->logical_block != 0) {
-        error_setf(errp, "discard_granularity must be a multiple of "
-                         "logical_block_size");
-        return false;
-    }
-    return true;
-}
-
 static bool check_limits(VirtioBlk *s, GError **errp)
 {
     uint32_t max = INT32_MAX / VBLK_SECTOR;
@@ -292,77 +243,6 @@ static bool check_limits(VirtioBlk *s, GError **errp)
     return true;
 }
 
-static bool check_absent(const VirtioBlk *s, GError **errp)
-{
-    static const char what[] = "is not supported yet by virtio-blk";
-
-    if (s->scsi) {
-        error_setf(errp, "scsi=on %s", what);
-    } else if (s->backend_defaults == ON_OFF_AUTO_ON) {
-        error_setf(errp, "backend_defaults=on %s", what);
-    } else if (s->account_invalid == ON_OFF_AUTO_OFF ||
-               s->account_failed == ON_OFF_AUTO_OFF) {
-        error_setf(errp, "account-invalid=off and account-failed=off %s", what);
-    } else if (s->lcyls != 0 || s->lheads != 0 || s->lsecs != 0) {
-        error_setf(errp, "lcyls, lheads, lsecs %s", what);
-    } else {
-        return true;
-    }
-    return false;
-}
-
-/* As drives of this size have had it. */
-static bool set_geometry(VirtioBlk *s, GError **errp)
-{
-    uint64_t n = block_size(s->blk) / VBLK_SECTOR;
-
-    if (s->cyls == 0 && s->heads == 0 && s->secs == 0) {
-        s->heads = 16;
-        s->secs = 63;
-        s->cyls = MIN(MAX(n / (16 * 63), 2u), 16383u);
-    }
-    if (s->cyls < 1 || s->cyls > 65535) {
-        error_setf(errp, "cyls must be between 1 and 65535");
-    } else if (s->heads < 1 || s->heads > 255) {
-        error_setf(errp, "heads must be between 1 and 255");
-    } else if (s->secs < 1 || s->secs > 255) {
-        error_setf(errp, "secs must be between 1 and 255");
-    } else {
-        return true;
-    }
-    return false;
-}
-
-static bool find_drive(VirtioBlk *s, GError **errp)
-{
-    Vm *vm = s->vdev.pci.dev.vm;
-
-    if (s->drive_name == NULL) {
-        error_setf(errp, "drive property not set");
-        return false;
-    }
-    s->blk = block_find_for_device(vm->blocks, s->drive_name);
-    if (s->blk == NULL) {
-        error_setf(errp,
-                   "Property 'virtio-blk-device.drive' can't find value "
-                   "'%s'",
-                   s->drive_name);
-        return false;
-    }
-    if (!block_is_inserted(s->blk)) {
-        error_setf(errp, "Device needs media, but drive is empty");
-        return false;
-    }
-    return true;
-}
-
-static bool set_boot_order(VirtioBlk *s, GError **errp)
-{
-    Device *dev = &s->vdev.pci.dev;
-
-    return boot_order_set(dev->machine, dev, s->bootindex, "/disk@0,0", errp);
-}
-
 static bool vblk_attach(VirtioBlk *s, GError **errp)
 {
     Device *dev = &s->vdev.pci.dev;
@@ -372,20 +252,13 @@ static bool vblk_attach(VirtioBlk *s, GError **errp)
          !block_set_iothread(s->blk, virtio_iothread(&s->vdev), errp))) {
         return false;
     }
-    block_set_share_rw(s->blk, s->share_rw);
-    block_set_on_error(s->blk, s->rerror, s->werror);
-    if (!set_boot_order(s, errp)) {
-        return false;
-    }
+    strcpy(s->conf.boot_node, "/disk@0,0");
     /* The disk behind the PCI function, as libvirt looks for it. */
-    if (!block_attach_part(s->blk, &dev->obj, "virtio-backend", false, errp)) {
-        boot_order_remove(dev->machine, dev);
+    if (!disk_conf_attach(&s->conf, s->blk, dev, "virtio-backend", false,
+                          errp)) {
         return false;
     }
     block_set_dev_ops(s->blk, &vblk_dev_ops, s);
-    if (s->write_cache != ON_OFF_AUTO_AUTO) {
-        block_set_write_cache(s->blk, s->write_cache == ON_OFF_AUTO_ON);
-    }
     s->original_wce = block_write_cache(s->blk);
     return true;
 }
@@ -393,10 +266,20 @@ static bool vblk_attach(VirtioBlk *s, GError **errp)
 static bool vblk_realize(VirtioDevice *d, GError **errp)
 {
     VirtioBlk *s = vblk_of(d);
+    Device *dev = &d->pci.dev;
 
-    if (!check_sizes(s, errp) || !check_limits(s, errp) ||
-        !check_absent(s, errp) || !find_drive(s, errp) ||
-        !set_geometry(s, errp) || !vblk_attach(s, errp)) {
+    if (s->scsi) {
+        error_setf(errp, "scsi=on is not in this version");
+        return false;
+    }
+    if (!disk_conf_check(&s->conf, 0, errp) || !check_limits(s, errp) ||
+        !disk_conf_check_no_bios_geometry(&s->lgeo, errp)) {
+        return false;
+    }
+    s->blk =
+        disk_conf_find(&s->conf, dev, "virtio-blk-device", false, true, errp);
+    if (s->blk == NULL || !disk_conf_set_geometry(&s->geo, dev, s->blk, errp) ||
+        !vblk_attach(s, errp)) {
         block_release(g_steal_pointer(&s->blk));
         return false;
     }
@@ -426,8 +309,7 @@ static void vblk_unrealize(VirtioDevice *d)
 
     vblk_give_up(s, NULL);
     blk_orphans_free(g_steal_pointer(&s->orphans));
-    boot_order_remove(d->pci.dev.machine, &d->pci.dev);
-    block_detach(g_steal_pointer(&s->blk));
+    disk_conf_detach(g_steal_pointer(&s->blk), &d->pci.dev);
     g_array_free(g_steal_pointer(&s->loaded), TRUE);
 }
 
@@ -447,51 +329,9 @@ static const VirtioType virtio_blk = {
     .post_load = vblk_post_load,
 };
 
-static bool set_bootindex(Object *obj, const Property *p, const JsonValue *val,
-                          GError **errp)
-{
-    Device *dev = container_of(obj, Device, obj);
-    VirtioBlk *s = vblk_of(VIRTIO_DEVICE(dev));
-    int32_t old = s->bootindex;
-
-    if (!object_prop_store(obj, p, val, errp)) {
-        return false;
-    }
-    if (dev->realized && !set_boot_order(s, errp)) {
-        s->bootindex = old;
-        return false;
-    }
-    return true;
-}
-
-#define ERROR_PROP(field_, name_)                                   \
-    PROP(PROP_ENUM, VirtioBlk, field_, name_, .names = error_names, \
-         .type_name = "BlockdevOnError", .def = BLOCK_ON_ERROR_AUTO)
-
 static const Property vblk_props[] = {
-    PROP(PROP_STR, VirtioBlk, drive_name, "drive",
-         .help = "Node name or ID of a block device to use as a backend"),
-    PROP(PROP_ON_OFF_AUTO, VirtioBlk, backend_defaults, "backend_defaults"),
-    PROP(PROP_SIZE, VirtioBlk, logical_block, "logical_block_size",
-         .help = "A power of two between 512 B and 2 MiB"),
-    PROP(PROP_SIZE, VirtioBlk, physical_block, "physical_block_size",
-         .help = "A power of two between 512 B and 2 MiB"),
-    PROP(PROP_SIZE, VirtioBlk, min_io, "min_io_size"),
-    PROP(PROP_SIZE, VirtioBlk, opt_io, "opt_io_size"),
-    PROP(PROP_SIZE, VirtioBlk, discard_gran, "discard_granularity",
-         .def = GRANULARITY_AUTO),
-    PROP(PROP_ON_OFF_AUTO, VirtioBlk, write_cache, "write-cache"),
-    PROP(PROP_BOOL, VirtioBlk, share_rw, "share-rw"),
-    PROP(PROP_ON_OFF_AUTO, VirtioBlk, account_invalid, "account-invalid"),
-    PROP(PROP_ON_OFF_AUTO, VirtioBlk, account_failed, "account-failed"),
-    ERROR_PROP(rerror, "rerror"),
-    ERROR_PROP(werror, "werror"),
-    PROP(PROP_U32, VirtioBlk, cyls, "cyls"),
-    PROP(PROP_U32, VirtioBlk, heads, "heads"),
-    PROP(PROP_U32, VirtioBlk, secs, "secs"),
-    PROP(PROP_U32, VirtioBlk, lcyls, "lcyls"),
-    PROP(PROP_U32, VirtioBlk, lheads, "lheads"),
-    PROP(PROP_U32, VirtioBlk, lsecs, "lsecs"),
+    DISK_CONF_PROPS(VirtioBlk, conf),
+    DISK_GEOMETRY_PROPS(VirtioBlk, geo, lgeo),
     PROP(PROP_STR, VirtioBlk, serial, "serial"),
     PROP(PROP_BOOL, VirtioBlk, config_wce, "config-wce", .def = true,
          .help = "on/off"),
@@ -515,8 +355,6 @@ static const Property vblk_props[] = {
          .def = true),
     PROP(PROP_STR, VirtioBlk, iothread, "iothread",
          .type_name = "link<iothread>"),
-    PROP(PROP_I32, VirtioBlk, bootindex, "bootindex", .def = -1,
-         .set = set_bootindex, .run_time = true),
     PROP(PROP_U32, VirtioBlk, vdev.props.class_id, "class"),
     PROP_END,
 };

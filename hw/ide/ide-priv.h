@@ -11,8 +11,7 @@
 #ifndef HW_IDE_IDE_PRIV_H
 #define HW_IDE_IDE_PRIV_H
 
-#include "block/block.h"
-#include "hw/block/geometry.h"
+#include "hw/block/disk-conf.h"
 #include "hw/ide/ide.h"
 #include "system/runstate.h"
 
@@ -210,19 +209,14 @@ typedef struct IdeDevice {
     IdeDrive *drive; /* the place it took */
     BlockBackend *blk;
 
-    char *drive_name, *serial, *version, *model;
+    DiskConf conf;
+    char *serial, *version, *model;
     uint32_t unit;
     Geometry geo;  /* 0: chosen by size */
     Geometry lgeo; /* for the BIOS; 0: by translation */
     int translation;
-    int32_t bootindex;
-    uint64_t logical_block, physical_block, min_io, opt_io, discard_gran;
     uint64_t wwn;
     uint16_t rotation_rate;
-    bool share_rw;
-    int write_cache;
-    int account_invalid, account_failed, backend_defaults;
-    int werror, rerror;
 } IdeDevice;
 
 /* bus.c */

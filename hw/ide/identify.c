@@ -66,7 +66,7 @@ static void put_disk_size(IdeDrive *d)
 {
     const IdeDevice *s = d->dev;
     uint64_t n = ata_sectors(d);
-    unsigned ratio = s->physical_block / s->logical_block;
+    unsigned ratio = s->conf.physical_block / s->conf.logical_block;
     unsigned exp = 0;
 
     while (ratio > 1U << exp && exp < 15) {
@@ -106,7 +106,7 @@ static void put_disk_features(IdeDrive *d)
     ide_identify_put(d, 87, 1 << 14);
     ide_identify_put(d, 88, 0x3f | 1 << 13); /* UDMA 5 is chosen */
     ide_identify_put(d, 93, 1 | 1 << 14 | 0x2000);
-    if (s->discard_gran != 0) {
+    if (s->conf.discard_gran != 0) {
         ide_identify_put(d, 69, 1 << 14); /* the same data after a TRIM */
         ide_identify_put(d, 169, 1);
     }

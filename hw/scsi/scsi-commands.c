@@ -93,10 +93,10 @@ static void run_service_action_in(ScsiRequest *r)
     }
     stq_be_p(p, n - 1);
     stl_be_p(p + 8, s->unit.block_bytes);
-    if (s->physical_block > s->logical_block) {
-        p[13] = __builtin_ctzll(s->physical_block / s->logical_block);
+    if (s->conf.physical_block > s->conf.logical_block) {
+        p[13] = __builtin_ctzll(s->conf.physical_block / s->conf.logical_block);
     }
-    p[14] = s->discard_gran != 0 ? 0x80 : 0; /* LBPME */
+    p[14] = s->conf.discard_gran != 0 ? 0x80 : 0; /* LBPME */
     scsi_request_reply(r, p, sizeof(p), true);
 }
 

@@ -101,12 +101,12 @@ static void page_limits(const ScsiDisk *s, VpdPage *page)
     uint8_t p[60] = { 0 };
 
     p[0] = 1; /* WSNZ: WRITE SAME of 0 blocks isn't taken */
-    stw_be_p(p + 2, s->min_io / block);
+    stw_be_p(p + 2, s->conf.min_io / block);
     stl_be_p(p + 4, MIN(max, (uint64_t)UINT32_MAX));
-    stl_be_p(p + 8, s->opt_io / block);
+    stl_be_p(p + 8, s->conf.opt_io / block);
     stl_be_p(p + 16, MIN(s->max_unmap_size / block, (uint64_t)UINT32_MAX));
     stl_be_p(p + 20, 255); /* descriptors of an UNMAP */
-    stl_be_p(p + 24, s->discard_gran / block);
+    stl_be_p(p + 24, s->conf.discard_gran / block);
     stq_be_p(p + 32, max); /* of WRITE SAME */
     page_put(page, p, sizeof(p));
 }
@@ -123,7 +123,7 @@ static void page_characteristics(const ScsiDisk *s, VpdPage *page)
 /* Logical block provisioning (SBC-3, 6.5.4): UNMAP, both WRITE SAME. */
 static void page_provisioning(const ScsiDisk *s, VpdPage *page)
 {
-    const uint8_t p[4] = { 0, 0xe0, s->discard_gran != 0 ? 2 : 1, 0 };
+    const uint8_t p[4] = { 0, 0xe0, s->conf.discard_gran != 0 ? 2 : 1, 0 };
 
     page_put(page, p, sizeof(p));
 }

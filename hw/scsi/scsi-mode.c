@@ -73,12 +73,12 @@ static void page_rigid_geometry(const ScsiDisk *s, ModeData *m, bool changeable)
     if (changeable) {
         return;
     }
-    put_be24(p, s->cyls);
-    p[3] = s->heads;
-    put_be24(p + 4, s->cyls);   /* where write precompensation begins */
-    put_be24(p + 7, s->cyls);   /* and reduced write current */
-    stw_be_p(p + 10, 200);      /* step rate */
-    put_be24(p + 12, 0xffffff); /* landing zone */
+    put_be24(p, s->geo.cylinders);
+    p[3] = s->geo.heads;
+    put_be24(p + 4, s->geo.cylinders); /* where write precompensation begins */
+    put_be24(p + 7, s->geo.cylinders); /* and reduced write current */
+    stw_be_p(p + 10, 200);             /* step rate */
+    put_be24(p + 12, 0xffffff);        /* landing zone */
     stw_be_p(p + 18, ROTATION_RATE);
 }
 
@@ -91,12 +91,12 @@ static void page_flexible_geometry(const ScsiDisk *s, ModeData *m,
         return;
     }
     stw_be_p(p, 5000); /* kbit/s */
-    p[2] = s->heads;
-    p[3] = s->secs;
+    p[2] = s->geo.heads;
+    p[3] = s->geo.sectors;
     stw_be_p(p + 4, s->unit.block_bytes);
-    stw_be_p(p + 6, s->cyls);
-    stw_be_p(p + 8, s->cyls);
-    stw_be_p(p + 10, s->cyls);
+    stw_be_p(p + 6, s->geo.cylinders);
+    stw_be_p(p + 8, s->geo.cylinders);
+    stw_be_p(p + 10, s->geo.cylinders);
     stw_be_p(p + 12, 1); /* step rate */
     p[14] = 1;           /* step pulse width */
     stw_be_p(p + 15, 1); /* head settle delay */

@@ -11,6 +11,7 @@
 #ifndef HW_SCSI_SCSI_PRIV_H
 #define HW_SCSI_SCSI_PRIV_H
 
+#include "hw/block/disk-conf.h"
 #include "hw/scsi/scsi.h"
 
 #define SCSI_CD_BLOCK 2048
@@ -25,18 +26,14 @@ typedef struct ScsiDisk {
     bool tray_open, tray_locked;
 
     /* Properties. */
-    char *drive_name, *serial, *version, *vendor, *product, *device_id;
-    uint64_t logical_block, physical_block, min_io, opt_io, discard_gran;
+    DiskConf conf;
+    Geometry geo, lgeo;
+    char *serial, *version, *vendor, *product, *device_id;
     uint64_t wwn, port_wwn;
     uint64_t max_unmap_size, max_io_size;
     uint16_t port_index, rotation_rate;
-    int32_t scsi_version, bootindex;
-    int write_cache; /* OnOffAuto */
-    int backend_defaults, account_invalid, account_failed;
-    int rerror, werror; /* BlockOnError */
-    uint32_t cyls, heads, secs;
-    uint32_t lcyls, lheads, lsecs;
-    bool share_rw, removable, dpofua;
+    int32_t scsi_version;
+    bool removable, dpofua;
     bool quirk_apple_vendor, quirk_use_dbd, quirk_vendor_specific;
     bool quirk_truncated;
 } ScsiDisk;

@@ -645,8 +645,9 @@ static void test_options(void)
         { "-device ide-cd,bootindex=7 -device ide-cd,bootindex=7",
           "The bootindex 7 has already been used" },
         { "-device ide-cd,backend_defaults=on",
-          "backend_defaults=on is not supported" },
-        { "-device ide-cd,werror=stop", "werror=stop is not supported" },
+          "backend_defaults=on is not in this version" },
+        { "-device ide-cd,werror=stop",
+          "werror=stop of CD-ROM drives is not in this version" },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(t); i++) {

@@ -170,6 +170,33 @@ static int64_t stat_of(const JsonValue *blockstats, const char *name)
     return val;
 }
 
+/* The driver is told what the partitions were made for: of an MBR, one that
+ * ends with head 7 and sector 32. */
+static void test_geometry(void)
+{
+    static const uint8_t entry[16] = { 0x80, 1,  1, 0, 0x83, 7, 32,
+                                       7,    32, 0, 0, 0,    1 };
+    static const uint8_t signature[2] = { 0x55, 0xaa };
+    g_autofree char *bytes = g_malloc0(DISK);
+    g_autofree char *image = NULL;
+    int fd = g_file_open_tmp("virtio-blk-XXXXXX", &image, NULL);
+    QTest *q;
+
+    close(fd);
+    memcpy(bytes + 446, entry, sizeof(entry));
+    memcpy(bytes + 510, signature, sizeof(signature));
+    g_assert_true(g_file_set_contents(image, bytes, DISK, NULL));
+    q = qtest_startf("-drive if=none,id=d,format=raw,file=%s "
+                     "-device virtio-blk-pci,addr=2,drive=d",
+                     image);
+    drive(q);
+    g_assert_cmpuint(qtest_readw(q, CONFIG + 16), ==, DISK / 512 / (8 * 32));
+    g_assert_cmpuint(qtest_readb(q, CONFIG + 18), ==, 8);
+    g_assert_cmpuint(qtest_readb(q, CONFIG + 19), ==, 32);
+    qtest_quit(q);
+    g_unlink(image);
+}
+
 static void test_config(void)
 {
     Blk *b = start(",serial=abc,num-queues=3,physical_block_size=4096", "");
@@ -479,7 +506,7 @@ static void test_policies(void)
             "-blockdev driver=blkdebug,node-name=bad,image.driver=null-co,"
             "image.size=1048576,inject-error.0.event=none,"
             "inject-error.0.errno=%d,inject-error.0.once=on "
-            "-device virtio-blk-pci,addr=2,drive=bad%s",
+            "-device virtio-blk-pci,addr=2,drive=bad,cyls=2,heads=16,secs=63%s",
             p->error, p->props);
         drive(b.q);
         g_assert_cmpuint(request(&b, p->type, 0, len,
@@ -500,6 +527,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/virtio-blk/config", test_config);
+    g_test_add_func("/virtio-blk/geometry", test_geometry);
     g_test_add_func("/virtio-blk/transfers", test_transfers);
     g_test_add_func("/virtio-blk/ranges", test_ranges);
     g_test_add_func("/virtio-blk/bad-request", test_bad_request);
