@@ -19,6 +19,7 @@ struct BlockBackends;
 struct Chardevs;
 struct Consoles;
 struct GdbServer;
+struct Jobs;
 struct Machine;
 struct Migration;
 struct Monitors;
@@ -92,6 +93,7 @@ typedef struct Vm {
     struct Networks *networks;
     struct Monitors *monitors;
     struct GdbServer *gdb; /* NULL: no debugger is served */
+    struct Jobs *jobs;     /* NULL: none can be begun */
     struct Migration *migration;
     struct VmstateRegistry *vmstates;
     struct VirtioBalloon *balloon; /* NULL: the machine has none */
