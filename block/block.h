@@ -62,6 +62,7 @@ typedef enum BlockDetectZeroes {
 
 /* What there is to know of a node; strings are the node's. */
 typedef struct BlockNodeInfo {
+    const struct BlockNode *node;
     const char *name, *filename, *driver;
     const char *backing_file, *backing_format; /* as its image says */
     const struct BlockNode *backing;           /* NULL: none */
@@ -70,6 +71,7 @@ typedef struct BlockNodeInfo {
     uint64_t cluster_size;                     /* bytes; 0: none */
     bool read_only, direct, no_flush, dirty;
     bool encrypted;
+    bool is_null; /* nothing is kept anywhere */
     BlockDetectZeroes detect_zeroes;
     /* Of qcow2. */
     const char *compat, *compression; /* NULL: it is another format */
@@ -168,6 +170,9 @@ void block_quiesce_end(BlockBackend *b);
  */
 bool block_resize(BlockBackend *b, uint64_t size, GError **errp);
 void block_node_get_info(const struct BlockNode *n, BlockNodeInfo *ret);
+/* The i-th snapshot inside its image, or NULL: there are no more.  vm_lock. */
+const BlockSnapshotInfo *block_node_snapshot(const struct BlockNode *n,
+                                             unsigned i);
 /* How many drives a bus takes of those that the machine has for if=ide: 1 or
  * 2, which it is until this is called.  Before drives are made. */
 void block_set_ide_units(BlockBackends *bs, int units);

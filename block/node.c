@@ -701,9 +701,15 @@ void block_node_foreach(BlockBackends *bs,
     }
 }
 
+const BlockSnapshotInfo *block_node_snapshot(const BlockNode *n, unsigned i)
+{
+    return n->drv->snapshots != NULL ? n->drv->snapshots->info(n, i) : NULL;
+}
+
 void block_node_get_info(const BlockNode *n, BlockNodeInfo *ret)
 {
     *ret = (BlockNodeInfo){
+        .node = n,
         .name = n->name,
         .filename = n->filename,
         .driver = n->drv->name,
@@ -719,6 +725,7 @@ void block_node_get_info(const BlockNode *n, BlockNodeInfo *ret)
 
         block_node_get_info(n->file, &below);
         ret->allocated = below.allocated;
+        ret->is_null = below.is_null;
     }
     if (n->drv->info != NULL) {
         n->drv->info(n, ret);

@@ -86,10 +86,16 @@ static int null_write_zeroes(BlockNode *n, uint64_t off, uint64_t len,
     return wait_latency(n);
 }
 
+static void null_info(const BlockNode *n, BlockNodeInfo *ret)
+{
+    ret->is_null = true;
+}
+
 #define NULL_OPS                                                 \
     .is_protocol = true, .open = null_open, .close = null_close, \
     .map = null_map, .pread = null_pread, .pwrite = null_pwrite, \
-    .flush = wait_latency, .write_zeroes = null_write_zeroes
+    .flush = wait_latency, .write_zeroes = null_write_zeroes,    \
+    .info = null_info
 
 const BlockDriver block_null_co_driver = {
     .name = "null-co",

@@ -14,7 +14,9 @@
 #define CHUNK ((size_t)(2 * MiB))
 
 struct BlockSnapshotSet {
+    BlockBackends *all;
     GPtrArray *nodes; /* BlockNode, references */
+    GPtrArray *held;  /* BlockBackend, between block_change_begin() and end */
     char *name;       /* of the drive that has nodes[0] */
     uint8_t *chunk;
     size_t filled; /* of chunk */
@@ -31,16 +33,11 @@ static BlockNode *snapshot_node(BlockNode *n)
     return n;
 }
 
-static bool set_add(BlockSnapshotSet *set, BlockBackend *b, GError **errp)
+static bool set_add_node(BlockSnapshotSet *set, BlockNode *top,
+                         const char *name, GError **errp)
 {
-    BlockNode *n;
-    const char *name =
-        *b->name != '\0' || b->root == NULL ? b->name : b->root->name;
+    BlockNode *n = snapshot_node(top);
 
-    if (b->root == NULL || b->root->read_only) {
-        return true;
-    }
-    n = snapshot_node(b->root);
     if (n->drv->snapshots == NULL) {
         error_setf(errp,
                    "Device '%s' is writable but does not support snapshots",
@@ -57,13 +54,33 @@ static bool set_add(BlockSnapshotSet *set, BlockBackend *b, GError **errp)
     return true;
 }
 
-BlockSnapshotSet *block_snapshot_set_new(BlockBackends *bs, GError **errp)
+static bool set_add(BlockSnapshotSet *set, BlockBackend *b, GError **errp)
 {
-    g_autoptr(BlockSnapshotSet) set = g_new0(BlockSnapshotSet, 1);
+    return b->root == NULL || b->root->read_only ||
+           set_add_node(set, b->root,
+                        *b->name != '\0' ? b->name : b->root->name, errp);
+}
 
-    set->nodes = g_ptr_array_new();
+static BlockSnapshotSet *set_new(BlockBackends *bs, GError **errp)
+{
+    BlockSnapshotSet *set;
+
     if (bs->inactive) {
         error_setf(errp, "The disk images belong to another process");
+        return NULL;
+    }
+    set = g_new0(BlockSnapshotSet, 1);
+    set->all = bs;
+    set->nodes = g_ptr_array_new();
+    set->held = g_ptr_array_new();
+    return set;
+}
+
+BlockSnapshotSet *block_snapshot_set_new(BlockBackends *bs, GError **errp)
+{
+    g_autoptr(BlockSnapshotSet) set = set_new(bs, errp);
+
+    if (set == NULL) {
         return NULL;
     }
     for (GList *l = bs->list.head; l != NULL; l = l->next) {
@@ -78,11 +95,132 @@ BlockSnapshotSet *block_snapshot_set_new(BlockBackends *bs, GError **errp)
     return g_steal_pointer(&set);
 }
 
+static bool set_add_named(BlockSnapshotSet *set, const char *name,
+                          GError **errp)
+{
+    BlockNode *n = block_node_find(set->all, name);
+
+    if (n == NULL) {
+        error_setf(errp, "No block device node '%s'", name);
+        return false;
+    }
+    if (n->read_only) {
+        error_setf(errp, "Device '%s' is read only", name);
+        return false;
+    }
+    return set_add_node(set, n, name, errp);
+}
+
+static bool has_string(const char *const *names, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (g_str_equal(names[i], name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+BlockSnapshotSet *block_snapshot_set_new_of(BlockBackends *bs,
+                                            const char *vmstate,
+                                            const char *const *names, size_t n,
+                                            GError **errp)
+{
+    g_autoptr(BlockSnapshotSet) set = set_new(bs, errp);
+
+    if (set == NULL) {
+        return NULL;
+    }
+    if (n == 0) {
+        error_setf(errp, "At least one device is required for snapshot");
+        return NULL;
+    }
+    if (vmstate != NULL && !has_string(names, n, vmstate)) {
+        error_setf(errp, "vmstate block device '%s' does not exist", vmstate);
+        return NULL;
+    }
+    if (vmstate != NULL && !set_add_named(set, vmstate, errp)) {
+        return NULL;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!set_add_named(set, names[i], errp)) {
+            return NULL;
+        }
+    }
+    return g_steal_pointer(&set);
+}
+
+BlockSnapshotSet *block_snapshot_set_new_disk(BlockBackends *bs,
+                                              const char *device, GError **errp)
+{
+    g_autoptr(BlockSnapshotSet) set = set_new(bs, errp);
+    const BlockBackend *b = block_find(bs, device);
+    BlockNode *n = b != NULL ? b->root : block_node_find(bs, device);
+
+    if (set == NULL) {
+        return NULL;
+    }
+    if (n == NULL) {
+        error_setf(errp,
+                   b != NULL ? "Device '%s' has no medium"
+                             : "Cannot find device='%s' nor node-name='%s'",
+                   device, device);
+        return NULL;
+    }
+    if (n->read_only) {
+        error_setf(errp, "Device '%s' is read only", device);
+        return NULL;
+    }
+    if (snapshot_node(n)->drv->snapshots == NULL) {
+        error_setf(errp,
+                   "Block format '%s' used by device '%s' does not support "
+                   "internal snapshots",
+                   n->drv->name, device);
+        return NULL;
+    }
+    return set_add_node(set, n, device, errp) ? g_steal_pointer(&set) : NULL;
+}
+
+/* Do its requests go to that node? */
+static bool leads_to(const BlockBackend *b, const BlockNode *n)
+{
+    const BlockNode *at = b->root;
+
+    while (at != NULL && at != n) {
+        at = at->file;
+    }
+    return at != NULL;
+}
+
+bool block_snapshot_set_hold(BlockSnapshotSet *set, GError **errp)
+{
+    for (GList *l = set->all->list.head; l != NULL; l = l->next) {
+        BlockBackend *b = container_of(l, BlockBackend, link);
+        bool uses = false;
+
+        for (guint i = 0; i < set->nodes->len; i++) {
+            uses |= leads_to(b, set->nodes->pdata[i]);
+        }
+        if (!uses) {
+            continue;
+        }
+        if (!block_change_begin(b, errp)) {
+            return false;
+        }
+        g_ptr_array_add(set->held, b);
+    }
+    return true;
+}
+
 void block_snapshot_set_free(BlockSnapshotSet *set)
 {
     if (set == NULL) {
         return;
     }
+    for (guint i = 0; i < set->held->len; i++) {
+        block_change_end(set->held->pdata[i]);
+    }
+    g_ptr_array_unref(set->held);
     for (guint i = 0; i < set->nodes->len; i++) {
         block_node_unref(set->nodes->pdata[i]);
     }
@@ -129,6 +267,16 @@ const BlockSnapshotInfo *block_snapshot_find(const BlockSnapshotSet *set,
                                              const char *name)
 {
     return node_find(node_at(set, 0), name);
+}
+
+bool block_snapshot_is_there(const BlockSnapshotSet *set, const char *name)
+{
+    for (guint i = 0; i < set->nodes->len; i++) {
+        if (node_find(node_at(set, i), name) != NULL) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool block_snapshot_check_all(const BlockSnapshotSet *set, const char *name,
@@ -292,4 +440,101 @@ ssize_t block_snapshot_read(BlockSnapshotSet *set, void *buf, size_t len)
     }
     set->done += part;
     return (ssize_t)part;
+}
+
+/* One disk */
+
+const BlockSnapshotInfo *block_snapshot_disk_find(const BlockSnapshotSet *set,
+                                                  const char *id,
+                                                  const char *name)
+{
+    const BlockSnapshotInfo *info = NULL;
+
+    for (unsigned i = 0; (info = node_info(node_at(set, 0), i)) != NULL; i++) {
+        if ((id == NULL || g_str_equal(info->id, id)) &&
+            (name == NULL || g_str_equal(info->name, name))) {
+            break;
+        }
+    }
+    return info;
+}
+
+bool block_snapshot_disk_user(const BlockSnapshotSet *set, BlockBackend **ret,
+                              GError **errp)
+{
+    if (set->held->len > 1) {
+        error_setf(errp,
+                   "an internal snapshot of '%s', which several devices use, "
+                   "is not in this version",
+                   set->name);
+        return false;
+    }
+    *ret = set->held->len > 0 ? set->held->pdata[0] : NULL;
+    return true;
+}
+
+typedef struct DiskCall {
+    BlockSnapshotSet *set;
+    BlockBackend *user; /* or NULL */
+    const BlockSnapshotInfo *info;
+    const char *id, *name;
+    GError **errp;
+    bool ok;
+} DiskCall;
+
+/* In the drive's thread, so that nothing begins in between. */
+static void disk_begin(void *opaque)
+{
+    DiskCall *c = opaque;
+
+    c->ok = c->user->root == NULL || block_check_quiet(c->user, c->errp);
+    if (c->ok) {
+        c->user->quiesced = true;
+        __atomic_store_n(&c->user->writing, true, __ATOMIC_RELEASE);
+    }
+}
+
+/* Without vm_lock. */
+static void disk_create_now(void *opaque)
+{
+    DiskCall *c = opaque;
+
+    c->ok = block_snapshot_create(c->set, c->info, c->errp);
+    if (c->user != NULL) {
+        __atomic_store_n(&c->user->writing, false, __ATOMIC_RELEASE);
+    }
+}
+
+bool block_snapshot_disk_create(BlockSnapshotSet *set,
+                                const BlockSnapshotInfo *info, GError **errp)
+{
+    DiskCall c = { .set = set, .info = info, .errp = errp, .ok = true };
+
+    if (!block_snapshot_disk_user(set, &c.user, errp)) {
+        return false;
+    }
+    if (c.user != NULL) {
+        block_aio_run(block_aio_of(c.user), disk_begin, &c);
+    }
+    if (c.ok) {
+        block_write_unlocked(set->all, disk_create_now, &c);
+    }
+    return c.ok;
+}
+
+static void disk_delete_now(void *opaque)
+{
+    DiskCall *c = opaque;
+    BlockNode *n = node_at(c->set, 0);
+
+    c->ok = n->drv->snapshots->remove(n, c->id, c->name, c->errp);
+}
+
+bool block_snapshot_disk_delete(BlockSnapshotSet *set, const char *id,
+                                const char *name, GError **errp)
+{
+    DiskCall c = { .set = set, .id = id, .name = name, .errp = errp };
+
+    block_write_unlocked(set->all, disk_delete_now, &c);
+    return c.ok;
 }

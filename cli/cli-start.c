@@ -131,6 +131,7 @@ static bool make_vm(Cli *cli, GError **errp)
         networks_set_incoming(vm->networks);
     }
     vm->migration = migration_new(vm, &monitor_migration_hooks);
+    vm->jobs = jobs_new(vm, monitor_job_changed, vm);
     migration_set_only_migratable(vm->migration, cli->only_migratable);
     if (!catch_signals(vm, &hooks.interrupt, errp)) {
         return false;
@@ -271,6 +272,7 @@ void cli_teardown(Cli *cli)
     gdbstub_stop(vm);
     dump_free(monitors_dump(vm->monitors));
     vnc_servers_free(g_steal_pointer(&vm->vncs));
+    jobs_free(g_steal_pointer(&vm->jobs));
     migration_free(g_steal_pointer(&vm->migration));
     machine_free(vm->machine);
     consoles_free(g_steal_pointer(&vm->consoles));

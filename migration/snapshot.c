@@ -18,9 +18,10 @@
 #include "system/ramblock-lost.h"
 #include "util/error.h"
 
-bool migration_snapshot_begin(Migration *m, GError **errp)
+bool migration_snapshot_begin(Migration *m, bool state, GError **errp)
 {
-    g_autofree char *why = vmstate_blocked_reason(m->vm->vmstates);
+    g_autofree char *why =
+        state ? vmstate_blocked_reason(m->vm->vmstates) : NULL;
     RunState st = runstate_get(m->vm);
 
     if (mig_status_busy(migration_status(m))) {
@@ -36,7 +37,7 @@ bool migration_snapshot_begin(Migration *m, GError **errp)
     } else if (why != NULL) {
         error_setf(errp, "%s", why);
     } else {
-        m->snapshot = ram_lost_check(&m->vm->mem.ram, errp);
+        m->snapshot = !state || ram_lost_check(&m->vm->mem.ram, errp);
         return m->snapshot;
     }
     return false;

@@ -13,9 +13,10 @@
 /*
  * This machine's state is to be kept, or another to be put in its place: until
  * the end no migration begins, and no other snapshot.  False with errp: one is
- * under way or was, or a device can't travel.  vm_lock.
+ * under way or was, or a device can't travel, which matters if the `state` is
+ * what it is about.  vm_lock.
  */
-bool migration_snapshot_begin(Migration *m, GError **errp);
+bool migration_snapshot_begin(Migration *m, bool state, GError **errp);
 void migration_snapshot_end(Migration *m);
 /*
  * A plain stream, as into a file.  `was`: the run state that it tells.  The

@@ -40,6 +40,28 @@ void hmp_cmd_delvm(HmpOut *out, const HmpArgs *a)
     }
 }
 
+void hmp_cmd_snapshot_blkdev_internal(HmpOut *out, const HmpArgs *a)
+{
+    GError *err = NULL;
+
+    if (!vm_snapshot_disk(out->vm, a->arg[0].text, a->arg[1].text, &err)) {
+        hmp_error(out, err);
+    }
+}
+
+void hmp_cmd_snapshot_delete_blkdev_internal(HmpOut *out, const HmpArgs *a)
+{
+    const char *id = a->arg[2].given ? a->arg[2].text : NULL;
+    GError *err = NULL;
+    g_autoptr(SnapshotInfo) info =
+        vm_snapshot_disk_delete(out->vm, a->arg[0].text, id, a->arg[1].text,
+                                &err);
+
+    if (info == NULL) {
+        hmp_error(out, err);
+    }
+}
+
 /* "423 KiB": three digits that count. */
 static char *short_size(uint64_t bytes)
 {

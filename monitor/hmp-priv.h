@@ -137,6 +137,8 @@ void hmp_cmd_block_set_io_throttle(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_savevm(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_loadvm(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_delvm(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_snapshot_blkdev_internal(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_snapshot_delete_blkdev_internal(HmpOut *out, const HmpArgs *a);
 void hmp_info_snapshots(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_eject(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_log(HmpOut *out, const HmpArgs *a);

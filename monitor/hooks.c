@@ -160,6 +160,13 @@ void monitor_block_error(void *opaque, const BlockErrorReport *r)
     }
 }
 
+void monitor_job_changed(void *opaque, const char *id, JobStatus status)
+{
+    Vm *vm = opaque;
+
+    EMIT(vm, qapi_event_job_status_change(to, id, status));
+}
+
 static void hook_machine_reset(Vm *vm, ShutdownCause cause)
 {
     if (vm->machine != NULL) {

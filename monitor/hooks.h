@@ -9,6 +9,7 @@
 #include "block/block.h"
 #include "migration/migration.h"
 #include "net/net.h"
+#include "system/job.h"
 #include "system/vm.h"
 #include "ui/vnc.h"
 
@@ -18,5 +19,7 @@ extern const NetHooks monitor_net_hooks; /* opaque: the Vm */
 extern const MigrationHooks monitor_migration_hooks;
 /* For block_set_error_hook(); opaque: the Vm. */
 void monitor_block_error(void *opaque, const BlockErrorReport *r);
+/* For jobs_new(); opaque: the Vm. */
+void monitor_job_changed(void *opaque, const char *id, JobStatus status);
 
 #endif

@@ -7,10 +7,47 @@
 
 #include "block/blockdev-opts.h"
 #include "monitor/qmp-cmds-block.h"
+#include "monitor/snapshots.h"
 #include "monitor/vm-control.h"
 #include "qapi/qapi-commands.h"
 #include "system/vm.h"
 #include "util/error.h"
+
+static ImageInfoSpecific *qcow2_info(const BlockNodeInfo *n)
+{
+    ImageInfoSpecific *spec = image_info_specific_new();
+    ImageInfoSpecificQCow2 *i = image_info_specific_q_cow2_new();
+    bool v3 = !g_str_equal(n->compat, "0.10");
+
+    spec->type = IMAGE_INFO_SPECIFIC_KIND_QCOW2;
+    spec->u.qcow2 = image_info_specific_q_cow2_wrapper_new();
+    spec->u.qcow2->data = i;
+    i->compat = g_strdup(n->compat);
+    i->has_extended_l2 = i->has_lazy_refcounts = i->has_corrupt = v3;
+    i->extended_l2 = n->extended_l2;
+    i->lazy_refcounts = n->lazy_refcounts;
+    i->corrupt = n->corrupt;
+    i->refcount_bits = n->refcount_bits;
+    i->compression_type = g_str_equal(n->compression, "zstd")
+                              ? QCOW2_COMPRESSION_TYPE_ZSTD
+                              : QCOW2_COMPRESSION_TYPE_ZLIB;
+    return spec;
+}
+
+/* NULL: none. */
+static SnapshotInfoList *snapshot_list(const struct BlockNode *n)
+{
+    const BlockSnapshotInfo *info;
+    SnapshotInfoList *list = NULL;
+
+    for (unsigned i = 0; (info = block_node_snapshot(n, i)) != NULL; i++) {
+        if (list == NULL) {
+            list = snapshot_info_list_new();
+        }
+        snapshot_info_list_append(list, vm_snapshot_info(info));
+    }
+    return list;
+}
 
 static ImageInfo *image_info(const BlockNodeInfo *n)
 {
@@ -21,12 +58,14 @@ static ImageInfo *image_info(const BlockNodeInfo *n)
     i->virtual_size = (int64_t)n->size;
     i->has_actual_size = true;
     i->actual_size = (int64_t)n->allocated;
-    i->has_dirty_flag = true;
+    i->has_dirty_flag = !n->is_null;
     i->dirty_flag = n->dirty;
     i->has_cluster_size = n->cluster_size != 0;
     i->cluster_size = (int64_t)n->cluster_size;
     i->backing_filename = g_strdup(n->backing_file);
     i->backing_filename_format = g_strdup(n->backing_format);
+    i->snapshots = snapshot_list(n->node);
+    i->format_specific = n->compat != NULL ? qcow2_info(n) : NULL;
     if (n->backing != NULL) {
         BlockNodeInfo below;
 
@@ -304,18 +343,4 @@ bool qmp_block_resize(QmpCtx *ctx, const char *device, const char *node_name,
     ok = block_resize(b, size, errp);
     block_quiesce_end(b);
     return ok;
-}
-
-/* Jobs: no command begins one. */
-
-bool qmp_query_jobs(QmpCtx *ctx, JobInfoList **ret, GError **errp)
-{
-    *ret = job_info_list_new();
-    return true;
-}
-
-bool qmp_query_block_jobs(QmpCtx *ctx, BlockJobInfoList **ret, GError **errp)
-{
-    *ret = block_job_info_list_new();
-    return true;
 }

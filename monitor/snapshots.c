@@ -28,6 +28,8 @@ enum { DRAIN_LOOK_US = 500 };
 
 typedef struct SnapshotOp {
     Vm *vm;
+    const VmSnapshotArgs *nodes; /* NULL: all disks */
+    Job *job; /* whose work it is; NULL: nobody can cancel it */
     BlockSnapshotSet *set;
     const char *name;
     RunState was;  /* before it was stopped */
@@ -41,17 +43,52 @@ typedef struct SnapshotOp {
 
 static ssize_t read_state(void *opaque, void *buf, size_t len)
 {
-    return block_snapshot_read(opaque, buf, len);
+    return block_snapshot_read(((const SnapshotOp *)opaque)->set, buf, len);
 }
 
 static ssize_t write_state(void *opaque, const void *buf, size_t len)
 {
-    return block_snapshot_write(opaque, buf, len);
+    const SnapshotOp *op = opaque;
+
+    if (op->job != NULL && !job_pause_point(op->job, NULL)) {
+        return -ECANCELED;
+    }
+    return block_snapshot_write(op->set, buf, len);
 }
 
 static const IoHooks state_hooks = { .read = read_state, .write = write_state };
 
 /* In the thread, without vm_lock */
+
+/* May it go on, if it is a job's work? */
+static bool check_job(SnapshotOp *op)
+{
+    return op->job == NULL || job_pause_point(op->job, &op->err);
+}
+
+/* From now on it is carried out to its end. */
+static bool commit_job(SnapshotOp *op)
+{
+    return op->job == NULL || job_commit(op->job, &op->err);
+}
+
+/* Writing a state fails with whatever error when it is given up. */
+static void tell_cancelled(SnapshotOp *op)
+{
+    GError *why = NULL;
+
+    if (!op->ok && op->job != NULL && !job_pause_point(op->job, &why)) {
+        g_clear_error(&op->err);
+        op->err = why;
+    }
+}
+
+/* One of that name goes, unless that is not to be. */
+static bool delete_older(SnapshotOp *op)
+{
+    return op->nodes != NULL ||
+           block_snapshot_delete(op->set, op->name, &op->err);
+}
 
 /* What the guest has asked of its disks has ended. */
 static bool wait_disks(SnapshotOp *op)
@@ -88,24 +125,31 @@ static bool report_storage(SnapshotOp *op, int ret)
 
 static bool save_state(SnapshotOp *op)
 {
-    g_autoptr(IoChannel) ch =
-        io_channel_new_hooked(&state_hooks, op->set, op->name);
+    g_autoptr(IoChannel) ch = io_channel_new_hooked(&state_hooks, op, op->name);
 
     return report_storage(op, block_snapshot_begin_write(op->set)) &&
            migration_save_state(op->vm->migration, op->was, ch, &op->err) &&
            report_storage(op, block_snapshot_end_write(op->set, &op->size));
 }
 
-static bool save_disks(SnapshotOp *op)
+BlockSnapshotInfo vm_snapshot_info_now(const Vm *vm, const char *name,
+                                       uint64_t size)
 {
     int64_t us = g_get_real_time();
-    BlockSnapshotInfo info = {
-        .name = (char *)(uintptr_t)op->name,
-        .vm_state_size = op->size,
+
+    return (BlockSnapshotInfo){
+        .name = (char *)(uintptr_t)name,
+        .vm_state_size = size,
         .date_sec = us / G_USEC_PER_SEC,
         .date_nsec = us % G_USEC_PER_SEC * 1000,
-        .vm_clock_ns = clock_get_ns(op->vm->clocks, CLOCK_TYPE_VIRTUAL),
+        .vm_clock_ns = clock_get_ns(vm->clocks, CLOCK_TYPE_VIRTUAL),
+        .icount = UINT64_MAX,
     };
+}
+
+static bool save_disks(SnapshotOp *op)
+{
+    BlockSnapshotInfo info = vm_snapshot_info_now(op->vm, op->name, op->size);
 
     return block_snapshot_create(op->set, &info, &op->err);
 }
@@ -114,9 +158,9 @@ static void save_now(void *opaque)
 {
     SnapshotOp *op = opaque;
 
-    op->ok = wait_disks(op) &&
-             block_snapshot_delete(op->set, op->name, &op->err) &&
-             save_state(op) && save_disks(op);
+    op->ok = wait_disks(op) && check_job(op) && delete_older(op) &&
+             save_state(op) && commit_job(op) && save_disks(op);
+    tell_cancelled(op);
     /* The snapshot has it now, if it came to that. */
     (void)block_snapshot_begin_write(op->set);
 }
@@ -125,7 +169,7 @@ static void go_back_now(void *opaque)
 {
     SnapshotOp *op = opaque;
 
-    op->ok = wait_disks(op);
+    op->ok = wait_disks(op) && check_job(op) && commit_job(op);
     if (op->ok) {
         op->changed = true;
         op->ok = block_snapshot_go_back(op->set, op->name, &op->err);
@@ -135,8 +179,7 @@ static void go_back_now(void *opaque)
 static void load_now(void *opaque)
 {
     SnapshotOp *op = opaque;
-    g_autoptr(IoChannel) ch =
-        io_channel_new_hooked(&state_hooks, op->set, op->name);
+    g_autoptr(IoChannel) ch = io_channel_new_hooked(&state_hooks, op, op->name);
 
     block_snapshot_begin_read(op->set, op->size);
     op->ok = migration_load_state(op->vm->migration, ch, &op->err);
@@ -146,22 +189,35 @@ static void delete_now(void *opaque)
 {
     SnapshotOp *op = opaque;
 
-    op->ok = block_snapshot_delete(op->set, op->name, &op->err);
+    op->ok = check_job(op) && commit_job(op) &&
+             block_snapshot_delete(op->set, op->name, &op->err);
 }
 
 /* In the main thread */
 
-static bool op_begin(SnapshotOp *op, Vm *vm, const char *name, GError **errp)
+/* All disks, or the nodes that a user names. */
+static BlockSnapshotSet *op_set(const SnapshotOp *op, GError **errp)
 {
-    *op = (SnapshotOp){ .vm = vm, .name = name };
-    if (!migration_snapshot_begin(vm->migration, errp)) {
+    const VmSnapshotArgs *a = op->nodes;
+
+    return a == NULL ? block_snapshot_set_new(op->vm->blocks, errp)
+                     : block_snapshot_set_new_of(op->vm->blocks, a->vmstate,
+                                                 a->nodes, a->nnodes, errp);
+}
+
+/* `state`: it is about the machine's state, too. */
+static bool op_begin(SnapshotOp *op, bool state, GError **errp)
+{
+    if (!migration_snapshot_begin(op->vm->migration, state, errp)) {
         return false;
     }
-    op->set = block_snapshot_set_new(vm->blocks, errp);
-    if (op->set == NULL) {
-        migration_snapshot_end(vm->migration);
+    op->set = op_set(op, errp);
+    if (op->set != NULL && block_snapshot_set_hold(op->set, errp)) {
+        return true;
     }
-    return op->set != NULL;
+    block_snapshot_set_free(op->set);
+    migration_snapshot_end(op->vm->migration);
+    return false;
 }
 
 static bool op_end(SnapshotOp *op, GError **errp)
@@ -202,19 +258,46 @@ static void guest_goes_on(SnapshotOp *op)
     }
 }
 
+/* Nodes that a user names are to have none of that name yet. */
+static bool check_new(SnapshotOp *op)
+{
+    if (op->nodes != NULL && block_snapshot_is_there(op->set, op->name)) {
+        error_setf(&op->err,
+                   "Snapshot '%s' already exists in one or more devices",
+                   op->name);
+        return false;
+    }
+    return true;
+}
+
+static bool save(SnapshotOp *op, GError **errp)
+{
+    if (!op_begin(op, true, errp)) {
+        return false;
+    }
+    if (check_new(op)) {
+        stop_guest(op, RUN_STATE_SAVE_VM);
+        vm_control_unlocked(op->vm, save_now, op);
+        guest_goes_on(op);
+    }
+    return op_end(op, errp);
+}
+
 bool vm_snapshot_save(Vm *vm, const char *name, GError **errp)
 {
     g_autoptr(GDateTime) now = g_date_time_new_now_local();
     g_autofree char *made = g_date_time_format(now, "vm-%Y%m%d%H%M%S");
-    SnapshotOp op;
+    SnapshotOp op = { .vm = vm, .name = name != NULL ? name : made };
 
-    if (!op_begin(&op, vm, name != NULL ? name : made, errp)) {
-        return false;
-    }
-    stop_guest(&op, RUN_STATE_SAVE_VM);
-    vm_control_unlocked(vm, save_now, &op);
-    guest_goes_on(&op);
-    return op_end(&op, errp);
+    return save(&op, errp);
+}
+
+bool vm_snapshot_save_job(Vm *vm, Job *j, const VmSnapshotArgs *a,
+                          GError **errp)
+{
+    SnapshotOp op = { .vm = vm, .job = j, .name = a->name, .nodes = a };
+
+    return save(&op, errp);
 }
 
 /* Is there one, of all disks, with a machine's state? */
@@ -232,40 +315,66 @@ static bool check_loadable(SnapshotOp *op)
     return op->size > 0;
 }
 
-bool vm_snapshot_load(Vm *vm, const char *name, GError **errp)
+static bool load(SnapshotOp *op, GError **errp)
 {
-    SnapshotOp op;
-
-    if (!op_begin(&op, vm, name, errp)) {
+    if (!op_begin(op, true, errp)) {
         return false;
     }
-    if (!check_loadable(&op)) {
-        return op_end(&op, errp);
+    if (!check_loadable(op)) {
+        return op_end(op, errp);
     }
-    stop_guest(&op, RUN_STATE_RESTORE_VM);
-    vm_control_unlocked(vm, go_back_now, &op);
-    if (op.ok) {
-        vm->hooks->machine_reset(vm, SHUTDOWN_CAUSE_NONE);
+    stop_guest(op, RUN_STATE_RESTORE_VM);
+    vm_control_unlocked(op->vm, go_back_now, op);
+    if (op->ok) {
+        op->vm->hooks->machine_reset(op->vm, SHUTDOWN_CAUSE_NONE);
         /* Nobody writes into memory that is the snapshot's now. */
-        op.ok = vm_outside_settle_all(vm);
-        if (!op.ok) {
-            error_setf(&op.err, "the program is to end");
+        op->ok = vm_outside_settle_all(op->vm);
+        if (!op->ok) {
+            error_setf(&op->err, "the program is to end");
         }
     }
-    if (op.ok) {
-        vm_control_unlocked(vm, load_now, &op);
+    if (op->ok) {
+        vm_control_unlocked(op->vm, load_now, op);
     }
-    guest_goes_on(&op);
-    return op_end(&op, errp);
+    guest_goes_on(op);
+    return op_end(op, errp);
+}
+
+bool vm_snapshot_load(Vm *vm, const char *name, GError **errp)
+{
+    SnapshotOp op = { .vm = vm, .name = name };
+
+    return load(&op, errp);
+}
+
+bool vm_snapshot_load_job(Vm *vm, Job *j, const VmSnapshotArgs *a,
+                          GError **errp)
+{
+    SnapshotOp op = { .vm = vm, .job = j, .name = a->name, .nodes = a };
+
+    return load(&op, errp);
+}
+
+static bool delete (SnapshotOp *op, GError **errp)
+{
+    if (!op_begin(op, false, errp)) {
+        return false;
+    }
+    vm_control_unlocked(op->vm, delete_now, op);
+    return op_end(op, errp);
 }
 
 bool vm_snapshot_delete(Vm *vm, const char *name, GError **errp)
 {
-    SnapshotOp op;
+    SnapshotOp op = { .vm = vm, .name = name };
 
-    if (!op_begin(&op, vm, name, errp)) {
-        return false;
-    }
-    vm_control_unlocked(vm, delete_now, &op);
-    return op_end(&op, errp);
+    return delete (&op, errp);
+}
+
+bool vm_snapshot_delete_job(Vm *vm, Job *j, const VmSnapshotArgs *a,
+                            GError **errp)
+{
+    SnapshotOp op = { .vm = vm, .job = j, .name = a->name, .nodes = a };
+
+    return delete (&op, errp);
 }
