@@ -10,6 +10,7 @@
 #include "monitor/qmp.h"
 #include "qapi/qapi-commands.h"
 #include "system/vm.h"
+#include "util/cutils.h"
 #include "util/error.h"
 
 typedef struct BlockPrint {
@@ -184,6 +185,25 @@ void hmp_cmd_change(HmpOut *out, const HmpArgs *a)
                                     &err)) {
         hmp_error(out, err);
     }
+}
+
+void hmp_cmd_block_resize(HmpOut *out, const HmpArgs *a)
+{
+    QmpCtx ctx = { .vm = out->vm };
+    GError *err = NULL;
+    uint64_t size;
+
+    if (!parse_size("size", a->arg[1].text, MiB, &size, &err) ||
+        !qmp_block_resize(&ctx, a->arg[0].text, NULL,
+                          (int64_t)MIN(size, (uint64_t)INT64_MAX), &err)) {
+        hmp_error(out, err);
+    }
+}
+
+/* None of the jobs that there are copies a disk. */
+void hmp_info_block_jobs(HmpOut *out, const HmpArgs *a)
+{
+    hmp_printf(out, "No active jobs\n");
 }
 
 void hmp_cmd_block_set_io_throttle(HmpOut *out, const HmpArgs *a)

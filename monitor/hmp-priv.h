@@ -87,6 +87,8 @@ void hmp_cmd_device_add(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_device_del(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_dump_guest_memory(HmpOut *out, const HmpArgs *a);
 void hmp_cmd_getfd(HmpOut *out, const HmpArgs *a);
+void hmp_info_block_jobs(HmpOut *out, const HmpArgs *a);
+void hmp_cmd_block_resize(HmpOut *out, const HmpArgs *a);
 void hmp_info_blockstats(HmpOut *out, const HmpArgs *a);
 void hmp_info_dump(HmpOut *out, const HmpArgs *a);
 void hmp_info_irq(HmpOut *out, const HmpArgs *a);

@@ -297,6 +297,25 @@ def one_disk(t):
     qemu_img('check', '-q', path)
 
 
+@test()
+def resized(t):
+    """A disk of another size can't go back to a snapshot."""
+    path, drive = disk(t)
+    vm = t.launch(['-machine', 'pc', '-m', '32', '-display', 'none', '-S',
+                   *drive], serial=False)
+    hmp(vm, 'savevm one')
+    for text, size in (('2', 2 << 20), ('3072K', 3 << 20)):
+        hmp(vm, 'block_resize hd ' + text)
+        check_equal(vm.qmp.cmd('query-block')[0]['inserted']['image']
+                    ['virtual-size'], size, text)
+    check_in('of a disk of 1048576', vm.qmp.hmp('loadvm one'), 'loadvm')
+    check_in("device='x'", vm.qmp.hmp('block_resize x 4'), 'no such drive')
+    check_in('multiple of 512', vm.qmp.hmp('block_resize hd 1000b'), 'size')
+    check_in('size', vm.qmp.hmp('block_resize hd much'), 'no number')
+    check_in('size', vm.qmp.hmp('block_resize hd 9E'), 'too much')
+    check_in('No active jobs', vm.qmp.hmp('info block-jobs'), 'jobs')
+
+
 def image_of(vm, node):
     image = next(n['image'] for n in vm.qmp.cmd('query-named-block-nodes')
                  if n['node-name'] == node)
