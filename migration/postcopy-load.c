@@ -613,7 +613,8 @@ void mig_load_postcopy_end(MigLoad *l, bool ok)
     give_up_locked(l);
     lock_release(&l->m->lock);
     postcopy_in_end(l->pc);
-    __atomic_store_n(&l->vm->memory_awaited, false, __ATOMIC_RELAXED);
+    __atomic_store_n(&l->vm->memory_awaited, false, __ATOMIC_SEQ_CST);
+    g_main_context_wakeup(NULL); /* a reset may have waited for it */
     join_package(l);
     mig_recover_listen_end(l->m);
     g_clear_pointer(&l->package.data, g_free);

@@ -216,12 +216,17 @@ static bool state_is_taken(const Vm *vm)
 
 /*
  * Between the stop and the end of a migration, the guest's state belongs to
- * the migration: what would change it waits.
+ * the migration: what would change it waits.  So does what writes into guest
+ * memory that is still to come: this thread, with vm_lock, would wait for a
+ * source that may never come back.
  */
 static unsigned requests_allowed(Vm *vm)
 {
     unsigned all = ~0U;
 
+    if (vm_memory_awaited(vm)) {
+        all &= ~(REQUEST_RESET | REQUEST_WAKEUP);
+    }
     if (state_is_taken(vm)) {
         all &= ~REQUESTS_OF_GUEST;
         if (!cause_is_final(

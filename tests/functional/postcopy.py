@@ -159,6 +159,34 @@ def cut_twice(t):
     way.check_arrived()
 
 
+@test(godwit_only='the peer waits with its monitors')
+def reset_waits_for_memory(t):
+    """A reset writes to memory: while that may never come, monitors have to
+    answer, or nobody could say where the rest comes from."""
+    way = Way(t, accel='tcg', mem=32, rate=5000)
+    set_parameters(way.src, max_postcopy_bandwidth=4096)
+    way.send_guest(MIB)
+    qmp = way.dst.qmp
+
+    def reset():
+        way.proxy.close()
+        for vm in (way.src, way.dst):
+            wait_status(vm, 'postcopy-paused')
+        qmp.cmd('system_reset')
+        for _ in range(5):
+            qmp.cmd('query-status', _timeout=10)
+            way.dst.reactor.turn(0.1)
+        check_equal(qmp.count_events('RESET'), 0, 'resets')
+    way.cut_and_recover(reset)
+    mark = way.dst.mark()
+    set_parameters(way.src, max_postcopy_bandwidth=0)
+    for vm in (way.src, way.dst):
+        wait_status(vm, 'completed')
+    qmp.wait_event('RESET')
+    way.dst.wait_line('^ready$', mark)
+    check_equal(qmp.cmd('query-status')['status'], 'running', 'status')
+
+
 @test(needs_kvm=True)
 def blocktime(t):
     way = slow_way(t, smp=2, caps={'postcopy_blocktime': True})

@@ -6,7 +6,7 @@
  */
 #include "util/base.h"
 
-#include "system/vm.h"
+#include "system/vm-priv.h"
 
 static void no_event(Vm *vm)
 {
@@ -271,6 +271,25 @@ static gint main_loop_is_woken(void)
 }
 
 /* A wake-up costs the switch-over a fight for the lock: only with a reason. */
+/* It would write into memory that may never come, and wait for that. */
+static void test_reset_waits_for_memory(void)
+{
+    Vm *vm = vm_new(&logging_hooks);
+
+    vm_lock_acquire();
+    __atomic_store_n(&vm->memory_awaited, true, __ATOMIC_RELAXED);
+    vm_request_reset(vm, SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
+    g_assert_false(vm_requests_pending(vm));
+    vm_request_wakeup(vm, WAKEUP_OTHER);
+    g_assert_false(vm_requests_pending(vm));
+    vm_request_powerdown(vm);
+    g_assert_true(vm_requests_pending(vm));
+    __atomic_store_n(&vm->memory_awaited, false, __ATOMIC_RELAXED);
+    g_assert_true(vm_requests_pending(vm));
+    vm_free(vm);
+    vm_lock_release();
+}
+
 static void test_wakes_for_requests(void)
 {
     Vm *vm = vm_new(&ordered_hooks);
@@ -307,6 +326,8 @@ int main(int argc, char **argv)
     g_test_add_func("/runstate/order-of-events", test_order_of_events);
     g_test_add_func("/runstate/start-in-reset", test_start_in_reset);
     g_test_add_func("/runstate/started", test_started);
+    g_test_add_func("/runstate/reset-waits-for-memory",
+                    test_reset_waits_for_memory);
     g_test_add_func("/runstate/wakes-for-requests", test_wakes_for_requests);
     return g_test_run();
 }
