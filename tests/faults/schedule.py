@@ -194,7 +194,9 @@ class Round:
         if rng.random() < 0.3:
             extra += ['-device', 'virtio-rng-pci']
         self.extra = extra
-        vm = start_pattern(t, *extra, *self.second('src'), mem=MEM_MB,
+        self.creds = 'tls' if rng.random() < 0.3 else ''
+        vm = start_pattern(t, *extra, *self.second('src'),
+                           *self.keys('client'), mem=MEM_MB,
                            accel=options.accel, name='src', mb=8, disk=2,
                            dma=8, rate=20000)
         self.src = Side(t, vm, self.log)
@@ -215,7 +217,16 @@ class Round:
         name = 'dst%d' % self.destinations
         return Side(self.t, start_incoming(
             self.t, self.src.vm, 'defer' if self.deferred else self.uri,
-            *self.extra, *self.second(name), name=name), self.log)
+            *self.extra, *self.second(name), *self.keys('server'),
+            name=name), self.log)
+
+    def keys(self, end):
+        if not self.creds:
+            return []
+        with open(self.t.path('keys.psk'), 'w', encoding='ascii') as out:
+            out.write('qemu:00112233445566778899aabbccddeeff\n')
+        return ['-object', 'tls-creds-psk,id=tls,dir=%s,endpoint=%s' % (
+            self.t.folder, end), '-global', 'migration.x-tls-creds=tls']
 
     def second(self, name):
         return ['-chardev', 'socket,id=second,server=on,wait=off,path=' +
@@ -332,7 +343,9 @@ class Round:
             'query': (rng.choice(('query-migrate', 'query-status',
                                   'query-block', 'query-pci')), None),
             'incoming': ('migrate-incoming', uri),
-            'dirty-rate': ('calc-dirty-rate', {'calc-time': 1}),
+            'dirty-rate': ('calc-dirty-rate', {
+                'calc-time': 1, 'mode': rng.choice(('page-sampling',
+                                                    'dirty-bitmap'))}),
             'announce': ('announce-self', {'initial': 10, 'max': 20,
                                            'rounds': 2, 'step': 1}),
             'dump': ('dump-guest-memory', {
@@ -356,7 +369,7 @@ class Round:
             ('multifd-channels', rng.choice((1, 3))),
             ('cpu-throttle-initial', rng.choice((20, 60))),
             ('xbzrle-cache-size', rng.choice((4096, 1 << 20))),
-            ('tls-creds', rng.choice(('', 'none-such')))))])
+            ('tls-creds', rng.choice((self.creds, '', 'none-such')))))])
 
     def disturb(self):
         rng = self.rng
@@ -410,7 +423,7 @@ class Round:
         for side in self.sides:
             side.send(0, 'migrate-set-parameters', {
                 'max-bandwidth': 0, 'max-postcopy-bandwidth': 0,
-                'downtime-limit': 2000, 'tls-creds': ''})
+                'downtime-limit': 2000, 'tls-creds': self.creds})
         end = time.monotonic() + SETTLE_S
         while not self.settled():
             check(time.monotonic() < end, 'undecided: ' + self.told())
@@ -419,7 +432,8 @@ class Round:
     def settled(self):
         self.turn(0)
         self.check_answers()
-        if any(s.asked for s in self.sides):
+        if any(s.asked or (s in self.quits and not s.ended)
+               for s in self.sides):
             return False
         info = self.src.info()
         status = info.get('status', 'none')
