@@ -546,6 +546,10 @@ class Round:
             check(self.quits or GIVEN in self.told_end or
                   'postcopy' in self.told_end,
                   'NOBODY has the guest: ' + self.told_end)
+            for side in self.sides:
+                # Ended, such a guest is lost, and the program says so.
+                if not side.ended and side.status() == 'postcopy-paused':
+                    side.vm.kill()
             return 'nobody; ' + self.told_end
         self.check_guest(here)
         return '%s; %s' % (here.vm.name, self.told_end)
