@@ -8,6 +8,7 @@
 #include "hw/acpi/ged.h"
 #include "hw/acpi/ich9-smb.h"
 #include "hw/acpi/piix4-pm.h"
+#include "hw/acpi/vmgenid.h"
 #include "hw/block/pflash.h"
 #include "hw/block/virtio-blk.h"
 #include "hw/core/device.h"
@@ -39,6 +40,7 @@ const DeviceType *const device_table[] = {
     /* acpi */
     &ich9_smb_type,
     &piix4_pm_type,
+    &vmgenid_type,
     /* char */
     &debugcon_type,
     &serial_isa_type,

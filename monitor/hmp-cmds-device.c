@@ -5,6 +5,7 @@
  */
 #include "util/base.h"
 
+#include "hw/acpi/vmgenid.h"
 #include "hw/core/device-add.h"
 #include "hw/usb/usb.h"
 #include "monitor/hmp-priv.h"
@@ -67,4 +68,13 @@ void hmp_info_usb(HmpOut *out, const HmpArgs *a)
     if (!usb_print_info(out->vm, out->text)) {
         hmp_printf(out, "Error: the machine has no USB\n");
     }
+}
+
+void hmp_info_vm_generation_id(HmpOut *out, const HmpArgs *a)
+{
+    g_autofree char *text = vmgenid_text(out->vm);
+
+    hmp_printf(out, "%s\n",
+               text != NULL ? text
+                            : "Error: VM Generation ID device not found");
 }

@@ -191,6 +191,7 @@ void hmp_info_lapic(HmpOut *out, const HmpArgs *a);
 void hmp_info_mem(HmpOut *out, const HmpArgs *a);
 void hmp_info_tlb(HmpOut *out, const HmpArgs *a);
 void hmp_info_usb(HmpOut *out, const HmpArgs *a);
+void hmp_info_vm_generation_id(HmpOut *out, const HmpArgs *a);
 void hmp_info_mtree(HmpOut *out, const HmpArgs *a);
 void hmp_info_ramblock(HmpOut *out, const HmpArgs *a);
 void hmp_info_qtree(HmpOut *out, const HmpArgs *a);

@@ -298,6 +298,8 @@ const HmpCommand hmp_info_commands[] = {
         "show how fast CPUs may dirty memory, and do",
         hmp_info_vcpu_dirty_limit),
     ROW("version", "", "", "show the version", hmp_info_version),
+    ROW("vm-generation-id", "", "", "show the VM generation ID",
+        hmp_info_vm_generation_id),
     ROW("vnc", "", "", "show the VNC servers and their clients", hmp_info_vnc),
     { .name = NULL },
 };

@@ -5,6 +5,7 @@
  */
 #include "util/base.h"
 
+#include "hw/acpi/vmgenid.h"
 #include "hw/core/device-add.h"
 #include "hw/usb/usb.h"
 #include "monitor/qmp.h"
@@ -65,5 +66,18 @@ bool qmp_x_query_usb(QmpCtx *ctx, HumanReadableText **ret, GError **errp)
     }
     *ret = human_readable_text_new();
     (*ret)->human_readable_text = g_strdup(text->str);
+    return true;
+}
+
+bool qmp_query_vm_generation_id(QmpCtx *ctx, GuidInfo **ret, GError **errp)
+{
+    g_autofree char *text = vmgenid_text(ctx->vm);
+
+    if (text == NULL) {
+        error_setf(errp, "VM Generation ID device not found");
+        return false;
+    }
+    *ret = guid_info_new();
+    (*ret)->guid = g_steal_pointer(&text);
     return true;
 }

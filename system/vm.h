@@ -99,6 +99,7 @@ typedef struct Vm {
     struct VirtioBalloon *balloon; /* NULL: the machine has none */
     bool has_acpi;                 /* registers for the guest's ACPI code */
     struct AcpiCpuhp *acpi_cpuhp;  /* some of them; NULL: none */
+    struct Device *vmgenid;        /* NULL: none */
 
     /* Bound by upper layers, so that this one can call up. */
     const struct VmHooks *hooks;

@@ -20,6 +20,7 @@ enum {
     ACPI_PM1_SLP_EN = 1 << 13,
     ACPI_PM1_SLP_TYP_SHIFT = 10,
     ACPI_GPE_PCI_HOTPLUG = 1 << 1, /* _E01 of the tables */
+    ACPI_GPE_VMGENID = 1 << 5,     /* _E05 */
 };
 
 typedef struct AcpiPm {

@@ -22,7 +22,8 @@ typedef struct Aml {
 enum {
     AML_ZERO = 0x00,
     AML_ONE = 0x01,
-    AML_NAME = 0x08, /* path, object */
+    AML_NAME = 0x08,  /* path, object */
+    AML_DWORD = 0x0c, /* a number of 32 bits */
     AML_SCOPE = 0x10,
     AML_BUFFER = 0x11,
     AML_PACKAGE = 0x12,

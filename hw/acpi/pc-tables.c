@@ -12,6 +12,8 @@
 
 #include "hw/acpi/pc-tables.h"
 
+#include "hw/acpi/vmgenid.h"
+
 #include "hw/acpi/ich9-pm.h"
 #include "hw/acpi/piix4-pm.h"
 
@@ -326,6 +328,13 @@ static void put_numa(AcpiTables *t, const AcpiConfig *c)
     }
 }
 
+static void put_vmgenid(AcpiTables *t, const AcpiConfig *c)
+{
+    if (c->vmgenid) {
+        acpi_put_vmgenid(t);
+    }
+}
+
 void acpi_build_pc(AcpiTables *t, const AcpiConfig *c)
 {
     uint32_t facs = put_facs(t);
@@ -333,6 +342,7 @@ void acpi_build_pc(AcpiTables *t, const AcpiConfig *c)
 
     put_fadt_pc(t, c, facs, dsdt);
     acpi_put_madt(t, c, true);
+    put_vmgenid(t, c);
     if (c->hpet) {
         acpi_put_hpet(t);
     }
@@ -366,6 +376,7 @@ void acpi_build_q35(AcpiTables *t, const AcpiConfig *c)
 
     put_fadt_q35(t, c, facs, dsdt);
     acpi_put_madt(t, c, true);
+    put_vmgenid(t, c);
     if (c->hpet) {
         acpi_put_hpet(t);
     }

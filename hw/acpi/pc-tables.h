@@ -39,6 +39,7 @@ typedef struct AcpiConfig {
     AcpiIoapic ioapics[2];
     unsigned nioapics;
     bool rtc, i8042, fdc, hpet, parallel;
+    bool vmgenid;
     uint16_t pvpanic_port; /* 0: there is none */
     uint8_t serials;       /* bit n: COM n + 1 */
     /* pc: */

@@ -596,6 +596,11 @@ void piix4_pm_eject_pending(Device *pm)
     acpi_pcihp_eject_pending(&pm_of(pm)->pcihp);
 }
 
+void piix4_pm_raise_gpe(Device *pm, uint64_t events)
+{
+    acpi_pm_raise_gpe(&pm_of(pm)->pm, events);
+}
+
 void piix4_pm_press_button(Device *pm)
 {
     acpi_pm_raise(&pm_of(pm)->pm, ACPI_PM1_PWRBTN_STS);

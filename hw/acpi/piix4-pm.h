@@ -49,6 +49,8 @@ void piix4_pm_add_bridges(Device *pm, PciBus *root);
 void piix4_pm_eject_pending(Device *pm);
 /* The power button: MachineType.powerdown. */
 void piix4_pm_press_button(Device *pm);
+/* Events ACPI_GPE_*. */
+void piix4_pm_raise_gpe(Device *pm, uint64_t events);
 /* Out of S3: MachineType.wakeup. */
 void piix4_pm_wakeup(Device *pm, WakeupReason reason);
 /* Whether that ends a suspension. */

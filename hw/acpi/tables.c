@@ -8,6 +8,8 @@
  *   0  command   4  file (56)  60  ALLOCATE:     alignment, zone (byte)
  *                              60  ADD_POINTER:  file (56), offset, size
  *                              60  ADD_CHECKSUM: offset, start, length
+ *                              60  WRITE_POINTER: file (56), offset,
+ *                                  offset in that file, size
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -24,6 +26,7 @@ enum {
     LOADER_ALLOCATE = 1,
     LOADER_ADD_POINTER = 2,
     LOADER_ADD_CHECKSUM = 3,
+    LOADER_WRITE_POINTER = 4,
     LOADER_ENTRY = 128, /* bytes */
     LOADER_NAME = 56,
     LOADER_FILE = 4,
@@ -81,12 +84,13 @@ static void loader_allocate(AcpiTables *t, const char *file, uint32_t align,
     e[LOADER_ARGS + 4] = zone;
 }
 
+/* In `file` at `off`: to where `to` is. */
 static void loader_pointer(AcpiTables *t, const char *file, uint32_t off,
-                           uint8_t size)
+                           uint8_t size, const char *to)
 {
     uint8_t *e = loader_add(t, LOADER_ADD_POINTER, file);
 
-    g_strlcpy((char *)e + LOADER_ARGS, TABLES_FILE, LOADER_NAME);
+    g_strlcpy((char *)e + LOADER_ARGS, to, LOADER_NAME);
     stl_le_p(e + LOADER_PTR_ARGS, off);
     e[LOADER_PTR_ARGS + 4] = size;
 }
@@ -196,8 +200,30 @@ void acpi_table_end(AcpiTables *t, uint32_t off, bool root)
 
 void acpi_put_pointer(AcpiTables *t, uint32_t target, unsigned size)
 {
-    loader_pointer(t, TABLES_FILE, t->tables->len, size);
+    loader_pointer(t, TABLES_FILE, t->tables->len, size, TABLES_FILE);
     acpi_put(t, target, size);
+}
+
+void acpi_place_file(AcpiTables *t, const char *file, uint32_t align)
+{
+    loader_allocate(t, file, align, ZONE_HIGH);
+}
+
+void acpi_put_file_pointer(AcpiTables *t, const char *file, unsigned size)
+{
+    loader_pointer(t, TABLES_FILE, t->tables->len, size, file);
+    acpi_put(t, 0, size);
+}
+
+void acpi_add_back_pointer(AcpiTables *t, const char *to, const char *file,
+                           uint32_t off, unsigned size)
+{
+    uint8_t *e = loader_add(t, LOADER_WRITE_POINTER, to);
+
+    g_strlcpy((char *)e + LOADER_ARGS, file, LOADER_NAME);
+    stl_le_p(e + LOADER_PTR_ARGS, 0);
+    stl_le_p(e + LOADER_PTR_ARGS + 4, off);
+    e[LOADER_PTR_ARGS + 8] = size;
 }
 
 static void acpi_put_rsdp(AcpiTables *t, uint32_t root, bool xsdt)
@@ -211,9 +237,9 @@ static void acpi_put_rsdp(AcpiTables *t, uint32_t root, bool xsdt)
         put_to(t->rsdp, RSDP_SIZE2, 4);
         put_to(t->rsdp, root, 8);
         put_to(t->rsdp, 0, 4); /* checksum of all of it, reserved bytes */
-        loader_pointer(t, RSDP_FILE, RSDP_XSDT, 8);
+        loader_pointer(t, RSDP_FILE, RSDP_XSDT, 8, TABLES_FILE);
     } else {
-        loader_pointer(t, RSDP_FILE, RSDP_RSDT, 4);
+        loader_pointer(t, RSDP_FILE, RSDP_RSDT, 4, TABLES_FILE);
     }
     loader_checksum(t, RSDP_FILE, RSDP_CHECKSUM, 0, RSDP_SIZE1);
     if (xsdt) {
@@ -261,6 +287,10 @@ void acpi_tables_place(AcpiTables *t, uint64_t tables_addr, uint64_t rsdp_addr)
         case LOADER_ADD_POINTER: {
             uint8_t *at = file->data + ldl_le_p(ptr);
 
+            /* Files that firmware would place aren't there without it. */
+            if (!g_str_equal((const char *)args, TABLES_FILE)) {
+                break;
+            }
             stn_le_p(at, ptr[4], ldn_le_p(at, ptr[4]) + tables_addr);
             break;
         }

@@ -37,6 +37,16 @@ void acpi_table_end(AcpiTables *t, uint32_t off, bool root);
 /* Appends a pointer of `size` bytes to `target`, an offset in the tables. */
 void acpi_put_pointer(AcpiTables *t, uint32_t target, unsigned size);
 /*
+ * A file that firmware puts into high memory, aligned to `align` bytes, before
+ * anything points to it.
+ */
+void acpi_place_file(AcpiTables *t, const char *file, uint32_t align);
+/* Appends a pointer of `size` bytes to its beginning. */
+void acpi_put_file_pointer(AcpiTables *t, const char *file, unsigned size);
+/* Firmware writes back, to the beginning of `to`, where `off` in it is. */
+void acpi_add_back_pointer(AcpiTables *t, const char *to, const char *file,
+                           uint32_t off, unsigned size);
+/*
  * The user's tables, and the root table: RSDT with 32-bit pointers or XSDT with
  * 64-bit ones.
  */

@@ -62,6 +62,8 @@ typedef struct MachineType {
     bool (*option)(Machine *m, const char *name, const char *arg,
                    bool *ret_known, GError **errp);
     void (*powerdown)(Machine *m);
+    /* Raises general-purpose events ACPI_GPE_*, with ACPI; may be NULL. */
+    void (*acpi_event)(Machine *m, uint64_t events);
     /* The guest sleeps with its memory kept; see VmHooks. */
     void (*suspend)(Machine *m);
     bool (*wakeup)(Machine *m, WakeupReason reason);

@@ -79,6 +79,7 @@ static void pc_fill_acpi(X86Machine *x, AcpiConfig *c)
     c->hpet = p->hpet != NULL;
     c->serials = x86_serial_mask(x);
     c->parallel = x86_has_isa_device(x, "isa-parallel");
+    c->vmgenid = x->m.vm->vmgenid != NULL;
     c->pvpanic_port = x86_pvpanic_port(x);
     c->pci_hole = x->below_4g;
     c->pci_hole64 = ROUND_UP(FOUR_GIB + x->above_4g, GiB);

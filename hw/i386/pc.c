@@ -367,6 +367,15 @@ void pc_powerdown(Machine *m)
     }
 }
 
+void pc_acpi_event(Machine *m, uint64_t events)
+{
+    PcMachine *p = PC_MACHINE(m);
+
+    if (p->pm != NULL) {
+        p->board->raise_gpe(p->pm, events);
+    }
+}
+
 /* Firmware looks at the shutdown status when the CPU is reset. */
 void pc_suspend(Machine *m)
 {

@@ -35,6 +35,7 @@ typedef struct PcBoard {
     /* Of p->pm, which is there: see hw/acpi/piix4-pm.h. */
     void (*eject_pending)(Device *pm);
     void (*press_button)(Device *pm);
+    void (*raise_gpe)(Device *pm, uint64_t events);
     bool (*may_wake)(Device *pm, WakeupReason reason);
     void (*wakeup)(Device *pm, WakeupReason reason);
     /* The chip set's part of what the tables say, and the tables. */
@@ -91,6 +92,7 @@ bool pc_option(Machine *m, const char *name, const char *arg, bool *ret_known,
                GError **errp);
 bool pc_boot_set(Machine *m, const char *order, GError **errp);
 void pc_powerdown(Machine *m);
+void pc_acpi_event(Machine *m, uint64_t events);
 void pc_suspend(Machine *m);
 bool pc_wakeup(Machine *m, WakeupReason reason);
 void pc_fini(Machine *m);

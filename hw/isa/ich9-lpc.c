@@ -697,6 +697,11 @@ void ich9_lpc_eject_pending(Device *lpc)
     acpi_pcihp_eject_pending(&lpc_of(lpc)->chip.pm.pcihp);
 }
 
+void ich9_lpc_raise_gpe(Device *lpc, uint64_t events)
+{
+    acpi_pm_raise_gpe(&lpc_of(lpc)->chip.pm.pm, events);
+}
+
 void ich9_lpc_press_button(Device *lpc)
 {
     acpi_pm_raise(&lpc_of(lpc)->chip.pm.pm, ACPI_PM1_PWRBTN_STS);

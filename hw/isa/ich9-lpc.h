@@ -41,6 +41,8 @@ struct AcpiPcihp *ich9_lpc_pcihp(Device *lpc);
 void ich9_lpc_eject_pending(Device *lpc);
 /* The power button: MachineType.powerdown. */
 void ich9_lpc_press_button(Device *lpc);
+/* Events ACPI_GPE_*. */
+void ich9_lpc_raise_gpe(Device *lpc, uint64_t events);
 /* Out of S3: MachineType.wakeup, and whether that ends a suspension. */
 void ich9_lpc_wakeup(Device *lpc, WakeupReason reason);
 bool ich9_lpc_may_wake(Device *lpc, WakeupReason reason);

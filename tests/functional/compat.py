@@ -232,6 +232,11 @@ def same_stream_uhci(t):
 
 
 @test()
+def same_stream_vmgenid(t):
+    check_same(t, '-device', 'vmgenid')
+
+
+@test()
 def there_and_back_vga(t):
     there_and_back(t, '-vga', 'std')
 
