@@ -80,6 +80,7 @@ const DeviceType *const device_table[] = {
     &ps2_mouse_type,
     /* misc */
     &debug_exit_type,
+    &ib700_type,
     &i6300esb_type,
     &ivshmem_doorbell_type,
     &ivshmem_plain_type,

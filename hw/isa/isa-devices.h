@@ -42,6 +42,7 @@ extern const DeviceType vmport_type;  /* vmport, see hw/misc/vmport.h */
 extern const DeviceType vmmouse_type; /* vmmouse */
 
 extern const DeviceType pvpanic_isa_type; /* pvpanic */
+extern const DeviceType ib700_type;       /* ib700 */
 
 extern const DeviceType pc_testdev_type; /* pc-testdev */
 

@@ -237,6 +237,11 @@ def same_stream_vmgenid(t):
 
 
 @test()
+def same_stream_ib700(t):
+    check_same(t, '-device', 'ib700')
+
+
+@test()
 def there_and_back_vga(t):
     there_and_back(t, '-vga', 'std')
 

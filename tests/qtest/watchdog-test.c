@@ -214,6 +214,39 @@ static void panic(QTest *q)
     qtest_outb(q, PVPANIC, 1);
 }
 
+/* 2 seconds for each step below 15; each start is a new one. */
+static void test_ib700(void)
+{
+    QTest *q = qtest_start("-machine pc -m 16 -device ib700 "
+                           "-action watchdog=pause");
+
+    g_assert_cmphex(qtest_inb(q, 0x441), ==, 0xff);
+    g_assert_cmphex(qtest_inb(q, 0x443), ==, 0xff);
+    for (unsigned v = 0; v < 16; v++) {
+        int64_t len = MAX((15 - (int64_t)v) * 2000 * MS, MS / 10);
+
+        qtest_outb(q, 0x443, 0xff);
+        qtest_outb(q, 0x443, 0xf0 | v);
+        qtest_clock_step(q, len - 1);
+        expect_status(q, "running");
+        qtest_clock_step(q, 1);
+        expect_action(q, "WATCHDOG", "pause");
+        expect_status(q, "watchdog");
+        json_unref(qtest_qmp(q, "{\"execute\":\"cont\"}"));
+    }
+    qtest_outb(q, 0x443, 14);
+    qtest_outb(q, 0x441, 0);
+    qtest_clock_step(q, 60000 * MS);
+    expect_status(q, "running");
+    /* A reset stops it, too. */
+    qtest_outb(q, 0x443, 14);
+    json_unref(qtest_qmp(q, "{\"execute\":\"system_reset\"}"));
+    json_unref(qtest_qmp_event(q, "RESET"));
+    qtest_clock_step(q, 60000 * MS);
+    expect_status(q, "running");
+    qtest_quit(q);
+}
+
 static void test_panic_pauses(void)
 {
     static const char *const args[] = { "-action panic=pause", "-no-shutdown" };
@@ -296,6 +329,7 @@ int main(int argc, char **argv)
     g_test_add_func("/watchdog/i6300esb/reset", test_esb_reset);
     g_test_add_func("/watchdog/i6300esb/shortest", test_esb_shortest);
     g_test_add_func("/watchdog/i6300esb/poweroff", test_esb_poweroff);
+    g_test_add_func("/watchdog/ib700", test_ib700);
     g_test_add_func("/watchdog/panic/pauses", test_panic_pauses);
     g_test_add_func("/watchdog/panic/ends", test_panic_ends);
     g_test_add_func("/watchdog/panic/flood", test_panic_flood);
