@@ -194,7 +194,7 @@ static bool take_common(BlockNode *n, KeyVal *kv, BlockInherit *inh,
         return false;
     }
     if (force_share) {
-        error_setf(errp, "force-share=on is not supported yet, only "
+        error_setf(errp, "force-share=on is not in this version, only "
                          "force-share=off");
         return false;
     }

@@ -55,7 +55,7 @@ static bool take_inert(KeyVal *kv, GError **errp)
             g_strcmp0(val, ok[1]) == 0) {
             continue;
         }
-        error_setf(errp, "%s=%s is not supported yet, only %s=%s",
+        error_setf(errp, "%s=%s is not in this version, only %s=%s",
                    inert_keys[i].key, val, inert_keys[i].key, ok[0]);
         return false;
     }

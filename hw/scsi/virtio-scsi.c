@@ -139,7 +139,7 @@ static bool check_props(const VirtioScsi *s, GError **errp)
                    "), must be a power of 2 from 4 to %d",
                    s->queue_size, VIRTQUEUE_MAX_SIZE);
     } else if (s->iothread != NULL) {
-        error_setf(errp, "iothread is not supported yet by virtio-scsi");
+        error_setf(errp, "iothread= of virtio-scsi is not in this version");
     } else {
         return true;
     }
