@@ -412,8 +412,8 @@ static int do_create(Qcow2 *s, const BlockSnapshotInfo *info, GArray **ret_all)
     return qcow2_refs_end_locked(s);
 }
 
-static bool report(const BlockNode *n, int ret, const char *what,
-                   const char *name, GError **errp)
+static bool snapshot_report(const BlockNode *n, int ret, const char *what,
+                            const char *name, GError **errp)
 {
     if (ret == -ERANGE) {
         error_setf(errp,
@@ -444,7 +444,7 @@ bool qcow2_snapshot_create(BlockNode *n, const BlockSnapshotInfo *info,
     ret = do_create(s, info, &all);
     lock_release(&s->lock);
     snapshots_publish(s, all);
-    return report(n, ret, "create", info->name, errp);
+    return snapshot_report(n, ret, "create", info->name, errp);
 }
 
 /* Deleting one */
@@ -508,7 +508,7 @@ bool qcow2_snapshot_delete(BlockNode *n, const char *id, const char *name,
     ret = i < 0 ? -ENOENT : do_delete(s, i, &all);
     lock_release(&s->lock);
     snapshots_publish(s, all);
-    return report(n, ret, "delete", name != NULL ? name : id, errp);
+    return snapshot_report(n, ret, "delete", name != NULL ? name : id, errp);
 }
 
 /* Going back to one */
@@ -622,7 +622,7 @@ bool qcow2_snapshot_goto(BlockNode *n, const char *id, GError **errp)
         ret = ret < 0 ? ret : do_goto(s, sn);
     }
     lock_release(&s->lock);
-    return report(n, ret, "go back to", id, errp);
+    return snapshot_report(n, ret, "go back to", id, errp);
 }
 
 /* The machine's state, behind the disk */

@@ -79,7 +79,7 @@ static GPtrArray *lines_only_in(GHashTable *a, GHashTable *b)
 }
 
 /* A peer's word as it may be shown. */
-static char *shown(const char *word)
+static char *facts_shown(const char *word)
 {
     g_autofree char *part = g_strndup(word, SHOWN_MAX);
 
@@ -92,7 +92,7 @@ static char *shown_list(const GPtrArray *words)
     GString *list = g_string_new(NULL);
 
     for (guint i = 0; i < words->len && i < WORDS_MAX; i++) {
-        g_autofree char *text = shown(words->pdata[i]);
+        g_autofree char *text = facts_shown(words->pdata[i]);
 
         g_string_append_printf(list, "%s%s", i > 0 ? ", " : "", text);
     }
@@ -176,7 +176,7 @@ static bool check_disks(const GPtrArray *there_only, const GPtrArray *here_only,
         for (guint j = 0; name != NULL && j < here_only->len; j++) {
             const char *ours = here_only->pdata[j];
             g_autofree char *size = g_strndup(theirs, name - theirs);
-            g_autofree char *text = shown(size);
+            g_autofree char *text = facts_shown(size);
 
             if (g_str_equal(strchr(ours, ' '), name)) {
                 g_string_append_printf(

@@ -270,7 +270,7 @@ static bool check_new(SnapshotOp *op)
     return true;
 }
 
-static bool save(SnapshotOp *op, GError **errp)
+static bool op_save(SnapshotOp *op, GError **errp)
 {
     if (!op_begin(op, true, errp)) {
         return false;
@@ -289,7 +289,7 @@ bool vm_snapshot_save(Vm *vm, const char *name, GError **errp)
     g_autofree char *made = g_date_time_format(now, "vm-%Y%m%d%H%M%S");
     SnapshotOp op = { .vm = vm, .name = name != NULL ? name : made };
 
-    return save(&op, errp);
+    return op_save(&op, errp);
 }
 
 bool vm_snapshot_save_job(Vm *vm, Job *j, const VmSnapshotArgs *a,
@@ -297,7 +297,7 @@ bool vm_snapshot_save_job(Vm *vm, Job *j, const VmSnapshotArgs *a,
 {
     SnapshotOp op = { .vm = vm, .job = j, .name = a->name, .nodes = a };
 
-    return save(&op, errp);
+    return op_save(&op, errp);
 }
 
 /* Is there one, of all disks, with a machine's state? */
@@ -315,7 +315,7 @@ static bool check_loadable(SnapshotOp *op)
     return op->size > 0;
 }
 
-static bool load(SnapshotOp *op, GError **errp)
+static bool op_load(SnapshotOp *op, GError **errp)
 {
     if (!op_begin(op, true, errp)) {
         return false;
@@ -344,7 +344,7 @@ bool vm_snapshot_load(Vm *vm, const char *name, GError **errp)
 {
     SnapshotOp op = { .vm = vm, .name = name };
 
-    return load(&op, errp);
+    return op_load(&op, errp);
 }
 
 bool vm_snapshot_load_job(Vm *vm, Job *j, const VmSnapshotArgs *a,
@@ -352,7 +352,7 @@ bool vm_snapshot_load_job(Vm *vm, Job *j, const VmSnapshotArgs *a,
 {
     SnapshotOp op = { .vm = vm, .job = j, .name = a->name, .nodes = a };
 
-    return load(&op, errp);
+    return op_load(&op, errp);
 }
 
 static bool delete (SnapshotOp *op, GError **errp)

@@ -99,7 +99,7 @@ static Pflash *pflash_of(Device *dev)
     return DEVICE_CAST(Pflash, dev);
 }
 
-static uint8_t *content(Pflash *s)
+static uint8_t *pflash_content(Pflash *s)
 {
     return memory_region_ram_ptr(&s->mem);
 }
@@ -154,7 +154,7 @@ static void write_back(Pflash *s)
     w = g_new0(PflashWrite, 1);
     w->s = s;
     w->off = lo;
-    w->iov.iov_base = g_memdup2(content(s) + lo, hi - lo);
+    w->iov.iov_base = g_memdup2(pflash_content(s) + lo, hi - lo);
     w->iov.iov_len = hi - lo;
     s->dirty_lo = s->dirty_hi = 0;
     s->write = w;
@@ -196,7 +196,7 @@ static void erase_sector(Pflash *s, uint64_t off)
     if (s->read_only) {
         s->status |= STATUS_ERASE_ERROR;
     } else {
-        memset(content(s) + off, 0xff, s->sector_bytes);
+        memset(pflash_content(s) + off, 0xff, s->sector_bytes);
         mark_changed(s, off, s->sector_bytes);
     }
     s->status |= STATUS_READY;
@@ -234,12 +234,12 @@ static void first_cycle(Pflash *s, uint64_t off, uint8_t val)
     }
 }
 
-static void program(Pflash *s, uint64_t off, uint64_t val, unsigned size)
+static void pflash_program(Pflash *s, uint64_t off, uint64_t val, unsigned size)
 {
     if (s->read_only) {
         s->status |= STATUS_PROGRAM_ERROR;
     } else {
-        stn_le_p(content(s) + off, size, val);
+        stn_le_p(pflash_content(s) + off, size, val);
         mark_changed(s, off, size);
     }
     end_command(s);
@@ -249,7 +249,7 @@ static void begin_buffer(Pflash *s, uint64_t off, uint8_t count)
 {
     s->counter = count;
     s->buffer_at = ROUND_DOWN(off, BUFFER_SIZE);
-    memcpy(s->buffer, content(s) + s->buffer_at, BUFFER_SIZE);
+    memcpy(s->buffer, pflash_content(s) + s->buffer_at, BUFFER_SIZE);
     s->wcycle = CYCLE_BUFFER;
 }
 
@@ -260,7 +260,7 @@ static void second_cycle(Pflash *s, uint64_t off, uint64_t val, unsigned size)
     switch (s->cmd) {
     case CMD_PROGRAM:
     case CMD_PROGRAM_TOO:
-        program(s, off, val, size);
+        pflash_program(s, off, val, size);
         break;
     case CMD_BUFFER:
         begin_buffer(s, off, byte);
@@ -307,7 +307,7 @@ static void commit_buffer(Pflash *s, uint8_t val)
     } else if (s->read_only) {
         s->status |= STATUS_PROGRAM_ERROR;
     } else if (s->buffer_at != NO_BUFFER) {
-        memcpy(content(s) + s->buffer_at, s->buffer, BUFFER_SIZE);
+        memcpy(pflash_content(s) + s->buffer_at, s->buffer, BUFFER_SIZE);
         mark_changed(s, s->buffer_at, BUFFER_SIZE);
     }
     s->buffer_at = NO_BUFFER;
@@ -366,7 +366,7 @@ static uint8_t query_byte(const Pflash *s, uint64_t at)
 
 static uint64_t array_bytes(Pflash *s, uint64_t off, unsigned size)
 {
-    return ldn_le_p(content(s) + off, size);
+    return ldn_le_p(pflash_content(s) + off, size);
 }
 
 static uint64_t pflash_read(Device *dev, uint64_t off, unsigned size)
@@ -449,7 +449,7 @@ static bool pflash_init_regions(Pflash *s, GError **errp)
 
 static bool pflash_read_drive(Pflash *s, GError **errp)
 {
-    int r = block_read_sync(s->blk, 0, content(s), s->size);
+    int r = block_read_sync(s->blk, 0, pflash_content(s), s->size);
 
     if (r < 0) {
         error_setf(errp, "failed to read the initial flash content: %s",
@@ -702,5 +702,5 @@ const uint8_t *pflash_bytes(Device *dev, uint64_t *ret_size)
     Pflash *s = pflash_of(dev);
 
     *ret_size = s->size;
-    return content(s);
+    return pflash_content(s);
 }

@@ -50,7 +50,7 @@ static void add_damage(GpuScanout *s, Rect r)
     d->h = low - d->y;
 }
 
-static Rect whole(const GpuScanout *s)
+static Rect scanout_whole(const GpuScanout *s)
 {
     return (Rect){ .w = s->width, .h = s->height };
 }
@@ -80,7 +80,7 @@ static uint32_t blend_channel(uint32_t under, uint32_t over, uint32_t alpha,
     return MIN(b + (a * (255 - alpha) + 127) / 255, 255U) << shift;
 }
 
-static uint32_t blend(uint32_t under, uint32_t over)
+static uint32_t blend_pixel(uint32_t under, uint32_t over)
 {
     uint32_t alpha = over >> 24;
 
@@ -103,7 +103,7 @@ static void draw_cursor(const GpuScanout *s, unsigned x, unsigned y, unsigned n,
     from = c->pixels + ((int64_t)r.y - c->y + c->hot_y) * GPU_CURSOR_SIZE +
            ((int64_t)r.x - c->x + c->hot_x);
     for (unsigned i = 0; i < r.w; i++) {
-        row[r.x - x + i] = blend(row[r.x - x + i], from[i]);
+        row[r.x - x + i] = blend_pixel(row[r.x - x + i], from[i]);
     }
 }
 
@@ -160,7 +160,7 @@ static void draw_rows(GpuScanout *s, const GpuResource *res, Rect r)
 
 static void draw_damage(GpuScanout *s, const GpuResource *res, bool all)
 {
-    Rect r = rect_cut(s->damage, whole(s));
+    Rect r = rect_cut(s->damage, scanout_whole(s));
     unsigned left = all || r.w == 0 ? r.h : MAX(PIXELS_A_REFRESH / r.w, 1);
 
     left = MIN(left, r.h);
@@ -197,7 +197,7 @@ static void scanout_refresh(void *opaque, bool all)
         all = true;
     }
     if (all) {
-        s->damage = whole(s);
+        s->damage = scanout_whole(s);
     }
     draw_damage(s, res, all);
 }
@@ -212,7 +212,7 @@ static void scanout_watch(void *opaque, bool on)
         g->other_ops->watch(g->other, on);
     }
     if (on) {
-        s->damage = whole(s);
+        s->damage = scanout_whole(s);
     }
     if (on && !s->connected) {
         s->connected = true;
@@ -235,7 +235,7 @@ void gpu_scanout_set(GpuScanout *s, const GpuResource *res, Rect r)
     s->y = r.y;
     s->width = r.w;
     s->height = r.h;
-    s->damage = whole(s);
+    s->damage = scanout_whole(s);
     if (res == NULL && shown) {
         console_resize(s->con, s->con->surface.width, s->con->surface.height);
     }
@@ -300,7 +300,7 @@ static bool scanouts_loaded(VirtioGpu *g, GError **errp)
         }
         s->connected |= s->resource_id != 0;
         gpu_cursor_set(s, c->resource_id, c->hot_x, c->hot_y);
-        s->damage = whole(s);
+        s->damage = scanout_whole(s);
     }
     return true;
 }

@@ -256,7 +256,7 @@ static void set_bit(uint8_t *bits, unsigned n)
     bits[n / 8] |= 1u << n % 8;
 }
 
-static unsigned trimmed(const uint8_t *bits, unsigned n)
+static unsigned trimmed_len(const uint8_t *bits, unsigned n)
 {
     while (n > 0 && bits[n - 1] == 0) {
         n--;
@@ -284,7 +284,8 @@ static unsigned pointer_bits(const VirtioInput *s, uint8_t type, uint8_t *bits)
         set_bit(bits, ABS_X);
         set_bit(bits, ABS_Y);
     }
-    return trimmed(bits, sizeof(((struct virtio_input_config *)0)->u.bitmap));
+    return trimmed_len(bits,
+                       sizeof(((struct virtio_input_config *)0)->u.bitmap));
 }
 
 static unsigned key_board_bits(uint8_t type, uint8_t *bits)

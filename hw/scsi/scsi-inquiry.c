@@ -27,7 +27,7 @@ typedef struct VpdPage {
     unsigned len;
 } VpdPage;
 
-static uint8_t peripheral(const ScsiDisk *s)
+static uint8_t inquiry_peripheral(const ScsiDisk *s)
 {
     return s->cd ? TYPE_CD : TYPE_DISK;
 }
@@ -165,7 +165,7 @@ static void inquiry_page(ScsiRequest *r)
     const ScsiDisk *s = scsi_disk_of(r->dev);
     VpdPage page = { .len = 4 };
 
-    page.data[0] = peripheral(s);
+    page.data[0] = inquiry_peripheral(s);
     page.data[1] = r->cdb[2];
     if (!make_page(s, r->cdb[2], &page)) {
         scsi_request_check(r, SCSI_BAD_FIELD);
@@ -188,7 +188,7 @@ void scsi_disk_inquiry(ScsiRequest *r)
         scsi_request_check(r, SCSI_BAD_FIELD);
         return;
     }
-    p[0] = peripheral(s);
+    p[0] = inquiry_peripheral(s);
     p[1] = s->removable ? 0x80 : 0;
     p[2] = s->scsi_version;
     p[3] = 0x12; /* hierarchical LUNs, response data format 2 */

@@ -74,7 +74,7 @@ typedef enum TdEnd {
     TD_HALT, /* the frame is over */
 } TdEnd;
 
-static bool fetch(Uhci *s, uint32_t addr, uint32_t *words, unsigned n)
+static bool uhci_fetch(Uhci *s, uint32_t addr, uint32_t *words, unsigned n)
 {
     uint8_t b[16];
 
@@ -90,7 +90,7 @@ static bool fetch(Uhci *s, uint32_t addr, uint32_t *words, unsigned n)
     return true;
 }
 
-static bool store(Uhci *s, uint32_t addr, uint32_t word)
+static bool uhci_store(Uhci *s, uint32_t addr, uint32_t word)
 {
     uint8_t b[4];
 
@@ -229,7 +229,7 @@ static TdEnd run_td(Uhci *s, Frame *f, const Td *td, bool in_queue)
         return TD_HALT;
     }
     ctrl = ctrl_after(s, td, r, len);
-    if (ctrl != td->ctrl && !store(s, td->addr + 4, ctrl)) {
+    if (ctrl != td->ctrl && !uhci_store(s, td->addr + 4, ctrl)) {
         return TD_HALT;
     }
     if (ctrl & TD_ACTIVE) {
@@ -253,7 +253,8 @@ static bool next_td(Uhci *s, Frame *f, uint32_t link, Td *td)
 {
     uint32_t w[4];
 
-    if (f->entries++ >= FRAME_ENTRIES || !fetch(s, link & LINK_ADDR, w, 4)) {
+    if (f->entries++ >= FRAME_ENTRIES ||
+        !uhci_fetch(s, link & LINK_ADDR, w, 4)) {
         return false;
     }
     *td = (Td){ link & LINK_ADDR, w[0], w[1], w[2], w[3] };
@@ -285,7 +286,7 @@ static uint32_t run_queue(Uhci *s, Frame *f, uint32_t link)
     uint32_t queue = link & LINK_ADDR, w[2], element;
 
     if (comes_round(f, queue) || f->entries++ >= FRAME_ENTRIES ||
-        !fetch(s, queue, w, 2)) {
+        !uhci_fetch(s, queue, w, 2)) {
         return LINK_END;
     }
     element = w[1];
@@ -306,7 +307,7 @@ static uint32_t run_queue(Uhci *s, Frame *f, uint32_t link)
         if (end == TD_KEPT) {
             break;
         }
-        if (!store(s, queue + 4, td.link)) {
+        if (!uhci_store(s, queue + 4, td.link)) {
             return LINK_END;
         }
         if (!(td.link & LINK_DEPTH)) {
@@ -320,7 +321,7 @@ static uint32_t run_queue(Uhci *s, Frame *f, uint32_t link)
 /* Frames */
 
 /* What a frame has brought is told of at its end (2.1.2). */
-static void tell(Uhci *s)
+static void uhci_tell(Uhci *s)
 {
     uint32_t what = s->pending_int_mask;
 
@@ -342,7 +343,7 @@ static void run_frame(Uhci *s)
     uint32_t link;
     Frame f = { 0 };
 
-    if (!fetch(s, s->fl_base_addr + 4 * (s->frnum % FRAMES), &link, 1)) {
+    if (!uhci_fetch(s, s->fl_base_addr + 4 * (s->frnum % FRAMES), &link, 1)) {
         return;
     }
     while (!(link & LINK_END)) {
@@ -357,7 +358,7 @@ static void run_frame(Uhci *s)
             break;
         }
     }
-    tell(s);
+    uhci_tell(s);
     if (uhci_is_running(s)) {
         s->frnum = (s->frnum + 1) & UHCI_FRNUM_MASK;
     }

@@ -66,7 +66,7 @@ void uhci_update_irq(Uhci *s)
     pci_set_irq(&s->pci, level);
 }
 
-static void stop(Uhci *s)
+static void uhci_stop(Uhci *s)
 {
     s->cmd &= ~UHCI_CMD_RS;
     s->status |= UHCI_STS_HALTED;
@@ -75,12 +75,12 @@ static void stop(Uhci *s)
 
 void uhci_die(Uhci *s, uint16_t why)
 {
-    stop(s);
+    uhci_stop(s);
     s->status |= why;
     uhci_update_irq(s);
 }
 
-static void reset(Uhci *s)
+static void uhci_reset(Uhci *s)
 {
     s->cmd = 0;
     s->status = UHCI_STS_HALTED;
@@ -111,12 +111,12 @@ static void write_cmd(Uhci *s, uint16_t val)
         }
     }
     if (val & (UHCI_CMD_GRESET | UHCI_CMD_HCRESET)) {
-        reset(s);
+        uhci_reset(s);
         return;
     }
     s->cmd = val & UHCI_CMD_BITS;
     if (!uhci_is_running(s)) {
-        stop(s);
+        uhci_stop(s);
     } else if (!was) {
         s->status &= ~UHCI_STS_HALTED;
         uhci_start_frames(s);
@@ -247,7 +247,7 @@ static bool uhci_realize(Device *dev, GError **errp, unsigned pin)
         usb_port_add(&s->bus, &s->ports[i].usb, NULL, i + 1,
                      USB_MASK_LOW | USB_MASK_FULL, &uhci_port_ops, s);
     }
-    reset(s);
+    uhci_reset(s);
     return true;
 }
 
@@ -267,7 +267,7 @@ static void uhci_power_on(Device *dev)
 
     s->pci.config[CFG_MISC] = MISC_DEFAULT;
     s->pci.config[CFG_MISC + 1] = 0;
-    reset(s);
+    uhci_reset(s);
 }
 
 /* State */

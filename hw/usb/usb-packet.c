@@ -69,7 +69,7 @@ UsbResult usb_packet_setup(UsbDevice *d, const uint8_t *setup)
 }
 
 /* What another process knew the answer to is asked again. */
-static bool refill(UsbDevice *d)
+static bool control_refill(UsbDevice *d)
 {
     size_t len;
 
@@ -84,7 +84,7 @@ static bool refill(UsbDevice *d)
     return true;
 }
 
-static void moved(UsbDevice *d, size_t n)
+static void control_moved(UsbDevice *d, size_t n)
 {
     d->setup_index += n;
     if (d->setup_index == d->setup_len) {
@@ -97,12 +97,12 @@ static UsbResult control_in(UsbDevice *d, uint8_t *data, size_t len,
 {
     switch (d->setup_state) {
     case STAGE_DATA:
-        if (!is_in(d) || !refill(d)) {
+        if (!is_in(d) || !control_refill(d)) {
             return give_up(d);
         }
         *ret_len = usb_give(data, len, d->control_data + d->setup_index,
                             d->setup_len - d->setup_index);
-        moved(d, *ret_len);
+        control_moved(d, *ret_len);
         return USB_OK;
     case STAGE_STATUS:
         if (is_in(d)) {
@@ -138,7 +138,7 @@ UsbResult usb_packet_out(UsbDevice *d, unsigned ep, const uint8_t *data,
     } else if (d->setup_state == STAGE_DATA) {
         len = usb_give(d->control_data + d->setup_index,
                        d->setup_len - d->setup_index, data, len);
-        moved(d, len);
+        control_moved(d, len);
     }
     return USB_OK;
 }

@@ -45,6 +45,20 @@ class Lines(unittest.TestCase):
                 found = messages(style.check_tables, line + '\n')
                 self.assertEqual(len(found), count, found)
 
+    def test_names(self):
+        for name, line, count in [
+                ('hw/a.c', 'static void take(int x)', 1),
+                ('hw/a.c', 'static const char *name(void)', 1),
+                ('hw/a.c', 'static void a_take(int x)', 0),
+                ('hw/a.c', 'void take(int x)', 0),
+                ('hw/a.c', 'static int take = f(1);', 0),
+                ('hw/a.c', '/*\nstatic void take(int x)\n*/', 0),
+                ('accel/soft/gen-flow.c', 'static void call(Gen *g)', 0),
+                ('tests/unit/test-a.c', 'static void take(int x)', 0)]:
+            with self.subTest(line):
+                found = messages(style.check_names, name, line + '\n')
+                self.assertEqual(len(found), count, found)
+
     def test_forbidden(self):
         host = 'cra' + 'tes.io'
         path = '/ho' + 'me/user/file'
