@@ -97,6 +97,16 @@ static void uhci_reset(Uhci *s)
     uhci_update_irq(s);
 }
 
+/* What is plugged in is driven to reset, as by 7.2 at the power-on, too. */
+static void reset_bus(Uhci *s)
+{
+    for (unsigned i = 0; i < UHCI_PORTS; i++) {
+        if (s->ports[i].usb.dev != NULL) {
+            usb_device_reset(s->ports[i].usb.dev);
+        }
+    }
+}
+
 /* Registers */
 
 static void write_cmd(Uhci *s, uint16_t val)
@@ -104,11 +114,7 @@ static void write_cmd(Uhci *s, uint16_t val)
     bool was = uhci_is_running(s);
 
     if (val & UHCI_CMD_GRESET) {
-        for (unsigned i = 0; i < UHCI_PORTS; i++) {
-            if (s->ports[i].usb.dev != NULL) {
-                usb_device_reset(s->ports[i].usb.dev);
-            }
-        }
+        reset_bus(s);
     }
     if (val & (UHCI_CMD_GRESET | UHCI_CMD_HCRESET)) {
         uhci_reset(s);
@@ -267,6 +273,7 @@ static void uhci_power_on(Device *dev)
 
     s->pci.config[CFG_MISC] = MISC_DEFAULT;
     s->pci.config[CFG_MISC + 1] = 0;
+    reset_bus(s);
     uhci_reset(s);
 }
 

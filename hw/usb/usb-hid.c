@@ -428,6 +428,7 @@ static bool hid_realize(Device *dev, GError **errp)
     timer_init(&s->idle_timer, dev->vm->clocks, CLOCK_TYPE_VIRTUAL, idle_over,
                s);
     hid_reset(&s->hid);
+    s->hid.protocol = 0; /* until its port is reset */
     if (inputs_of(s) != NULL) {
         input_handler_add(inputs_of(s), &s->input);
     }
@@ -446,9 +447,10 @@ static void hid_unrealize(Device *dev)
 static void hid_power_on(Device *dev)
 {
     UsbHid *s = hid_of_device(dev);
+    int32_t protocol = s->hid.protocol;
 
     usb_hid_forget(s);
-    s->hid.protocol = 0; /* until its port is reset */
+    s->hid.protocol = protocol; /* its port's reset is the controller's */
     if (s->active) {
         s->active = false;
         input_handler_deactivate(inputs_of(s), &s->input);
