@@ -10,8 +10,7 @@ from godwit.analyze import analyze_file, migcompare
 from godwit.migration import (Transport, check_lines, check_pattern_goes_on,
                               go, last_numbers, set_capabilities,
                               set_parameters, start_incoming, start_pattern,
-                              transport, wait_drained, wait_run_state,
-                              wait_running)
+                              transport, wait_drained, wait_running)
 from godwit.peer import need_peer
 from godwit.qmp import QmpError
 from godwit.tap import check, check_equal, main, test
@@ -353,10 +352,8 @@ def same_stream_microvm(t):
     check_same(t, machine='microvm')
 
 
-def move(t, src, binary, name, *extra, kind='tcp', before=None, paused=False,
-         **kwargs):
-    """To the program `binary`; returns the machine there. The guest runs in
-    the meantime, or is `paused`."""
+def move(t, src, binary, name, *extra, kind='tcp', before=None, **kwargs):
+    """To the program `binary`; returns the machine there."""
     way = transport(t, kind)
     dst = None
     if not way.after:
@@ -365,15 +362,10 @@ def move(t, src, binary, name, *extra, kind='tcp', before=None, paused=False,
     set_parameters(src, **{'max-bandwidth': 0})
     if before:
         before(src, dst)
-    if paused:
-        src.qmp.cmd('stop')
     go(src, way)
     if way.after:
         dst = start_incoming(t, src, way.incoming, *extra, name=name,
                              binary=binary, **kwargs)
-    if paused:
-        wait_run_state(dst, 'paused')
-        dst.qmp.cmd('cont')
     wait_running(dst)
     dst.pattern_args = src.pattern_args
     wait_drained(src)
@@ -385,17 +377,13 @@ def move(t, src, binary, name, *extra, kind='tcp', before=None, paused=False,
 
 
 def there_and_back(t, *extra, kind='tcp', before=None, **base):
-    """From Godwit to the peer and back; each checks all of its memory.
-
-    QEMU 7.2 with tcg loses pages of a guest that runs, to itself as well: it
-    goes back paused."""
+    """From Godwit to the peer and back; each checks all of its memory."""
     peer = need_peer()
     vm = start_pattern(t, *extra, **base)
     for i, binary in enumerate((peer, None)):
         old = vm
         vm = move(t, old, binary, 'vm%d' % i, *extra, kind=kind,
-                  before=before,
-                  paused=binary is None and t.host.accel == 'tcg')
+                  before=before)
         old.qmp.cmd('quit')
         check_equal(old.wait_end(), 0, 'exit status')
     return vm

@@ -3,9 +3,10 @@
 address, with any setting, whoever sent it."""
 
 from godwit.migration import (check_pattern_goes_on, last_numbers,
-                              query, set_capabilities, set_parameters,
-                              start_incoming, start_pattern, status, transport,
-                              wait_drained, wait_running, wait_status)
+                              query, rest_at_peer, set_capabilities,
+                              set_parameters, start_incoming, start_pattern,
+                              status, transport, wait_drained, wait_running,
+                              wait_status)
 from godwit.peer import need_peer
 from godwit.tap import Skip, check, check_equal, free_port, main, test
 
@@ -43,6 +44,7 @@ def chain(t, ways, settings=None, send=by_qmp, binaries=(None,) * HOPS,
         set_parameters(src, max_bandwidth=0)
         if way.send_fd is not None:
             src.qmp.cmd('getfd', fdname='mig', _fds=(way.send_fd,))
+        rest_at_peer(src)
         send(src, way.outgoing)
         if way.after:
             wait_status(src, 'completed')
