@@ -57,7 +57,7 @@ static void wait_to_go_on(void *opaque)
     w->ok = w->ok && job_pause_point(w->job, &w->err);
 }
 
-static bool work_run(Job *j, void *opaque, GError **errp)
+VM_LOCKED static bool work_run(Job *j, void *opaque, GError **errp)
 {
     Work *work = opaque;
     Wait w = { .work = work, .job = j, .ok = true };
@@ -89,7 +89,7 @@ static const JobOps work_ops = { .type = JOB_TYPE_SNAPSHOT_SAVE,
                                  .run = work_run,
                                  .free = work_free };
 
-static void setup(Fixture *f)
+NO_TSA static void setup(Fixture *f)
 {
     f->vm = vm_new(&no_hooks);
     f->told = g_string_new(NULL);
@@ -98,7 +98,7 @@ static void setup(Fixture *f)
     f->jobs = jobs_new(f->vm, on_changed, f);
 }
 
-static void teardown(Fixture *f)
+NO_TSA static void teardown(Fixture *f)
 {
     jobs_free(f->jobs);
     vm_lock_release();
