@@ -108,7 +108,7 @@ def rest_at_peer(src):
     args = src.args
     if (os.path.realpath(args[0]) == os.path.realpath(PEER) and
             args[args.index('-accel') + 1] == 'tcg' and
-            hasattr(src, 'pattern_args')):
+            getattr(src, 'pattern_args', None)):
         src.qmp.cmd('stop')
         src.rests = True
 
