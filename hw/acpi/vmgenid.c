@@ -36,9 +36,13 @@ enum {
     NOTIFY_CHANGED = 0x80,
 };
 
+/* Between two looks whether all of guest memory is there. */
+#define LATER_NS (100 * 1000 * 1000)
+
 typedef struct Vmgenid {
     Device dev;
     RunStateListener listener;
+    Timer later;                /* realtime */
     char *guid_text;            /* property */
     uint8_t guid[GUID_SIZE];    /* as the guest has it: little endian */
     bool loaded;                /* the guest's memory is of another time */
@@ -89,16 +93,21 @@ static uint64_t guest_addr(const Vmgenid *s)
 }
 
 /*
- * Not while state is loaded: pages that postcopy has still to bring are waited
- * for here.
+ * Not while state is loaded, nor while a page may be still to come (postcopy):
+ * vm_lock is held here, and nobody who wants it is to wait for a source.
  */
-static void run_state_changed(RunStateListener *l, bool running, RunState state)
+static void put_loaded_guid(void *opaque)
 {
-    Vmgenid *s = container_of(l, Vmgenid, listener);
+    Vmgenid *s = opaque;
     Machine *m = s->dev.machine;
+    Vm *vm = s->dev.vm;
     MemResult r;
 
-    if (!running || !s->loaded) {
+    if (!s->loaded || !runstate_is_running(vm)) {
+        return;
+    }
+    if (vm_memory_awaited(vm)) {
+        timer_mod(&s->later, clock_monotonic_ns() + LATER_NS);
         return;
     }
     s->loaded = false;
@@ -106,14 +115,20 @@ static void run_state_changed(RunStateListener *l, bool running, RunState state)
         return;
     }
     dma_access_begin();
-    r = address_space_write(&s->dev.vm->mem.memory, guest_addr(s), s->guid,
-                            GUID_SIZE);
+    r = address_space_write(&vm->mem.memory, guest_addr(s), s->guid, GUID_SIZE);
     dma_access_end();
     if (r != MEM_OK) {
         log_guest_error("vmgenid: no memory at 0x%" PRIx64, guest_addr(s));
         return;
     }
     m->type->acpi_event(m, ACPI_GPE_VMGENID);
+}
+
+static void run_state_changed(RunStateListener *l, bool running, RunState state)
+{
+    if (running) {
+        put_loaded_guid(container_of(l, Vmgenid, listener));
+    }
 }
 
 /* Life */
@@ -143,6 +158,8 @@ static bool vmgenid_realize(Device *dev, GError **errp)
                                   sizeof(s->vmgenid_addr_le), true, errp)) {
         return false;
     }
+    timer_init(&s->later, dev->vm->clocks, CLOCK_TYPE_REALTIME, put_loaded_guid,
+               s);
     s->listener.changed = run_state_changed;
     runstate_add_listener(dev->vm, &s->listener);
     dev->vm->vmgenid = dev;
@@ -152,6 +169,7 @@ static bool vmgenid_realize(Device *dev, GError **errp)
 static void vmgenid_unrealize(Device *dev)
 {
     if (dev->vm->vmgenid == dev) {
+        timer_del(&vmgenid_of(dev)->later);
         runstate_del_listener(dev->vm, &vmgenid_of(dev)->listener);
         dev->vm->vmgenid = NULL;
     }
